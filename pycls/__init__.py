@@ -1,0 +1,3 @@
+"""pycls: image classification from YAML files."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,54 @@
+"""The command line that the tools share: --cfg FILE, KEY VALUE pairs, and mistakes answered in one line.
+
+Nothing heavy is imported here, so that --help answers at once.
+"""
+
+import argparse
+import sys
+import warnings
+from collections.abc import Callable
+
+from yacs.config import CfgNode
+
+from pycls.core.config import diff_cfg, dump_cfg, load_cfg
+
+_EPILOG = """KEY VALUE pairs override the file: OPTIM.MAX_EPOCH 20 TRAIN.BATCH_SIZE 64.
+Every key with its default and meaning is in pycls/core/defaults.py; --print-cfg shows the values in force."""
+
+
+def build_parser(description: str, example: str) -> argparse.ArgumentParser:
+    """Return the parser of a tool."""
+    epilog = f"{_EPILOG}\n\nexample:\n  {example}"
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=description, epilog=epilog, formatter_class=raw)
+    parser.add_argument("--cfg", metavar="FILE", help="YAML config, for example configs/quickstart/digits.yaml")
+    parser.add_argument("--print-cfg", action="store_true", help="print the resolved config and stop")
+    parser.add_argument("--diff", action="store_true", help="print the keys that differ from the defaults and stop")
+    parser.add_argument("--traceback", action="store_true", help="show where in the code an error arose")
+    parser.add_argument("overrides", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="overrides, after all options")
+    return parser
+
+
+def run_tool(parser: argparse.ArgumentParser, act: Callable[[CfgNode, argparse.Namespace], int]) -> int:
+    """Parse the command line, load the config and call `act(cfg, args)`; return the exit code (2: bad input)."""
+    args = parser.parse_args()
+    warnings.showwarning = _one_line_warning
+    try:
+        cfg = load_cfg(args.cfg, args.overrides)
+        if args.print_cfg or args.diff:
+            print(dump_cfg(cfg) if args.print_cfg else _diff_text(cfg), end="")
+            return 0
+        return act(cfg, args)
+    except (ValueError, FloatingPointError) as error:
+        if args.traceback:
+            raise
+        print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ValueError) else 1
+
+
+def _diff_text(cfg: CfgNode) -> str:
+    return "".join(f"{key}: {value!r}\n" for key, value in diff_cfg(cfg).items())
+
+
+def _one_line_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    print(f"warning: {message}", file=sys.stderr)

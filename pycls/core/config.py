@@ -1,0 +1,295 @@
+"""Load, check and print a config: defaults, then a YAML file, then KEY VALUE pairs.
+
+A mistake is answered by one ValueError line that names the file and line (or the argument), the key, what was expected
+and the nearest known key.
+"""
+
+import ast
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from yacs.config import CfgNode
+
+from pycls.core.defaults import CHOICES, IGNORED, RENAMED, TABLES, default_cfg
+from pycls.core.tables import did_you_mean
+
+
+class Setting(NamedTuple):
+    """One assignment and where the user wrote it."""
+
+    where: str
+    key: str
+    value: Any
+
+
+def load_cfg(cfg_file: str | None, overrides: Sequence[str] = ()) -> CfgNode:
+    """Return the frozen config: defaults, then the YAML file (None: no file), then `KEY VALUE` pairs; errors: ValueError."""
+    cfg = default_cfg()
+    settings = [*_file_settings(cfg_file), *_override_settings(overrides)]
+    for setting in settings:
+        _apply(cfg, setting)
+    check_cfg(cfg)
+    cfg.freeze()
+    return cfg
+
+
+def load_cfg_text(text: str, where: str) -> CfgNode:
+    """Return the frozen config stored as YAML text, in a checkpoint for instance; `where` names the source in errors."""
+    cfg = default_cfg()
+    for setting in _text_settings(text, where):
+        _apply(cfg, setting)
+    cfg.freeze()
+    return cfg
+
+
+def dump_cfg(cfg: CfgNode) -> str:
+    """Return the whole tree as YAML text that `load_cfg` reads back."""
+    return cfg.dump(sort_keys=False)
+
+
+def flatten(cfg: CfgNode, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield ("SECTION.KEY", value) for every leaf."""
+    for name, value in cfg.items():
+        if isinstance(value, CfgNode):
+            yield from flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def diff_cfg(cfg: CfgNode, base: CfgNode | None = None) -> dict[str, Any]:
+    """Return {"SECTION.KEY": value} of the leaves that differ from `base` (None: the defaults)."""
+    old = dict(flatten(default_cfg() if base is None else base))
+    return {key: value for key, value in flatten(cfg) if old.get(key) != value}
+
+
+# ---- where settings come from
+
+
+def _file_settings(cfg_file: str | None) -> list[Setting]:
+    if not cfg_file:
+        return []
+    path = Path(cfg_file)
+    if not path.is_file():
+        siblings = [str(p) for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+        raise ValueError(f"{cfg_file}: no such config file{did_you_mean(str(path), siblings)}")
+    return list(_text_settings(path.read_text(), cfg_file))
+
+
+def _text_settings(text: str, where: str) -> Iterator[Setting]:
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
+    if root is None:
+        return
+    if not isinstance(root, yaml.MappingNode):
+        raise ValueError(f"{where}: expected sections like 'MODEL:' with keys below them, found a {root.tag[18:]}")
+    yield from _node_settings(root, where, "")
+
+
+def _node_settings(node: yaml.MappingNode, where: str, prefix: str) -> Iterator[Setting]:
+    seen = set()
+    for key_node, value_node in node.value:
+        key, line = f"{prefix}{key_node.value}", f"{where}:{key_node.start_mark.line + 1}"
+        if key in seen:
+            raise ValueError(f"{line}: {key} is set twice in this file")
+        seen.add(key)
+        if isinstance(value_node, yaml.MappingNode):
+            yield from _node_settings(value_node, where, f"{key}.")
+        else:
+            yield Setting(line, key, _construct(value_node))
+
+
+def _construct(node: yaml.Node) -> Any:
+    loader = yaml.SafeLoader("")
+    try:
+        return loader.construct_object(node, deep=True)
+    finally:
+        loader.dispose()
+
+
+def _override_settings(overrides: Sequence[str]) -> list[Setting]:
+    words = list(overrides)
+    if len(words) % 2:
+        raise ValueError(f"overrides come in KEY VALUE pairs; '{words[-1]}' at the end has no value")
+    return [Setting("command line", key, value) for key, value in zip(words[::2], words[1::2], strict=True)]
+
+
+# ---- applying one setting
+
+
+def _apply(cfg: CfgNode, setting: Setting) -> None:
+    where, key, value = setting
+    if _is_ignored(key):
+        hint = next(text for name, text in IGNORED.items() if key == name or key.startswith(f"{name}."))
+        warnings.warn(f"{where}: {key} means nothing here and is ignored ({hint})", stacklevel=4)
+        return
+    if key in RENAMED:
+        warnings.warn(f"{where}: {key} is called {RENAMED[key]} here", stacklevel=4)
+        key = RENAMED[key]
+    section, name = _find(cfg, key, where)
+    section[name] = _convert(value, section[name], where, key)
+
+
+def _is_ignored(key: str) -> bool:
+    return any(key == name or key.startswith(f"{name}.") for name in IGNORED)
+
+
+def _find(cfg: CfgNode, key: str, where: str) -> tuple[CfgNode, str]:
+    *sections, name = key.split(".")
+    node = cfg
+    for section in sections:
+        node = node.get(section) if isinstance(node, CfgNode) else None
+    if not isinstance(node, CfgNode) or name not in node:
+        raise ValueError(f"{where}: unknown key {key}{did_you_mean(key, [known for known, _ in flatten(cfg)])}")
+    if isinstance(node[name], CfgNode):
+        raise ValueError(f"{where}: {key} is a section, set one of its keys ({', '.join(node[name])})")
+    return node, name
+
+
+def _convert(value: Any, default: Any, where: str, key: str) -> Any:
+    """Return `value` with the type of the key's default; null gives the default back."""
+    if value is None or (isinstance(value, str) and value == "null"):
+        return dict(flatten(default_cfg()))[key]
+    if "on" in CHOICES.get(key, ()) and str(value).lower() in ("true", "false"):
+        return "on" if str(value).lower() == "true" else "off"  # YAML reads on and off as truth values
+    convert = {bool: _to_bool, int: _to_int, float: _to_float, str: _to_str, list: _to_list}[type(default)]
+    converted = convert(value)
+    if converted is None:
+        expected = {bool: "True or False", int: "a whole number", float: "a number", str: "text", list: "a list"}
+        raise ValueError(f"{where}: {key} expects {expected[type(default)]}, got {value!r} ({type(value).__name__})")
+    return converted
+
+
+def _literal(value: Any) -> Any:
+    """Read a string as a Python literal, as yacs does: PyYAML leaves `5e-5` a string."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return value
+
+
+def _to_bool(value: Any) -> bool | None:
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    return value if isinstance(value, bool) else None
+
+
+def _to_int(value: Any) -> int | None:
+    value = _literal(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _to_float(value: Any) -> float | None:
+    value = _literal(value)
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _to_str(value: Any) -> str | None:
+    if isinstance(value, str):
+        literal = _literal(value)
+        return literal if isinstance(literal, str) else value
+    return str(value) if isinstance(value, (int, float)) else None
+
+
+def _to_list(value: Any) -> list | None:
+    value = _literal(value)
+    return [_literal(item) for item in value] if isinstance(value, (list, tuple)) else None
+
+
+# ---- checks of the finished tree
+
+
+def check_cfg(cfg: CfgNode) -> None:
+    """Raise ValueError for choices and combinations that could not run."""
+    _check_choices(cfg)
+    _check_numbers(cfg)
+    _check_batches(cfg)
+    steps = cfg.OPTIM.STEPS
+    if steps and (steps[0] != 0 or steps != sorted(steps)):
+        raise ValueError(f"OPTIM.STEPS must begin with 0 and rise, got {steps}")
+    if cfg.OPTIM.LR_POLICY == "exp" and cfg.OPTIM.MIN_LR <= 0:
+        raise ValueError("OPTIM.LR_POLICY exp needs OPTIM.MIN_LR above 0 (the final fraction of BASE_LR)")
+    if cfg.OPTIM.LR_POLICY == "steps" and not steps:
+        raise ValueError("OPTIM.LR_POLICY steps needs OPTIM.STEPS, for example [0, 30, 60, 90]")
+
+
+def known_choices(key: str) -> tuple[str, ...]:
+    """Return the names allowed for a key: those of the family's table once it is imported, else the built-in ones."""
+    module, table = TABLES.get(key, ("", ""))
+    names = tuple(getattr(sys.modules.get(module), table, ()))
+    return tuple(dict.fromkeys((*CHOICES[key], *names)))
+
+
+def _check_choices(cfg: CfgNode) -> None:
+    leaves = dict(flatten(cfg))
+    for key in CHOICES:
+        value, choices = leaves[key], known_choices(key)
+        may_be_empty = key in ("MODEL.TYPE", "TRAIN.DATASET", "TEST.DATASET") and value == ""
+        # pycls's vit files load, so that they can be read and compared; building one says that it is not there.
+        if value not in choices and not may_be_empty and (key, value) != ("MODEL.TYPE", "vit"):
+            raise ValueError(f"{key}: unknown choice '{value}'{did_you_mean(value, choices)} (choices: {', '.join(choices)})")
+
+
+def _check_numbers(cfg: CfgNode) -> None:
+    leaves = dict(flatten(cfg))
+    for key in _AT_LEAST_ONE:
+        if leaves[key] < 1:
+            raise ValueError(f"{key} must be at least 1, got {leaves[key]}")
+    for key in _NOT_NEGATIVE:
+        if leaves[key] < 0:
+            raise ValueError(f"{key} must not be negative, got {leaves[key]}")
+    for key in ("TRAIN.CROP_AREA", "TRAIN.CROP_ASPECT"):
+        pair = leaves[key]
+        if len(pair) != 2 or not all(isinstance(v, (int, float)) for v in pair) or not 0 < pair[0] <= pair[1]:
+            raise ValueError(f"{key} must be two rising positive numbers, got {pair}")
+    for key in ("TRAIN.HFLIP", "TRAIN.LABEL_SMOOTHING"):
+        if not 0 <= leaves[key] <= 1:
+            raise ValueError(f"{key} must lie between 0 and 1, got {leaves[key]}")
+
+
+_AT_LEAST_ONE = (
+    "MODEL.NUM_CLASSES",
+    "OPTIM.MAX_EPOCH",
+    "OPTIM.ACCUM_STEPS",
+    "TRAIN.BATCH_SIZE",
+    "TRAIN.IM_SIZE",
+    "TEST.BATCH_SIZE",
+    "TEST.IM_SIZE",
+    "DATA_LOADER.PREFETCH",
+    "NUM_GPUS",
+    "LOG_PERIOD",
+)
+_NOT_NEGATIVE = (
+    "OPTIM.BASE_LR",
+    "OPTIM.MIN_LR",
+    "OPTIM.WARMUP_EPOCHS",
+    "OPTIM.EMA_UPDATE_PERIOD",
+    "OPTIM.GRAD_CLIP",
+    "TRAIN.KEEP",
+    "TRAIN.CHECKPOINT_MINUTES",
+    "TRAIN.CROP_PADDING",
+    "TRAIN.PCA_STD",
+    "DATA_LOADER.NUM_WORKERS",
+    "BN.NUM_SAMPLES_PRECISE",
+    "RNG_SEED",
+)
+
+
+def _check_batches(cfg: CfgNode) -> None:
+    check_divisible("TRAIN.BATCH_SIZE", cfg.TRAIN.BATCH_SIZE, cfg.NUM_GPUS * cfg.OPTIM.ACCUM_STEPS, cfg.OPTIM.ACCUM_STEPS)
+    check_divisible("TEST.BATCH_SIZE", cfg.TEST.BATCH_SIZE, cfg.NUM_GPUS, 1)
+
+
+def check_divisible(key: str, batch_size: int, parts: int, accum_steps: int) -> None:
+    """Raise ValueError unless the global batch divides evenly among processes (and accumulation steps)."""
+    if batch_size % parts:
+        split = f"{parts // accum_steps} processes" + (f" x {accum_steps} accumulation steps" if accum_steps > 1 else "")
+        near = max(parts, round(batch_size / parts) * parts)
+        raise ValueError(f"{key} {batch_size} does not divide by {split}; the nearest that does is {near}")

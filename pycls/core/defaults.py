@@ -1,0 +1,271 @@
+"""The schema: every config key with its default, one comment each (meaning, unit, choices).
+
+Keys and defaults of pycls are kept as they are, so that its YAML files load unchanged; keys marked [ours] are additions.
+A default also fixes the type of its key: whole numbers are accepted for floats, nothing else is converted.
+"""
+
+from yacs.config import CfgNode
+
+
+def default_cfg() -> CfgNode:
+    """Return a fresh, unfrozen copy of the whole tree."""
+    cfg = CfgNode(_TREE)
+    return cfg.clone()
+
+
+_TREE = {
+    "MODEL": {
+        "TYPE": "",  # network family: anynet, resnet, regnet, effnet
+        "DEPTH": 0,  # number of layers; read by resnet only (50, 101, 152 for ImageNet; 6n+2 for CIFAR)
+        "NUM_CLASSES": 10,  # outputs of the classifier
+        "LOSS_FUN": "cross_entropy",  # loss: cross_entropy
+        "ACTIVATION_FUN": "relu",  # relu, silu (= swish), gelu
+        "ACTIVATION_INPLACE": True,  # in-place ReLU
+        "SCALING_TYPE": "",  # pycls's model scaler; not available yet, must stay empty for training
+        "SCALING_FACTOR": 1.0,  # as above
+    },
+    "RESNET": {
+        "TRANS_FUN": "basic_transform",  # basic_transform or bottleneck_transform
+        "NUM_GROUPS": 1,  # groups of the 3x3 convolution (32 in ResNeXt 32x4d)
+        "WIDTH_PER_GROUP": 64,  # channels of a group in stage 1
+        "STRIDE_1X1": True,  # stride of a bottleneck on its first 1x1 (True) or on its 3x3 (False)
+    },
+    "ANYNET": {
+        "STEM_TYPE": "simple_stem_in",  # res_stem_cifar, res_stem_in, simple_stem_in
+        "STEM_W": 32,  # channels after the stem
+        "BLOCK_TYPE": "res_bottleneck_block",  # vanilla_block, res_basic_block, res_bottleneck_block, ..._linear_block
+        "DEPTHS": [],  # blocks of each stage
+        "WIDTHS": [],  # channels of each stage
+        "STRIDES": [],  # stride of each stage's first block
+        "BOT_MULS": [],  # bottleneck width / stage width; empty: 1 everywhere
+        "GROUP_WS": [],  # channels per group of the 3x3; empty: one group
+        "HEAD_W": 0,  # channels of an extra 1x1 convolution before pooling; 0 leaves it out
+        "SE_ON": False,  # squeeze and excitation in bottleneck blocks
+        "SE_R": 0.25,  # SE width / channels of the block's input
+    },
+    "REGNET": {
+        "STEM_TYPE": "simple_stem_in",  # as ANYNET.STEM_TYPE
+        "STEM_W": 32,  # channels after the stem
+        "BLOCK_TYPE": "res_bottleneck_block",  # as ANYNET.BLOCK_TYPE
+        "STRIDE": 2,  # stride of every stage
+        "SE_ON": False,  # squeeze and excitation (RegNetY)
+        "SE_R": 0.25,  # SE width / channels of the block's input
+        "DEPTH": 10,  # total number of blocks
+        "W0": 32,  # initial width, a multiple of 8
+        "WA": 5.0,  # slope of the width
+        "WM": 2.5,  # quantisation step, above 1
+        "GROUP_W": 16,  # channels per group
+        "BOT_MUL": 1.0,  # bottleneck width / stage width
+        "HEAD_W": 0,  # as ANYNET.HEAD_W
+    },
+    "EN": {
+        "STEM_W": 32,  # channels after the stem
+        "DEPTHS": [],  # blocks of each stage
+        "WIDTHS": [],  # channels of each stage
+        "EXP_RATIOS": [],  # MBConv expansion of each stage
+        "SE_R": 0.25,  # SE width / channels of the block's input
+        "STRIDES": [],  # stride of each stage's first block
+        "KERNELS": [],  # depthwise kernel of each stage
+        "HEAD_W": 1280,  # channels of the head convolution
+        "DC_RATIO": 0.0,  # drop-connect (stochastic depth) probability of every block
+        "DROPOUT_RATIO": 0.0,  # dropout before the classifier
+    },
+    "VIT": {  # vision transformer of pycls; the family is not available yet, the keys are, so that its files load
+        "PATCH_SIZE": 16,
+        "STEM_TYPE": "patchify",
+        "C_STEM_KERNELS": [],
+        "C_STEM_STRIDES": [],
+        "C_STEM_DIMS": [],
+        "NUM_LAYERS": 12,
+        "NUM_HEADS": 12,
+        "HIDDEN_DIM": 768,
+        "MLP_DIM": 3072,
+        "CLASSIFIER_TYPE": "token",
+    },
+    "BN": {
+        "EPS": 1e-5,  # epsilon of every batch norm
+        "MOM": 0.1,  # momentum as PyTorch defines it
+        "USE_PRECISE_STATS": True,  # recompute statistics over training images after each epoch, for model and EMA
+        "NUM_SAMPLES_PRECISE": 8192,  # images used for that, over all processes
+        "ZERO_INIT_FINAL_GAMMA": False,  # gamma of the last batch norm of each residual branch starts at 0
+        "USE_CUSTOM_WEIGHT_DECAY": False,  # give batch norm parameters their own weight decay
+        "CUSTOM_WEIGHT_DECAY": 0.0,  # that weight decay
+        "SYNC": False,  # [ours] synchronised batch norm over all processes (CUDA only)
+    },
+    "LN": {
+        "EPS": 1e-5,  # epsilon of every layer norm
+        "USE_CUSTOM_WEIGHT_DECAY": False,  # give layer norm parameters their own weight decay
+        "CUSTOM_WEIGHT_DECAY": 0.0,  # that weight decay
+    },
+    "OPTIM": {
+        "OPTIMIZER": "sgd",  # sgd, adam (L2 decay), adamw (decoupled decay)
+        "BASE_LR": 0.1,  # peak learning rate for the whole global batch; never rescaled behind your back
+        "MIN_LR": 0.0,  # final learning rate as a fraction of BASE_LR (cos, exp, lin)
+        "LR_POLICY": "cos",  # cos, exp, lin, steps
+        "STEPS": [],  # epochs at which `steps` multiplies; begins with 0
+        "LR_MULT": 0.1,  # factor of `steps`
+        "MAX_EPOCH": 200,  # epochs, warm-up included
+        "MOMENTUM": 0.9,  # SGD
+        "DAMPENING": 0.0,  # SGD
+        "NESTEROV": True,  # SGD
+        "BETA1": 0.9,  # Adam, AdamW
+        "BETA2": 0.999,  # Adam, AdamW
+        "WEIGHT_DECAY": 5e-4,  # of every parameter without a weight decay of its own
+        "BIAS_USE_CUSTOM_WEIGHT_DECAY": False,  # give biases (outside norms) their own weight decay
+        "BIAS_CUSTOM_WEIGHT_DECAY": 0.0,  # that weight decay
+        "WARMUP_FACTOR": 0.1,  # factor on the policy's value at epoch 0
+        "WARMUP_EPOCHS": 0,  # linear warm-up, epochs
+        "LR_PER_ITER": False,  # [ours] move the learning rate every step instead of every epoch
+        "EMA_ALPHA": 1e-5,  # EMA rate; scaled by batch size, update period and 1 / MAX_EPOCH
+        "EMA_UPDATE_PERIOD": 32,  # steps between EMA updates; 0: no EMA model at all
+        "MTA": False,  # accepted for pycls; multi-tensor updates are always used where PyTorch has them
+        "GRAD_CLIP": 0.0,  # [ours] largest L2 norm of the whole gradient; 0 is off
+        "ACCUM_STEPS": 1,  # [ours] micro-batches a step is cut into (on each process); the global batch stays the same
+    },
+    "TRAIN": {
+        "DATASET": "",  # imagenet (any class-folder tree), cifar10, cifar100, fashion_mnist, digits
+        "SPLIT": "train",  # train, val, test
+        "BATCH_SIZE": 128,  # global: over all processes and accumulation steps
+        "IM_SIZE": 224,  # side of the square that the network sees, in training and evaluation (pixels)
+        "AUTO_RESUME": True,  # continue from the newest readable checkpoint in OUT_DIR (wins over TRAIN.WEIGHTS)
+        "WEIGHTS": "",  # path of initial weights: a checkpoint of ours or of pycls
+        "MIXED_PRECISION": False,  # autocast to AMP_DTYPE, in training and evaluation
+        "AMP_DTYPE": "bf16",  # [ours] bf16 or fp16 (fp16 adds a gradient scaler)
+        "CHANNELS_LAST": False,  # [ours] NHWC memory layout
+        "COMPILE": False,  # [ours] torch.compile of the network
+        "LABEL_SMOOTHING": 0.0,  # share of the target spread over all classes
+        "MIXUP_ALPHA": 0.0,  # mixup; not available yet, must stay 0 for training
+        "CUTMIX_ALPHA": 0.0,  # cutmix; not available yet, must stay 0 for training
+        "PCA_STD": 0.1,  # standard deviation of the PCA lighting noise (imagenet only)
+        "AUGMENT": "",  # AutoAugment family; not available yet, must stay empty for training
+        "CROP_STYLE": "torchvision",  # [ours] law of the random crop: torchvision, or pycls for its own
+        "CROP_AREA": [0.08, 1.0],  # [ours] area of the random crop / area of the image
+        "CROP_ASPECT": [0.75, 1.3333333333333333],  # [ours] width / height of the random crop
+        "CROP_PADDING": 4,  # [ours] array data (CIFAR, Fashion-MNIST): pixels of padding before the random crop
+        "HFLIP": 0.5,  # [ours] probability of a horizontal flip; 0 for digits and text
+        "KEEP": 3,  # [ours] epoch checkpoints kept, besides last and best; 0 keeps all
+        "CHECKPOINT_MINUTES": 15.0,  # [ours] minutes between saves inside an epoch; 0 saves at epoch ends only
+    },
+    "TEST": {
+        "DATASET": "",  # as TRAIN.DATASET
+        "SPLIT": "val",  # val or test
+        "BATCH_SIZE": 200,  # global
+        "IM_SIZE": 256,  # shorter side after the resize, before the central TRAIN.IM_SIZE crop (pixels)
+        "WEIGHTS": "",  # checkpoint that test_net.py evaluates; empty: the best one in OUT_DIR
+    },
+    "DATA_LOADER": {
+        "BACKEND": "auto",  # [ours] auto, custom (OpenCV), torch (torchvision), dali_cpu, dali_gpu, memory (array data)
+        "NUM_WORKERS": 8,  # threads or processes that decode, for each process
+        "PIN_MEMORY": True,  # page-locked host batches (CUDA only)
+        "MODE": "pytorch",  # pycls's switch pytorch/ffcv; read by nothing, use BACKEND
+        "PREFETCH": 3,  # [ours] batches prepared ahead
+        "WORKER_MODE": "auto",  # [ours] custom backend: threads, processes, auto
+        "ANTIALIAS": True,  # [ours] Pillow's triangle filter; False: plain bilinear, as pycls
+    },
+    "CUDNN": {
+        "BENCHMARK": True,  # let cuDNN choose its algorithms by timing them
+        "DETERMINISTIC": False,  # [ours] deterministic algorithms only (CUDA); slower, bit-for-bit repeatable
+    },
+    "PREC_TIME": {
+        "WARMUP_ITER": 3,  # untimed iterations of time_net.py
+        "NUM_ITER": 30,  # timed iterations
+    },
+    "LAUNCH": {  # cluster launching of pycls; read by nothing yet
+        "MODE": "local",
+        "MAX_RETRY": 3,
+        "NAME": "pycls_job",
+        "COMMENT": "",
+        "CPUS_PER_GPU": 10,
+        "MEM_PER_GPU": 60,
+        "PARTITION": "devlab",
+        "GPU_TYPE": "volta",
+        "TIME_LIMIT": 4200,
+        "EMAIL": "",
+    },
+    "FSDP": {  # sharded training; not available yet, ENABLED must stay False for training
+        "ENABLED": False,
+        "RESHARD_AFTER_FW": True,
+        "LAYER_NORM_FP32": True,
+    },
+    "LOG": {
+        "TENSORBOARD": "auto",  # [ours] event files in OUT_DIR/tensorboard: auto (when installed), on, off
+    },
+    "DEVICE": "auto",  # [ours] auto, cuda, mps, cpu
+    "DATA_DIR": "",  # [ours] root of the data set; empty: the environment variable PYCLS_DATA_DIR
+    "DESC": "",  # free text, stored with the run
+    "VERBOSE": True,  # log the config and the network as text too
+    "NUM_GPUS": 1,  # processes on this node, on CPU too; torchrun's own number wins
+    "MAX_GPUS_PER_NODE": 8,  # accepted for pycls; use torchrun for several nodes
+    "OUT_DIR": "/tmp",  # where a run writes
+    "CFG_DEST": "config.yaml",  # name of the resolved config in OUT_DIR
+    "RNG_SEED": 1,  # the one seed
+    "LOG_DEST": "stdout",  # stdout: terminal and OUT_DIR/stdout.log; file: OUT_DIR/stdout.log only
+    "LOG_PERIOD": 10,  # steps between log lines
+    "DIST_BACKEND": "nccl",  # process group on CUDA; gloo is used on CPU whatever this says
+    "DIST_TIMEOUT_MINUTES": 10.0,  # [ours] a collective that takes longer ends the run
+    "HOST": "localhost",  # accepted for pycls; read by nothing
+    "PORT_RANGE": [10000, 65000],  # accepted for pycls; a free port is taken from the system
+    "DOWNLOAD_CACHE": "/tmp/pycls-download-cache",  # accepted for pycls; nothing is downloaded yet
+}
+
+# Values allowed for keys that choose something. Where a family owns a table, the names here are its built-in ones.
+CHOICES = {
+    "MODEL.TYPE": ("anynet", "resnet", "regnet", "effnet"),
+    "MODEL.LOSS_FUN": ("cross_entropy",),
+    "MODEL.ACTIVATION_FUN": ("relu", "silu", "swish", "gelu"),
+    "OPTIM.OPTIMIZER": ("sgd", "adam", "adamw"),
+    "OPTIM.LR_POLICY": ("cos", "exp", "lin", "steps"),
+    "TRAIN.DATASET": ("imagenet", "cifar10", "cifar100", "fashion_mnist", "digits"),
+    "TEST.DATASET": ("imagenet", "cifar10", "cifar100", "fashion_mnist", "digits"),
+    "TRAIN.SPLIT": ("train", "val", "test"),
+    "TEST.SPLIT": ("train", "val", "test"),
+    "TRAIN.AMP_DTYPE": ("bf16", "fp16"),
+    "TRAIN.CROP_STYLE": ("torchvision", "pycls"),
+    "DATA_LOADER.BACKEND": ("auto", "custom", "torch", "dali_cpu", "dali_gpu", "memory"),
+    "DATA_LOADER.MODE": ("pytorch", "ffcv"),
+    "DATA_LOADER.WORKER_MODE": ("auto", "threads", "processes"),
+    "LOG.TENSORBOARD": ("auto", "on", "off"),
+    "LOG_DEST": ("stdout", "file"),
+    "LAUNCH.MODE": ("local", "slurm", "submitit_local"),
+    "DEVICE": ("auto", "cuda", "mps", "cpu"),
+}
+
+# Where the family tables live; outside code may add to them (MODELS["mine"] = build_mine).
+TABLES = {
+    "MODEL.TYPE": ("pycls.models", "MODELS"),
+    "MODEL.LOSS_FUN": ("pycls.losses", "LOSSES"),
+    "OPTIM.OPTIMIZER": ("pycls.optim", "OPTIMIZERS"),
+    "OPTIM.LR_POLICY": ("pycls.optim", "LR_POLICIES"),
+    "TRAIN.DATASET": ("pycls.datasets", "DATASETS"),
+    "TEST.DATASET": ("pycls.datasets", "DATASETS"),
+    "DATA_LOADER.BACKEND": ("pycls.datasets", "BACKENDS"),
+}
+
+# Keys of pycls and pytorch-cls under another name here; the value is taken over, with a warning.
+RENAMED = {
+    "TRAIN.AMP": "TRAIN.MIXED_PRECISION",
+    "DETERMINSTIC": "CUDNN.DETERMINISTIC",
+}
+
+# Keys of pycls and pytorch-cls that mean nothing here: accepted with a warning that says what to use instead.
+IGNORED = {
+    "MEM": "use MODEL.ACTIVATION_INPLACE",
+    "OPTIM.GAMMA": "use OPTIM.MIN_LR with OPTIM.LR_POLICY exp",
+    "OPTIM.NAME": "use OPTIM.OPTIMIZER",
+    "OPTIM.ALPHA": "RMSprop is not available",
+    "OPTIM.EPSILON": "RMSprop is not available",
+    "PREC_TIME.BATCH_SIZE": "use TRAIN.BATCH_SIZE and TEST.BATCH_SIZE",
+    "PREC_TIME.ENABLED": "use tools/time_net.py",
+    "PORT": "a free port is found",
+    "TRAIN.EVAL_PERIOD": "every epoch is evaluated",
+    "TRAIN.CHECKPOINT_PERIOD": "every epoch is saved, use TRAIN.KEEP",
+    "TEST.AMP": "use TRAIN.MIXED_PRECISION",
+    "DATA_LOADER.WORLD_SIZE": "the number of processes is known",
+    "DATA_LOADER.MEMORY_DATA": "use DATA_DIR, a folder in memory for instance",
+    "DATA_LOADER.PCA_JITTER": "use TRAIN.PCA_STD",
+    "DATA_LOADER.COLOR_JITTER": "colour jitter is not available",
+    "DATA_LOADER.CUTOUT": "cutout is not available",
+    "RANDOM_OUT_DIR": "use OUT_DIR",
+    "SAVE_NAME": "use OUT_DIR",
+    "_type": "pycls's log tag",
+}

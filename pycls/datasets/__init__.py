@@ -1,0 +1,112 @@
+"""Data sets and loader backends, chosen by name: TRAIN.DATASET, TEST.DATASET and DATA_LOADER.BACKEND.
+
+A new data set is one file and one line in DATASETS; a new backend is one file and one line in BACKENDS.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from yacs.config import CfgNode
+
+from pycls.core.config import check_divisible
+from pycls.core.distributed import rank, world_size
+from pycls.core.tables import pick
+from pycls.datasets import backends, cifar, digits, fashion_mnist, imagenet
+from pycls.datasets.finish import RGB, Finish
+from pycls.datasets.loader import Backend, Loader
+from pycls.datasets.plan import View, build_view
+from pycls.datasets.samples import ArraySamples, Samples
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What there is to know about a data set besides its files."""
+
+    build: Callable[[CfgNode, str], Samples]  # (cfg, phase) -> samples
+    mean: RGB  # of the training pixels, 0..1
+    std: RGB
+    lighting: bool = False  # whether TRAIN.PCA_STD applies
+    im_size: int | None = None  # side of array data, px; None: files of any size
+
+
+DATASETS = {
+    "imagenet": Dataset(imagenet.build_imagenet, imagenet.MEAN, imagenet.STD, lighting=True),
+    "cifar10": Dataset(cifar.build_cifar10, cifar.MEAN, cifar.STD, im_size=cifar.SIDE_PX),
+    "cifar100": Dataset(cifar.build_cifar100, cifar.MEAN, cifar.STD, im_size=cifar.SIDE_PX),
+    "fashion_mnist": Dataset(
+        fashion_mnist.build_fashion_mnist, fashion_mnist.MEAN, fashion_mnist.STD, im_size=fashion_mnist.SIDE_PX
+    ),
+    "digits": Dataset(digits.build_digits, digits.MEAN, digits.STD),
+}
+
+# Each builds a backend: (cfg, samples, view, device, images of the largest batch) -> Backend.
+BACKENDS: dict[str, Callable[[CfgNode, Samples, View, torch.device, int], Backend]] = {
+    "custom": backends.build_custom,
+    "torch": backends.build_torch,
+    "dali_cpu": backends.build_dali_cpu,
+    "dali_gpu": backends.build_dali_gpu,
+    "memory": backends.build_memory,
+}
+
+
+def build_samples(cfg: CfgNode, phase: str) -> Samples:
+    """Return the images and labels of a phase, "train" or "test"; ValueError if MODEL.NUM_CLASSES does not fit them."""
+    key = f"{phase.upper()}.DATASET"
+    name = cfg[phase.upper()].DATASET
+    samples = pick(DATASETS, name, key).build(cfg, phase)
+    if cfg.MODEL.NUM_CLASSES != len(samples.classes):
+        raise ValueError(
+            f"MODEL.NUM_CLASSES is {cfg.MODEL.NUM_CLASSES}, but {key} {name} has {len(samples.classes)} classes"
+        )
+    return samples
+
+
+def build_loader(cfg: CfgNode, phase: str, device: torch.device) -> Loader:
+    """Return the batches of a phase, "train" or "test", on this process; what cannot run is a ValueError."""
+    dataset = pick(DATASETS, cfg[phase.upper()].DATASET, f"{phase.upper()}.DATASET")
+    batch_size = _checked_batch_size(cfg, phase)
+    samples = build_samples(cfg, phase)
+    if phase == "train" and len(samples) < batch_size:
+        raise ValueError(f"TRAIN.BATCH_SIZE {batch_size} is more than the {len(samples)} training images")
+    view = _array_view(cfg, phase, dataset) if dataset.im_size else build_view(cfg, phase)
+    backend = pick(BACKENDS, _backend_name(cfg, samples), "DATA_LOADER.BACKEND")
+    return Loader(
+        samples,
+        view,
+        backend(cfg, samples, view, device, batch_size // world_size()),
+        Finish(dataset.mean, dataset.std, device, cfg.TRAIN.CHANNELS_LAST),
+        batch_size=batch_size,
+        device=device,
+        pin_memory=cfg.DATA_LOADER.PIN_MEMORY,
+        lighting_std=cfg.TRAIN.PCA_STD if dataset.lighting else 0.0,
+        rank=rank(),
+        world_size=world_size(),
+    )
+
+
+def _checked_batch_size(cfg: CfgNode, phase: str) -> int:
+    batch_size = cfg[phase.upper()].BATCH_SIZE
+    check_divisible(f"{phase.upper()}.BATCH_SIZE", batch_size, world_size(), 1)
+    return batch_size
+
+
+def _array_view(cfg: CfgNode, phase: str, dataset: Dataset) -> View:
+    """Return the view of array data: its own size, with a border of the colour that CROP_STYLE asks for."""
+    if cfg.TRAIN.IM_SIZE != dataset.im_size:
+        name = cfg[phase.upper()].DATASET
+        raise ValueError(f"TRAIN.IM_SIZE is {cfg.TRAIN.IM_SIZE}, but the images of {name} are {dataset.im_size} px")
+    colour = tuple(round(255 * value) for value in dataset.mean) if cfg.TRAIN.CROP_STYLE == "pycls" else (0, 0, 0)
+    return replace(build_view(cfg, "train"), train=phase == "train", border=colour)
+
+
+def _backend_name(cfg: CfgNode, samples: Samples) -> str:
+    """Return the backend to use; array data and files have different ones."""
+    name, is_array = cfg.DATA_LOADER.BACKEND, isinstance(samples, ArraySamples)
+    if name == "auto":
+        return "memory" if is_array else "custom"
+    if is_array and name != "memory":
+        raise ValueError(f"DATA_LOADER.BACKEND {name} reads image files; array data needs memory (or auto)")
+    if not is_array and name == "memory":
+        raise ValueError("DATA_LOADER.BACKEND memory needs array data; image files need custom, torch, dali_cpu or dali_gpu")
+    return name

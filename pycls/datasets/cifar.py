@@ -1,0 +1,74 @@
+"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009) from the published python pickle folders."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from yacs.config import CfgNode
+
+from pycls.datasets.places import data_root, find_file
+from pycls.datasets.safe_pickle import load_pickle
+from pycls.datasets.samples import ArraySamples
+
+MEAN = (125.3 / 255, 123.0 / 255, 113.9 / 255)
+STD = (63.0 / 255, 62.1 / 255, 66.7 / 255)
+SIDE_PX = 32
+
+CIFAR10_FILES = {"train": [f"data_batch_{number}" for number in range(1, 6)], "test": ["test_batch"]}
+CIFAR100_FILES = {"train": ["train"], "test": ["test"]}
+
+
+def build_cifar10(cfg: CfgNode, phase: str) -> ArraySamples:
+    """Load one split of CIFAR-10 ("val" is the test split)."""
+    return load_cifar10(data_root(cfg.DATA_DIR), cfg[phase.upper()].SPLIT)
+
+
+def build_cifar100(cfg: CfgNode, phase: str) -> ArraySamples:
+    """Load one split of CIFAR-100 with its 100 fine labels ("val" is the test split)."""
+    return load_cifar100(data_root(cfg.DATA_DIR), cfg[phase.upper()].SPLIT)
+
+
+def load_cifar10(root: Path, split: str) -> ArraySamples:
+    """Load `train` (data_batch_1 to 5) or `test` from root, root/cifar10 or root/**/cifar-10-batches-py."""
+    split = "train" if split == "train" else "test"
+    folder = _find(root, ["", "cifar10", "cifar-10-batches-py", "cifar10/cifar-10-batches-py"], "batches.meta")
+    return _load(folder, CIFAR10_FILES[split], "labels", ("batches.meta", "label_names"), f"cifar10 {split}")
+
+
+def load_cifar100(root: Path, split: str) -> ArraySamples:
+    """Load `train` or `test` from root, root/cifar100 or root/**/cifar-100-python."""
+    split = "train" if split == "train" else "test"
+    folder = _find(root, ["", "cifar100", "cifar-100-python", "cifar100/cifar-100-python"], "meta")
+    return _load(folder, CIFAR100_FILES[split], "fine_labels", ("meta", "fine_label_names"), f"cifar100 {split}")
+
+
+def _find(root: Path, places: list[str], meta_file: str) -> Path:
+    folders = [root / place for place in places]
+    return find_file(folders, [meta_file], "unpack the published python version (a folder of pickles) there").parent
+
+
+def _load(folder: Path, files: list[str], labels_key: str, names_at: tuple[str, str], source: str) -> ArraySamples:
+    parts = [_read(folder / file, labels_key) for file in files]
+    classes = tuple(_entry(folder / names_at[0], names_at[1]))
+    images, labels = (np.concatenate(column) for column in zip(*parts, strict=True))
+    if labels.min() < 0 or labels.max() >= len(classes):
+        raise ValueError(f"{folder}: labels run from {labels.min()} to {labels.max()}, but there are {len(classes)} classes")
+    return ArraySamples(images, labels, classes, source)
+
+
+def _read(file: Path, labels_key: str) -> tuple[np.ndarray, np.ndarray]:
+    """Read one batch file: images uint8 (N, 32, 32, 3), labels int64 (N,)."""
+    rows, labels = np.asarray(_entry(file, "data")), np.asarray(_entry(file, labels_key), dtype=np.int64)
+    if rows.dtype != np.uint8 or rows.shape != (len(labels), 3 * SIDE_PX * SIDE_PX):
+        raise ValueError(f"{file}: expected uint8 data of shape ({len(labels)}, 3072), got {rows.dtype} {rows.shape}")
+    planes = rows.reshape(-1, 3, SIDE_PX, SIDE_PX)
+    return np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), labels
+
+
+def _entry(file: Path, key: str) -> Any:
+    if not file.is_file():
+        raise ValueError(f"{file} is missing: the data set in {file.parent} is not complete")
+    content = load_pickle(file)
+    if not isinstance(content, dict) or key not in content:
+        raise ValueError(f"{file} has no entry '{key}': it is not a file of the published python version")
+    return content[key]

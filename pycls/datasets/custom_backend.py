@@ -1,0 +1,140 @@
+"""The custom backend: OpenCV decodes and torch resizes, in threads, straight into batches allocated once.
+
+OpenCV and torch let go of Python's lock while they work, so threads need neither copies between processes nor a start-up
+pause. A main thread that is busy in Python slows them down; `worker_mode="processes"` is for that case.
+"""
+
+from collections import deque
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future, wait
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from pycls.datasets import fallback
+from pycls.datasets.chunk import naming, read_chunk
+from pycls.datasets.file_backend import FileBackend
+from pycls.datasets.plan import View, eval_geometry
+from pycls.datasets.samples import FileSamples
+from pycls.datasets.workers import build_workers
+
+_DECODE_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+# Images in one piece of work: many enough to share the cost of the plan, few enough to keep all workers busy to the end.
+_CHUNK_SIZE = 16
+# The consumer holds the batch that it draws and the one before it.
+_NUM_HELD = 2
+
+
+class CustomBackend(FileBackend):
+    """Encoded files -> uint8 (B, S, S, 3) RGB batches in host memory."""
+
+    def __init__(
+        self,
+        samples: FileSamples,
+        view: View,
+        *,
+        num_workers: int,
+        prefetch: int,
+        worker_mode: str = "auto",
+        pin_memory: bool,
+        device: torch.device,
+        max_batch: int,
+    ):
+        mode = "threads" if worker_mode == "auto" else worker_mode
+        self._prefetch = max(1, prefetch) if num_workers > 0 else 0
+        shape = (self._prefetch + _NUM_HELD, max_batch, view.size, view.size, 3)
+        self._slots = allocate(shape, shared=mode == "processes", pinned=pin_memory and device.type == "cuda")
+        self._workers = build_workers(mode, num_workers, Filler(samples, view, self._slots))
+
+    def close(self) -> None:
+        """End the open epoch and the workers."""
+        super().close()
+        self._workers.close()
+
+    def _run(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
+        pending: deque[list[Future]] = deque()
+        num_sent = 0
+        try:
+            for number, indices in enumerate(index_batches):
+                while num_sent < min(len(index_batches), number + 1 + self._prefetch):
+                    pending.append(self._send(epoch, num_sent, index_batches[num_sent]))
+                    num_sent += 1
+                for part in pending[0]:
+                    part.result()
+                pending.popleft()
+                yield self._slots[number % len(self._slots)][: len(indices)]
+        finally:
+            _cancel([part for parts in pending for part in parts])
+
+    def _send(self, epoch: int, number: int, indices: np.ndarray) -> list[Future]:
+        """Have batch `number` written into its slot, one future for each chunk."""
+        slot = number % len(self._slots)
+        starts = range(0, len(indices), _CHUNK_SIZE)
+        return [self._workers.submit(slot, start, epoch, indices[start : start + _CHUNK_SIZE]) for start in starts]
+
+
+def allocate(shape: tuple[int, ...], *, shared: bool, pinned: bool) -> torch.Tensor:
+    """Allocate uint8 host memory, page-locked for fast copies to the GPU and shared with child processes as asked."""
+    if not shared:
+        return torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
+    memory = torch.empty(shape, dtype=torch.uint8).share_memory_()
+    if pinned:
+        torch.cuda.check_error(torch.cuda.cudart().cudaHostRegister(memory.data_ptr(), memory.nbytes, 0))
+    return memory
+
+
+def _cancel(futures: list[Future]) -> None:
+    """Drop what has not begun and wait for the rest, so that nobody writes into a slot that is used again."""
+    for future in futures:
+        future.cancel()
+    wait(futures)
+
+
+class Filler:
+    """Decode, crop, resize and flip images into their places in a batch; runs in a worker."""
+
+    def __init__(self, samples: FileSamples, view: View, slots: torch.Tensor):
+        self._samples, self._view, self._slots = samples, view, slots
+
+    def __call__(self, slot: int, start: int, epoch: int, indices: np.ndarray) -> None:
+        """Write the images of `indices` into `slot` from position `start` on."""
+        chunk = read_chunk(self._samples, self._view, epoch, indices)
+        places = self._slots[slot].numpy()[start:]
+        for row, index in enumerate(indices):
+            with naming(self._samples, index):
+                image = decode(chunk.data[row], chunk.headers[row].common)
+                square = _show(image, self._view, chunk.boxes[row])
+                _write(square, places[row], chunk.flips[row])
+
+
+def decode(data: bytes, common: bool) -> np.ndarray:
+    """Decode one file to uint8 (H, W, 3) RGB; what OpenCV cannot read faithfully, or at all, goes to Pillow."""
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), _DECODE_FLAGS) if common else None
+    return fallback.decode_rgb(data) if image is None else image
+
+
+def _show(image: np.ndarray, view: View, box: np.ndarray) -> np.ndarray:
+    """Return the (S, S, 3) square of a decoded image, not yet flipped."""
+    if view.train:
+        top, left, height, width = (int(value) for value in box)
+        return resize(image[top : top + height, left : left + width], view.size, view.size, view.antialias)
+    height, width, top, left = eval_geometry(view, image.shape[0], image.shape[1])
+    return resize(image, height, width, view.antialias)[top : top + view.size, left : left + view.size]
+
+
+def resize(image: np.ndarray, height: int, width: int, antialias: bool) -> np.ndarray:
+    """Resize uint8 (H, W, 3): torch's antialiased kernel equals Pillow's, OpenCV's is plain bilinear."""
+    if not antialias:
+        return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    # (1, 3, H, W), channels last and dense: of a crop with gaps between its rows torch would make planes, 40 % slower.
+    planes = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
+    return F.interpolate(planes, (height, width), mode="bilinear", antialias=True)[0].permute(1, 2, 0).numpy()
+
+
+def _write(square: np.ndarray, place: np.ndarray, flip: bool) -> None:
+    if flip:
+        cv2.flip(square, 1, dst=place)
+    else:
+        np.copyto(place, square)

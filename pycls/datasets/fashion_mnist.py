@@ -1,0 +1,62 @@
+"""Fashion-MNIST (Xiao et al. 2017) from the published IDX files, compressed or not."""
+
+import gzip
+import zlib
+from pathlib import Path
+
+import numpy as np
+from yacs.config import CfgNode
+
+from pycls.datasets.places import data_root, find_file, has_data_root
+from pycls.datasets.samples import ArraySamples
+
+MEAN = (0.2860, 0.2860, 0.2860)  # measured on the training images
+STD = (0.3530, 0.3530, 0.3530)
+SIDE_PX = 28
+
+CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")  # of the package dataset-fashion-mnist
+ADVICE = "put the four published .gz files there, or run 'apt-get install dataset-fashion-mnist' (Debian, Ubuntu)"
+
+
+def build_fashion_mnist(cfg: CfgNode, phase: str) -> ArraySamples:
+    """Load one split ("val" is the test split) from the data folder, if one is given, else from Debian's package."""
+    folders = [DEBIAN_FOLDER]
+    if has_data_root(cfg.DATA_DIR):
+        root = data_root(cfg.DATA_DIR)
+        folders = [root, root / "fashion_mnist", DEBIAN_FOLDER]
+    return load_fashion_mnist(folders, cfg[phase.upper()].SPLIT)
+
+
+def load_fashion_mnist(folders: list[Path], split: str) -> ArraySamples:
+    """Load `train` or `test` from the first folder that has it."""
+    split, prefix = ("train", "train") if split == "train" else ("test", "t10k")
+    images = load_idx(_find(folders, f"{prefix}-images-idx3-ubyte"))
+    labels = load_idx(_find(folders, f"{prefix}-labels-idx1-ubyte")).astype(np.int64)
+    if images.shape != (len(labels), SIDE_PX, SIDE_PX) or labels.max() >= len(CLASSES):
+        raise ValueError(f"fashion_mnist {split}: images {images.shape} and labels {labels.shape} do not belong together")
+    return ArraySamples(images[..., None], labels, CLASSES, f"fashion_mnist {split}")
+
+
+def load_idx(file: Path) -> np.ndarray:
+    """Read an IDX file of unsigned bytes (LeCun's MNIST format): 0, 0, 8, rank, big-endian sizes, then the values."""
+    content = _content(file)
+    rank = content[3] if content[:3] == b"\x00\x00\x08" and len(content) > 3 else 0
+    shape = np.frombuffer(content[4 : 4 + 4 * rank], dtype=">u4").astype(np.int64)
+    values = np.frombuffer(content, np.uint8, offset=min(len(content), 4 + 4 * rank))
+    if rank == 0 or len(shape) != rank or shape.prod() != len(values):
+        raise ValueError(f"{file} is not a complete IDX file of unsigned bytes")
+    return values.reshape(shape).copy()  # a writable array, as torch wants
+
+
+def _content(file: Path) -> bytes:
+    if file.suffix != ".gz":
+        return file.read_bytes()
+    try:
+        return gzip.decompress(file.read_bytes())
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"{file} is damaged: {error}") from error
+
+
+def _find(folders: list[Path], name: str) -> Path:
+    return find_file(folders, (f"{name}.gz", name), ADVICE)

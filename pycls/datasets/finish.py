@@ -1,0 +1,31 @@
+"""Turn uint8 batches into normalised floats on the training device: mean, std, lighting and colour order exist once, here."""
+
+import numpy as np
+import torch
+
+RGB = tuple[float, float, float]
+
+# PCA of ImageNet's colours in 0..1 units (Krizhevsky et al. 2012, section 4.1): rows R, G, B; columns are eigenvectors.
+EIGENVECTORS = np.array([[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]])
+EIGENVALUES = np.array([0.2175, 0.0188, 0.0045])
+
+
+def lighting_shift(alphas: np.ndarray) -> np.ndarray:
+    """Return the RGB shift in 0..1 units of each image, (n, 3) weights of the eigenvectors -> float32 (n, 3)."""
+    return ((alphas * EIGENVALUES) @ EIGENVECTORS.T).astype(np.float32)
+
+
+class Finish:
+    """Compute (x / 255 + shift - mean) / std as one multiplication and one addition a pixel."""
+
+    def __init__(self, mean: RGB, std: RGB, device: torch.device, channels_last: bool = False):
+        std_tensor = torch.tensor(std, dtype=torch.float64)
+        self.scale = (1 / (255 * std_tensor)).float().view(1, 3, 1, 1).to(device)
+        self.bias = (-torch.tensor(mean, dtype=torch.float64) / std_tensor).float().view(1, 3, 1, 1).to(device)
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+
+    def __call__(self, images: torch.Tensor, shift: torch.Tensor | None = None) -> torch.Tensor:
+        """Normalise uint8 RGB (N, S, S, 3) -> float32 (N, 3, S, S); `shift` (N, 3) is added in 0..1 units."""
+        bias = self.bias if shift is None else self.bias + 255 * self.scale * shift[:, :, None, None]
+        pixels = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=self.memory_format)
+        return pixels.mul_(self.scale).add_(bias)

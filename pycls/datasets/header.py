@@ -1,0 +1,82 @@
+"""Read the size of an encoded image from its first bytes, without decoding it.
+
+The plan needs the size to draw a crop box before anything is decoded. The same pass tells whether every decoder (OpenCV,
+torchvision, DALI, nvJPEG) gives the same RGB pixels for the file; all others go to Pillow (fallback.py).
+"""
+
+import io
+import struct
+from typing import NamedTuple
+
+from PIL import Image
+
+_JPEG_SIGNATURE = b"\xff\xd8\xff"
+_JPEG_END = b"\xff\xd9"
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# Markers that carry no length: TEM, RST0-7, SOI, EOI, and 0xFF fill bytes.
+_BARE_MARKERS = frozenset({0x01, 0xFF, *range(0xD0, 0xDA)})
+# SOF0-SOF15 give the size; C4 (Huffman tables), C8 (reserved) and CC (arithmetic tables) lie between them.
+_FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# Baseline, extended and progressive, all Huffman coded: what every decoder knows. Lossless and arithmetic are left out.
+_COMMON_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
+
+
+class Header(NamedTuple):
+    """Size in pixels as stored (EXIF orientation ignored), and whether all decoders agree on the RGB pixels."""
+
+    height: int
+    width: int
+    common: bool
+
+
+def read_header(data: bytes) -> Header:
+    """Return the header of one encoded image; ValueError when it is not an image."""
+    if not data:
+        raise ValueError("the file is empty (0 bytes)")
+    if data.startswith(_JPEG_SIGNATURE):
+        return _jpeg_header(data)
+    if data.startswith(_PNG_SIGNATURE):
+        return _png_header(data)
+    return _pillow_header(data)
+
+
+def _jpeg_header(data: bytes) -> Header:
+    position, adobe_transform = 2, -1
+    while position + 10 <= len(data):
+        marker = data[position + 1]
+        if data[position] != 0xFF or marker in _BARE_MARKERS:
+            position += 1 if marker == 0xFF or data[position] != 0xFF else 2
+            continue
+        if marker in _FRAME_MARKERS:
+            return _jpeg_frame(data, position, adobe_transform)
+        if marker == 0xEE and data[position + 4 : position + 9] == b"Adobe":
+            adobe_transform = data[position + 15] if position + 15 < len(data) else -1
+        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+    raise ValueError("the JPEG ends before its size is given (truncated file?)")
+
+
+def _jpeg_frame(data: bytes, position: int, adobe_transform: int) -> Header:
+    precision, height, width, num_channels = struct.unpack_from(">BHHB", data, position + 4)
+    colour_known = num_channels == 1 or (num_channels == 3 and adobe_transform != 0)  # not CMYK, YCCK, plain RGB
+    # Decoders differ on files cut short (grey rows, None, an error), so those without an end mark go to Pillow, which
+    # judges. The search starts here because an EXIF thumbnail further up has an end mark of its own.
+    complete = data.rfind(_JPEG_END, position) >= 0
+    common = data[position + 1] in _COMMON_FRAMES and precision == 8 and height > 0 and colour_known and complete
+    return Header(height, width, common)
+
+
+def _png_header(data: bytes) -> Header:
+    if len(data) < 33:
+        raise ValueError("the PNG ends before its size is given (truncated file?)")
+    width, height, depth, colour = struct.unpack_from(">IIBB", data, 16)
+    opaque = data.find(b"tRNS", 33, max(33, data.find(b"IDAT"))) < 0
+    complete = data.rfind(b"IEND", -64) >= 0
+    return Header(height, width, depth == 8 and colour in (0, 2) and opaque and complete)  # 0: gray, 2: RGB
+
+
+def _pillow_header(data: bytes) -> Header:
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return Header(image.height, image.width, False)
+    except (OSError, Image.DecompressionBombError) as error:
+        raise ValueError(f"not an image that can be read (first bytes {data[:8]!r})") from error

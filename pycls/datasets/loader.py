@@ -1,0 +1,111 @@
+"""Bring batches from a backend to the device: sample indices in, normalised floats with labels out."""
+
+import time
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from pycls.datasets.finish import Finish, lighting_shift
+from pycls.datasets.plan import View, epoch_order, lighting
+from pycls.datasets.samples import Samples
+from pycls.datasets.shares import evaluation_share, training_share
+from pycls.datasets.transfer import Tensors, move_batches
+
+
+class Backend(Protocol):
+    """What turns sample indices into pixels."""
+
+    def batches(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
+        """Yield uint8 RGB (B, S, S, 3) for each index array, in order.
+
+        A host tensor stays valid until the second next one is drawn; a CUDA tensor is new and ready on the current stream.
+        """
+
+    def close(self) -> None:
+        """Stop workers and free buffers."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's data on this process."""
+
+    images: torch.Tensor  # float32 (N, 3, S, S) on the device, normalised
+    labels: torch.Tensor  # int64 (N,) on the device
+    indices: torch.Tensor  # int64 (N,) on the host: which samples these are
+
+
+class Loader:
+    """Batches of one phase on this process, from any epoch and step; may be abandoned and restarted at any time."""
+
+    def __init__(
+        self,
+        samples: Samples,
+        view: View,
+        backend: Backend,
+        finish: Finish,
+        *,
+        batch_size: int,  # global
+        device: torch.device,
+        pin_memory: bool = False,
+        lighting_std: float = 0.0,
+        rank: int = 0,
+        world_size: int = 1,
+    ):
+        self.samples, self.view, self.backend, self.finish = samples, view, backend, finish
+        self.batch_size, self.rank, self.world_size = batch_size, rank, world_size
+        self.device, self.pin_memory, self.lighting_std = device, pin_memory, lighting_std
+        self.wait_sec = 0.0
+
+    def __len__(self) -> int:
+        """Return the number of batches an epoch has on this process."""
+        return len(self.samples) // self.batch_size if self.view.train else len(self.index_batches(epoch=0))
+
+    def index_batches(self, epoch: int, start_step: int = 0) -> list[np.ndarray]:
+        """Return the sample indices of this process's batches, each int64 (N,), from `start_step` on."""
+        cut = (self.batch_size, self.rank, self.world_size, start_step)
+        if self.view.train:
+            return training_share(epoch_order(self.view.seed, epoch, len(self.samples)), *cut)
+        return evaluation_share(len(self.samples), *cut)
+
+    def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
+        """Iterate over the batches of an epoch from any step on; the steps before it cost nothing."""
+        index_batches = self.index_batches(epoch, start_step)
+        with closing(self.backend.batches(epoch, index_batches)) as images:
+            host_batches = self._host_batches(epoch, index_batches, images)
+            moved = move_batches(host_batches, self.device, self.pin_memory)
+            for indices, (pixels, labels, *shift) in zip(index_batches, moved, strict=True):
+                yield Batch(self.finish(pixels, *shift), labels, torch.from_numpy(indices))
+
+    def reset_wait(self) -> float:
+        """Return the seconds spent waiting for the backend since the last call, and start again from zero."""
+        waited, self.wait_sec = self.wait_sec, 0.0
+        return waited
+
+    def close(self) -> None:
+        """Stop the backend's workers, after the copies from its buffers that are still under way."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        self.backend.close()
+
+    def _host_batches(
+        self, epoch: int, index_batches: Sequence[np.ndarray], images: Iterator[torch.Tensor]
+    ) -> Iterator[Tensors]:
+        """Yield (pixels, labels) or, with lighting, (pixels, labels, shift)."""
+        for indices in index_batches:
+            labels = torch.from_numpy(self.samples.labels[indices])
+            yield self._timed_next(images), labels, *self._shift(epoch, indices)
+
+    def _timed_next(self, images: Iterator[torch.Tensor]) -> torch.Tensor:
+        start = time.perf_counter()
+        pixels = next(images)
+        self.wait_sec += time.perf_counter() - start
+        return pixels
+
+    def _shift(self, epoch: int, indices: np.ndarray) -> Tensors:
+        if not self.view.train or self.lighting_std == 0:
+            return ()
+        return (torch.from_numpy(lighting_shift(lighting(self.view.seed, self.lighting_std, epoch, indices))),)

@@ -1,0 +1,37 @@
+"""Where data sets are looked for, and where small derived files are kept."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+VARIABLE = "PYCLS_DATA_DIR"
+
+
+def has_data_root(data_dir: str) -> bool:
+    """Tell whether the key DATA_DIR or the environment variable names a data folder."""
+    return bool(data_dir or os.environ.get(VARIABLE))
+
+
+def data_root(data_dir: str) -> Path:
+    """Return the data folder: the key DATA_DIR, else the environment variable PYCLS_DATA_DIR; neither: ValueError."""
+    if not has_data_root(data_dir):
+        raise ValueError(f"no data folder given: set the key DATA_DIR or the environment variable {VARIABLE} to it")
+    source, named = ("DATA_DIR", data_dir) if data_dir else (VARIABLE, os.environ[VARIABLE])
+    root = Path(named).expanduser()
+    if not root.is_dir():
+        raise ValueError(f"{source}: {named} is not a folder")
+    return root
+
+
+def cache_dir() -> Path:
+    """Return the folder for derived files: the environment variable PYCLS_CACHE_DIR, else ~/.cache/pycls."""
+    return Path(os.environ.get("PYCLS_CACHE_DIR") or "~/.cache/pycls").expanduser()
+
+
+def find_file(folders: Sequence[Path], names: Sequence[str], advice: str) -> Path:
+    """Return the first existing folder/name; raise ValueError with the places looked at and what to do."""
+    for folder in folders:
+        for name in names:
+            if (folder / name).is_file():
+                return folder / name
+    raise ValueError(f"no {names[0]} in {' or '.join(map(str, folders))}: {advice}")

@@ -1,0 +1,85 @@
+"""What is shown when: order, crop boxes, flips and lighting as pure functions of (seed, epoch, sample index).
+
+Every backend asks here, so all of them show the same crops, for any number of workers and GPUs, and a run continues at any
+step from two integers.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from yacs.config import CfgNode
+
+from pycls.datasets.crops import CROP_LAWS, NUM_DRAWS, centre_view, centre_view_boxes
+from pycls.datasets.draws import Stream, hashes, normals, uniforms
+
+
+@dataclass(frozen=True)
+class View:
+    """The geometry of one phase."""
+
+    train: bool
+    size: int  # side of the output square, px
+    resize: int  # eval: length that the shorter side is resized to before the centre crop, px
+    area: tuple[float, float]  # train: crop area as a part of the image
+    aspect: tuple[float, float]  # train: crop width / height
+    flip_prob: float  # train: probability of a left-right flip
+    crop_style: str  # "torchvision" | "pycls"
+    antialias: bool
+    seed: int
+    padding: int = 0  # train, array data: width of the border that shifted crops may show, px
+    border: tuple[int, int, int] = (0, 0, 0)  # train, array data: its RGB colour
+
+
+def build_view(cfg: CfgNode, phase: str) -> View:
+    """Build the view of a phase, "train" or "test"; raise ValueError if the test crop does not fit its image."""
+    size, resize = cfg.TRAIN.IM_SIZE, cfg.TEST.IM_SIZE
+    if phase == "test" and resize < size:
+        raise ValueError(
+            f"TEST.IM_SIZE = {resize} is smaller than TRAIN.IM_SIZE = {size}: "
+            f"the shorter side is resized to the first, then the second is cropped; use at least {size}"
+        )
+    return View(
+        train=phase == "train",
+        size=size,
+        resize=resize,
+        area=tuple(cfg.TRAIN.CROP_AREA),
+        aspect=tuple(cfg.TRAIN.CROP_ASPECT),
+        flip_prob=float(cfg.TRAIN.HFLIP),
+        crop_style=cfg.TRAIN.CROP_STYLE,
+        antialias=cfg.DATA_LOADER.ANTIALIAS,
+        seed=cfg.RNG_SEED,
+        padding=cfg.TRAIN.CROP_PADDING,
+    )
+
+
+def epoch_order(seed: int, epoch: int, num_samples: int) -> np.ndarray:
+    """Return a permutation of 0..N-1, int64 (N,): the samples sorted by their hash (1.28 million take about 0.2 s)."""
+    keys = hashes(seed, Stream.ORDER, epoch, np.arange(num_samples))
+    return np.argsort(keys, kind="stable").astype(np.int64, copy=False)
+
+
+def boxes(view: View, epoch: int, indices: np.ndarray, heights: np.ndarray, widths: np.ndarray) -> np.ndarray:
+    """Return float64 (n, 4): top, left, height, width in source pixels; whole numbers in training, exact in eval."""
+    heights, widths = np.asarray(heights, dtype=np.float64), np.asarray(widths, dtype=np.float64)
+    if not view.train:
+        return centre_view_boxes(heights, widths, view.resize, view.size)
+    draws = uniforms(view.seed, Stream.BOX, epoch, indices, NUM_DRAWS)
+    return CROP_LAWS[view.crop_style](draws, heights, widths, view.area, view.aspect, view.size)
+
+
+def eval_geometry(view: View, height: int, width: int) -> tuple[int, int, int, int]:
+    """Return (resized height, resized width, top, left) of the eval view, for backends that resize whole and crop."""
+    geometry = centre_view(np.array([height]), np.array([width]), view.resize, view.size)
+    return tuple(int(value[0]) for value in geometry)
+
+
+def flips(view: View, epoch: int, indices: np.ndarray) -> np.ndarray:
+    """Return bool (n,): which images are mirrored left to right; none in eval."""
+    if not view.train:
+        return np.zeros(len(indices), dtype=bool)
+    return uniforms(view.seed, Stream.FLIP, epoch, indices, 1)[:, 0] < view.flip_prob
+
+
+def lighting(seed: int, std: float, epoch: int, indices: np.ndarray) -> np.ndarray:
+    """Return float32 (n, 3): weights of the three colour eigenvectors, each from N(0, std)."""
+    return (std * normals(seed, Stream.LIGHTING, epoch, indices, 3)).astype(np.float32)

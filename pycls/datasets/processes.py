@@ -1,0 +1,117 @@
+"""Child processes as workers of the custom backend: they write into batches in shared memory and answer in one word."""
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+import torch.multiprocessing  # noqa: F401 - lets tensors in shared memory travel to the children
+
+from pycls.datasets.child import prepare_child
+
+_SECONDS_TO_END = 5.0
+
+
+class ProcessWorkers:
+    """Spawned processes that share one queue of tasks; each answers through a pipe of its own, which ends when it dies."""
+
+    def __init__(self, work: Callable[..., Any], num_workers: int):
+        context = multiprocessing.get_context("spawn")  # safe beside threads and CUDA, where fork is not
+        self._tasks = context.Queue()
+        self._open: dict[int, Future] = {}
+        self._num_submitted = 0
+        self._death: RuntimeError | None = None
+        self._lock = threading.Lock()  # guards _open and _death
+        pairs = [_start(context, work, self._tasks) for _ in range(num_workers)]
+        self._processes = [process for process, _ in pairs]
+        answers = [pipe for _, pipe in pairs]
+        self._collector = threading.Thread(target=self._collect, args=(answers,), daemon=True)
+        self._collector.start()
+
+    def submit(self, *task: Any) -> Future:
+        """Queue the task, which cannot be cancelled then; RuntimeError in the future when a process has died."""
+        future: Future = Future()
+        future.set_running_or_notify_cancel()
+        with self._lock:
+            if self._death is not None:
+                future.set_exception(self._death)
+                return future
+            self._num_submitted += 1
+            self._open[self._num_submitted] = future
+        self._tasks.put((self._num_submitted, task))
+        return future
+
+    def close(self) -> None:
+        """End the processes after the tasks that they run."""
+        for _ in self._processes:
+            self._tasks.put(None)
+        for process in self._processes:
+            process.join(_SECONDS_TO_END)
+            if process.is_alive():  # stuck, because a process died while it held the queue
+                process.kill()
+        self._collector.join(_SECONDS_TO_END)
+        self._tasks.cancel_join_thread()
+        self._tasks.close()
+
+    def _collect(self, answers: list[Connection]) -> None:
+        """Hand each answer to its future, until the pipes end (thread)."""
+        while answers:
+            for pipe in wait(answers):
+                try:
+                    number, error = pipe.recv()
+                except EOFError:
+                    answers.remove(pipe)
+                    self._fail_open()
+                    continue
+                with self._lock:
+                    future = self._open.pop(number, None)
+                if future is not None:
+                    _finish(future, error)
+
+    def _fail_open(self) -> None:
+        with self._lock:
+            self._death = RuntimeError("a data loader process died (killed, or out of memory?)")
+            lost = list(self._open.values())
+            self._open.clear()
+        for future in lost:
+            future.set_exception(self._death)
+
+
+def _finish(future: Future, error: Exception | None) -> None:
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)
+
+
+def _start(context: Any, work: Callable[..., Any], tasks: Any) -> tuple[Any, Connection]:
+    """Start one process; return it and the reading end of its answers."""
+    answers, childs_end = context.Pipe(duplex=False)
+    process = context.Process(target=_serve, args=(work, tasks, childs_end), daemon=True)
+    process.start()
+    childs_end.close()  # the child then has the only writing end, so that its death ends the pipe
+    return process, answers
+
+
+def _serve(work: Callable[..., Any], tasks: Any, answers: Connection) -> None:
+    """Do tasks until None comes (main function of a child)."""
+    prepare_child()
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    while (numbered := tasks.get()) is not None:
+        number, task = numbered
+        try:
+            work(*task)
+            answers.send((number, None))
+        except Exception as error:
+            answers.send((number, error))
+
+
+def _die_with_parent() -> None:
+    """End this process when the parent is gone, however it ended (thread)."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

@@ -1,0 +1,75 @@
+"""Where the images of one split are: encoded files, or one array. Both are array-backed, so that worker memory stays flat."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Names:
+    """An immutable list of strings as one byte buffer and N + 1 offsets: a million paths without a million objects."""
+
+    buffer: bytes
+    offsets: np.ndarray  # int64 (N + 1,)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, index: int) -> str:
+        return os.fsdecode(self.buffer[self.offsets[index] : self.offsets[index + 1]])
+
+
+def pack_names(names: Sequence[str]) -> Names:
+    """Pack strings (file names that are not valid Unicode included) into one buffer."""
+    encoded = [os.fsencode(name) for name in names]
+    offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
+    np.cumsum([len(name) for name in encoded], out=offsets[1:])
+    return Names(b"".join(encoded), offsets)
+
+
+@dataclass(frozen=True, eq=False)
+class FileSamples:
+    """Encoded image files below one folder."""
+
+    root: str
+    paths: Names  # relative to root
+    labels: np.ndarray  # int64 (N,)
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def name(self, index: int) -> str:
+        """Return the path of one image."""
+        return os.path.join(self.root, self.paths[index])
+
+    def read(self, index: int) -> bytes:
+        """Read one whole encoded file; raise OSError naming the path if it cannot be read."""
+        with open(self.name(index), "rb") as file:
+            return file.read()
+
+
+@dataclass(frozen=True, eq=False)
+class ArraySamples:
+    """Decoded images of one size in one array."""
+
+    images: np.ndarray  # uint8 (N, H, W, C), C = 1 (grey) or 3 (RGB)
+    labels: np.ndarray  # int64 (N,)
+    classes: tuple[str, ...]
+    source: str  # for messages, such as "cifar10 train"
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def name(self, index: int) -> str:
+        """Return a name for messages, such as "cifar10 train #17"."""
+        return f"{self.source} #{index}"
+
+    def read(self, index: int) -> bytes:
+        """Return the raw pixels of one image, row by row."""
+        return self.images[index].tobytes()
+
+
+Samples = FileSamples | ArraySamples

@@ -1,0 +1,116 @@
+"""The torch backend: torchvision decodes, crops and resizes in the worker processes of torch's DataLoader."""
+
+from collections.abc import Generator, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+from torchvision.io import ImageReadMode, decode_image
+from torchvision.transforms.v2 import functional as tv
+
+from pycls.datasets import fallback
+from pycls.datasets.child import prepare_child
+from pycls.datasets.chunk import naming, read_chunk
+from pycls.datasets.file_backend import FileBackend, check_worker_mode
+from pycls.datasets.plan import View, eval_geometry
+from pycls.datasets.samples import FileSamples
+
+Request = tuple[int, np.ndarray]  # epoch, indices of one batch
+
+
+class TorchBackend(FileBackend):
+    """Encoded files -> uint8 (B, S, S, 3) RGB batches in host memory."""
+
+    def __init__(
+        self,
+        samples: FileSamples,
+        view: View,
+        *,
+        num_workers: int,
+        prefetch: int,
+        worker_mode: str = "auto",
+        pin_memory: bool,
+        device: torch.device,
+        max_batch: int,
+    ):
+        check_worker_mode("torch", worker_mode, "processes")
+        self._requests = Requests()
+        self._loader = DataLoader(
+            BatchDataset(samples, view),
+            sampler=self._requests,
+            batch_size=None,  # the dataset gives whole batches: no copy to put one together
+            num_workers=num_workers,
+            prefetch_factor=_prefetch_factor(prefetch, num_workers),
+            persistent_workers=num_workers > 0,
+            pin_memory=pin_memory and device.type == "cuda",
+            worker_init_fn=_prepare_worker,
+        )
+
+    def _run(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
+        self._requests.now = [(epoch, indices) for indices in index_batches]
+        yield from self._loader
+
+
+def _prefetch_factor(prefetch: int, num_workers: int) -> int | None:
+    """Spread the batches prepared ahead over the workers, rounded up; the DataLoader counts for each worker."""
+    return max(1, -(-prefetch // num_workers)) if num_workers > 0 else None
+
+
+def _prepare_worker(worker: int) -> None:
+    prepare_child()
+
+
+class Requests(Sampler[Request]):
+    """The batches of the current epoch; lives in the main process, so that the workers can outlive the epochs."""
+
+    def __init__(self) -> None:
+        self.now: Sequence[Request] = ()
+
+    def __iter__(self) -> Iterator[Request]:
+        return iter(self.now)
+
+    def __len__(self) -> int:
+        return len(self.now)
+
+
+class BatchDataset(Dataset[torch.Tensor]):
+    """Map a request to its finished batch, uint8 (B, S, S, 3)."""
+
+    def __init__(self, samples: FileSamples, view: View):
+        self._samples, self._view = samples, view
+
+    def __getitem__(self, request: Request) -> torch.Tensor:
+        epoch, indices = request
+        chunk = read_chunk(self._samples, self._view, epoch, indices)
+        batch = torch.empty((len(indices), self._view.size, self._view.size, 3), dtype=torch.uint8)
+        for row, index in enumerate(indices):
+            with naming(self._samples, index):
+                image = decode(chunk.data[row], chunk.headers[row].common)
+                square = _show(image, self._view, chunk.boxes[row])
+                batch[row] = (tv.horizontal_flip(square) if chunk.flips[row] else square).permute(1, 2, 0)
+        return batch
+
+
+def decode(data: bytes, common: bool) -> torch.Tensor:
+    """Decode one file to uint8 (3, H, W) RGB; what torchvision cannot read faithfully, or at all, goes to Pillow."""
+    if common:
+        try:
+            return decode_image(torch.frombuffer(bytearray(data), dtype=torch.uint8), ImageReadMode.RGB)
+        except RuntimeError:  # Pillow judges, and says what is wrong in words
+            pass
+    return torch.from_numpy(fallback.decode_rgb(data)).permute(2, 0, 1)
+
+
+def _show(image: torch.Tensor, view: View, box: np.ndarray) -> torch.Tensor:
+    """Return the (3, S, S) square of a decoded image, not yet flipped."""
+    if view.train:
+        top, left, height, width = (int(value) for value in box)
+        return _resize(tv.crop(image, top, left, height, width), view.size, view.size, view.antialias)
+    height, width, top, left = eval_geometry(view, image.shape[1], image.shape[2])
+    return tv.crop(_resize(image, height, width, view.antialias), top, left, view.size, view.size)
+
+
+def _resize(image: torch.Tensor, height: int, width: int, antialias: bool) -> torch.Tensor:
+    # A crop has gaps between its rows; dense channels-last memory keeps torchvision on its fast path (40 % less time).
+    dense = image[None].contiguous(memory_format=torch.channels_last)
+    return tv.resize(dense, [height, width], antialias=antialias)[0]

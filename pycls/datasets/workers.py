@@ -1,0 +1,88 @@
+"""Who does the work of the custom backend: the calling thread, a pool of threads, or child processes."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Protocol
+
+import cv2
+import torch
+
+Work = Callable[..., Any]
+
+
+class Workers(Protocol):
+    """Something that runs `work(*task)` for each task."""
+
+    def submit(self, *task: Any) -> Future:
+        """Begin one task, in the order of submission."""
+
+    def close(self) -> None:
+        """End the workers; tasks that have not begun are dropped."""
+
+
+def build_workers(mode: str, num_workers: int, work: Work) -> Workers:
+    """Start `num_workers` workers of a mode ("threads" or "processes"); with 0 the caller does the work."""
+    cv2.setNumThreads(0)  # OpenCV's own threads: the parallelism is over images
+    if num_workers == 0:
+        return InlineWorkers(work)
+    if mode == "threads":
+        return ThreadWorkers(work, num_workers)
+    from pycls.datasets.processes import ProcessWorkers
+
+    return ProcessWorkers(work, num_workers)
+
+
+class InlineWorkers:
+    """Do each task at once, in the calling thread."""
+
+    def __init__(self, work: Work):
+        self._work = work
+
+    def submit(self, *task: Any) -> Future:
+        """Run the task; its error is kept in the future."""
+        future: Future = Future()
+        try:
+            future.set_result(self._work(*task))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class ThreadWorkers:
+    """Threads in which torch uses one core each; the main thread keeps its own setting."""
+
+    def __init__(self, work: Work, num_workers: int):
+        self._work = work
+        self._pool = ThreadPoolExecutor(num_workers, thread_name_prefix="pycls-loader")
+        limit_torch_threads(self._pool, num_workers)
+
+    def submit(self, *task: Any) -> Future:
+        """Queue the task."""
+        return self._pool.submit(self._work, *task)
+
+    def close(self) -> None:
+        """Drop the queue and wait for the running tasks."""
+        self._pool.shutdown(cancel_futures=True)
+
+
+def limit_torch_threads(pool: ThreadPoolExecutor, num_workers: int) -> None:
+    """Start all threads of a pool and set torch to one core in each.
+
+    `torch.set_num_threads` holds for the calling thread and for threads born later, so it is called in every worker and
+    the caller's number is put back at the end.
+    """
+    num_threads = torch.get_num_threads()
+    everyone = threading.Barrier(num_workers + 1)
+
+    def limit() -> None:
+        torch.set_num_threads(1)
+        everyone.wait()
+
+    for _ in range(num_workers):
+        pool.submit(limit)
+    everyone.wait()
+    torch.set_num_threads(num_threads)

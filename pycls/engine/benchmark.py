@@ -1,0 +1,239 @@
+"""Timing: the network alone per number format and memory layout, the loader alone, both together, and what limits them."""
+
+import contextlib
+import itertools
+import time as clock
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from yacs.config import CfgNode
+
+from pycls.core.logging import get_logger, json_line
+from pycls.datasets import build_loader
+from pycls.datasets.loader import Loader
+from pycls.engine.precision import DTYPES, Precision
+from pycls.engine.result import Result
+from pycls.engine.setup import environment, setup_process
+from pycls.engine.step import Stepper
+from pycls.losses import build_loss, soft_targets
+from pycls.models import build_model
+from pycls.optim import build_optimizer
+
+logger = get_logger(__name__)
+
+MAX_SEC = 20.0  # one measurement ends after this, however many iterations were asked for
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Milliseconds of repeated calls."""
+
+    ms: list[float]
+
+    @property
+    def median(self) -> float:
+        """Median."""
+        return median(self.ms)
+
+    def percentile(self, pct: float) -> float:
+        """Return the value below which `pct` percent of the calls lie (nearest rank)."""
+        ranked = sorted(self.ms)
+        return ranked[min(len(ranked) - 1, int(pct / 100 * len(ranked)))]
+
+
+def time(cfg: CfgNode) -> Result:
+    """Time what `cfg` describes on one process and name the bottleneck; the measurements are in `Result.details`."""
+    if cfg.NUM_GPUS != 1:
+        raise ValueError(f"NUM_GPUS {cfg.NUM_GPUS}: timing runs on one process; use NUM_GPUS 1 and a process's share of the batch")
+    device = setup_process(cfg)
+    details: dict[str, Any] = {"environment": environment(), "network": time_network(cfg, device)}
+    details |= time_data(cfg, device)
+    logger.info(json_line({"_type": "timing", **_flat(details)}), extra={"machine": True})
+    return Result(details=details)
+
+
+# ---- the network alone
+
+
+def time_network(cfg: CfgNode, device: torch.device) -> list[dict[str, Any]]:
+    """Time inference and whole training steps on synthetic images for every number format and memory layout."""
+    logger.info("Network alone on %s, %d px; median over up to %d runs (at most %.0f s each):",
+                device, cfg.TRAIN.IM_SIZE, cfg.PREC_TIME.NUM_ITER, MAX_SEC)  # fmt: skip
+    logger.info("%6s %14s %16s %16s %12s %12s %14s", "format", "layout", "infer images/s", "train images/s", "forward ms", "fw+bw ms", "infer 64 (ms)")
+    rows = []
+    for name, channels_last in itertools.product(supported_formats(device), (False, True)):
+        row = _time_combination(cfg, Precision(device, name), channels_last)
+        logger.info("%6s %14s %16.1f %16.1f %12.1f %12.1f %14.1f", row["format"], row["layout"], row["infer_images_per_sec"],
+                    row["train_images_per_sec"], row["test_fw_ms"], row["train_fw_bw_ms"], row["infer_64_ms"])  # fmt: skip
+        rows.append(row)
+    return rows
+
+
+def supported_formats(device: torch.device) -> list[str]:
+    """Return the number formats worth timing: fp16 has no fast path on a CPU."""
+    return [name for name in DTYPES if not (device.type == "cpu" and name == "fp16")]
+
+
+def _time_combination(cfg: CfgNode, precision: Precision, channels_last: bool) -> dict[str, Any]:
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    model = build_model(cfg).to(precision.device, memory_format=layout)
+    infer = time_inference(model, cfg, precision, cfg.TEST.BATCH_SIZE, layout)
+    infer_64 = time_inference(model, cfg, precision, 64, layout)
+    forward, both = time_training(model, cfg, precision, layout)
+    return {
+        "format": precision.name,
+        "layout": "channels_last" if channels_last else "contiguous",
+        "test_fw_ms": infer.median,
+        "infer_images_per_sec": 1000 * cfg.TEST.BATCH_SIZE / infer.median,
+        "infer_64_ms": infer_64.median,
+        "infer_64_ms_p95": infer_64.percentile(95),
+        "train_fw_ms": forward.median,
+        "train_fw_bw_ms": both.median,
+        "train_images_per_sec": 1000 * cfg.TRAIN.BATCH_SIZE / both.median,
+        "iterations": len(both.ms),
+    }
+
+
+def time_inference(model: nn.Module, cfg: CfgNode, precision: Precision, batch_size: int, layout: Any) -> Timing:
+    """Time forward passes in eval mode."""
+    model.eval()
+    images = _images(cfg, batch_size, precision.device, layout)
+
+    @torch.inference_mode()
+    def forward() -> None:
+        with precision.autocast():
+            model(images)
+
+    return measure(forward, cfg, precision.device)
+
+
+def time_training(model: nn.Module, cfg: CfgNode, precision: Precision, layout: Any) -> tuple[Timing, Timing]:
+    """Time forward passes in train mode, and whole steps (forward, loss, backward, update)."""
+    images = _images(cfg, cfg.TRAIN.BATCH_SIZE, precision.device, layout)
+    labels = torch.arange(cfg.TRAIN.BATCH_SIZE, device=precision.device) % cfg.MODEL.NUM_CLASSES
+    targets = soft_targets(labels, cfg.MODEL.NUM_CLASSES, cfg.TRAIN.LABEL_SMOOTHING)
+    stepper = build_stepper(cfg, model, precision)
+    model.train()
+
+    def forward() -> None:
+        with precision.autocast():
+            stepper.loss_fn(model(images), targets)
+
+    whole = measure(lambda: stepper.step(images, targets, 0.0), cfg, precision.device)
+    return measure(forward, cfg, precision.device), whole
+
+
+def build_stepper(cfg: CfgNode, model: nn.Module, precision: Precision) -> Stepper:
+    """Build a training step of its own around a model."""
+    optimizer = build_optimizer(cfg, model)
+    net = torch.compile(model) if cfg.TRAIN.COMPILE else model
+    return Stepper(net, build_loss(cfg), optimizer, precision.scaler(), precision, cfg.OPTIM.ACCUM_STEPS, cfg.OPTIM.GRAD_CLIP)
+
+
+def _images(cfg: CfgNode, batch_size: int, device: torch.device, layout: Any) -> Tensor:
+    size = cfg.TRAIN.IM_SIZE
+    return torch.rand(batch_size, 3, size, size, device=device).to(memory_format=layout)
+
+
+def measure(call: Callable[[], Any], cfg: CfgNode, device: torch.device) -> Timing:
+    """Time a call PREC_TIME.NUM_ITER times after PREC_TIME.WARMUP_ITER untimed ones, waiting for the device each time."""
+    for _ in range(max(1, cfg.PREC_TIME.WARMUP_ITER)):
+        call()
+    synchronize(device)
+    ms: list[float] = []
+    began = clock.perf_counter()
+    while len(ms) < max(1, cfg.PREC_TIME.NUM_ITER) and (len(ms) < 3 or clock.perf_counter() - began < MAX_SEC):
+        start = clock.perf_counter()
+        call()
+        synchronize(device)
+        ms.append(1000 * (clock.perf_counter() - start))
+    return Timing(ms)
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done everything that was asked of it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+# ---- the loader, and both together
+
+
+def time_data(cfg: CfgNode, device: torch.device) -> dict[str, Any]:
+    """Time the training loader alone and with the network; without a data set say why not."""
+    try:
+        loader = build_loader(cfg, "train", device)
+    except ValueError as error:
+        logger.info("Loader: not timed: %s", error)
+        return {"loader": None, "loader_not_timed": str(error)}
+    with contextlib.closing(loader):
+        loader_rate = time_loader(loader, cfg, device)
+        end_to_end, wait_pct, compute = time_end_to_end(loader, cfg, device)
+    slower = "loader" if loader_rate < compute else "network"
+    logger.info("Loader alone (%s, %d workers): %.1f images/s", cfg.DATA_LOADER.BACKEND, cfg.DATA_LOADER.NUM_WORKERS, loader_rate)
+    logger.info("Network alone, as configured: %.1f images/s", compute)
+    logger.info("End to end: %.1f images/s, data wait %.1f %%", end_to_end, wait_pct)
+    logger.info("Bottleneck: the %s (the other could go %.2f times as fast)", slower, max(loader_rate, compute) / min(loader_rate, compute))
+    figures = {"loader_images_per_sec": loader_rate, "compute_images_per_sec": compute, "end_to_end_images_per_sec": end_to_end}
+    return {"loader": figures | {"data_wait_pct": wait_pct}, "bottleneck": slower}
+
+
+def time_loader(loader: Loader, cfg: CfgNode, device: torch.device) -> float:
+    """Return images a second of the loader with nothing else to do, first batches left out."""
+    batches = _endless(loader)
+    for _ in range(max(1, cfg.PREC_TIME.WARMUP_ITER)):
+        next(batches)
+    synchronize(device)
+    count, start = 0, clock.perf_counter()
+    while count < max(1, cfg.PREC_TIME.NUM_ITER) and (count < 3 or clock.perf_counter() - start < MAX_SEC):
+        next(batches)
+        count += 1
+    synchronize(device)
+    batches.close()
+    return count * cfg.TRAIN.BATCH_SIZE / (clock.perf_counter() - start)
+
+
+def time_end_to_end(loader: Loader, cfg: CfgNode, device: torch.device) -> tuple[float, float, float]:
+    """Return images a second of real training steps, percent of time waiting for data, and the rate without the loader."""
+    precision = Precision(device, cfg.TRAIN.AMP_DTYPE if cfg.TRAIN.MIXED_PRECISION else "fp32")
+    layout = torch.channels_last if cfg.TRAIN.CHANNELS_LAST else torch.contiguous_format
+    model = build_model(cfg).to(device, memory_format=layout).train()
+    stepper, batches = build_stepper(cfg, model, precision), _endless(loader)
+
+    def step(batch) -> None:
+        stepper.step(batch.images, soft_targets(batch.labels, cfg.MODEL.NUM_CLASSES, cfg.TRAIN.LABEL_SMOOTHING), 0.0)
+
+    one = next(batches)
+    compute = measure(lambda: step(one), cfg, device)
+    loader.reset_wait()
+    began = clock.perf_counter()
+    whole = measure(lambda: step(next(batches)), cfg, device)
+    wait_pct = 100 * loader.reset_wait() / (clock.perf_counter() - began)
+    batches.close()
+    rate = 1000 * cfg.TRAIN.BATCH_SIZE * len(whole.ms) / sum(whole.ms)
+    return rate, wait_pct, 1000 * cfg.TRAIN.BATCH_SIZE / compute.median
+
+
+def _endless(loader: Loader) -> Iterator:
+    for epoch in itertools.count():
+        yield from loader.epoch(epoch)
+
+
+def _flat(details: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested figures as one level, for a log line."""
+    flat: dict[str, Any] = {}
+    for key, value in details.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            for row in value:
+                flat |= _flat(row, f"{prefix}{row['format']}_{row['layout']}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

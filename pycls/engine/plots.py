@@ -1,0 +1,58 @@
+"""Pictures of a run: curves over epochs and the confusion matrix. Matplotlib is imported when a picture is drawn."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+
+def plot_curves(records: Sequence[dict[str, Any]], path: Path) -> None:
+    """Draw loss, top-1 error (percent) and learning rate over epochs from the records of metrics.jsonl."""
+    figure, axes = _subplots(3, (13, 4))
+    series = {"train": "train_epoch", "test": "test_epoch", "test, EMA": "test_ema_epoch"}
+    for axis, key, title in zip(axes, ("loss", "top1_err", "lr"), ("loss", "top-1 error (%)", "learning rate"), strict=True):
+        for label, kind in series.items():
+            points = [(_epoch(r), r[key]) for r in records if r["_type"] == kind and r.get(key) is not None]
+            if points:
+                axis.plot(*zip(*points, strict=True), label=label, marker="." if len(points) < 30 else None)
+        axis.set(title=title, xlabel="epoch")
+        axis.grid(alpha=0.3)
+        if axis.get_legend_handles_labels()[1][1:]:
+            axis.legend()
+    _save(figure, path)
+
+
+def plot_confusion(confusion: Tensor, classes: Sequence[str], path: Path) -> None:
+    """Draw the share of each true class (row) that was predicted as each class (column), in percent."""
+    share = 100.0 * confusion.double() / confusion.sum(1, keepdim=True).clamp(min=1)
+    side = min(14.0, max(5.0, 0.45 * len(classes)))
+    figure, (axis,) = _subplots(1, (side + 1, side))
+    picture = axis.imshow(share.numpy(), cmap="Blues", vmin=0, vmax=100)
+    figure.colorbar(picture, ax=axis, label="% of the true class", fraction=0.046)
+    axis.set(xlabel="predicted class", ylabel="true class", title=f"confusion matrix, {int(confusion.sum())} images")
+    if len(classes) <= 40:
+        axis.set_xticks(range(len(classes)), classes, rotation=90)
+        axis.set_yticks(range(len(classes)), classes)
+    if len(classes) <= 15:
+        for row in range(len(classes)):
+            for column in range(len(classes)):
+                dark = share[row, column] > 50
+                text = str(int(confusion[row, column]))
+                axis.text(column, row, text, ha="center", va="center", color="white" if dark else "black", fontsize=8)
+    _save(figure, path)
+
+
+def _epoch(record: dict[str, Any]) -> int:
+    return int(str(record["epoch"]).split("/")[0])
+
+
+def _subplots(count: int, size: tuple[float, float]) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, figure.subplots(1, count, squeeze=False)[0]
+
+
+def _save(figure: Any, path: Path) -> None:
+    figure.savefig(path, dpi=110)

@@ -1,0 +1,205 @@
+"""The run's diary: log lines, metrics.jsonl, TensorBoard and the progress bar, on the main process."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+from yacs.config import CfgNode
+
+from pycls.core.config import dump_cfg, flatten
+from pycls.core.distributed import is_main, world_size
+from pycls.core.logging import MetricsFile, get_logger, json_line
+from pycls.datasets.loader import Batch
+from pycls.engine.evaluate import Evaluation
+from pycls.engine.meters import Clock, TrainMeter, Window, peak_memory_mb, time_string
+from pycls.engine.result import Result
+from pycls.engine.setup import environment
+from pycls.engine.state import TrainState
+from pycls.engine.tensorboard import build_writer
+
+logger = get_logger(__name__)
+
+
+class Recorder:
+    """Writes one record to every sink; names and units are pycls's (errors in percent, times in seconds, memory in MiB)."""
+
+    def __init__(self, cfg: CfgNode, device: torch.device, steps_per_epoch: int):
+        self.cfg, self.device, self.steps = cfg, device, steps_per_epoch
+        self.metrics = MetricsFile(Path(cfg.OUT_DIR) / "metrics.jsonl")
+        self._writer = None
+        self._waited = 0.0
+        self._epoch_start = time.perf_counter()
+        self._lowest: dict[str, dict[str, float]] = {}
+
+    # ---- start and end
+
+    def resume_at(self, epoch: int, step: int) -> None:
+        """Begin, or go on from a position: records of steps that will be taken again are dropped."""
+        if not is_main():
+            return
+        kept = [record for record in self.metrics.read() if _is_before(record, epoch, step)]
+        self.metrics.replace(kept)
+        for record in kept:
+            self._note_lowest(record)
+        Path(self.cfg.OUT_DIR, self.cfg.CFG_DEST).write_text(dump_cfg(self.cfg))
+        self._writer = build_writer(self.cfg.LOG.TENSORBOARD, self.cfg.OUT_DIR, epoch * self.steps + step)
+        self._log_machine({"_type": "cfg", **dict(flatten(self.cfg))})
+        self._log_machine({"_type": "environment", **environment()})
+
+    def close(self) -> None:
+        """Flush what is open."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return every record of the run so far."""
+        return self.metrics.read()
+
+    # ---- training
+
+    def progress(self, batches: Iterable[Batch], state: TrainState) -> Iterator[Batch]:
+        """Iterate with a progress bar, on a terminal only."""
+        hidden = not (is_main() and sys.stderr.isatty())
+        label = f"epoch {state.epoch + 1}/{self.cfg.OPTIM.MAX_EPOCH}"
+        self._epoch_start, self._waited = time.perf_counter(), 0.0
+        yield from tqdm(batches, label, self.steps, initial=state.step, leave=False, disable=hidden, unit="step")
+
+    def train_iter(self, state: TrainState, window: Window, lr: float, clock: Clock, seconds: float, waited: float) -> None:
+        """Record the steps since the last line: medians of loss and errors, speed, data wait."""
+        self._waited += waited
+        steps = len(window.losses)
+        record = {
+            "_type": "train_iter",
+            "epoch": f"{state.epoch + 1}/{self.cfg.OPTIM.MAX_EPOCH}",
+            "iter": f"{state.step}/{self.steps}",
+            "time_avg": clock.sec_per_step(),
+            "time_diff": seconds / steps,
+            "eta": self._eta(state, clock),
+            "top1_err": window.top1_err,
+            "top5_err": window.top5_err,
+            "loss": window.loss,
+            "lr": lr,
+            "mem": peak_memory_mb(self.device),
+            "images_per_sec": steps * clock.batch_size / seconds,
+            "data_wait_pct": 100.0 * waited / seconds,
+        }
+        self._write(record, state.epoch * self.steps + state.step)
+
+    def train_epoch(self, state: TrainState, meter: TrainMeter, lr: float, clock: Clock) -> None:
+        """Record the epoch's sample-weighted means and its speed."""
+        loss, top1_err, top5_err = meter.read_epoch()
+        seconds = time.perf_counter() - self._epoch_start
+        record = {
+            "_type": "train_epoch",
+            "epoch": f"{state.epoch + 1}/{self.cfg.OPTIM.MAX_EPOCH}",
+            "time_avg": clock.sec_per_step(),
+            "time_epoch": seconds,
+            "eta": self._eta(state, clock),
+            "top1_err": top1_err,
+            "top5_err": top5_err,
+            "loss": loss,
+            "lr": lr,
+            "mem": peak_memory_mb(self.device),
+            "images_per_sec": clock.batch_size / clock.sec_per_step(),
+            "data_wait_pct": min(100.0, 100.0 * self._waited / seconds),
+        }
+        self._write(record, (state.epoch + 1) * self.steps)
+        logger.info(
+            "Epoch %s: train loss %.4f, top-1 error %.2f %%, lr %.5g, %.0f images/s, data wait %.1f %%, ETA %s, %d MiB",
+            record["epoch"], loss, top1_err, lr, record["images_per_sec"], record["data_wait_pct"], record["eta"], record["mem"],
+        )  # fmt: skip
+
+    # ---- evaluation
+
+    def evaluation(self, kind: str, epoch: int, run: Callable[[], Evaluation]) -> Evaluation:
+        """Run an evaluation and record it under `kind` (test_epoch, test_ema_epoch)."""
+        start = time.perf_counter()
+        result = run()
+        record = evaluation_record(kind, f"{epoch + 1}/{self.cfg.OPTIM.MAX_EPOCH}", result, time.perf_counter() - start)
+        record["mem"] = peak_memory_mb(self.device)
+        self._note_lowest(record)
+        record.update(self._lowest[kind])
+        self._write(record, (epoch + 1) * self.steps)
+        name = "EMA test" if "ema" in kind else "test"
+        logger.info("Epoch %s: %s %s", record["epoch"], name, describe(record))
+        return result
+
+    def result(self, state: TrainState, test: Evaluation | None = None, **more: Any) -> Result:
+        """Return the figures of the run so far."""
+        files = [Path(self.cfg.OUT_DIR) / name for name in (self.cfg.CFG_DEST, "stdout.log", "metrics.jsonl", "checkpoints")]
+        figures = {} if test is None else evaluation_figures(test)
+        best = state.best_err if state.best_err != float("inf") else None
+        files += more.pop("files", [])
+        return Result(**figures, best_top1_err=best, epochs=state.epoch, files=files, **more)
+
+    # ---- sinks
+
+    def _write(self, record: dict[str, Any], step: int) -> None:
+        if not is_main():
+            return
+        self.metrics.write(record)
+        self._log_machine(record)
+        if self._writer is not None:
+            for name, value in record.items():
+                if isinstance(value, (int, float)):
+                    self._writer.add_scalar(f"{record['_type']}/{name}", value, step)
+
+    def _log_machine(self, record: dict[str, Any]) -> None:
+        logger.info(json_line(record), extra={"machine": True})
+
+    def _note_lowest(self, record: dict[str, Any]) -> None:
+        lowest = self._lowest.setdefault(record["_type"], {})
+        for name in ("top1_err", "top5_err"):
+            if record["_type"].startswith("test") and name in record:
+                lowest[f"min_{name}"] = min(lowest.get(f"min_{name}", 100.0), record[name])
+
+    def _eta(self, state: TrainState, clock: Clock) -> str:
+        done = state.epoch * self.steps + state.step
+        return time_string(clock.sec_per_step() * (self.cfg.OPTIM.MAX_EPOCH * self.steps - done))
+
+
+def evaluation_record(kind: str, epoch: str, result: Evaluation, seconds: float) -> dict[str, Any]:
+    """Return the record of one evaluation pass."""
+    return {
+        "_type": kind,
+        "epoch": epoch,
+        "time_avg": seconds / result.count,
+        "time_epoch": seconds,
+        "images_per_sec": result.count / seconds,
+        "processes": world_size(),
+        **evaluation_figures(result),
+    }
+
+
+def evaluation_figures(result: Evaluation) -> dict[str, Any]:
+    """Return error (percent), loss and count."""
+    return {"top1_err": result.top1_err, "top5_err": result.top5_err, "loss": result.loss, "count": result.count}
+
+
+def describe(record: dict[str, Any]) -> str:
+    """Return an evaluation record as words."""
+    return (
+        f"top-1 error {record['top1_err']:.2f} %, top-5 error {record['top5_err']:.2f} %, loss {record['loss']:.4f}, "
+        f"{record['count']} images, {record['images_per_sec']:.0f} images/s"
+    )
+
+
+def _is_before(record: dict[str, Any], epoch: int, step: int) -> bool:
+    """Tell whether a record belongs to work that the position (next epoch and step, from 0) has behind it."""
+    if "epoch" not in record:
+        return True
+    number = int(record["epoch"].split("/")[0]) - 1
+    if number != epoch:
+        return number < epoch
+    return "iter" in record and int(record["iter"].split("/")[0]) <= step
+
+
+def shown_path(path: Path) -> str:
+    """Return a path as short as it can be written from here."""
+    relative = os.path.relpath(path)
+    return relative if len(relative) < len(str(path)) else str(path)

@@ -1,0 +1,104 @@
+"""Before the first step: processes, device, log, and checks that end a doomed run in its first second."""
+
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from yacs.config import CfgNode
+
+from pycls.core import distributed
+from pycls.core.config import check_divisible, dump_cfg
+from pycls.core.logging import get_logger, setup_logging
+from pycls.core.defaults import default_cfg
+
+logger = get_logger(__name__)
+
+_NOT_YET = ("TRAIN.MIXUP_ALPHA", "TRAIN.CUTMIX_ALPHA", "TRAIN.AUGMENT", "FSDP.ENABLED", "MODEL.SCALING_TYPE")
+
+
+def check_supported(cfg: CfgNode) -> None:
+    """Raise ValueError for a switch of pycls that is set and could not be honoured: never train without it silently."""
+    defaults = default_cfg()
+    for key in _NOT_YET:
+        section, name = key.split(".")
+        if cfg[section][name] != defaults[section][name]:
+            raise ValueError(f"{key} {cfg[section][name]!r} is not available yet; leave it at {defaults[section][name]!r}")
+    check_dataset(cfg, "TRAIN")
+    check_dataset(cfg, "TEST")
+    if cfg.BN.SYNC and distributed.pick_device(cfg.DEVICE).type != "cuda":
+        raise ValueError("BN.SYNC True needs CUDA devices; PyTorch has no synchronised batch norm elsewhere")
+
+
+def check_dataset(cfg: CfgNode, phase: str) -> None:
+    """Raise ValueError unless the data set of a phase, "TRAIN" or "TEST", is named."""
+    if not cfg[phase].DATASET:
+        raise ValueError(f"{phase}.DATASET is not set: give a config (--cfg configs/...) or {phase}.DATASET digits")
+
+
+def run_processes(cfg: CfgNode, run: Callable[[CfgNode], Any]) -> Any:
+    """Call `run(cfg)` on every process of the run and return the main process's result."""
+    device = distributed.pick_device(cfg.DEVICE)
+    torchrun = distributed.under_torchrun()
+    count = int(os.environ["WORLD_SIZE"]) if torchrun else cfg.NUM_GPUS
+    if device.type == "cuda" and not torchrun and count > torch.cuda.device_count():
+        raise ValueError(f"NUM_GPUS {count}, but {torch.cuda.device_count()} GPU(s) visible; the global batch does not depend on it")
+    check_divisible("TRAIN.BATCH_SIZE", cfg.TRAIN.BATCH_SIZE, count * cfg.OPTIM.ACCUM_STEPS, cfg.OPTIM.ACCUM_STEPS)
+    check_divisible("TEST.BATCH_SIZE", cfg.TEST.BATCH_SIZE, count, 1)
+    backend = cfg.DIST_BACKEND if device.type == "cuda" else "gloo"
+    return distributed.launch(run, (cfg,), count, backend, cfg.DIST_TIMEOUT_MINUTES)
+
+
+def setup_process(cfg: CfgNode) -> torch.device:
+    """Set up log, threads and cuDNN of this process and return its device."""
+    device = distributed.pick_device(cfg.DEVICE)
+    if distributed.is_main():
+        Path(cfg.OUT_DIR).mkdir(parents=True, exist_ok=True)
+    setup_logging(cfg.OUT_DIR, cfg.LOG_DEST, distributed.is_main())
+    torch.backends.cudnn.benchmark = cfg.CUDNN.BENCHMARK and not cfg.CUDNN.DETERMINISTIC
+    torch.backends.cudnn.deterministic = cfg.CUDNN.DETERMINISTIC
+    if device.type == "cpu" and distributed.local_world_size() > 1:
+        torch.set_num_threads(max(1, usable_cores() // distributed.local_world_size()))
+    return device
+
+
+def usable_cores() -> int:
+    """Return the number of cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_ranks_agree(cfg: CfgNode, num_train: int, num_test: int) -> None:
+    """Raise RuntimeError naming the process whose config, data or torch differs from the main process's."""
+    mine = {"config": dump_cfg(cfg), "training images": num_train, "test images": num_test, "torch": torch.__version__}
+    everyone = distributed.gather_objects((platform.node(), mine))
+    for rank, (host, theirs) in enumerate(everyone):
+        for name, value in theirs.items():
+            if value != everyone[0][1][name]:
+                raise RuntimeError(f"process {rank} on {host} has another {name} than process 0 ({value!r:.60})")
+
+
+def environment() -> dict[str, Any]:
+    """Return versions and hardware, nothing else from the environment."""
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": usable_cores(),
+        "gpus": gpus,
+        "processes": distributed.world_size(),
+    }
+
+
+def pixel_contract(cfg: CfgNode) -> dict[str, Any]:
+    """Return how images become pixels, which a checkpoint keeps."""
+    return {
+        "channels": "RGB",
+        "backend": cfg.DATA_LOADER.BACKEND,
+        "antialias": cfg.DATA_LOADER.ANTIALIAS,
+        "train_im_size": cfg.TRAIN.IM_SIZE,
+        "test_im_size": cfg.TEST.IM_SIZE,
+        "dataset": cfg.TRAIN.DATASET,
+    }

@@ -1,0 +1,112 @@
+"""Everything a run must remember: networks, optimizer, scaler, position, best error; and its way into a checkpoint."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from yacs.config import CfgNode
+
+from pycls.core.config import dump_cfg, flatten, load_cfg_text
+from pycls.core.logging import get_logger
+from pycls.models import build_model
+from pycls.optim import build_optimizer
+from pycls.optim.ema import EMA, ema_rate
+
+logger = get_logger(__name__)
+
+# A run whose saved config differs here is another run: continuing it would mix two data streams or two networks.
+_IDENTITY = ("MODEL.", "RESNET.", "ANYNET.", "REGNET.", "EN.", "VIT.", "OPTIM.OPTIMIZER", "TRAIN.DATASET", "TRAIN.SPLIT")
+_IDENTITY += ("TRAIN.BATCH_SIZE", "TRAIN.IM_SIZE", "RNG_SEED")
+_NO_IDENTITY = ("MODEL.ACTIVATION_INPLACE", "MODEL.SCALING_TYPE", "MODEL.SCALING_FACTOR", "MODEL.LOSS_FUN")
+
+
+@dataclass
+class TrainState:
+    """The state of a run; `epoch` and `step` say which step comes next, both from 0."""
+
+    model: nn.Module
+    ema: EMA | None
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    epoch: int = 0
+    step: int = 0
+    best_err: float = float("inf")  # percent top-1, of the model or its EMA, whichever was lower
+    test_err: float | None = None  # percent top-1 after the last finished epoch
+    ema_err: float | None = None
+
+
+def build_state(cfg: CfgNode, device: torch.device, scaler: torch.amp.GradScaler) -> TrainState:
+    """Build the networks from RNG_SEED alone (the same on every process), and the optimizer."""
+    torch.manual_seed(cfg.RNG_SEED)
+    model = build_model(cfg)
+    if cfg.TRAIN.CHANNELS_LAST:
+        model = model.to(memory_format=torch.channels_last)
+    if cfg.BN.SYNC:
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    model = model.to(device)
+    return TrainState(model, build_ema(cfg, model), build_optimizer(cfg, model), scaler)
+
+
+def build_ema(cfg: CfgNode, model: nn.Module) -> EMA | None:
+    """Build the moving average of a model, None when OPTIM.EMA_UPDATE_PERIOD is 0."""
+    optim = cfg.OPTIM
+    if optim.EMA_UPDATE_PERIOD == 0:
+        return None
+    rate = ema_rate(optim.EMA_ALPHA, cfg.TRAIN.BATCH_SIZE, optim.MAX_EPOCH, optim.EMA_UPDATE_PERIOD)
+    return EMA(model, rate, optim.EMA_UPDATE_PERIOD, optim.WARMUP_EPOCHS)
+
+
+def pack_state(state: TrainState, cfg: CfgNode, meter: dict, classes: tuple[str, ...], pixels: dict) -> dict[str, Any]:
+    """Return the checkpoint: tensors and plain types only. pycls's names where it has them; `epoch` is the last finished one."""
+    return {
+        "epoch": state.epoch - 1,
+        "position": {"epoch": state.epoch, "step": state.step},
+        "test_err": state.test_err,
+        "ema_err": state.ema_err,
+        "best_err": state.best_err,
+        "model_state": state.model.state_dict(),
+        "ema_state": state.ema.model.state_dict() if state.ema else None,
+        "optimizer_state": state.optimizer.state_dict(),
+        "scaler_state": state.scaler.state_dict(),
+        "meter": meter,
+        "cfg": dump_cfg(cfg),
+        "classes": list(classes),
+        "pixels": pixels,
+        "torch": str(torch.__version__),
+    }
+
+
+def unpack_state(state: TrainState, saved: dict[str, Any], cfg: CfgNode, where: str) -> None:
+    """Put a checkpoint back; one of another program or another run raises ValueError."""
+    if "position" not in saved:
+        raise ValueError(f"{where}: not a checkpoint of this program's training; to start from its weights set TRAIN.WEIGHTS")
+    _check_same_run(load_cfg_text(saved["cfg"], where), cfg, where)
+    state.model.load_state_dict(saved["model_state"])
+    if state.ema is not None:
+        if saved["ema_state"] is None:
+            raise ValueError(f"{where}: was saved without an EMA model; set OPTIM.EMA_UPDATE_PERIOD 0 to continue it")
+        state.ema.model.load_state_dict(saved["ema_state"])
+    state.optimizer.load_state_dict(saved["optimizer_state"])
+    if saved["scaler_state"]:
+        state.scaler.load_state_dict(saved["scaler_state"])
+    state.epoch, state.step = saved["position"]["epoch"], saved["position"]["step"]
+    state.best_err, state.test_err, state.ema_err = saved["best_err"], saved["test_err"], saved["ema_err"]
+
+
+def _check_same_run(saved: CfgNode, cfg: CfgNode, where: str) -> None:
+    old = dict(flatten(saved))
+    for key, value in flatten(cfg):
+        if old[key] == value:
+            continue
+        if key.startswith(_IDENTITY) and key not in _NO_IDENTITY:
+            hint = "choose another OUT_DIR, or go on with the old value"
+            raise ValueError(f"{where}: belongs to a run with {key} {old[key]}, this config says {value}; {hint}")
+        if key.startswith(("OPTIM.", "TRAIN.", "BN.")):
+            logger.warning("Resuming with %s %s; the run so far had %s", key, value, old[key])
+
+
+def weights_are_finite(state: TrainState) -> bool:
+    """Tell whether every weight and statistic is a finite number; reads from the device."""
+    tensors = [t for t in state.model.state_dict().values() if t.is_floating_point()]
+    return bool(torch.stack([torch.isfinite(t).all() for t in tensors]).all())

@@ -1,0 +1,65 @@
+"""One optimisation step: forward, backward, update. Nothing in it waits for the device."""
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from pycls.engine.precision import Precision
+from pycls.losses import Loss
+
+
+@dataclass(frozen=True)
+class Stepper:
+    """What a step needs; `net` is the network as it is called (compiled, distributed), the optimizer holds its weights."""
+
+    net: nn.Module
+    loss_fn: Loss
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    precision: Precision
+    accum_steps: int = 1
+    grad_clip: float = 0.0
+
+    def step(self, images: Tensor, targets: Tensor, lr: float) -> tuple[Tensor, Tensor]:
+        """Take one step on images (N, 3, S, S) and targets (N, K); return mean loss () and logits (N, K), detached."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        self.optimizer.zero_grad(set_to_none=True)
+        losses, logits = [], []
+        pieces = list(zip(images.chunk(self.accum_steps), targets.chunk(self.accum_steps), strict=True))
+        for number, (x, y) in enumerate(pieces):
+            with self._gradients_kept_local(number + 1 < len(pieces)):
+                piece_logits, loss = self._forward_backward(x, y, 1 / len(pieces))
+            losses.append(loss)
+            logits.append(piece_logits)
+        self._update()
+        return torch.stack(losses).mean(), torch.cat(logits)
+
+    def _forward_backward(self, x: Tensor, y: Tensor, weight: float) -> tuple[Tensor, Tensor]:
+        with self.precision.autocast():
+            logits = self.net(x)
+            loss = self.loss_fn(logits, y)
+        self.scaler.scale(loss * weight).backward()
+        return logits.detach(), loss.detach()
+
+    def _update(self) -> None:
+        if self.grad_clip:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_((p for g in self.optimizer.param_groups for p in g["params"]), self.grad_clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+
+    def _gradients_kept_local(self, more_to_come: bool):
+        """Leave the all-reduce to the last micro-batch."""
+        module = getattr(self.net, "_orig_mod", self.net)
+        return module.no_sync() if more_to_come and isinstance(module, DistributedDataParallel) else nullcontext()
+
+
+def seed_step(seed: int, epoch: int, step: int, rank: int) -> None:
+    """Seed dropout and stochastic depth of one step, so that they do not depend on what ran before (and resume exactly)."""
+    words = np.random.SeedSequence([seed, epoch, step, rank]).generate_state(1, np.uint64)
+    torch.manual_seed(int(words[0]) & (2**63 - 1))

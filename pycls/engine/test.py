@@ -1,0 +1,73 @@
+"""Evaluation of saved weights."""
+
+import contextlib
+import json
+import time
+from pathlib import Path
+
+import torch
+from torch import nn
+from yacs.config import CfgNode
+
+from pycls.core import distributed
+from pycls.core.checkpoint import best_path, load_checkpoint, load_weights
+from pycls.core.logging import get_logger, json_line
+from pycls.datasets import build_loader
+from pycls.engine.classes import check_classes
+from pycls.engine.evaluate import evaluate, save_per_class
+from pycls.engine.precision import pick_precision
+from pycls.engine.recorder import describe, evaluation_figures, evaluation_record
+from pycls.engine.result import Result
+from pycls.engine.setup import check_dataset, run_processes, setup_process
+from pycls.losses import build_loss
+from pycls.models import build_model
+
+logger = get_logger(__name__)
+
+
+def test(cfg: CfgNode) -> Result:
+    """Evaluate TEST.WEIGHTS, or the best checkpoint in OUT_DIR, on every image of TEST.DATASET; return errors in percent."""
+    check_dataset(cfg, "TEST")
+    weights_path(cfg)
+    return run_processes(cfg, _test_process)
+
+
+def weights_path(cfg: CfgNode) -> Path:
+    """Return the file to evaluate; none raises ValueError."""
+    path = Path(cfg.TEST.WEIGHTS) if cfg.TEST.WEIGHTS else best_path(cfg.OUT_DIR)
+    if not path.is_file():
+        asked = f"TEST.WEIGHTS {path}: no such file" if cfg.TEST.WEIGHTS else f"TEST.WEIGHTS is not set and {path} does not exist"
+        raise ValueError(f"{asked}; give a checkpoint, for example TEST.WEIGHTS {best_path('runs/digits')}")
+    return path
+
+
+def _test_process(cfg: CfgNode) -> Result:
+    device = setup_process(cfg)
+    precision = pick_precision(device, cfg.TRAIN.MIXED_PRECISION, cfg.TRAIN.AMP_DTYPE)
+    with contextlib.closing(build_loader(cfg, "test", device)) as loader:
+        model = load_model(cfg, weights_path(cfg), loader.samples.classes).to(device)
+        start = time.perf_counter()
+        result = evaluate(model, loader, build_loss(cfg), precision, cfg.MODEL.NUM_CLASSES)
+        record = evaluation_record("test_epoch", "1/1", result, time.perf_counter() - start)
+    logger.info(json_line(record), extra={"machine": True})
+    logger.info("Test: %s", describe(record))
+    files = []
+    if distributed.is_main():
+        out_dir = Path(cfg.OUT_DIR)
+        summary = out_dir / "test.json"
+        summary.write_text(json.dumps({**record, "weights": str(weights_path(cfg))}, indent=2) + "\n")
+        files = [summary, *save_per_class(result, loader.samples.classes, out_dir, "test")]
+    return Result(**evaluation_figures(result), files=files)
+
+
+def load_model(cfg: CfgNode, path: Path, classes: tuple[str, ...]) -> nn.Module:
+    """Build the network with the weights of a file, whose classes must be those of the data."""
+    saved_classes = load_checkpoint(path).get("classes")
+    if saved_classes is not None:
+        check_classes(saved_classes, classes, str(path))
+    model = build_model(cfg)
+    report = load_weights(model, path)
+    logger.info("%s: %s", path, report)
+    if report.reinitialised:
+        raise ValueError(f"{path}: its classifier has another size than MODEL.NUM_CLASSES {cfg.MODEL.NUM_CLASSES}; it cannot be evaluated")
+    return model.to(memory_format=torch.channels_last if cfg.TRAIN.CHANNELS_LAST else torch.contiguous_format)

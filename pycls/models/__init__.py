@@ -1,0 +1,27 @@
+"""Network families. A new one is a file with a `build_` function and a line in MODELS."""
+
+from collections.abc import Callable
+
+from torch import nn
+from yacs.config import CfgNode
+
+from pycls.core.tables import pick
+from pycls.models.anynet import build_anynet
+from pycls.models.effnet import build_effnet
+from pycls.models.regnet import build_regnet
+from pycls.models.resnet import build_resnet
+
+MODELS: dict[str, Callable[[CfgNode], nn.Module]] = {
+    "anynet": build_anynet,
+    "effnet": build_effnet,
+    "regnet": build_regnet,
+    "resnet": build_resnet,
+}
+
+
+def build_model(cfg: CfgNode) -> nn.Module:
+    """Build the network of MODEL.TYPE, initialised, on the current default device.
+
+    It maps (N, 3, S, S) normalised RGB floats to logits (N, K). ValueError for values that make no network.
+    """
+    return pick(MODELS, cfg.MODEL.TYPE, "MODEL.TYPE")(cfg)

@@ -1,0 +1,45 @@
+"""Checks of architecture keys: one sentence that names the keys, before PyTorch fails somewhere inside."""
+
+from collections.abc import Mapping, Sequence
+
+
+def check_stage_lists(
+    section: str, keys: Mapping[str, Sequence], required: Sequence[str], optional: Sequence[str] = ()
+) -> None:
+    """Raise ValueError unless the per-stage lists have equal lengths and positive numbers; optional: or empty."""
+    first = f"{section}.{required[0]}"
+    num_stages = len(keys[required[0]])
+    if num_stages == 0:
+        raise ValueError(f"{first} is empty: expected one value per stage, for example [3, 4, 6, 3]")
+    for name in (*required, *optional):
+        values = keys[name]
+        if len(values) != num_stages and not (name in optional and not values):
+            raise ValueError(
+                f"{section}.{name} has {len(values)} values but {first} has {num_stages}: one per stage each"
+            )
+        check_positive(f"{section}.{name}", values, whole=name in WHOLE_NUMBERS)
+
+
+WHOLE_NUMBERS = ("DEPTHS", "WIDTHS", "STRIDES", "GROUP_WS", "KERNELS")
+
+
+def check_positive(key: str, values: Sequence, whole: bool) -> None:
+    """Raise ValueError naming `key` unless all values are numbers (whole ones if asked) above 0."""
+    kinds, noun = (int, "whole numbers") if whole else ((int, float), "numbers")
+    if not all(isinstance(value, kinds) and not isinstance(value, bool) and value > 0 for value in values):
+        raise ValueError(f"{key}: expected {noun} above 0, got {list(values)}")
+
+
+def check_odd_kernels(key: str, kernels: Sequence[int]) -> None:
+    """Raise ValueError naming `key` for an even kernel: it has no centre, so padding could not be symmetric."""
+    even = [kernel for kernel in kernels if kernel % 2 == 0]
+    if even:
+        raise ValueError(f"{key}: kernels must be odd, got {even[0]} (nearest: {even[0] - 1} or {even[0] + 1})")
+
+
+def check_im_size(im_size: int, total_stride: int) -> None:
+    """Raise ValueError naming TRAIN.IM_SIZE when an image would be smaller than one pixel of the last feature map."""
+    if im_size < total_stride:
+        raise ValueError(
+            f"TRAIN.IM_SIZE: {im_size} pixels is less than the network's total stride; expected at least {total_stride}"
+        )

@@ -1,0 +1,59 @@
+"""Heads: from the last feature map to logits.
+
+A head pools to a feature (N, D) and hands it to its classifier `fc`. HEADS lists the classifiers by name; each is
+called as classifier(width, num_classes) and returns a module (N, D) -> (N, K). A new one is a class and a line there.
+"""
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from pycls.models.layers import Style, conv2d
+
+Classifier = Callable[[int, int], nn.Module]
+
+HEADS: dict[str, Classifier] = {"linear": nn.Linear}
+
+
+class ResHead(nn.Module):
+    """Optional 1x1 convolution, global average pool, classifier: (N, w_in, H, W) -> (N, K)."""
+
+    def __init__(self, w_in: int, head_w: int, num_classes: int, style: Style, classifier: Classifier = nn.Linear):
+        super().__init__()
+        self.conv = None
+        if head_w > 0:
+            self.conv = conv2d(w_in, head_w, 1)
+            self.bn = style.norm(head_w)
+            self.af = style.act()
+        self.avg_pool = nn.AdaptiveAvgPool2d(1)
+        self.fc = classifier(head_w or w_in, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.conv is not None:
+            x = self.af(self.bn(self.conv(x)))
+        return self.fc(self.avg_pool(x).flatten(1))
+
+
+class EffHead(nn.Module):
+    """1x1 convolution, global average pool, dropout, classifier: (N, w_in, H, W) -> (N, K)."""
+
+    def __init__(
+        self,
+        w_in: int,
+        head_w: int,
+        num_classes: int,
+        dropout_ratio: float,
+        style: Style,
+        classifier: Classifier = nn.Linear,
+    ):
+        super().__init__()
+        self.conv = conv2d(w_in, head_w, 1)
+        self.conv_bn = style.norm(head_w)
+        self.conv_af = style.act()
+        self.avg_pool = nn.AdaptiveAvgPool2d(1)
+        self.dropout = nn.Dropout(dropout_ratio)
+        self.fc = classifier(head_w, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv_af(self.conv_bn(self.conv(x)))
+        return self.fc(self.dropout(self.avg_pool(x).flatten(1)))

@@ -1,0 +1,74 @@
+"""Optimizers, learning-rate policies and the moving average of weights."""
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from yacs.config import CfgNode
+
+from pycls.core.tables import pick
+from pycls.optim.lr_policies import Policy, cos_policy, exp_policy, lin_policy, steps_policy, with_warmup
+from pycls.optim.optimizers import param_groups
+
+
+def build_sgd(cfg: CfgNode, groups: list[dict]) -> torch.optim.Optimizer:
+    """Return SGD with momentum."""
+    optim = cfg.OPTIM
+    options = {"momentum": optim.MOMENTUM, "dampening": optim.DAMPENING, "nesterov": optim.NESTEROV}
+    if optim.NESTEROV and (optim.MOMENTUM <= 0 or optim.DAMPENING != 0):
+        raise ValueError("OPTIM.NESTEROV True needs OPTIM.MOMENTUM above 0 and OPTIM.DAMPENING 0; set OPTIM.NESTEROV False")
+    return torch.optim.SGD(groups, lr=optim.BASE_LR, fused=_fused(groups), **options)
+
+
+def build_adam(cfg: CfgNode, groups: list[dict]) -> torch.optim.Optimizer:
+    """Return Adam with L2 weight decay."""
+    return torch.optim.Adam(groups, lr=cfg.OPTIM.BASE_LR, betas=_betas(cfg), fused=_fused(groups))
+
+
+def build_adamw(cfg: CfgNode, groups: list[dict]) -> torch.optim.Optimizer:
+    """Return Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
+    return torch.optim.AdamW(groups, lr=cfg.OPTIM.BASE_LR, betas=_betas(cfg), fused=_fused(groups))
+
+
+def _betas(cfg: CfgNode) -> tuple[float, float]:
+    return cfg.OPTIM.BETA1, cfg.OPTIM.BETA2
+
+
+def _fused(groups: list[dict]) -> bool | None:
+    """One kernel for all parameters on CUDA; elsewhere PyTorch chooses."""
+    on_cuda = all(parameter.is_cuda for group in groups for parameter in group["params"])
+    return True if on_cuda else None
+
+
+OPTIMIZERS: dict[str, Callable[[CfgNode, list[dict]], torch.optim.Optimizer]] = {
+    "sgd": build_sgd,
+    "adam": build_adam,
+    "adamw": build_adamw,
+}
+
+LR_POLICIES: dict[str, Callable[[CfgNode], Policy]] = {
+    "cos": lambda cfg: cos_policy(cfg.OPTIM.MAX_EPOCH, cfg.OPTIM.MIN_LR),
+    "exp": lambda cfg: exp_policy(cfg.OPTIM.MAX_EPOCH, cfg.OPTIM.MIN_LR),
+    "lin": lambda cfg: lin_policy(cfg.OPTIM.MAX_EPOCH, cfg.OPTIM.MIN_LR),
+    "steps": lambda cfg: steps_policy(cfg.OPTIM.STEPS, cfg.OPTIM.LR_MULT),
+}
+
+
+def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
+    """Return the optimizer over the model's parameters, in weight-decay groups (bn, ln, bias, rest)."""
+    optim = cfg.OPTIM
+    decays = {
+        "bn": cfg.BN.CUSTOM_WEIGHT_DECAY if cfg.BN.USE_CUSTOM_WEIGHT_DECAY else optim.WEIGHT_DECAY,
+        "ln": cfg.LN.CUSTOM_WEIGHT_DECAY if cfg.LN.USE_CUSTOM_WEIGHT_DECAY else optim.WEIGHT_DECAY,
+        "bias": optim.BIAS_CUSTOM_WEIGHT_DECAY if optim.BIAS_USE_CUSTOM_WEIGHT_DECAY else optim.WEIGHT_DECAY,
+        "rest": optim.WEIGHT_DECAY,
+    }
+    return pick(OPTIMIZERS, optim.OPTIMIZER, "OPTIM.OPTIMIZER")(cfg, param_groups(model, decays))
+
+
+def build_lr_policy(cfg: CfgNode) -> Callable[[float], float]:
+    """Return `epoch -> learning rate`; the epoch counts from 0 and may be fractional."""
+    shape = pick(LR_POLICIES, cfg.OPTIM.LR_POLICY, "OPTIM.LR_POLICY")(cfg)
+    policy = with_warmup(shape, cfg.OPTIM.WARMUP_EPOCHS, cfg.OPTIM.WARMUP_FACTOR)
+    base_lr = cfg.OPTIM.BASE_LR
+    return lambda epoch: policy(epoch) * base_lr

@@ -1,0 +1,39 @@
+"""Exponential moving average of weights and buffers."""
+
+import copy
+
+import torch
+from torch import nn
+
+
+def ema_rate(ema_alpha: float, batch_size: int, max_epoch: int, update_period: int) -> float:
+    """Return the share of the new weights in one update, pycls's rule, at most 1."""
+    return min(1.0, ema_alpha * batch_size / max_epoch * update_period)
+
+
+class EMA:
+    """A copy of a model that follows it: old * (1 - rate) + new * rate every `update_period` steps of an epoch.
+
+    During warm-up epochs the copy equals the model. Floating-point buffers (batch norm statistics) are averaged too;
+    integer ones (its counter) are copied, where pycls truncates them.
+    """
+
+    def __init__(self, model: nn.Module, rate: float, update_period: int, warmup_epochs: int):
+        self.model = copy.deepcopy(model).requires_grad_(False)
+        self.rate, self.update_period, self.warmup_epochs = rate, update_period, warmup_epochs
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, epoch: int, step: int) -> None:
+        """Take in the model's weights if this step of the epoch is due (step 0, then every `update_period`)."""
+        if step % self.update_period:
+            return
+        rate = 1.0 if epoch < self.warmup_epochs else self.rate
+        old, new = _entries(self.model), _entries(model)
+        floats = [i for i, entry in enumerate(old) if entry.is_floating_point()]
+        torch._foreach_lerp_([old[i] for i in floats], [new[i] for i in floats], rate)
+        for i in set(range(len(old))) - set(floats):
+            old[i].copy_(new[i])
+
+
+def _entries(model: nn.Module) -> list[torch.Tensor]:
+    return list(model.state_dict().values())

@@ -1,0 +1,23 @@
+"""The recorded networks of pycls (records/pycls_models.json) as configs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from yacs.config import CfgNode
+
+from pycls.core.config import load_cfg
+
+RECORDS = Path(__file__).parent / "records"
+
+
+def load_record(name: str) -> dict[str, Any]:
+    """Return tests/records/`name` without its note on where the numbers come from."""
+    record = json.loads((RECORDS / name).read_text())
+    del record["_about"]
+    return record
+
+
+def cfg_of(keys: dict[str, Any]) -> CfgNode:
+    """Return the defaults with {"SECTION.KEY": value} over them."""
+    return load_cfg(None, [str(word) for pair in keys.items() for word in pair])

@@ -1,0 +1,97 @@
+"""Networks equal those of pycls: names, shapes, counts and outputs (records/pycls_models.json)."""
+
+import hashlib
+from collections import Counter
+
+import pytest
+import torch
+from torch import nn
+
+from pycls.models import build_model
+from pycls.models.complexity import complexity
+from tests.model_records import cfg_of, load_record
+from tests.parity_fill import fill_, make_input, values_for
+
+MODELS = load_record("pycls_models.json")
+WITH_LOGITS = [name for name, record in MODELS.items() if "logits_first8" in record]
+
+
+def build_meta(record):
+    """Build a recorded network without data."""
+    with torch.device("meta"):
+        return build_model(cfg_of(record["cfg"]))
+
+
+def test_fill_gives_the_recorded_stream():
+    first3 = values_for("conv1.weight", (64, 3, 7, 7)).ravel()[:3]
+    assert first3 == pytest.approx([-0.05067526190184102, -0.01775712685810945, -0.0669325694184994], rel=1e-12)
+    first3 = values_for("bn1.running_var", (64,))[:3]
+    assert first3 == pytest.approx([1.071335161966441, 1.1281951575041245, 1.3496174846202305], rel=1e-12)
+    first3 = make_input((2, 3, 224, 224)).ravel()[:3].tolist()
+    assert first3 == pytest.approx([-0.5111493468284607, -1.181167483329773, 0.18270958960056305], rel=1e-6)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_state_dict_and_complexity(name):
+    record = MODELS[name]
+    model = build_meta(record)
+    lines = sorted(f"{key} {tuple(value.shape)}" for key, value in model.state_dict().items())
+    assert len(lines) == record["state_dict_keys"]
+    assert hashlib.sha256("\n".join(lines).encode()).hexdigest() == record["state_dict_sha256"]
+    groups = Counter(group_of(key) for key, _ in model.named_parameters())
+    assert groups == +Counter(record["optimizer_groups"])
+    assert complexity(model, record["im_size"]) == record["complexity"]
+
+
+def group_of(key):
+    """Return the weight decay group of a parameter: the first text that its name contains."""
+    return next((text for text in ("bn", "ln", "bias") if text in key), "rest")
+
+
+@pytest.mark.parametrize("name", load_record("models_maths.json")["optimizer_groups"])
+def test_parameter_order(name):
+    """Optimizer states number parameters, so the order within each group is part of a checkpoint."""
+    wanted = load_record("models_maths.json")["optimizer_groups"][name]
+    groups = {}
+    for key, _ in build_meta(MODELS[f"dds_baselines/{name}"]).named_parameters():
+        groups.setdefault(group_of(key), []).append(key)
+    for keys, group in zip((groups["bn"], groups["bias"], groups["rest"]), wanted, strict=True):
+        assert (len(keys), keys[:3], keys[-2:]) == (group["count"], group["first3"], group["last2"][-len(keys) :])
+
+
+@pytest.mark.parametrize("name", WITH_LOGITS)
+def test_logits(name, monkeypatch):
+    record = MODELS[name]
+    model = fill_(build_model(cfg_of(record["cfg"]))).double().eval()
+    size = record["forward_im_size"]
+    if size == 224 and "EN-" in name:
+        monkeypatch.setattr(nn.Conv2d, "_conv_forward", depthwise_by_shifts)
+    with torch.no_grad():
+        logits = model(make_input((1, 3, size, size)).double())[0]
+    wanted = torch.tensor(record["logits_first8"], dtype=torch.float64)
+    torch.testing.assert_close(logits[:8], wanted, rtol=1e-9, atol=1e-12)
+    assert logits.abs().mean().item() == pytest.approx(record["logits_abs_mean"], rel=1e-9)
+    assert logits.argmax().item() == record["logits_argmax"]
+
+
+conv_forward = nn.Conv2d._conv_forward
+
+
+def depthwise_by_shifts(conv, x, weight, bias):
+    """Convolve; depthwise ones as a sum of shifted images, for PyTorch takes 20 s for EfficientNet's in float64."""
+    if conv.groups == 1:
+        return conv_forward(conv, x, weight, bias)
+    kernel, stride, pad = conv.kernel_size[0], conv.stride[0], conv.padding[0]
+    rows, cols = ((side - 1) // stride + 1 for side in x.shape[2:])
+    x = nn.functional.pad(x, (pad, pad, pad, pad))
+    y = x.new_zeros(x.shape[0], x.shape[1], rows, cols)
+    for i in range(kernel):
+        for j in range(kernel):
+            y += weight[:, 0, i, j, None, None] * x[:, :, i::stride, j::stride][:, :, :rows, :cols]
+    return y
+
+
+def test_depthwise_by_shifts_is_a_convolution():
+    conv = nn.Conv2d(4, 4, 5, stride=2, padding=2, groups=4, bias=False).double()
+    x = make_input((2, 4, 11, 11)).double()
+    torch.testing.assert_close(depthwise_by_shifts(conv, x, conv.weight, None), conv(x))
