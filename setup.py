@@ -22,7 +22,16 @@ REQUIRED = [
     "tqdm>=4.66",
 ]
 DALI = ["nvidia-dali-cuda130>=2.0"]
-DEV = ["pytest>=8.0", "pytest-timeout>=2.3", "scikit-image>=0.25", "scipy>=1.15", "tensorboard>=2.19", "ruff>=0.12", "import-linter>=2.3", "pre-commit>=4.0"]
+DEV = [
+    "pytest>=8.0",
+    "pytest-timeout>=2.3",
+    "scikit-image>=0.25",
+    "scipy>=1.15",
+    "tensorboard>=2.19",
+    "ruff>=0.12",
+    "import-linter>=2.3",
+    "pre-commit>=4.0",
+]
 
 setup(
     name="pycls",

@@ -45,7 +45,7 @@ def write_photos(folder: Path, num_images: int, seed: int = 0) -> None:
 
 
 def _cut(photograph: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Cut a random part, shrink or enlarge it to a random ImageNet size, sharpen it mildly, as cameras and Flickr do."""
+    """Cut a random part, resize it to a random ImageNet size and sharpen it mildly, as photo sites do."""
     width, height = _SHAPES[rng.choice(len(_SHAPES), p=_SHAPE_WEIGHTS)]
     largest = min(photograph.width / width, photograph.height / height)
     zoom = largest * rng.uniform(0.7, 1.0)

@@ -27,7 +27,7 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def soft_targets(labels: Tensor, num_classes: int, smoothing: float, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Turn labels (N,) into rows (N, K): smoothing/K everywhere and the rest on the label (Szegedy et al. 2016, section 7)."""
+    """Turn labels (N,) into rows (N, K) with smoothing/K everywhere, the rest on the label (Szegedy et al. 2016)."""
     off = smoothing / num_classes
     targets = torch.full((len(labels), num_classes), off, dtype=dtype, device=labels.device)
     return targets.scatter_(1, labels.unsqueeze(1), 1.0 - smoothing + off)

@@ -23,8 +23,8 @@ from torch import Tensor, nn
 def normals(seed: int, count: int) -> np.ndarray:
     """Return `count` standard normals (float64) of a counter-based stream keyed by `seed`.
 
-    numpy guarantees Philox's raw 64-bit words for ever but not its own normals, hence Box-Muller by hand: the first half
-    of the words gives the radii, the second half the angles.
+    numpy guarantees Philox's raw 64-bit words for ever but not its own normals, hence Box-Muller by hand: the first
+    half of the words gives the radii, the second half the angles.
     """
     num_pairs = (count + 1) // 2
     words = np.random.Philox(key=seed).random_raw(2 * num_pairs)

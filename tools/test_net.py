@@ -19,5 +19,7 @@ def act(cfg, args) -> int:
 
 
 if __name__ == "__main__":
-    example = "python tools/test_net.py --cfg configs/quickstart/digits.yaml TEST.WEIGHTS runs/digits/checkpoints/best.pyth"
+    example = (
+        "python tools/test_net.py --cfg configs/quickstart/digits.yaml TEST.WEIGHTS runs/digits/checkpoints/best.pyth"
+    )
     sys.exit(run_tool(build_parser(DESCRIPTION, example), act))

@@ -5,8 +5,8 @@ import sys
 
 from pycls.core.cli import build_parser, run_tool
 
-DESCRIPTION = """Time the network alone (inference and training, per number format and memory layout, on synthetic images),
-the data loader alone, and both together; name the bottleneck.
+DESCRIPTION = """Time the network alone (inference and training, per number format and layout, on synthetic images), the
+ data loader alone, and both together; name the bottleneck.
 
 PREC_TIME.WARMUP_ITER and PREC_TIME.NUM_ITER set the iterations; one measurement ends after 20 s in any case."""
 

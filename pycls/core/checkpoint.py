@@ -96,7 +96,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
 
 
 def load_newest(out_dir: str | Path) -> tuple[dict[str, Any], Path] | None:
-    """Return the newest readable state of a run and its file, None for a fresh run; damaged files are named and passed over."""
+    """Return the newest readable state of a run and its file, None for a fresh run; damaged ones are passed over."""
     paths = [path for path in (last_path(out_dir), *_epoch_files(out_dir)) if path.exists()]
     for path in paths:
         try:
@@ -104,7 +104,8 @@ def load_newest(out_dir: str | Path) -> tuple[dict[str, Any], Path] | None:
         except ValueError as error:
             logger.warning("%s; falling back to the one before", error)
     if paths:
-        raise ValueError(f"{checkpoint_dir(out_dir)}: none of {len(paths)} checkpoints can be read; move the folder away to start afresh")
+        folder = checkpoint_dir(out_dir)
+        raise ValueError(f"{folder}: none of {len(paths)} checkpoints can be read; move it away to start afresh")
     return None
 
 
@@ -161,7 +162,7 @@ class LoadReport:
 def load_weights(model: nn.Module, path: str | Path) -> LoadReport:
     """Fill a model from a checkpoint of ours or of pycls (whose BGR stem becomes RGB) and report what was done.
 
-    A classifier of another size keeps its fresh values. Raises ValueError when less than 90 % of the other tensors match.
+    A classifier of another size keeps its fresh values. ValueError when less than 90 % of the other tensors match.
     """
     layout, weights, notes = _read_weights(load_checkpoint(path), path)
     report = _match(model.state_dict(), weights, layout)
@@ -192,7 +193,11 @@ def _better_of(state: dict[str, Any]) -> str:
     """Return the key of the weights with the lower recorded error, the model's on a tie (as pycls)."""
     errors = state.get("test_err"), state.get("ema_err")
     known = all(isinstance(error, (int, float)) for error in errors)
-    return "ema_state" if "ema_state" in state and state["ema_state"] and known and errors[1] < errors[0] else "model_state"
+    return (
+        "ema_state"
+        if "ema_state" in state and state["ema_state"] and known and errors[1] < errors[0]
+        else "model_state"
+    )
 
 
 _COUNTER_BUFFERS = ("total_ops", "total_params", "total_acts")  # left behind in files of pytorch-cls
@@ -206,7 +211,7 @@ def _clean(key: str) -> str:
 
 
 def _trained_on_bgr(cfg_text: str) -> bool:
-    """Tell whether a pycls file's network expects BGR planes: its OpenCV loader for ImageNet, so not CIFAR, FFCV, PIL or DALI."""
+    """Tell whether a pycls file's network expects BGR planes: its OpenCV loader does so, except for CIFAR."""
     tree = yaml.safe_load(cfg_text) if isinstance(cfg_text, str) else None
     tree = tree if isinstance(tree, dict) else {}
     loader, dataset = tree.get("DATA_LOADER") or {}, (tree.get("TRAIN") or {}).get("DATASET", "imagenet")
@@ -235,7 +240,9 @@ def _match(target: dict[str, torch.Tensor], weights: dict[str, torch.Tensor], la
             report.reinitialised.append(key)
         else:
             report.missing.append(key)
-            report.notes.append(f"{key} is {tuple(weights[key].shape)} in the file, {tuple(value.shape)} in the network")
+            report.notes.append(
+                f"{key} is {tuple(weights[key].shape)} in the file, {tuple(value.shape)} in the network"
+            )
     return report
 
 
@@ -250,4 +257,5 @@ def _check_enough(report: LoadReport, path: str | Path) -> None:
     share = len(report.matched) / max(1, len(report.matched) + len(missing))
     if share < 0.9:
         names = ", ".join(missing[:3])
-        raise ValueError(f"{path}: only {share:.0%} of the network's tensors are in the file (missing: {names}, ...); is it of another network?")
+        found = f"only {share:.0%} of the network's tensors are in the file (missing: {names}, ...)"
+        raise ValueError(f"{path}: {found}; is it of another network?")

@@ -27,7 +27,7 @@ class Setting(NamedTuple):
 
 
 def load_cfg(cfg_file: str | None, overrides: Sequence[str] = ()) -> CfgNode:
-    """Return the frozen config: defaults, then the YAML file (None: no file), then `KEY VALUE` pairs; errors: ValueError."""
+    """Return the frozen config: defaults, then the YAML file (None: no file), then `KEY VALUE` pairs."""
     cfg = default_cfg()
     settings = [*_file_settings(cfg_file), *_override_settings(overrides)]
     for setting in settings:
@@ -38,7 +38,7 @@ def load_cfg(cfg_file: str | None, overrides: Sequence[str] = ()) -> CfgNode:
 
 
 def load_cfg_text(text: str, where: str) -> CfgNode:
-    """Return the frozen config stored as YAML text, in a checkpoint for instance; `where` names the source in errors."""
+    """Return the frozen config stored as YAML text, in a checkpoint say; `where` names the source in errors."""
     cfg = default_cfg()
     for setting in _text_settings(text, where):
         _apply(cfg, setting)
@@ -234,7 +234,9 @@ def _check_choices(cfg: CfgNode) -> None:
         may_be_empty = key in ("MODEL.TYPE", "TRAIN.DATASET", "TEST.DATASET") and value == ""
         # pycls's vit files load, so that they can be read and compared; building one says that it is not there.
         if value not in choices and not may_be_empty and (key, value) != ("MODEL.TYPE", "vit"):
-            raise ValueError(f"{key}: unknown choice '{value}'{did_you_mean(value, choices)} (choices: {', '.join(choices)})")
+            raise ValueError(
+                f"{key}: unknown choice '{value}'{did_you_mean(value, choices)} (choices: {', '.join(choices)})"
+            )
 
 
 def _check_numbers(cfg: CfgNode) -> None:
@@ -283,13 +285,17 @@ _NOT_NEGATIVE = (
 
 
 def _check_batches(cfg: CfgNode) -> None:
-    check_divisible("TRAIN.BATCH_SIZE", cfg.TRAIN.BATCH_SIZE, cfg.NUM_GPUS * cfg.OPTIM.ACCUM_STEPS, cfg.OPTIM.ACCUM_STEPS)
+    check_divisible(
+        "TRAIN.BATCH_SIZE", cfg.TRAIN.BATCH_SIZE, cfg.NUM_GPUS * cfg.OPTIM.ACCUM_STEPS, cfg.OPTIM.ACCUM_STEPS
+    )
     check_divisible("TEST.BATCH_SIZE", cfg.TEST.BATCH_SIZE, cfg.NUM_GPUS, 1)
 
 
 def check_divisible(key: str, batch_size: int, parts: int, accum_steps: int) -> None:
     """Raise ValueError unless the global batch divides evenly among processes (and accumulation steps)."""
     if batch_size % parts:
-        split = f"{parts // accum_steps} processes" + (f" x {accum_steps} accumulation steps" if accum_steps > 1 else "")
+        split = f"{parts // accum_steps} processes" + (
+            f" x {accum_steps} accumulation steps" if accum_steps > 1 else ""
+        )
         near = max(parts, round(batch_size / parts) * parts)
         raise ValueError(f"{key} {batch_size} does not divide by {split}; the nearest that does is {near}")

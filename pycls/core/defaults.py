@@ -1,6 +1,6 @@
 """The schema: every config key with its default, one comment each (meaning, unit, choices).
 
-Keys and defaults of pycls are kept as they are, so that its YAML files load unchanged; keys marked [ours] are additions.
+Keys and defaults of pycls are kept as they are, so that its YAML files load unchanged; those marked [ours] are new.
 A default also fixes the type of its key: whole numbers are accepted for floats, nothing else is converted.
 """
 

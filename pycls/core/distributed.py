@@ -74,7 +74,9 @@ def pick_device(name: str) -> torch.device:
     if name == "auto":
         name = next(kind for kind, there in available.items() if there)
     if not available[name]:
-        raise ValueError(f"DEVICE {name}: not available here (available: {', '.join(k for k, v in available.items() if v)})")
+        raise ValueError(
+            f"DEVICE {name}: not available here (available: {', '.join(k for k, v in available.items() if v)})"
+        )
     if name != "cuda":
         return torch.device(name)
     if local_rank() >= torch.cuda.device_count():
@@ -116,14 +118,18 @@ def launch(run: Callable[..., Any], args: tuple, num_processes: int, backend: st
     results = torch.multiprocessing.get_context("spawn").SimpleQueue()
     environment = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(num_processes)}
     spawn_args = (environment, run, args, backend, timeout_minutes, results)
-    spawned = torch.multiprocessing.start_processes(_spawned, spawn_args, num_processes, join=False, start_method="spawn")
+    spawned = torch.multiprocessing.start_processes(
+        _spawned, spawn_args, num_processes, join=False, start_method="spawn"
+    )
     with _signals_passed_on(spawned.pids()):
         while not spawned.join(timeout=1.0):
             pass
     return results.get()
 
 
-def _spawned(index: int, environment: dict, run: Callable, args: tuple, backend: str, timeout: float, results: Any) -> None:
+def _spawned(
+    index: int, environment: dict, run: Callable, args: tuple, backend: str, timeout: float, results: Any
+) -> None:
     os.environ.update(environment, RANK=str(index), LOCAL_RANK=str(index), LOCAL_WORLD_SIZE=environment["WORLD_SIZE"])
     result = _run_in_group(run, args, backend, timeout)
     if index == 0:

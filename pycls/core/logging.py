@@ -1,6 +1,6 @@
 """Log lines for people (terminal, stdout.log) and records for programs (json_stats lines, metrics.jsonl).
 
-The `json_stats:` lines have pycls's format: sorted keys, floats cut to 4 decimals, so that its log readers keep working.
+The `json_stats:` lines have pycls's format (sorted keys, floats cut to 4 decimals), so that its log readers work.
 metrics.jsonl holds the same records in full precision.
 """
 

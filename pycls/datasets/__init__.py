@@ -55,7 +55,7 @@ def build_samples(cfg: CfgNode, phase: str) -> Samples:
     key = f"{phase.upper()}.DATASET"
     name = cfg[phase.upper()].DATASET
     samples = pick(DATASETS, name, key).build(cfg, phase)
-    if cfg.MODEL.NUM_CLASSES != len(samples.classes):
+    if len(samples.classes) != cfg.MODEL.NUM_CLASSES:
         raise ValueError(
             f"MODEL.NUM_CLASSES is {cfg.MODEL.NUM_CLASSES}, but {key} {name} has {len(samples.classes)} classes"
         )
@@ -93,7 +93,7 @@ def _checked_batch_size(cfg: CfgNode, phase: str) -> int:
 
 def _array_view(cfg: CfgNode, phase: str, dataset: Dataset) -> View:
     """Return the view of array data: its own size, with a border of the colour that CROP_STYLE asks for."""
-    if cfg.TRAIN.IM_SIZE != dataset.im_size:
+    if dataset.im_size != cfg.TRAIN.IM_SIZE:
         name = cfg[phase.upper()].DATASET
         raise ValueError(f"TRAIN.IM_SIZE is {cfg.TRAIN.IM_SIZE}, but the images of {name} are {dataset.im_size} px")
     colour = tuple(round(255 * value) for value in dataset.mean) if cfg.TRAIN.CROP_STYLE == "pycls" else (0, 0, 0)
@@ -108,5 +108,7 @@ def _backend_name(cfg: CfgNode, samples: Samples) -> str:
     if is_array and name != "memory":
         raise ValueError(f"DATA_LOADER.BACKEND {name} reads image files; array data needs memory (or auto)")
     if not is_array and name == "memory":
-        raise ValueError("DATA_LOADER.BACKEND memory needs array data; image files need custom, torch, dali_cpu or dali_gpu")
+        raise ValueError(
+            "DATA_LOADER.BACKEND memory needs array data; image files need custom, torch, dali_cpu or dali_gpu"
+        )
     return name

@@ -1,4 +1,4 @@
-"""Build each loader backend from the config; its module, and with it any optional package, is imported only when asked for."""
+"""Build each loader backend from the config; its module, and any optional package, is imported only when asked for."""
 
 from typing import Any
 

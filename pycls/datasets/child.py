@@ -1,18 +1,25 @@
 """Settings of a process that loads data for another one."""
 
 import signal
+from types import FrameType
 
 import cv2
 import torch
 
-# A terminal sends Ctrl-C, and a scheduler its warning, to every process of a job. Only the training process acts on them:
-# it may need batches to reach the end of its step, and its loaders end with it.
-_PARENTS_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-
 
 def prepare_child() -> None:
-    """Use one core, and leave the signals that stop a run to the parent."""
-    for number in _PARENTS_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+    """Use one core, and leave the signals that stop a run to the parent.
+
+    A terminal sends Ctrl-C, and a scheduler its warning, to every process of a job. Only the training process acts on
+    them: it may still need batches to finish its step, and its loaders end with it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _ignore_first)
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
+
+
+def _ignore_first(number: int, frame: FrameType | None) -> None:
+    """Overlook the scheduler's SIGTERM; the next one comes from the parent and means this process."""
+    signal.signal(number, signal.SIG_DFL)

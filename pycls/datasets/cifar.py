@@ -52,7 +52,9 @@ def _load(folder: Path, files: list[str], labels_key: str, names_at: tuple[str, 
     classes = tuple(_entry(folder / names_at[0], names_at[1]))
     images, labels = (np.concatenate(column) for column in zip(*parts, strict=True))
     if labels.min() < 0 or labels.max() >= len(classes):
-        raise ValueError(f"{folder}: labels run from {labels.min()} to {labels.max()}, but there are {len(classes)} classes")
+        raise ValueError(
+            f"{folder}: labels run from {labels.min()} to {labels.max()}, but there are {len(classes)} classes"
+        )
     return ArraySamples(images, labels, classes, source)
 
 

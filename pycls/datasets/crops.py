@@ -27,7 +27,7 @@ def torchvision_boxes(
 def pycls_boxes(
     draws: np.ndarray, heights: np.ndarray, widths: np.ndarray, area: Range, aspect: Range, size: int
 ) -> np.ndarray:
-    """Return (n, 4) boxes as pycls draws them: linear aspect, sides swapped half the time, the last offset never used."""
+    """Return (n, 4) boxes as pycls draws them: linear aspect, sides swapped half the time, never the last offset."""
     areas, ratios, swaps = _tries(draws)
     ratios = _between(aspect, ratios)
     ratios = np.where(swaps < 0.5, 1 / ratios, ratios)
@@ -88,7 +88,7 @@ def _centre_boxes(heights: np.ndarray, widths: np.ndarray, aspect: Range) -> np.
 
 
 def _short_side_boxes(heights: np.ndarray, widths: np.ndarray, size: int) -> np.ndarray:
-    """Return pycls's fallback (short side to `size`, then a centred square) as whole source pixels, half a pixel off at most."""
+    """Return pycls's fallback, short side to `size` and a centred square, in whole source pixels (half a pixel off)."""
     short = np.minimum(heights, widths)
     resized_h, resized_w = np.floor(size * heights / short), np.floor(size * widths / short)
     top, left = np.ceil((resized_h - size) / 2), np.ceil((resized_w - size) / 2)

@@ -1,7 +1,7 @@
 """The custom backend: OpenCV decodes and torch resizes, in threads, straight into batches allocated once.
 
-OpenCV and torch let go of Python's lock while they work, so threads need neither copies between processes nor a start-up
-pause. A main thread that is busy in Python slows them down; `worker_mode="processes"` is for that case.
+OpenCV and torch let go of Python's lock while they work, so threads need neither copies between processes nor a pause
+to start. A main thread that is busy in Python slows them down; `worker_mode="processes"` is for that case.
 """
 
 from collections import deque
@@ -21,7 +21,7 @@ from pycls.datasets.samples import FileSamples
 from pycls.datasets.workers import build_workers
 
 _DECODE_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-# Images in one piece of work: many enough to share the cost of the plan, few enough to keep all workers busy to the end.
+# Images in one piece of work: enough to share the cost of the plan, few enough to keep all workers busy to the end.
 _CHUNK_SIZE = 16
 # The consumer holds the batch that it draws and the one before it.
 _NUM_HELD = 2

@@ -1,4 +1,4 @@
-"""Scikit-learn's 1,797 handwritten digits as a class-folder tree of PNG files, so that they take the real decode path."""
+"""Scikit-learn's 1,797 handwritten digits as a class-folder tree of PNG files: they take the real decode path."""
 
 import shutil
 import uuid

@@ -1,8 +1,8 @@
 """Counter-based random numbers: a draw is a pure function of (seed, stream, epoch, sample index, position).
 
 The hash is splitmix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014): 64-bit
-integer arithmetic only, so the bits are the same on every platform and for every numpy. Nothing is stored: a resumed run,
-another worker or another GPU computes the same numbers.
+integer arithmetic only, so the bits are the same on every platform and for every numpy. Nothing is stored: a resumed
+run, another worker or another GPU computes the same numbers.
 """
 
 from enum import IntEnum

@@ -34,7 +34,9 @@ def load_fashion_mnist(folders: list[Path], split: str) -> ArraySamples:
     images = load_idx(_find(folders, f"{prefix}-images-idx3-ubyte"))
     labels = load_idx(_find(folders, f"{prefix}-labels-idx1-ubyte")).astype(np.int64)
     if images.shape != (len(labels), SIDE_PX, SIDE_PX) or labels.max() >= len(CLASSES):
-        raise ValueError(f"fashion_mnist {split}: images {images.shape} and labels {labels.shape} do not belong together")
+        raise ValueError(
+            f"fashion_mnist {split}: images {images.shape} and labels {labels.shape} do not belong together"
+        )
     return ArraySamples(images[..., None], labels, CLASSES, f"fashion_mnist {split}")
 
 
@@ -42,11 +44,11 @@ def load_idx(file: Path) -> np.ndarray:
     """Read an IDX file of unsigned bytes (LeCun's MNIST format): 0, 0, 8, rank, big-endian sizes, then the values."""
     content = _content(file)
     rank = content[3] if content[:3] == b"\x00\x00\x08" and len(content) > 3 else 0
-    shape = np.frombuffer(content[4 : 4 + 4 * rank], dtype=">u4").astype(np.int64)
-    values = np.frombuffer(content, np.uint8, offset=min(len(content), 4 + 4 * rank))
-    if rank == 0 or len(shape) != rank or shape.prod() != len(values):
+    start = 4 + 4 * rank
+    shape = np.frombuffer(content[4:start].ljust(start - 4, b"\xff"), dtype=">u4").astype(np.int64)
+    if rank == 0 or shape.prod() != len(content) - start:
         raise ValueError(f"{file} is not a complete IDX file of unsigned bytes")
-    return values.reshape(shape).copy()  # a writable array, as torch wants
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()  # a writable array, as torch wants
 
 
 def _content(file: Path) -> bytes:

@@ -15,8 +15,8 @@ class FileBackend(ABC):
     def batches(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Iterator[torch.Tensor]:
         """Yield uint8 (B, S, S, 3) RGB tensors, one for each index array, in order.
 
-        A tensor stays valid until the second next one is drawn. An epoch that was left open ends here: its iterator stops.
-        ValueError names a file that cannot be read.
+        A tensor stays valid until the second next one is drawn. An epoch that was left open ends here: its iterator
+        stops. ValueError names a file that cannot be read.
         """
         self._stop()
         self._running = self._run(epoch, index_batches)

@@ -29,10 +29,14 @@ def load_folder(root: Path, split: str, other_split: str = "") -> FileSamples:
 
 def check_same_classes(folder: Path, classes: tuple[str, ...], other: Path, other_classes: tuple[str, ...]) -> None:
     """Raise ValueError naming the classes that only one of two folders has."""
-    for here, names, there, other_names in ((folder, classes, other, other_classes), (other, other_classes, folder, classes)):
-        lacking = sorted(set(names) - set(other_names))
-        if lacking:
-            raise ValueError(f"{there} lacks {_plural(lacking)} that {here} has: {_listed(lacking)}")
+    _check_contained(folder, classes, other, other_classes)
+    _check_contained(other, other_classes, folder, classes)
+
+
+def _check_contained(here: Path, classes: tuple[str, ...], there: Path, known: tuple[str, ...]) -> None:
+    lacking = sorted(set(classes) - set(known))
+    if lacking:
+        raise ValueError(f"{there} lacks {_plural(lacking)} that {here} has: {_listed(lacking)}")
 
 
 def _split_folder(root: Path, split: str) -> Path:
@@ -46,9 +50,11 @@ def _split_folder(root: Path, split: str) -> Path:
 
 def _check_tree(folder: Path, tree: Tree) -> None:
     """Raise ValueError for a tree without classes, without images or with an empty class."""
-    loose = [entry.name for entry in folder.iterdir() if entry.name.lower().endswith(EXTENSIONS)] if not tree.classes else []
-    if loose:
-        raise ValueError(f"{folder} holds {len(loose)} images but no class folders: move each image into a folder of its class")
+    loose = sum(entry.name.lower().endswith(EXTENSIONS) for entry in folder.iterdir())
+    if loose and not tree.classes:
+        raise ValueError(
+            f"{folder} holds {loose} images but no class folders: move each image into a folder of its class"
+        )
     if len(tree.paths) == 0:
         raise ValueError(f"{folder} holds no images: expected <class>/<image> with one of {', '.join(EXTENSIONS)}")
     counts = np.bincount(tree.labels, minlength=len(tree.classes))

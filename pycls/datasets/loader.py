@@ -22,7 +22,8 @@ class Backend(Protocol):
     def batches(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
         """Yield uint8 RGB (B, S, S, 3) for each index array, in order.
 
-        A host tensor stays valid until the second next one is drawn; a CUDA tensor is new and ready on the current stream.
+        A host tensor stays valid until the second next one is drawn; a CUDA tensor is new and ready on the current
+        stream.
         """
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """What is shown when: order, crop boxes, flips and lighting as pure functions of (seed, epoch, sample index).
 
-Every backend asks here, so all of them show the same crops, for any number of workers and GPUs, and a run continues at any
-step from two integers.
+Every backend asks here, so all of them show the same crops, for any number of workers and GPUs, and a run continues at
+any step from two integers.
 """
 
 from dataclasses import dataclass

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from multiprocessing.connection import Connection, wait
+from multiprocessing.util import Finalize
 from typing import Any
 
 import torch.multiprocessing  # noqa: F401 - lets tensors in shared memory travel to the children
@@ -13,10 +14,11 @@ import torch.multiprocessing  # noqa: F401 - lets tensors in shared memory trave
 from pycls.datasets.child import prepare_child
 
 _SECONDS_TO_END = 5.0
+_BEFORE_THE_QUEUE = 20  # multiprocessing closes its queues at exit with priority 10
 
 
 class ProcessWorkers:
-    """Spawned processes that share one queue of tasks; each answers through a pipe of its own, which ends when it dies."""
+    """Spawned processes that share one queue of tasks; each answers through its own pipe, which ends when it dies."""
 
     def __init__(self, work: Callable[..., Any], num_workers: int):
         context = multiprocessing.get_context("spawn")  # safe beside threads and CUDA, where fork is not
@@ -30,6 +32,8 @@ class ProcessWorkers:
         answers = [pipe for _, pipe in pairs]
         self._collector = threading.Thread(target=self._collect, args=(answers,), daemon=True)
         self._collector.start()
+        # A program that fails never calls close(), and multiprocessing would then wait for the children at exit.
+        self._end_children = Finalize(self, _end, (self._tasks, self._processes), exitpriority=_BEFORE_THE_QUEUE)
 
     def submit(self, *task: Any) -> Future:
         """Queue the task, which cannot be cancelled then; RuntimeError in the future when a process has died."""
@@ -46,15 +50,8 @@ class ProcessWorkers:
 
     def close(self) -> None:
         """End the processes after the tasks that they run."""
-        for _ in self._processes:
-            self._tasks.put(None)
-        for process in self._processes:
-            process.join(_SECONDS_TO_END)
-            if process.is_alive():  # stuck, because a process died while it held the queue
-                process.kill()
-        self._collector.join(_SECONDS_TO_END)
-        self._tasks.cancel_join_thread()
-        self._tasks.close()
+        self._end_children()
+        self._collector.join()
 
     def _collect(self, answers: list[Connection]) -> None:
         """Hand each answer to its future, until the pipes end (thread)."""
@@ -78,6 +75,19 @@ class ProcessWorkers:
             self._open.clear()
         for future in lost:
             future.set_exception(self._death)
+
+
+def _end(tasks: Any, processes: list[Any]) -> None:
+    """Ask all processes to end, and kill those that do not."""
+    for _ in processes:
+        tasks.put(None)
+    for process in processes:
+        process.join(_SECONDS_TO_END)
+        if process.is_alive():  # stuck, perhaps because another one died while it held the queue
+            process.kill()
+            process.join()
+    tasks.cancel_join_thread()
+    tasks.close()
 
 
 def _finish(future: Future, error: Exception | None) -> None:

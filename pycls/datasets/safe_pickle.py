@@ -8,7 +8,7 @@ import numpy as np
 
 
 def load_pickle(file: Path) -> Any:
-    """Return the object in a pickle of Python 2 or 3; raise ValueError naming the file if it is damaged or holds code."""
+    """Return the object in a pickle of Python 2 or 3; raise ValueError naming a file that is damaged or holds code."""
     with file.open("rb") as stream:
         try:
             return _PlainUnpickler(stream, encoding="latin1").load()

@@ -1,4 +1,4 @@
-"""Where the images of one split are: encoded files, or one array. Both are array-backed, so that worker memory stays flat."""
+"""Where the images of one split are: encoded files, or one array; array-backed, so that worker memory stays flat."""
 
 import os
 from collections.abc import Sequence

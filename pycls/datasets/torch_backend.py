@@ -46,9 +46,17 @@ class TorchBackend(FileBackend):
             worker_init_fn=_prepare_worker,
         )
 
+    def close(self) -> None:
+        """End the open epoch and the worker processes."""
+        super().close()
+        del self._loader
+
     def _run(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
         self._requests.now = [(epoch, indices) for indices in index_batches]
-        yield from self._loader
+        for batch in self._loader:
+            if isinstance(batch, ValueError):
+                raise batch
+            yield batch
 
 
 def _prefetch_factor(prefetch: int, num_workers: int) -> int | None:
@@ -73,14 +81,22 @@ class Requests(Sampler[Request]):
         return len(self.now)
 
 
-class BatchDataset(Dataset[torch.Tensor]):
-    """Map a request to its finished batch, uint8 (B, S, S, 3)."""
+class BatchDataset(Dataset[torch.Tensor | ValueError]):
+    """Map a request to its finished batch, uint8 (B, S, S, 3).
+
+    An error about a file is returned, not raised: the DataLoader would bury its sentence in a traceback.
+    """
 
     def __init__(self, samples: FileSamples, view: View):
         self._samples, self._view = samples, view
 
-    def __getitem__(self, request: Request) -> torch.Tensor:
-        epoch, indices = request
+    def __getitem__(self, request: Request) -> torch.Tensor | ValueError:
+        try:
+            return self._batch(*request)
+        except ValueError as error:
+            return error
+
+    def _batch(self, epoch: int, indices: np.ndarray) -> torch.Tensor:
         chunk = read_chunk(self._samples, self._view, epoch, indices)
         batch = torch.empty((len(indices), self._view.size, self._view.size, 3), dtype=torch.uint8)
         for row, index in enumerate(indices):

@@ -1,4 +1,4 @@
-"""Move batches to the training device; on CUDA by a side stream, one batch ahead, so that copying hides behind computing."""
+"""Move batches to the training device; on CUDA by a side stream, one batch ahead, so that copies cost no time."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ Tensors = tuple[torch.Tensor, ...]
 
 
 def move_batches(batches: Iterator[Tensors], device: torch.device, pin: bool) -> Iterator[Tensors]:
-    """Yield each tuple of host tensors on `device`; `pin` goes through page-locked memory, which CUDA copies unwatched."""
+    """Yield each tuple of host tensors on `device`; `pin` sends them through page-locked memory (CUDA only)."""
     if device.type == "cuda":
         yield from _move_ahead(batches, device, pin)
         return

@@ -8,6 +8,9 @@ from typing import Any, Protocol
 import cv2
 import torch
 
+from pycls.core.tables import pick
+from pycls.datasets.processes import ProcessWorkers
+
 Work = Callable[..., Any]
 
 
@@ -19,18 +22,6 @@ class Workers(Protocol):
 
     def close(self) -> None:
         """End the workers; tasks that have not begun are dropped."""
-
-
-def build_workers(mode: str, num_workers: int, work: Work) -> Workers:
-    """Start `num_workers` workers of a mode ("threads" or "processes"); with 0 the caller does the work."""
-    cv2.setNumThreads(0)  # OpenCV's own threads: the parallelism is over images
-    if num_workers == 0:
-        return InlineWorkers(work)
-    if mode == "threads":
-        return ThreadWorkers(work, num_workers)
-    from pycls.datasets.processes import ProcessWorkers
-
-    return ProcessWorkers(work, num_workers)
 
 
 class InlineWorkers:
@@ -72,13 +63,14 @@ class ThreadWorkers:
 def limit_torch_threads(pool: ThreadPoolExecutor, num_workers: int) -> None:
     """Start all threads of a pool and set torch to one core in each.
 
-    `torch.set_num_threads` holds for the calling thread and for threads born later, so it is called in every worker and
-    the caller's number is put back at the end.
+    `torch.set_num_threads` holds for the calling thread, and for every thread that first asks for its number later on.
+    So each worker asks and then sets, and the caller's number is put back at the end.
     """
     num_threads = torch.get_num_threads()
     everyone = threading.Barrier(num_workers + 1)
 
     def limit() -> None:
+        torch.get_num_threads()
         torch.set_num_threads(1)
         everyone.wait()
 
@@ -86,3 +78,13 @@ def limit_torch_threads(pool: ThreadPoolExecutor, num_workers: int) -> None:
         pool.submit(limit)
     everyone.wait()
     torch.set_num_threads(num_threads)
+
+
+KINDS = {"threads": ThreadWorkers, "processes": ProcessWorkers}
+
+
+def build_workers(mode: str, num_workers: int, work: Work) -> Workers:
+    """Start `num_workers` workers of a mode ("threads" or "processes"); with 0 the caller does the work."""
+    kind = pick(KINDS, mode, "DATA_LOADER.WORKER_MODE")
+    cv2.setNumThreads(0)  # OpenCV's own threads: the parallelism is over images
+    return kind(work, num_workers) if num_workers > 0 else InlineWorkers(work)

@@ -1,4 +1,4 @@
-"""Timing: the network alone per number format and memory layout, the loader alone, both together, and what limits them."""
+"""Timing: the network alone per number format and layout, the loader alone, both together, and what limits them."""
 
 import contextlib
 import itertools
@@ -17,9 +17,11 @@ from pycls.datasets import build_loader
 from pycls.datasets.loader import Loader
 from pycls.engine.precision import DTYPES, Precision
 from pycls.engine.result import Result
+from pycls.engine.run import build_stepper
 from pycls.engine.setup import environment, setup_process
+from pycls.engine.state import TrainState
 from pycls.engine.step import Stepper
-from pycls.losses import build_loss, soft_targets
+from pycls.losses import soft_targets
 from pycls.models import build_model
 from pycls.optim import build_optimizer
 
@@ -48,7 +50,9 @@ class Timing:
 def time(cfg: CfgNode) -> Result:
     """Time what `cfg` describes on one process and name the bottleneck; the measurements are in `Result.details`."""
     if cfg.NUM_GPUS != 1:
-        raise ValueError(f"NUM_GPUS {cfg.NUM_GPUS}: timing runs on one process; use NUM_GPUS 1 and a process's share of the batch")
+        raise ValueError(
+            f"NUM_GPUS {cfg.NUM_GPUS}: timing runs on one process; use NUM_GPUS 1 and a process's share of the batch"
+        )
     device = setup_process(cfg)
     details: dict[str, Any] = {"environment": environment(), "network": time_network(cfg, device)}
     details |= time_data(cfg, device)
@@ -61,16 +65,30 @@ def time(cfg: CfgNode) -> Result:
 
 def time_network(cfg: CfgNode, device: torch.device) -> list[dict[str, Any]]:
     """Time inference and whole training steps on synthetic images for every number format and memory layout."""
-    logger.info("Network alone on %s, %d px; median over up to %d runs (at most %.0f s each):",
-                device, cfg.TRAIN.IM_SIZE, cfg.PREC_TIME.NUM_ITER, MAX_SEC)  # fmt: skip
-    logger.info("%6s %14s %16s %16s %12s %12s %14s", "format", "layout", "infer images/s", "train images/s", "forward ms", "fw+bw ms", "infer 64 (ms)")
+    limit = f"median over up to {cfg.PREC_TIME.NUM_ITER} runs, at most {MAX_SEC:.0f} s each"
+    logger.info("Network alone on %s, %d px; %s:", device, cfg.TRAIN.IM_SIZE, limit)
+    logger.info(" ".join(f"{title:>{len(title) + 2}}" for title, _ in _COLUMNS))
     rows = []
     for name, channels_last in itertools.product(supported_formats(device), (False, True)):
-        row = _time_combination(cfg, Precision(device, name), channels_last)
-        logger.info("%6s %14s %16.1f %16.1f %12.1f %12.1f %14.1f", row["format"], row["layout"], row["infer_images_per_sec"],
-                    row["train_images_per_sec"], row["test_fw_ms"], row["train_fw_bw_ms"], row["infer_64_ms"])  # fmt: skip
-        rows.append(row)
+        rows.append(_time_combination(cfg, Precision(device, name), channels_last))
+        logger.info(" ".join(_cell(rows[-1][key], len(title) + 2) for title, key in _COLUMNS))
     return rows
+
+
+_COLUMNS = (
+    ("format", "format"),
+    ("layout       ", "layout"),
+    ("infer images/s", "infer_images_per_sec"),
+    ("infer 64 (ms)", "infer_64_ms"),
+    ("p95 (ms)", "infer_64_ms_p95"),
+    ("train images/s", "train_images_per_sec"),
+    ("forward (ms)", "train_fw_ms"),
+    ("whole step (ms)", "train_step_ms"),
+)
+
+
+def _cell(value: str | float, width: int) -> str:
+    return f"{value:>{width}}" if isinstance(value, str) else f"{value:>{width}.1f}"
 
 
 def supported_formats(device: torch.device) -> list[str]:
@@ -92,7 +110,7 @@ def _time_combination(cfg: CfgNode, precision: Precision, channels_last: bool) -
         "infer_64_ms": infer_64.median,
         "infer_64_ms_p95": infer_64.percentile(95),
         "train_fw_ms": forward.median,
-        "train_fw_bw_ms": both.median,
+        "train_step_ms": both.median,
         "train_images_per_sec": 1000 * cfg.TRAIN.BATCH_SIZE / both.median,
         "iterations": len(both.ms),
     }
@@ -116,7 +134,7 @@ def time_training(model: nn.Module, cfg: CfgNode, precision: Precision, layout: 
     images = _images(cfg, cfg.TRAIN.BATCH_SIZE, precision.device, layout)
     labels = torch.arange(cfg.TRAIN.BATCH_SIZE, device=precision.device) % cfg.MODEL.NUM_CLASSES
     targets = soft_targets(labels, cfg.MODEL.NUM_CLASSES, cfg.TRAIN.LABEL_SMOOTHING)
-    stepper = build_stepper(cfg, model, precision)
+    stepper = build_bench_stepper(cfg, model, precision)
     model.train()
 
     def forward() -> None:
@@ -127,11 +145,9 @@ def time_training(model: nn.Module, cfg: CfgNode, precision: Precision, layout: 
     return measure(forward, cfg, precision.device), whole
 
 
-def build_stepper(cfg: CfgNode, model: nn.Module, precision: Precision) -> Stepper:
+def build_bench_stepper(cfg: CfgNode, model: nn.Module, precision: Precision) -> Stepper:
     """Build a training step of its own around a model."""
-    optimizer = build_optimizer(cfg, model)
-    net = torch.compile(model) if cfg.TRAIN.COMPILE else model
-    return Stepper(net, build_loss(cfg), optimizer, precision.scaler(), precision, cfg.OPTIM.ACCUM_STEPS, cfg.OPTIM.GRAD_CLIP)
+    return build_stepper(cfg, TrainState(model, None, build_optimizer(cfg, model), precision.scaler()), precision)
 
 
 def _images(cfg: CfgNode, batch_size: int, device: torch.device, layout: Any) -> Tensor:
@@ -140,7 +156,7 @@ def _images(cfg: CfgNode, batch_size: int, device: torch.device, layout: Any) ->
 
 
 def measure(call: Callable[[], Any], cfg: CfgNode, device: torch.device) -> Timing:
-    """Time a call PREC_TIME.NUM_ITER times after PREC_TIME.WARMUP_ITER untimed ones, waiting for the device each time."""
+    """Time a call PREC_TIME.NUM_ITER times after PREC_TIME.WARMUP_ITER untimed ones, the device's work included."""
     for _ in range(max(1, cfg.PREC_TIME.WARMUP_ITER)):
         call()
     synchronize(device)
@@ -176,11 +192,24 @@ def time_data(cfg: CfgNode, device: torch.device) -> dict[str, Any]:
         loader_rate = time_loader(loader, cfg, device)
         end_to_end, wait_pct, compute = time_end_to_end(loader, cfg, device)
     slower = "loader" if loader_rate < compute else "network"
-    logger.info("Loader alone (%s, %d workers): %.1f images/s", cfg.DATA_LOADER.BACKEND, cfg.DATA_LOADER.NUM_WORKERS, loader_rate)
+    logger.info(
+        "Loader alone (%s, %d workers): %.1f images/s",
+        cfg.DATA_LOADER.BACKEND,
+        cfg.DATA_LOADER.NUM_WORKERS,
+        loader_rate,
+    )
     logger.info("Network alone, as configured: %.1f images/s", compute)
     logger.info("End to end: %.1f images/s, data wait %.1f %%", end_to_end, wait_pct)
-    logger.info("Bottleneck: the %s (the other could go %.2f times as fast)", slower, max(loader_rate, compute) / min(loader_rate, compute))
-    figures = {"loader_images_per_sec": loader_rate, "compute_images_per_sec": compute, "end_to_end_images_per_sec": end_to_end}
+    logger.info(
+        "Bottleneck: the %s (the other could go %.2f times as fast)",
+        slower,
+        max(loader_rate, compute) / min(loader_rate, compute),
+    )
+    figures = {
+        "loader_images_per_sec": loader_rate,
+        "compute_images_per_sec": compute,
+        "end_to_end_images_per_sec": end_to_end,
+    }
     return {"loader": figures | {"data_wait_pct": wait_pct}, "bottleneck": slower}
 
 
@@ -200,11 +229,11 @@ def time_loader(loader: Loader, cfg: CfgNode, device: torch.device) -> float:
 
 
 def time_end_to_end(loader: Loader, cfg: CfgNode, device: torch.device) -> tuple[float, float, float]:
-    """Return images a second of real training steps, percent of time waiting for data, and the rate without the loader."""
+    """Return images a second of real steps, percent of time waiting for data, and the rate without the loader."""
     precision = Precision(device, cfg.TRAIN.AMP_DTYPE if cfg.TRAIN.MIXED_PRECISION else "fp32")
     layout = torch.channels_last if cfg.TRAIN.CHANNELS_LAST else torch.contiguous_format
     model = build_model(cfg).to(device, memory_format=layout).train()
-    stepper, batches = build_stepper(cfg, model, precision), _endless(loader)
+    stepper, batches = build_bench_stepper(cfg, model, precision), _endless(loader)
 
     def step(batch) -> None:
         stepper.step(batch.images, soft_targets(batch.labels, cfg.MODEL.NUM_CLASSES, cfg.TRAIN.LABEL_SMOOTHING), 0.0)

@@ -58,7 +58,11 @@ def evaluate(model: nn.Module, loader: Loader, loss_fn: Loss, precision: Precisi
 def _zeros(num_classes: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     real = torch.float32 if device.type == "mps" else torch.float64
     counts = torch.zeros(3, dtype=torch.int64, device=device)
-    return counts, torch.zeros(1, dtype=real, device=device), torch.zeros(num_classes**2, dtype=torch.int64, device=device)
+    return (
+        counts,
+        torch.zeros(1, dtype=real, device=device),
+        torch.zeros(num_classes**2, dtype=torch.int64, device=device),
+    )
 
 
 def _reduce(counts: Tensor, loss_sum: Tensor, confusion: Tensor, expected: int) -> Evaluation:
@@ -66,7 +70,9 @@ def _reduce(counts: Tensor, loss_sum: Tensor, confusion: Tensor, expected: int) 
     loss_total = all_reduce_sum(loss_sum).item()
     count, top1, top5 = integers[:3].tolist()
     if count != expected:
-        raise RuntimeError(f"evaluation counted {count} images of {expected}; the error would be wrong, so none is given")
+        raise RuntimeError(
+            f"evaluation counted {count} images of {expected}; the error would be wrong, so none is given"
+        )
     side = round(len(confusion) ** 0.5)
     return Evaluation(count, top1, top5, loss_total / count, integers[3:].view(side, side))
 
@@ -75,7 +81,9 @@ def save_per_class(evaluation: Evaluation, classes: tuple[str, ...], folder: Pat
     """Write per-class accuracy and the confusion matrix as CSV and PNG; return the files."""
     from pycls.engine.plots import plot_confusion
 
-    per_class, confusion, picture = (folder / f"{prefix}_{n}" for n in ("per_class.csv", "confusion.csv", "confusion.png"))
+    per_class, confusion, picture = (
+        folder / f"{prefix}_{n}" for n in ("per_class.csv", "confusion.csv", "confusion.png")
+    )
     rows = zip(classes, evaluation.confusion.sum(1).tolist(), evaluation.per_class().tolist(), strict=True)
     per_class.write_text("class,images,accuracy_pct\n" + "".join(f'"{c}",{n},{a:.4f}\n' for c, n, a in rows))
     header = "true\\predicted," + ",".join(f'"{c}"' for c in classes)

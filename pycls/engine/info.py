@@ -16,13 +16,13 @@ def info(cfg: CfgNode) -> str:
     lines = [f"{'layer':{width}} {'type':18} {'output':>20} {'MACs':>15} {'parameters':>12} {'activations':>12}"]
     for row in rows:
         shape = "x".join(map(str, row["output_shape"]))
-        lines.append(f"{row['name']:{width}} {row['type']:18} {shape:>20} {row['flops']:15,} {row['params']:12,} {row['acts']:12,}")
+        counts = f"{row['flops']:15,} {row['params']:12,} {row['acts']:12,}"
+        lines.append(f"{row['name']:{width}} {row['type']:18} {shape:>20} {counts}")
     return "\n".join([*lines, "", totals(cfg, complexity(model, cfg.TRAIN.IM_SIZE))])
 
 
 def totals(cfg: CfgNode, counts: dict[str, int]) -> str:
     """Return the totals in words: pycls's "flops" are multiply-adds (MACs)."""
-    return (
-        f"{cfg.MODEL.TYPE} at {cfg.TRAIN.IM_SIZE} px: {counts['flops']:,} MACs (pycls's flops; {2 * counts['flops']:,} FLOPs "
-        f"at two a MAC), {counts['params']:,} parameters, {counts['acts']:,} activations (outputs of convolutions, linear layers and max-pools)"
-    )
+    macs = f"{counts['flops']:,} MACs (pycls's flops; {2 * counts['flops']:,} FLOPs at two a MAC)"
+    acts = f"{counts['acts']:,} activations (outputs of convolutions, linear layers and max-pools)"
+    return f"{cfg.MODEL.TYPE} at {cfg.TRAIN.IM_SIZE} px: {macs}, {counts['params']:,} parameters, {acts}"

@@ -1,4 +1,4 @@
-"""Numbers of a running epoch, kept on the device and read only when a line is due: no host synchronisation in a step."""
+"""Numbers of a running epoch, kept on the device and read only when a line is due: a step never waits for them."""
 
 import math
 import time
@@ -12,7 +12,7 @@ from pycls.core.distributed import all_reduce_sum, world_size
 
 
 def topk_correct(logits: Tensor, labels: Tensor, ks: tuple[int, ...] = (1, 5)) -> list[Tensor]:
-    """Return for each k the number of rows whose label is among the k largest logits; k is cut to the number of classes."""
+    """Return for each k the number of rows whose label is among the k largest logits; at most all K are ranked."""
     ks = tuple(min(k, logits.shape[1]) for k in ks)
     ranked = logits.topk(max(ks), dim=1).indices
     hits = ranked == labels.unsqueeze(1)
@@ -85,27 +85,31 @@ class TrainMeter:
 
 
 class Clock:
-    """Wall time of the run: seconds a step, images a second, time left. Evaluation is not counted, as in pycls."""
+    """Wall time of an epoch's steps, waiting for data included; evaluation is not counted, as in pycls."""
 
     def __init__(self, batch_size: int):
-        self.batch_size = batch_size
-        self.seconds, self.steps = 0.0, 0
-        self._start = time.perf_counter()
+        self.batch_size = batch_size  # global
+        self.start()
 
     def start(self) -> None:
-        """Begin a stretch of steps."""
-        self._start = time.perf_counter()
+        """Begin an epoch."""
+        self.seconds, self.steps = 0.0, 0
+        self._lap_start = time.perf_counter()
 
     def lap(self, steps: int) -> float:
-        """End a stretch of `steps` steps; return its seconds."""
+        """Count `steps` steps since the last lap; return their seconds."""
         now = time.perf_counter()
-        elapsed, self._start = now - self._start, now
+        elapsed, self._lap_start = now - self._lap_start, now
         self.seconds, self.steps = self.seconds + elapsed, self.steps + steps
         return elapsed
 
     def sec_per_step(self) -> float:
-        """Return the mean since the process began."""
+        """Return the mean over the epoch so far."""
         return self.seconds / max(1, self.steps)
+
+    def images_per_sec(self) -> float:
+        """Return global images a second over the epoch so far."""
+        return self.batch_size * self.steps / max(1e-9, self.seconds)
 
 
 def time_string(seconds: float) -> str:

@@ -11,7 +11,9 @@ def plot_curves(records: Sequence[dict[str, Any]], path: Path) -> None:
     """Draw loss, top-1 error (percent) and learning rate over epochs from the records of metrics.jsonl."""
     figure, axes = _subplots(3, (13, 4))
     series = {"train": "train_epoch", "test": "test_epoch", "test, EMA": "test_ema_epoch"}
-    for axis, key, title in zip(axes, ("loss", "top1_err", "lr"), ("loss", "top-1 error (%)", "learning rate"), strict=True):
+    for axis, key, title in zip(
+        axes, ("loss", "top1_err", "lr"), ("loss", "top-1 error (%)", "learning rate"), strict=True
+    ):
         for label, kind in series.items():
             points = [(_epoch(r), r[key]) for r in records if r["_type"] == kind and r.get(key) is not None]
             if points:

@@ -1,4 +1,4 @@
-"""Precise batch norm statistics (Wu & Johnson 2021, section 3): means over training batches instead of a moving average.
+"""Precise batch norm statistics (Wu & Johnson 2021, section 3): means over training batches not moving ones.
 
 As pycls since its PR 93: the mean of batch means and the mean of (unbiased) batch variances, over all processes.
 """

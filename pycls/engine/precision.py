@@ -28,6 +28,11 @@ class Precision:
 
 def pick_precision(device: torch.device, mixed: bool, amp_dtype: str) -> Precision:
     """Return the format for TRAIN.MIXED_PRECISION and AMP_DTYPE; one the GPU lacks raises ValueError."""
-    if mixed and amp_dtype == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+    if (
+        mixed
+        and amp_dtype == "bf16"
+        and device.type == "cuda"
+        and not torch.cuda.is_bf16_supported(including_emulation=False)
+    ):
         raise ValueError(f"TRAIN.AMP_DTYPE bf16: {torch.cuda.get_device_name(device)} has no bf16; use fp16")
     return Precision(device, amp_dtype if mixed else "fp32")

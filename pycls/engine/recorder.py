@@ -1,6 +1,5 @@
 """The run's diary: log lines, metrics.jsonl, TensorBoard and the progress bar, on the main process."""
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -26,14 +25,13 @@ logger = get_logger(__name__)
 
 
 class Recorder:
-    """Writes one record to every sink; names and units are pycls's (errors in percent, times in seconds, memory in MiB)."""
+    """Writes one record to every sink; names and units are pycls's (errors in percent, seconds, MiB)."""
 
     def __init__(self, cfg: CfgNode, device: torch.device, steps_per_epoch: int):
         self.cfg, self.device, self.steps = cfg, device, steps_per_epoch
         self.metrics = MetricsFile(Path(cfg.OUT_DIR) / "metrics.jsonl")
         self._writer = None
         self._waited = 0.0
-        self._epoch_start = time.perf_counter()
         self._lowest: dict[str, dict[str, float]] = {}
 
     # ---- start and end
@@ -66,10 +64,12 @@ class Recorder:
         """Iterate with a progress bar, on a terminal only."""
         hidden = not (is_main() and sys.stderr.isatty())
         label = f"epoch {state.epoch + 1}/{self.cfg.OPTIM.MAX_EPOCH}"
-        self._epoch_start, self._waited = time.perf_counter(), 0.0
+        self._waited = 0.0
         yield from tqdm(batches, label, self.steps, initial=state.step, leave=False, disable=hidden, unit="step")
 
-    def train_iter(self, state: TrainState, window: Window, lr: float, clock: Clock, seconds: float, waited: float) -> None:
+    def train_iter(
+        self, state: TrainState, window: Window, lr: float, clock: Clock, seconds: float, waited: float
+    ) -> None:
         """Record the steps since the last line: medians of loss and errors, speed, data wait."""
         self._waited += waited
         steps = len(window.losses)
@@ -93,26 +93,25 @@ class Recorder:
     def train_epoch(self, state: TrainState, meter: TrainMeter, lr: float, clock: Clock) -> None:
         """Record the epoch's sample-weighted means and its speed."""
         loss, top1_err, top5_err = meter.read_epoch()
-        seconds = time.perf_counter() - self._epoch_start
         record = {
             "_type": "train_epoch",
             "epoch": f"{state.epoch + 1}/{self.cfg.OPTIM.MAX_EPOCH}",
             "time_avg": clock.sec_per_step(),
-            "time_epoch": seconds,
+            "time_epoch": clock.seconds,
             "eta": self._eta(state, clock),
             "top1_err": top1_err,
             "top5_err": top5_err,
             "loss": loss,
             "lr": lr,
             "mem": peak_memory_mb(self.device),
-            "images_per_sec": clock.batch_size / clock.sec_per_step(),
-            "data_wait_pct": min(100.0, 100.0 * self._waited / seconds),
+            "images_per_sec": clock.images_per_sec(),
+            "data_wait_pct": 100.0 * self._waited / max(1e-9, clock.seconds),
         }
         self._write(record, (state.epoch + 1) * self.steps)
         logger.info(
             "Epoch %s: train loss %.4f, top-1 error %.2f %%, lr %.5g, %.0f images/s, data wait %.1f %%, ETA %s, %d MiB",
-            record["epoch"], loss, top1_err, lr, record["images_per_sec"], record["data_wait_pct"], record["eta"], record["mem"],
-        )  # fmt: skip
+            *(record[k] for k in ("epoch", "loss", "top1_err", "lr", "images_per_sec", "data_wait_pct", "eta", "mem")),
+        )
 
     # ---- evaluation
 
@@ -131,7 +130,9 @@ class Recorder:
 
     def result(self, state: TrainState, test: Evaluation | None = None, **more: Any) -> Result:
         """Return the figures of the run so far."""
-        files = [Path(self.cfg.OUT_DIR) / name for name in (self.cfg.CFG_DEST, "stdout.log", "metrics.jsonl", "checkpoints")]
+        files = [
+            Path(self.cfg.OUT_DIR) / name for name in (self.cfg.CFG_DEST, "stdout.log", "metrics.jsonl", "checkpoints")
+        ]
         figures = {} if test is None else evaluation_figures(test)
         best = state.best_err if state.best_err != float("inf") else None
         files += more.pop("files", [])
@@ -197,9 +198,3 @@ def _is_before(record: dict[str, Any], epoch: int, step: int) -> bool:
     if number != epoch:
         return number < epoch
     return "iter" in record and int(record["iter"].split("/")[0]) <= step
-
-
-def shown_path(path: Path) -> str:
-    """Return a path as short as it can be written from here."""
-    relative = os.path.relpath(path)
-    return relative if len(relative) < len(str(path)) else str(path)

@@ -10,7 +10,10 @@ from pycls.engine.signals import EXIT_STOPPED
 def report(result: Result) -> int:
     """Print the outcome of a run and return the exit code."""
     if result.top1_err is not None:
-        print(f"Top-1 accuracy {100 - result.top1_err:.2f} % (error {result.top1_err:.2f} %) on {result.count} images", flush=True)
+        print(
+            f"Top-1 accuracy {100 - result.top1_err:.2f} % (error {result.top1_err:.2f} %) on {result.count} images",
+            flush=True,
+        )
     if result.files:
         print("Files: " + ", ".join(_short(path) for path in result.files))
     return EXIT_STOPPED if result.interrupted else 0

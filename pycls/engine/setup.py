@@ -11,8 +11,8 @@ from yacs.config import CfgNode
 
 from pycls.core import distributed
 from pycls.core.config import check_divisible, dump_cfg
-from pycls.core.logging import get_logger, setup_logging
 from pycls.core.defaults import default_cfg
+from pycls.core.logging import get_logger, setup_logging
 
 logger = get_logger(__name__)
 
@@ -25,7 +25,9 @@ def check_supported(cfg: CfgNode) -> None:
     for key in _NOT_YET:
         section, name = key.split(".")
         if cfg[section][name] != defaults[section][name]:
-            raise ValueError(f"{key} {cfg[section][name]!r} is not available yet; leave it at {defaults[section][name]!r}")
+            raise ValueError(
+                f"{key} {cfg[section][name]!r} is not available yet; leave it at {defaults[section][name]!r}"
+            )
     check_dataset(cfg, "TRAIN")
     check_dataset(cfg, "TEST")
     if cfg.BN.SYNC and distributed.pick_device(cfg.DEVICE).type != "cuda":
@@ -44,7 +46,9 @@ def run_processes(cfg: CfgNode, run: Callable[[CfgNode], Any]) -> Any:
     torchrun = distributed.under_torchrun()
     count = int(os.environ["WORLD_SIZE"]) if torchrun else cfg.NUM_GPUS
     if device.type == "cuda" and not torchrun and count > torch.cuda.device_count():
-        raise ValueError(f"NUM_GPUS {count}, but {torch.cuda.device_count()} GPU(s) visible; the global batch does not depend on it")
+        raise ValueError(
+            f"NUM_GPUS {count}, but {torch.cuda.device_count()} GPU(s) visible; the global batch does not depend on it"
+        )
     check_divisible("TRAIN.BATCH_SIZE", cfg.TRAIN.BATCH_SIZE, count * cfg.OPTIM.ACCUM_STEPS, cfg.OPTIM.ACCUM_STEPS)
     check_divisible("TEST.BATCH_SIZE", cfg.TEST.BATCH_SIZE, count, 1)
     backend = cfg.DIST_BACKEND if device.type == "cuda" else "gloo"

@@ -16,7 +16,17 @@ from pycls.optim.ema import EMA, ema_rate
 logger = get_logger(__name__)
 
 # A run whose saved config differs here is another run: continuing it would mix two data streams or two networks.
-_IDENTITY = ("MODEL.", "RESNET.", "ANYNET.", "REGNET.", "EN.", "VIT.", "OPTIM.OPTIMIZER", "TRAIN.DATASET", "TRAIN.SPLIT")
+_IDENTITY = (
+    "MODEL.",
+    "RESNET.",
+    "ANYNET.",
+    "REGNET.",
+    "EN.",
+    "VIT.",
+    "OPTIM.OPTIMIZER",
+    "TRAIN.DATASET",
+    "TRAIN.SPLIT",
+)
 _IDENTITY += ("TRAIN.BATCH_SIZE", "TRAIN.IM_SIZE", "RNG_SEED")
 _NO_IDENTITY = ("MODEL.ACTIVATION_INPLACE", "MODEL.SCALING_TYPE", "MODEL.SCALING_FACTOR", "MODEL.LOSS_FUN")
 
@@ -58,7 +68,7 @@ def build_ema(cfg: CfgNode, model: nn.Module) -> EMA | None:
 
 
 def pack_state(state: TrainState, cfg: CfgNode, meter: dict, classes: tuple[str, ...], pixels: dict) -> dict[str, Any]:
-    """Return the checkpoint: tensors and plain types only. pycls's names where it has them; `epoch` is the last finished one."""
+    """Return the checkpoint, tensors and plain types only, with pycls's names; `epoch` is the last finished one."""
     return {
         "epoch": state.epoch - 1,
         "position": {"epoch": state.epoch, "step": state.step},
@@ -80,7 +90,9 @@ def pack_state(state: TrainState, cfg: CfgNode, meter: dict, classes: tuple[str,
 def unpack_state(state: TrainState, saved: dict[str, Any], cfg: CfgNode, where: str) -> None:
     """Put a checkpoint back; one of another program or another run raises ValueError."""
     if "position" not in saved:
-        raise ValueError(f"{where}: not a checkpoint of this program's training; to start from its weights set TRAIN.WEIGHTS")
+        raise ValueError(
+            f"{where}: not a checkpoint of this program's training; to start from its weights set TRAIN.WEIGHTS"
+        )
     _check_same_run(load_cfg_text(saved["cfg"], where), cfg, where)
     state.model.load_state_dict(saved["model_state"])
     if state.ema is not None:

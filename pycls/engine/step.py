@@ -14,7 +14,7 @@ from pycls.losses import Loss
 
 @dataclass(frozen=True)
 class Stepper:
-    """What a step needs; `net` is the network as it is called (compiled, distributed), the optimizer holds its weights."""
+    """What a step needs; `net` is the network as it is called (compiled, distributed)."""
 
     net: nn.Module
     loss_fn: Loss
@@ -60,6 +60,6 @@ class Stepper:
 
 
 def seed_step(seed: int, epoch: int, step: int, rank: int) -> None:
-    """Seed dropout and stochastic depth of one step, so that they do not depend on what ran before (and resume exactly)."""
+    """Seed dropout and stochastic depth of one step, so that they do not depend on what ran before."""
     words = np.random.SeedSequence([seed, epoch, step, rank]).generate_state(1, np.uint64)
     torch.manual_seed(int(words[0]) & (2**63 - 1))

@@ -26,7 +26,7 @@ logger = get_logger(__name__)
 
 
 def test(cfg: CfgNode) -> Result:
-    """Evaluate TEST.WEIGHTS, or the best checkpoint in OUT_DIR, on every image of TEST.DATASET; return errors in percent."""
+    """Evaluate TEST.WEIGHTS, or the best checkpoint in OUT_DIR, on every image of TEST.DATASET."""
     check_dataset(cfg, "TEST")
     weights_path(cfg)
     return run_processes(cfg, _test_process)
@@ -36,7 +36,11 @@ def weights_path(cfg: CfgNode) -> Path:
     """Return the file to evaluate; none raises ValueError."""
     path = Path(cfg.TEST.WEIGHTS) if cfg.TEST.WEIGHTS else best_path(cfg.OUT_DIR)
     if not path.is_file():
-        asked = f"TEST.WEIGHTS {path}: no such file" if cfg.TEST.WEIGHTS else f"TEST.WEIGHTS is not set and {path} does not exist"
+        asked = (
+            f"TEST.WEIGHTS {path}: no such file"
+            if cfg.TEST.WEIGHTS
+            else f"TEST.WEIGHTS is not set and {path} does not exist"
+        )
         raise ValueError(f"{asked}; give a checkpoint, for example TEST.WEIGHTS {best_path('runs/digits')}")
     return path
 
@@ -69,5 +73,5 @@ def load_model(cfg: CfgNode, path: Path, classes: tuple[str, ...]) -> nn.Module:
     report = load_weights(model, path)
     logger.info("%s: %s", path, report)
     if report.reinitialised:
-        raise ValueError(f"{path}: its classifier has another size than MODEL.NUM_CLASSES {cfg.MODEL.NUM_CLASSES}; it cannot be evaluated")
+        raise ValueError(f"{path}: its classifier has another size than MODEL.NUM_CLASSES {cfg.MODEL.NUM_CLASSES}")
     return model.to(memory_format=torch.channels_last if cfg.TRAIN.CHANNELS_LAST else torch.contiguous_format)

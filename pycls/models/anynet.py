@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from torch import Tensor, nn
+from yacs.config import CfgNode
 
 from pycls.core.tables import pick
 from pycls.models.blocks import BLOCKS, Stage
@@ -78,7 +79,7 @@ def se_ratio(section: str, block_type: str, se_on: bool, se_r: float) -> float:
     return se_r if se_on else 0.0
 
 
-def build_anynet(cfg) -> AnyNet:
+def build_anynet(cfg: CfgNode) -> AnyNet:
     """Build the network of the ANYNET keys: (N, 3, S, S) -> (N, K)."""
     keys = cfg.ANYNET
     stem = pick(STEMS, keys.STEM_TYPE, "ANYNET.STEM_TYPE")

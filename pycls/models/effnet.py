@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from torch import Tensor, nn
+from yacs.config import CfgNode
 
 from pycls.models.checks import check_im_size, check_odd_kernels, check_positive, check_stage_lists
 from pycls.models.heads import EffHead
@@ -102,7 +103,7 @@ class EffNet(nn.Module):
         return x
 
 
-def build_effnet(cfg) -> EffNet:
+def build_effnet(cfg: CfgNode) -> EffNet:
     """Build the network of the EN keys: (N, 3, S, S) -> (N, K)."""
     keys = cfg.EN
     names = ("DEPTHS", "WIDTHS", "STRIDES", "EXP_RATIOS", "KERNELS")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from yacs.config import CfgNode
 
 from pycls.core.tables import pick
 
@@ -36,7 +37,7 @@ class Style:
         return bn
 
 
-def build_style(cfg) -> Style:
+def build_style(cfg: CfgNode) -> Style:
     """Read the MODEL.ACTIVATION_* and BN.* keys."""
     return Style(
         activation=cfg.MODEL.ACTIVATION_FUN,

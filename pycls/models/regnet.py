@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from yacs.config import CfgNode
 
 from pycls.core.tables import pick
 from pycls.models.anynet import AnyNet, anynet_stages, check_group_widths, se_ratio
@@ -67,7 +68,7 @@ def _adjust(width: int, bot_mul: float, group_w: int) -> tuple[int, int]:
     return int(width_b / bot_mul), group_w
 
 
-def build_regnet(cfg) -> AnyNet:
+def build_regnet(cfg: CfgNode) -> AnyNet:
     """Build the network of the REGNET keys: (N, 3, S, S) -> (N, K)."""
     keys = cfg.REGNET
     stem = pick(STEMS, keys.STEM_TYPE, "REGNET.STEM_TYPE")

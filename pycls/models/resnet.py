@@ -1,5 +1,7 @@
 """ResNet and ResNeXt as AnyNets (He et al., arXiv 1512.03385; Xie et al., arXiv 1611.05431)."""
 
+from yacs.config import CfgNode
+
 from pycls.core.tables import pick
 from pycls.models.anynet import AnyNet
 from pycls.models.blocks import ResBasicBlock, ResBottleneckBlock, Stage
@@ -44,7 +46,7 @@ def imagenet_stages(depth: int, num_groups: int, width_per_group: int, stride_1x
     return stages
 
 
-def build_resnet(cfg) -> AnyNet:
+def build_resnet(cfg: CfgNode) -> AnyNet:
     """Build the network of MODEL.DEPTH and the RESNET keys: (N, 3, S, S) -> (N, K); TRAIN.DATASET picks the variant."""
     block = pick(TRANSFORMS, cfg.RESNET.TRANS_FUN, "RESNET.TRANS_FUN")
     small = any(name in cfg.TRAIN.DATASET for name in SMALL_IMAGE_DATASETS)
@@ -54,7 +56,7 @@ def build_resnet(cfg) -> AnyNet:
     return AnyNet(stem, 16 if small else 64, block, stages, cfg.MODEL.NUM_CLASSES, style=build_style(cfg))
 
 
-def _build_small_stages(cfg) -> list[Stage]:
+def _build_small_stages(cfg: CfgNode) -> list[Stage]:
     if cfg.RESNET.TRANS_FUN != "basic_transform":
         raise ValueError(
             f"RESNET.TRANS_FUN: the resnet for TRAIN.DATASET {cfg.TRAIN.DATASET} has basic_transform only, "
@@ -63,7 +65,7 @@ def _build_small_stages(cfg) -> list[Stage]:
     return cifar_stages(cfg.MODEL.DEPTH)
 
 
-def _build_imagenet_stages(cfg) -> list[Stage]:
+def _build_imagenet_stages(cfg: CfgNode) -> list[Stage]:
     keys = cfg.RESNET
     for name in ("NUM_GROUPS", "WIDTH_PER_GROUP"):
         check_positive(f"RESNET.{name}", [keys[name]], whole=True)

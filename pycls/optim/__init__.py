@@ -16,7 +16,9 @@ def build_sgd(cfg: CfgNode, groups: list[dict]) -> torch.optim.Optimizer:
     optim = cfg.OPTIM
     options = {"momentum": optim.MOMENTUM, "dampening": optim.DAMPENING, "nesterov": optim.NESTEROV}
     if optim.NESTEROV and (optim.MOMENTUM <= 0 or optim.DAMPENING != 0):
-        raise ValueError("OPTIM.NESTEROV True needs OPTIM.MOMENTUM above 0 and OPTIM.DAMPENING 0; set OPTIM.NESTEROV False")
+        raise ValueError(
+            "OPTIM.NESTEROV True needs OPTIM.MOMENTUM above 0 and OPTIM.DAMPENING 0; set OPTIM.NESTEROV False"
+        )
     return torch.optim.SGD(groups, lr=optim.BASE_LR, fused=_fused(groups), **options)
 
 

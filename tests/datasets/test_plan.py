@@ -74,5 +74,5 @@ def test_eval_geometry_is_whole_numbers():
 def test_a_test_crop_larger_than_its_image_is_refused():
     cfg = load_cfg(None, ["TRAIN.IM_SIZE", "224", "TEST.IM_SIZE", "200"])
     assert build_view(cfg, "train").size == 224
-    with pytest.raises(ValueError, match="TEST.IM_SIZE = 200 is smaller than TRAIN.IM_SIZE = 224"):
+    with pytest.raises(ValueError, match=r"TEST.IM_SIZE = 200 is smaller than TRAIN.IM_SIZE = 224"):
         build_view(cfg, "test")

@@ -1,0 +1,237 @@
+"""Time every loader backend against plain torchvision + Pillow, in interleaved runs, each in a process of its own.
+
+    python -m benchmarks.loaders                  # about 6 minutes; writes its section of benchmarks/RESULTS.md
+    python -m benchmarks.loaders --rounds 5 --data-dir DIR --workers 4
+
+A run is one epoch to warm up (workers started, files cached) and one that is timed. The baseline is what the PyTorch
+ImageNet example does: ImageFolder, RandomResizedCrop or Resize + CenterCrop, flip, ToTensor, Normalize, a DataLoader.
+Ratios are to the mean of the baseline runs just before and after, so that a machine that slows down slows both.
+"""
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+from torchvision import transforms
+from torchvision.datasets import ImageFolder
+
+from benchmarks.photos import write_photos
+from benchmarks.report import describe_machine, write_section
+from pycls.datasets.custom_backend import CustomBackend
+from pycls.datasets.dali_backend import DaliBackend
+from pycls.datasets.file_backend import FileBackend
+from pycls.datasets.finish import Finish
+from pycls.datasets.plan import View, epoch_order
+from pycls.datasets.samples import FileSamples, pack_names
+from pycls.datasets.torch_backend import TorchBackend
+
+_TARGET = Path(__file__).with_name("RESULTS.md")
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_BACKENDS = {"custom": CustomBackend, "torch": TorchBackend, "dali_cpu": DaliBackend}
+# The least that we want, for training with antialias and uint8 out.
+_GOALS = {"custom": 1.9, "torch": 1.5}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing to time."""
+
+    loader: str  # "torchvision" or a backend
+    train: bool = True
+    antialias: bool = True
+    floats: bool = False  # normalised on the CPU, as without a GPU; else uint8, as handed to one
+    worker_mode: str = "auto"
+
+    @property
+    def title(self) -> str:
+        """Name the loader as in the table."""
+        return self.loader + ("" if self.worker_mode == "auto" else f", {self.worker_mode}")
+
+
+BASELINES = {train: Case("torchvision", train, floats=True) for train in (True, False)}
+CASES = (
+    Case("torchvision"),
+    Case("custom"),
+    Case("custom", worker_mode="processes"),
+    Case("torch"),
+    Case("dali_cpu"),
+    Case("custom", floats=True),
+    Case("torch", floats=True),
+    Case("custom", antialias=False),
+    Case("torch", antialias=False),
+    Case("dali_cpu", antialias=False),
+    Case("custom", train=False),
+    Case("torch", train=False),
+    Case("dali_cpu", train=False),
+)
+Epoch = Callable[[int], Iterator[torch.Tensor]]
+
+
+def time_case(case: Case, folder: Path, num_workers: int, batch_size: int) -> float:
+    """Return images/s of the second epoch."""
+    build = _torchvision_epochs if case.loader == "torchvision" else _backend_epochs
+    epoch = build(case, folder, num_workers, batch_size)
+    for _ in epoch(0):
+        pass
+    start, count = time.perf_counter(), 0
+    for batch in epoch(1):
+        count += len(batch)
+    return count / (time.perf_counter() - start)
+
+
+def _torchvision_epochs(case: Case, folder: Path, num_workers: int, batch_size: int) -> Epoch:
+    train = [transforms.RandomResizedCrop(224), transforms.RandomHorizontalFlip()]
+    evaluation = [transforms.Resize(256), transforms.CenterCrop(224)]
+    to_floats = [transforms.ToTensor(), transforms.Normalize(_MEAN, _STD)]
+    steps = (train if case.train else evaluation) + (to_floats if case.floats else [transforms.PILToTensor()])
+    dataset = ImageFolder(str(folder), transforms.Compose(steps))
+    loader = DataLoader(dataset, batch_size, shuffle=case.train, num_workers=num_workers, persistent_workers=True)
+    return lambda epoch: (images for images, _ in loader)
+
+
+def _backend_epochs(case: Case, folder: Path, num_workers: int, batch_size: int) -> Epoch:
+    samples = _samples(folder)
+    backend = _build_backend(case, samples, num_workers, batch_size)
+    finish = Finish(_MEAN, _STD, torch.device("cpu")) if case.floats else torch.nn.Identity()
+
+    def run(epoch: int) -> Iterator[torch.Tensor]:
+        order = epoch_order(0, epoch, len(samples)) if case.train else np.arange(len(samples))
+        batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+        return (finish(batch) for batch in backend.batches(epoch, batches))
+
+    return run
+
+
+def _build_backend(case: Case, samples: FileSamples, num_workers: int, batch_size: int) -> FileBackend:
+    view = View(case.train, 224, 256, (0.08, 1.0), (3 / 4, 4 / 3), 0.5, "torchvision", case.antialias, seed=0)
+    return _BACKENDS[case.loader](
+        samples,
+        view,
+        num_workers=num_workers,
+        prefetch=3,
+        worker_mode=case.worker_mode,
+        pin_memory=False,
+        device=torch.device("cpu"),
+        max_batch=batch_size,
+    )
+
+
+def _samples(folder: Path) -> FileSamples:
+    names = sorted(str(path.relative_to(folder)) for path in folder.glob("*/*.JPEG"))
+    return FileSamples(str(folder), pack_names(names), np.zeros(len(names), np.int64), ("photo",))
+
+
+def run_rounds(arguments: argparse.Namespace) -> dict[Case, list[tuple[float, float]]]:
+    """Return (images/s, ratio) of every round, for each case and for the baselines."""
+    results: dict[Case, list[tuple[float, float]]] = {case: [] for case in (*BASELINES.values(), *CASES)}
+    for number in range(arguments.rounds):
+        for train, baseline in BASELINES.items():
+            cases = [case for case in CASES if case.train == train]
+            random.Random(number).shuffle(cases)
+            _run_block(baseline, cases, results, arguments)
+    return results
+
+
+def _run_block(baseline: Case, cases: list[Case], results: dict, arguments: argparse.Namespace) -> None:
+    """Time cases two by two, with the baseline before and after each two."""
+    before = _run_alone(baseline, arguments)
+    for two in (cases[start : start + 2] for start in range(0, len(cases), 2)):
+        speeds = [_run_alone(case, arguments) for case in two]
+        after = _run_alone(baseline, arguments)
+        for case, speed in zip(two, speeds, strict=True):
+            results[case].append((speed, 2 * speed / (before + after)))
+        results[baseline].append((after, 1.0))
+        before = after
+
+
+def _run_alone(case: Case, arguments: argparse.Namespace) -> float:
+    """Time one case in a fresh process."""
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.loaders", "--one", json.dumps(asdict(case))]
+    command += ["--data-dir", str(arguments.data_dir), "--workers", str(arguments.workers)]
+    command += ["--batch-size", str(arguments.batch_size)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1])
+    speed = float(done.stdout.split()[-1])
+    print(f"{speed:8.0f} images/s  {case}", flush=True)
+    return speed
+
+
+def table(results: dict[Case, list[tuple[float, float]]]) -> str:
+    """Return the results as Markdown."""
+    lines = [
+        "| view | loader | antialias | output | images/s | ratio | range of the ratio |",
+        "|---|---|---|---|---:|---:|---|",
+    ]
+    for case, runs in sorted(results.items(), key=lambda item: not item[0].train):
+        speed, ratios = median(run[0] for run in runs), [run[1] for run in runs]
+        lines.append(
+            f"| {'train' if case.train else 'eval'} | {case.title} | {'yes' if case.antialias else 'no'} "
+            f"| {'float32' if case.floats else 'uint8'} | {speed:.0f} | **{median(ratios):.2f}** "
+            f"| {min(ratios):.2f}-{max(ratios):.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def check_goals(results: dict[Case, list[tuple[float, float]]]) -> str:
+    """Return one sentence for each goal."""
+    sentences = []
+    for loader, goal in _GOALS.items():
+        ratio = median(run[1] for run in results[Case(loader)])
+        sentences.append(
+            f"Goal {loader} >= {goal} in training, uint8: {'met' if ratio >= goal else 'MISSED'} ({ratio:.2f})."
+        )
+    return " ".join(sentences)
+
+
+def write_report(results: dict[Case, list[tuple[float, float]]], arguments: argparse.Namespace) -> None:
+    """Print the table and put it into RESULTS.md."""
+    photos = list(Path(arguments.data_dir).glob("*/*.JPEG"))
+    size = np.mean([path.stat().st_size for path in photos]) / 1e3
+    text = (
+        "## Loader backends against torchvision + Pillow\n\n"
+        f"{table(results)}\n\n"
+        f"{check_goals(results)}\n\n"
+        f"{len(photos)} photos of {size:.0f} KB on average (benchmarks/photos.py), in the page cache; "
+        f"{arguments.workers} workers, batches of {arguments.batch_size}, 224 px; median of {arguments.rounds} rounds. "
+        "The first row of each view is the baseline (ratio 1). uint8 is what goes to a GPU, which normalises it in no "
+        "time; float32 is normalised on the CPU, as the baseline does it.\n\n"
+        f"Command: `python -m benchmarks.loaders --rounds {arguments.rounds}`. {describe_machine()} "
+        f"Load average at the end: {os.getloadavg()[0]:.1f} (the benchmark itself makes about {arguments.workers})."
+    )
+    print(text)
+    write_section(_TARGET, "loaders", text)
+
+
+def main() -> None:
+    """Run all rounds, or with --one a single case."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=2, help="worker processes or threads of every loader")
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--num-images", type=int, default=960, help="photos to make when --data-dir is not given")
+    parser.add_argument("--data-dir", type=Path, help="a tree of class folders with .JPEG files; default: made photos")
+    parser.add_argument("--one", metavar="JSON", help="time one case and print images/s (used by the benchmark itself)")
+    arguments = parser.parse_args()
+    if arguments.one:
+        case = Case(**json.loads(arguments.one))
+        print(time_case(case, arguments.data_dir, arguments.workers, arguments.batch_size))
+        return
+    if arguments.data_dir is None:
+        arguments.data_dir = Path(tempfile.gettempdir()) / f"pycls_photos_{arguments.num_images}"
+        write_photos(arguments.data_dir, arguments.num_images)
+    write_report(run_rounds(arguments), arguments)
+
+
+if __name__ == "__main__":
+    main()

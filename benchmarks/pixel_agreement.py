@@ -1,0 +1,105 @@
+"""Measure how far the backends' pixels are from each other and from Pillow, for every kind of file and view.
+
+    python -m benchmarks.pixel_agreement            # prints the tables and writes them into docs/LOADERS.md
+
+Numbers are grey levels of 255: mean absolute difference, its 99.9th percentile and its maximum over all pixels.
+"""
+
+import argparse
+import tempfile
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.report import describe_machine, write_section
+from pycls.datasets import plan
+from pycls.datasets.plan import View
+from pycls.datasets.samples import FileSamples
+from tests.datasets.backends import CLASSES, draw, make_backend, make_view
+from tests.datasets.photographs import write_photographs
+from tests.datasets.reference import open_rgb, reference_square
+
+_TARGET = Path(__file__).parents[1] / "docs" / "LOADERS.md"
+_VIEWS = ((True, True), (False, True), (True, False), (False, False))
+_EPOCHS = 8  # crops of each photograph in the training view
+Squares = dict[str, np.ndarray]
+
+
+def show_all(samples: FileSamples, view: View) -> Squares:
+    """Return name -> (E, N, S, S, 3) squares of every backend, and of the reference as "Pillow"."""
+    epochs = range(_EPOCHS if view.train else 1)
+    squares = {"Pillow": np.stack([show_reference(samples, view, epoch) for epoch in epochs])}
+    for name in CLASSES:
+        backend = make_backend(name, samples, view)
+        squares[name] = np.stack([draw(backend, epoch, [range(len(samples))]) for epoch in epochs])
+        backend.close()
+    return squares
+
+
+def show_reference(samples: FileSamples, view: View, epoch: int) -> np.ndarray:
+    """Return what Pillow (without antialias: SciPy) shows in one epoch, (N, S, S, 3)."""
+    indices = np.arange(len(samples))
+    data = [samples.read(index) for index in indices]
+    widths, heights = np.array([open_rgb(image).size for image in data]).T
+    boxes, flips = plan.boxes(view, epoch, indices, heights, widths), plan.flips(view, epoch, indices)
+    return np.stack([reference_square(data[i], view, boxes[i], flips[i]) for i in indices])
+
+
+def pair_table(by_view: dict[str, Squares]) -> str:
+    """Return a Markdown table: pair of backends x view."""
+    lines = ["| pair | " + " | ".join(by_view) + " |", "| --- |" + " ---: |" * len(by_view)]
+    for one, other in combinations(next(iter(by_view.values())), 2):
+        cells = [_cell(squares[one], squares[other]) for squares in by_view.values()]
+        lines.append(f"| {one} - {other} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def kind_table(by_view: dict[str, Squares], samples: FileSamples) -> str:
+    """Return a Markdown table: kind of file x view, the largest mean difference between any two (Pillow included)."""
+    lines = ["| file | " + " | ".join(by_view) + " |", "| --- |" + " ---: |" * len(by_view)]
+    for index in range(len(samples)):
+        cells = [_worst_pair(squares, index) for squares in by_view.values()]
+        lines.append(f"| {Path(samples.name(index)).name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _cell(one: np.ndarray, other: np.ndarray) -> str:
+    difference = np.abs(one.astype(np.float32) - other)
+    return f"{difference.mean():.3f} / {np.percentile(difference, 99.9):.0f} / {difference.max():.0f}"
+
+
+def _worst_pair(squares: Squares, index: int) -> str:
+    means = {
+        f"{one}-{other}": np.abs(squares[one][:, index].astype(np.float32) - squares[other][:, index]).mean()
+        for one, other in combinations(squares, 2)
+    }
+    return f"{max(means.values()):.3f}"
+
+
+def main() -> None:
+    """Measure, print and write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--print-only", action="store_true", help="leave docs/LOADERS.md as it is")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        samples = write_photographs(Path(folder))
+        by_view = {_title(*kind): show_all(samples, make_view(*kind)) for kind in _VIEWS}
+    text = (
+        f"Mean / 99.9th percentile / maximum of the absolute difference, over all {len(samples)} kinds of file:\n\n"
+        f"{pair_table(by_view)}\n\n"
+        "The worst mean between any two of them, Pillow included, for each kind of file:\n\n"
+        f"{kind_table(by_view, samples)}\n\n"
+        f"Command: `python -m benchmarks.pixel_agreement`. {describe_machine()}"
+    )
+    print(text)
+    if not arguments.print_only:
+        write_section(_TARGET, "pixel agreement", text)
+
+
+def _title(train: bool, antialias: bool) -> str:
+    return f"{'train' if train else 'eval'}, {'antialias' if antialias else 'plain bilinear'}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""One epoch of training steps."""
+
+import math
+import time
+from collections.abc import Iterable
+
+from pycls.core import distributed
+from pycls.datasets.loader import Batch
+from pycls.engine.meters import Window
+from pycls.engine.run import Run
+from pycls.engine.saving import save
+from pycls.engine.step import seed_step
+from pycls.losses import soft_targets
+
+
+def train_epoch(run: Run, batches: Iterable[Batch]) -> bool:
+    """Take the remaining steps of the current epoch; return False if a stop was requested before its end."""
+    cfg, state, steps = run.cfg, run.state, len(run.train_loader)
+    run.stepper.net.train()
+    run.clock.start()
+    for batch in run.recorder.progress(batches, state):
+        epoch, step = state.epoch, state.step
+        seed_step(cfg.RNG_SEED, epoch, step, distributed.rank())
+        targets = soft_targets(batch.labels, cfg.MODEL.NUM_CLASSES, cfg.TRAIN.LABEL_SMOOTHING, batch.images.dtype)
+        loss, logits = run.stepper.step(batch.images, targets, run.learning_rate(step))  # (), (N, K)
+        if state.ema:
+            state.ema.update(state.model, epoch, step)
+        run.meter.add(loss, logits, batch.labels)
+        state.step += 1
+        if state.step % cfg.LOG_PERIOD == 0 or state.step == steps:
+            log_window(run)
+        if state.step < steps and save_or_stop(run):
+            return False
+    return True
+
+
+def log_window(run: Run) -> None:
+    """Read the meter (the only point where the host waits for the device), check the losses and log a line."""
+    if run.meter.window_steps == 0:
+        return
+    first_step = run.state.step - run.meter.window_steps
+    window = run.meter.read_window()
+    check_finite(run, window, first_step)
+    seconds = run.clock.lap(len(window.losses))
+    lr = run.learning_rate(run.state.step - 1)
+    run.recorder.train_iter(run.state, window, lr, run.clock, seconds, run.train_loader.reset_wait())
+
+
+def check_finite(run: Run, window: Window, first_step: int) -> None:
+    """Raise FloatingPointError naming step, learning rate and files if a loss of the window is not finite."""
+    bad = next((i for i, loss in enumerate(window.losses) if not math.isfinite(loss)), None)
+    if bad is None:
+        return
+    step, loader, epoch = first_step + bad, run.train_loader, run.state.epoch
+    names = ", ".join(loader.samples.name(int(i)) for i in loader.index_batches(epoch, step)[0])
+    raise FloatingPointError(
+        f"loss is {window.losses[bad]} at epoch {epoch + 1}, step {step + 1} of {len(loader)}, "
+        f"learning rate {run.learning_rate(step):.6g}; the checkpoints in {run.cfg.OUT_DIR} are untouched; "
+        f"files of this process's batch: {names}"
+    )
+
+
+def save_or_stop(run: Run) -> bool:
+    """Save inside an epoch when a stop is requested (return True) or it is time; several processes agree first."""
+    if distributed.world_size() > 1 and run.state.step % run.cfg.LOG_PERIOD:
+        return False  # agreeing costs a collective, so it is done once a log line
+    stop = distributed.any_process(run.stop.requested)
+    if stop or _save_is_due(run):
+        log_window(run)  # a loss that is not finite must not be saved over
+        save(run)
+    return stop
+
+
+def _save_is_due(run: Run) -> bool:
+    minutes = run.cfg.TRAIN.CHECKPOINT_MINUTES
+    return minutes > 0 and distributed.any_process(time.monotonic() - run.last_save > 60 * minutes)

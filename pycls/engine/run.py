@@ -1,0 +1,122 @@
+"""The parts of a training run, built from the config once and shared by the functions that train."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from yacs.config import CfgNode
+
+from pycls.core import distributed
+from pycls.core.checkpoint import load_newest, load_weights
+from pycls.core.logging import get_logger
+from pycls.datasets import build_loader
+from pycls.datasets.loader import Loader
+from pycls.engine.classes import check_classes
+from pycls.engine.meters import Clock, TrainMeter
+from pycls.engine.precision import Precision, pick_precision
+from pycls.engine.recorder import Recorder
+from pycls.engine.setup import check_ranks_agree
+from pycls.engine.signals import StopRequest
+from pycls.engine.state import TrainState, build_state, unpack_state
+from pycls.engine.step import Stepper
+from pycls.losses import build_loss
+from pycls.optim import build_lr_policy
+
+logger = get_logger(__name__)
+
+
+@dataclass
+class Run:
+    """A training run on this process."""
+
+    cfg: CfgNode
+    state: TrainState
+    stepper: Stepper
+    precision: Precision
+    train_loader: Loader
+    test_loader: Loader
+    lr_policy: Callable[[float], float]
+    meter: TrainMeter
+    recorder: Recorder
+    stop: StopRequest
+    clock: Clock
+    last_save: float = field(default_factory=time.monotonic)
+
+    def learning_rate(self, step: int) -> float:
+        """Return the learning rate of a step of the current epoch."""
+        fraction = step / len(self.train_loader) if self.cfg.OPTIM.LR_PER_ITER else 0.0
+        return self.lr_policy(self.state.epoch + fraction)
+
+    def close(self) -> None:
+        """Stop loader workers and close files."""
+        self.train_loader.close()
+        self.test_loader.close()
+        self.recorder.close()
+
+
+def build_run(cfg: CfgNode, device: torch.device, stop: StopRequest) -> Run:
+    """Build every part; the same on all processes."""
+    precision = pick_precision(device, cfg.TRAIN.MIXED_PRECISION, cfg.TRAIN.AMP_DTYPE)
+    train_loader = build_loader(cfg, "train", device)
+    test_loader = build_loader(cfg, "test", device)
+    check_classes(train_loader.samples.classes, test_loader.samples.classes, "training data")
+    check_ranks_agree(cfg, len(train_loader.samples), len(test_loader.samples))
+    state = build_state(cfg, device, precision.scaler())
+    return Run(
+        cfg=cfg,
+        state=state,
+        stepper=build_stepper(cfg, state, precision),
+        precision=precision,
+        train_loader=train_loader,
+        test_loader=test_loader,
+        lr_policy=build_lr_policy(cfg),
+        meter=TrainMeter(cfg.LOG_PERIOD, cfg.TRAIN.BATCH_SIZE, device),
+        recorder=Recorder(cfg, device, len(train_loader)),
+        stop=stop,
+        clock=Clock(cfg.TRAIN.BATCH_SIZE),
+    )
+
+
+def build_stepper(cfg: CfgNode, state: TrainState, precision: Precision) -> Stepper:
+    """Build the optimisation step around the state's network."""
+    return Stepper(
+        net=wrap_network(state.model, precision.device, cfg.TRAIN.COMPILE),
+        loss_fn=build_loss(cfg),
+        optimizer=state.optimizer,
+        scaler=state.scaler,
+        precision=precision,
+        accum_steps=cfg.OPTIM.ACCUM_STEPS,
+        grad_clip=cfg.OPTIM.GRAD_CLIP,
+    )
+
+
+def wrap_network(model: nn.Module, device: torch.device, compiled: bool) -> nn.Module:
+    """Return the network as training calls it (distributed, compiled); the weights are those of `model`."""
+    if distributed.world_size() > 1:
+        device_ids = [device.index] if device.type == "cuda" else None
+        model = DistributedDataParallel(model, device_ids=device_ids, gradient_as_bucket_view=True)
+    return torch.compile(model) if compiled else model
+
+
+def resume(run: Run) -> None:
+    """Continue from the newest readable checkpoint of OUT_DIR, or start from TRAIN.WEIGHTS, or from scratch."""
+    cfg, state = run.cfg, run.state
+    newest = load_newest(cfg.OUT_DIR)
+    if newest and not cfg.TRAIN.AUTO_RESUME:
+        hint = "choose another, or set TRAIN.AUTO_RESUME True to go on"
+        raise ValueError(f"OUT_DIR {cfg.OUT_DIR} already holds a run ({newest[1]}); {hint}")
+    if newest:
+        saved, path = newest
+        unpack_state(state, saved, cfg, str(path))
+        check_classes(saved["classes"], run.train_loader.samples.classes, str(path))
+        run.meter.load_state(saved["meter"])
+        where = f"epoch {state.epoch + 1} of {cfg.OPTIM.MAX_EPOCH}, step {state.step + 1}"
+        logger.info("Resuming from %s at %s", path, where if state.epoch < cfg.OPTIM.MAX_EPOCH else "its end")
+    elif cfg.TRAIN.WEIGHTS:
+        logger.info("%s: %s", cfg.TRAIN.WEIGHTS, load_weights(state.model, cfg.TRAIN.WEIGHTS))
+        if state.ema:
+            state.ema.model.load_state_dict(state.model.state_dict())
+    run.recorder.resume_at(state.epoch, state.step)

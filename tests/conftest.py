@@ -1,0 +1,13 @@
+"""Tests marked `gpu` run only where a CUDA device is; every test keeps its caches to itself."""
+
+import pytest
+import torch
+
+
+def pytest_collection_modifyitems(items):
+    """Skip GPU tests without a GPU."""
+    if not torch.cuda.is_available():
+        skip = pytest.mark.skip(reason="needs a CUDA device")
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(skip)

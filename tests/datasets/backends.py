@@ -1,0 +1,38 @@
+"""The file backends under test, and short ways to run them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+
+from pycls.datasets.custom_backend import CustomBackend
+from pycls.datasets.dali_backend import DaliBackend
+from pycls.datasets.file_backend import FileBackend
+from pycls.datasets.plan import View
+from pycls.datasets.samples import FileSamples
+from pycls.datasets.torch_backend import TorchBackend
+
+CPU = torch.device("cpu")
+CLASSES = {"custom": CustomBackend, "torch": TorchBackend, "dali_cpu": DaliBackend}
+# For `parametrize`: DALI is optional, so are its tests.
+NAMES = [pytest.param(name, marks=pytest.mark.dali) if "dali" in name else name for name in CLASSES]
+
+
+def make_view(train: bool = True, antialias: bool = True, size: int = 224, resize: int = 256) -> View:
+    """Return a view with ImageNet's crops."""
+    return View(train, size, resize, (0.08, 1.0), (3 / 4, 4 / 3), 0.5, "torchvision", antialias, seed=1)
+
+
+def make_backend(name: str, samples: FileSamples, view: View, num_workers: int = 2, **options: object) -> FileBackend:
+    """Build a backend on the CPU."""
+    if name.startswith("dali"):
+        pytest.importorskip("nvidia.dali")
+    common = {"prefetch": 2, "pin_memory": False, "device": CPU, "max_batch": 32}
+    return CLASSES[name](samples, view, num_workers=num_workers, **{**common, **options})
+
+
+def draw(backend: FileBackend, epoch: int, index_batches: Sequence[Sequence[int]]) -> np.ndarray:
+    """Return all images of an epoch, uint8 (N, S, S, 3)."""
+    batches = backend.batches(epoch, [np.asarray(indices, np.int64) for indices in index_batches])
+    return np.concatenate([batch.numpy().copy() for batch in batches])

@@ -1,0 +1,71 @@
+"""Every backend shows the same pixels, and those of Pillow, for every kind of file and view."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pycls.datasets import plan
+from pycls.datasets.plan import View
+from pycls.datasets.samples import FileSamples
+from tests.datasets.backends import CLASSES, NAMES, draw, make_backend, make_view
+from tests.datasets.photographs import encode, write_files
+from tests.datasets.reference import open_rgb, reference_square
+
+VIEWS = [pytest.param((train, aa), id=f"{train=}-{aa=}") for train in (True, False) for aa in (True, False)]
+EPOCHS = {True: (0, 1), False: (0,)}
+
+
+def _reference(samples: FileSamples, view: View, epoch: int) -> np.ndarray:
+    indices = np.arange(len(samples))
+    images = [samples.read(index) for index in indices]
+    sizes = np.array([open_rgb(data).size for data in images])
+    boxes = plan.boxes(view, epoch, indices, sizes[:, 1], sizes[:, 0])
+    flips = plan.flips(view, epoch, indices)
+    return np.stack([reference_square(*one) for one in zip(images, [view] * len(images), boxes, flips, strict=True)])
+
+
+@pytest.fixture(scope="module", params=VIEWS)
+def shown(request: pytest.FixtureRequest, photographs: FileSamples) -> tuple[float, dict[str, np.ndarray]]:
+    """Return the allowed difference of one view, and backend name -> (N, 224, 224, 3), the reference among them."""
+    view = make_view(*request.param)
+    epochs = EPOCHS[view.train]
+    result = {"reference": np.concatenate([_reference(photographs, view, epoch) for epoch in epochs])}
+    for name in CLASSES:
+        try:
+            backend = make_backend(name, photographs, view)
+        except pytest.skip.Exception:  # DALI is not installed: the others are still compared
+            continue
+        result[name] = np.concatenate([draw(backend, epoch, [range(len(photographs))]) for epoch in epochs])
+        backend.close()
+    return (0.3 if view.antialias else 0.5), result
+
+
+def test_every_image_agrees_in_every_backend(shown, photographs):
+    limit, squares = shown
+    for one, other in combinations(squares, 2):
+        difference = np.abs(squares[one].astype(float) - squares[other]).mean(axis=(1, 2, 3))
+        worst = int(difference.argmax())
+        name = photographs.name(worst % len(photographs))
+        assert difference[worst] < limit, f"{one} and {other} differ by {difference[worst]:.2f} in {name}"
+
+
+@pytest.mark.parametrize("train", [True, False])
+@pytest.mark.parametrize("name", NAMES)
+def test_the_box_is_the_one_of_the_plan(name, train, tmp_path):
+    # Red counts columns and green rows, so that the shown square tells where it was cut.
+    rows, columns = np.mgrid[0:250, 0:200].astype(np.uint8)
+    ramp = encode(Image.fromarray(np.stack([columns, rows, 0 * rows], axis=2)), "PNG")
+    samples = write_files(tmp_path, {f"{number}.png": ramp for number in range(12)})
+    view = make_view(train, size=64, resize=72)
+    backend = make_backend(name, samples, view)
+    squares = draw(backend, 0, [range(12)]).astype(float)
+    backend.close()
+    boxes = plan.boxes(view, 0, np.arange(12), np.full(12, 250), np.full(12, 200))
+    middle = squares[..., :2].mean(axis=(1, 2))
+    assert np.allclose(middle[:, 1], boxes[:, 0] + boxes[:, 2] / 2 - 0.5, atol=0.5)
+    assert np.allclose(middle[:, 0], boxes[:, 1] + boxes[:, 3] / 2 - 0.5, atol=0.5)
+    mirrored = squares[:, 0, 0, 0] > squares[:, 0, -1, 0]
+    assert mirrored.tolist() == plan.flips(view, 0, np.arange(12)).tolist()
+    assert mirrored.any() == train

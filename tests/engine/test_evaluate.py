@@ -1,0 +1,97 @@
+"""Evaluation counts every image once, on any number of processes."""
+
+import torch
+
+from pycls.core.config import load_cfg
+from pycls.core.distributed import launch
+from pycls.datasets.loader import Batch
+from pycls.datasets.shares import evaluation_share
+from pycls.engine.evaluate import Evaluation, evaluate, save_per_class
+from pycls.engine.meters import topk_correct
+from pycls.engine.precision import Precision
+from pycls.losses import build_loss
+from tests.parity_fill import make_input
+
+NUM_IMAGES, NUM_CLASSES = 23, 7
+
+
+def logits_and_labels():
+    return make_input((NUM_IMAGES, NUM_CLASSES), 1), torch.arange(NUM_IMAGES) % NUM_CLASSES
+
+
+class ShareLoader:
+    """Logits in the place of images, in this process's share."""
+
+    def __init__(self, batch_size, rank, world_size, drop=0):
+        self.samples = range(NUM_IMAGES)
+        self.shares = evaluation_share(NUM_IMAGES - drop, batch_size, rank, world_size)
+
+    def epoch(self, epoch):
+        logits, labels = logits_and_labels()
+        for indices in map(torch.from_numpy, self.shares):
+            yield Batch(logits[indices], labels[indices], indices)
+
+
+def evaluate_share(batch_size, world_size):
+    from pycls.core.distributed import rank
+
+    loader = ShareLoader(batch_size, rank(), world_size)
+    precision = Precision(torch.device("cpu"))
+    result = evaluate(torch.nn.Identity(), loader, build_loss(load_cfg(None)), precision, NUM_CLASSES)
+    return result.count, result.top1_correct, result.top5_correct, result.loss, result.confusion.tolist()
+
+
+def truth():
+    logits, labels = logits_and_labels()
+    ranked = logits.argsort(1, descending=True)
+    top1 = (ranked[:, 0] == labels).sum().item()
+    top5 = sum(label in row for label, row in zip(labels.tolist(), ranked[:, :5].tolist(), strict=True))
+    confusion = [[0] * NUM_CLASSES for _ in range(NUM_CLASSES)]
+    for label, guess in zip(labels.tolist(), ranked[:, 0].tolist(), strict=True):
+        confusion[label][guess] += 1
+    return NUM_IMAGES, top1, top5, torch.nn.functional.cross_entropy(logits.double(), labels).item(), confusion
+
+
+def check(got):
+    expected = truth()
+    assert got[:3] == expected[:3] and got[4] == expected[4]
+    assert abs(got[3] - expected[3]) < 1e-6
+
+
+def test_one_process_with_a_short_last_batch():
+    check(evaluate_share(5, 1))
+
+
+def test_two_processes():
+    check(launch(evaluate_share, (6, 2), 2, "gloo", 1.0))
+
+
+def test_three_processes_of_which_one_has_fewer_batches():
+    check(launch(evaluate_share, (12, 3), 3, "gloo", 1.0))
+
+
+def test_a_wrong_count_gives_no_number():
+    loader = ShareLoader(5, 0, 1, drop=1)
+    precision = Precision(torch.device("cpu"))
+    try:
+        evaluate(torch.nn.Identity(), loader, build_loss(load_cfg(None)), precision, NUM_CLASSES)
+    except RuntimeError as error:
+        assert "22 images of 23" in str(error)
+    else:
+        raise AssertionError("a missing image went unnoticed")
+
+
+def test_top5_with_fewer_than_five_classes():
+    top1, top5 = topk_correct(torch.tensor([[0.1, 0.9, 0.0], [0.5, 0.2, 0.3]]), torch.tensor([1, 1]))
+    assert (top1.item(), top5.item()) == (1, 2)
+
+
+def test_tables_and_picture(tmp_path):
+    confusion = torch.tensor([[3, 1], [0, 0]])
+    result = Evaluation(4, 3, 4, 0.5, confusion)
+    assert result.top1_err == 25.0 and result.per_class()[0] == 75.0 and result.per_class()[1].isnan()
+    files = save_per_class(result, ("cat", "dog, big"), tmp_path, "test")
+    per_class, table, picture = files
+    assert per_class.read_text().splitlines()[1] == '"cat",4,75.0000'
+    assert table.read_text().splitlines() == ['true\\predicted,"cat","dog, big"', '"cat",3,1', '"dog, big",0,0']
+    assert picture.read_bytes().startswith(b"\x89PNG")

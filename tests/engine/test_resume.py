@@ -1,0 +1,145 @@
+"""A run cannot be lost: killed, stopped or continued, it ends with the same bits as one that was left alone."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from pycls.core.checkpoint import epoch_path, last_path, load_checkpoint
+from pycls.engine import EXIT_STOPPED, train
+from tests.engine.runs import DIGITS, tiny_cfg, tiny_words
+
+ROOT = Path(__file__).parents[2]
+# Random in every way it can be (dropout, drop-connect), slow enough to be hit by a signal, and saving after every step.
+EFFNET = {"MODEL__TYPE": "effnet", "EN__STEM_W": 8, "EN__HEAD_W": 16, "EN__DC_RATIO": 0.2, "EN__DROPOUT_RATIO": 0.2}
+EFFNET |= {"EN__DEPTHS": [1, 2], "EN__WIDTHS": [8, 12], "EN__EXP_RATIOS": [1, 4], "EN__STRIDES": [1, 2]}
+EFFNET |= {"EN__KERNELS": [3, 3], "TRAIN__IM_SIZE": 12, "TEST__IM_SIZE": 12}
+SLOW = EFFNET | {"OPTIM__MAX_EPOCH": 3, "TRAIN__CHECKPOINT_MINUTES": 1e-9, "TRAIN__BATCH_SIZE": 48}
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """The checkpoint of the whole run, left alone."""
+    out_dir = tmp_path_factory.mktemp("whole")
+    train(tiny_cfg(out_dir, **SLOW))
+    return load_checkpoint(last_path(out_dir)), out_dir
+
+
+def start(out_dir, **keys):
+    words = tiny_words(out_dir, **(SLOW | keys))
+    command = [sys.executable, str(ROOT / "tools/train_net.py"), "--cfg", DIGITS, *words]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def wait_for_save(process, out_dir, saves, timeout=120):
+    """Wait until the run has saved `saves` times."""
+    seen, stamp, end = 0, None, time.monotonic() + timeout
+    while seen < saves and time.monotonic() < end and process.poll() is None:
+        with_file = last_path(out_dir).exists()
+        now = last_path(out_dir).stat().st_mtime_ns if with_file else None
+        seen, stamp = seen + (now != stamp), now
+        time.sleep(0.002)
+    assert seen >= saves, process.communicate()[0]
+
+
+def same(a, b, path=""):
+    """Compare two checkpoints bit for bit."""
+    if isinstance(a, torch.Tensor):
+        assert torch.equal(a, b), path
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys(), path
+        for key in a:
+            same(a[key], b[key], f"{path}/{key}")
+    elif isinstance(a, list):
+        assert len(a) == len(b), path
+        for i, (x, y) in enumerate(zip(a, b, strict=True)):
+            same(x, y, f"{path}/{i}")
+    else:
+        assert a == b, path
+
+
+def assert_same_run(out_dir, uninterrupted):
+    expected, whole_dir = uninterrupted
+    found = load_checkpoint(last_path(out_dir))
+    for saved in (expected := dict(expected), found):
+        saved.pop("cfg")  # names OUT_DIR
+    same(found, expected)
+    assert figures(out_dir) == figures(whole_dir), "no record twice, none missing"
+
+
+def figures(out_dir):
+    """Return the metrics that do not depend on speed."""
+    timed = {"time_avg", "time_diff", "time_epoch", "eta", "mem", "images_per_sec", "data_wait_pct"}
+    lines = [json.loads(line) for line in (Path(out_dir) / "metrics.jsonl").read_text().splitlines()]
+    lines = [line for line in lines if line["_type"] != "train_iter"]  # windows are cut where the run was
+    return [{k: v for k, v in line.items() if k not in timed} for line in lines]
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_killed_at_a_random_step_and_resumed(tmp_path, uninterrupted, number):
+    process = start(tmp_path)
+    wait_for_save(process, tmp_path, random.randint(2, 60))
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    position = load_checkpoint(last_path(tmp_path))["position"]
+    result = train(tiny_cfg(tmp_path, **SLOW, DATA_LOADER__NUM_WORKERS=1 + number))
+    assert result.epochs == 3, position
+    assert_same_run(tmp_path, uninterrupted)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1], ids=lambda n: n.name)
+def test_signals_stop_cleanly_and_the_same_command_goes_on(tmp_path, uninterrupted, number):
+    keys = {"TRAIN__CHECKPOINT_MINUTES": 0}
+    process = start(tmp_path, **keys)
+    wait_for_save(process, tmp_path, 1)  # the first epoch's end
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == EXIT_STOPPED == 75, output
+    assert "Stopped" in output
+    saved = load_checkpoint(last_path(tmp_path))
+    assert saved["position"]["epoch"] >= 1
+    train(tiny_cfg(tmp_path, **SLOW | keys))
+    assert_same_run(tmp_path, uninterrupted)
+
+
+def test_a_cut_off_last_falls_back_and_still_ends_the_same(tmp_path, uninterrupted):
+    train(tiny_cfg(tmp_path, **SLOW | {"TRAIN__CHECKPOINT_MINUTES": 0}))
+    for path in (last_path(tmp_path), epoch_path(tmp_path, 3)):
+        data = path.read_bytes()
+        path.unlink()
+        path.write_bytes(data[: len(data) // 2])
+    train(tiny_cfg(tmp_path, **SLOW))
+    assert_same_run(tmp_path, uninterrupted)
+    assert "falling back" in (tmp_path / "stdout.log").read_text()
+
+
+def test_a_finished_run_started_again_only_reports(tmp_path, uninterrupted):
+    expected, whole_dir = uninterrupted
+    before = last_path(whole_dir).stat().st_mtime_ns
+    result = train(tiny_cfg(whole_dir, **SLOW))
+    assert result.epochs == 3 and result.top1_err == min(expected["test_err"], expected["ema_err"])
+    assert last_path(whole_dir).stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"EN__STEM_W": 16}, "EN.STEM_W 8, this config says 16"),
+        ({"RNG_SEED": 7}, "RNG_SEED 1, this config says 7"),
+        ({"TRAIN__AUTO_RESUME": False}, "already holds a run"),
+    ],
+)
+def test_another_run_s_folder_is_not_touched(uninterrupted, keys, words):
+    _, out_dir = uninterrupted
+    before = {p: p.stat().st_mtime_ns for p in Path(out_dir).rglob("*") if p.is_file() and p.name != "stdout.log"}
+    with pytest.raises(ValueError, match=words):
+        train(tiny_cfg(out_dir, **SLOW | keys))
+    after = {p: p.stat().st_mtime_ns for p in Path(out_dir).rglob("*") if p.is_file() and p.name != "stdout.log"}
+    assert before == after

@@ -1,0 +1,161 @@
+"""One step: the same mathematics however it is cut up, and no waiting for the device."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from pycls.core.config import load_cfg
+from pycls.core.distributed import launch, rank
+from pycls.engine.meters import TrainMeter
+from pycls.engine.precision import Precision, pick_precision
+from pycls.engine.run import wrap_network
+from pycls.engine.step import Stepper, seed_step
+from pycls.losses import cross_entropy, soft_targets
+from pycls.optim import build_optimizer
+from pycls.optim.ema import EMA
+from tests.parity_fill import fill_, make_input
+
+CPU = torch.device("cpu")
+
+
+def small_net():
+    net = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 5))
+    return fill_(net).double()
+
+
+def stepper_of(net, accum_steps=1, grad_clip=0.0, precision=None, wrapped=None):
+    optimizer = build_optimizer(load_cfg(None), net)
+    precision = precision or Precision(CPU)
+    return Stepper(wrapped or net, cross_entropy, optimizer, precision.scaler(), precision, accum_steps, grad_clip)
+
+
+def batch(start=0, end=12, dtype=torch.float64):
+    images = make_input((12, 3, 8, 8), 3).to(dtype)
+    return images[start:end], soft_targets(torch.arange(12) % 5, 5, 0.1, dtype)[start:end]
+
+
+def weights(net):
+    return torch.cat([p.detach().flatten() for p in net.parameters()])
+
+
+def plain_steps():
+    net = small_net()
+    stepper = stepper_of(net)
+    for _ in range(2):
+        stepper.step(*batch(), lr=0.1)
+    return weights(net)
+
+
+def test_accumulation_is_the_same_step():
+    net = small_net()
+    stepper = stepper_of(net, accum_steps=3)
+    for _ in range(2):
+        loss, logits = stepper.step(*batch(), lr=0.1)
+    assert torch.allclose(weights(net), plain_steps(), rtol=1e-12)
+    assert logits.shape == (12, 5) and loss.shape == ()
+
+
+def distributed_steps(accum_steps):
+    net = small_net()
+    stepper = stepper_of(net, accum_steps, wrapped=wrap_network(net, CPU, compiled=False))
+    for _ in range(2):
+        stepper.step(*batch(6 * rank(), 6 * rank() + 6), lr=0.1)
+    return weights(net).tolist()
+
+
+@pytest.mark.parametrize("accum_steps", [1, 2])
+def test_two_processes_take_the_same_step_as_one(accum_steps):
+    found = launch(distributed_steps, (accum_steps,), 2, "gloo", 1.0)
+    assert torch.allclose(torch.tensor(found, dtype=torch.float64), plain_steps(), rtol=1e-12)
+
+
+def test_clipping_bounds_the_whole_gradient():
+    net = small_net()
+    stepper_of(net, grad_clip=1e-3).step(*batch(), lr=0.1)
+    norm = torch.cat([p.grad.flatten() for p in net.parameters()]).norm().item()
+    assert norm == pytest.approx(1e-3, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["bf16", "fp16"])
+def test_mixed_precision_stays_close_to_full(name):
+    full, mixed = small_net().float(), small_net().float()
+    full_loss, _ = stepper_of(full).step(*batch(dtype=torch.float32), lr=0.05)
+    precision = pick_precision(CPU, True, name)
+    stepper = stepper_of(mixed, precision=precision)
+    loss, logits = stepper.step(*batch(dtype=torch.float32), lr=0.05)
+    assert loss.dtype == torch.float32 and logits.dtype == {"bf16": torch.bfloat16, "fp16": torch.float16}[name]
+    assert loss.item() == pytest.approx(full_loss.item(), rel=0.02)
+    assert (weights(mixed) - weights(full)).norm() < 0.02 * weights(full).norm()
+    assert stepper.scaler.is_enabled() == (name == "fp16")
+
+
+class Syncs(TorchDispatchMode):
+    """Counts reads of a tensor's value by the host, which on a GPU wait for the device."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        reads = (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default)
+        self.count += func in reads or (func is torch.ops.aten._to_copy.default and "device" in (kwargs or {}))
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_step_never_reads_a_value():
+    net = small_net().float()
+    stepper, ema, meter = stepper_of(net, accum_steps=2), EMA(net, 0.1, 1, 0), TrainMeter(5, 12, CPU)
+    images, labels = batch(dtype=torch.float32)[0], torch.arange(12) % 5
+    with Syncs() as syncs:
+        seed_step(1, 2, 3, 0)
+        loss, logits = stepper.step(images, soft_targets(labels, 5, 0.1), lr=0.1)
+        ema.update(net, 0, 0)
+        meter.add(loss, logits, labels)
+        assert syncs.count == 0
+        loss.item()
+    assert syncs.count == 1, "the counter counts"
+
+
+@pytest.mark.gpu
+def test_a_step_never_waits_on_a_gpu():
+    device = torch.device("cuda")
+    net = small_net().float().to(device)
+    stepper = stepper_of(net, precision=Precision(device, "bf16"), grad_clip=1.0)
+    ema, meter = EMA(net, 0.1, 1, 0), TrainMeter(50, 12, device)
+    images, labels = batch(dtype=torch.float32)[0].to(device), (torch.arange(12) % 5).to(device)
+
+    def step(number):
+        seed_step(1, 2, number, 0)
+        loss, logits = stepper.step(images, soft_targets(labels, 5, 0.1), lr=0.1)
+        ema.update(net, 0, 0)
+        meter.add(loss, logits, labels)
+
+    step(0)  # the optimizer makes its state
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for number in range(1, 4):
+            step(number)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert len(meter.read_window().losses) == 4
+
+
+def test_step_seeds_differ_and_repeat():
+    def draw(*words):
+        seed_step(*words)
+        return torch.rand(3).tolist()
+
+    places = [(1, 0, 0, 0), (2, 0, 0, 0), (1, 1, 0, 0), (1, 0, 1, 0), (1, 0, 0, 1)]
+    draws = [draw(*place) for place in places]
+    assert len({tuple(d) for d in draws}) == 5
+    assert [draw(*place) for place in places] == draws
+
+
+def test_nothing_is_shared_between_two_networks_in_one_process():
+    first, second = small_net(), small_net()
+    before = copy.deepcopy(second.state_dict())
+    stepper_of(first).step(*batch(), lr=0.1)
+    assert all(torch.equal(v, before[k]) for k, v in second.state_dict().items())

@@ -1,0 +1,109 @@
+"""What a user can get wrong in the architecture keys: one sentence that names the key and the way out."""
+
+import pytest
+import torch
+
+from pycls.core.config import load_cfg
+from pycls.models import build_model
+from tests.model_records import cfg_of
+
+ANYNET = {
+    "MODEL.TYPE": "anynet",
+    "ANYNET.DEPTHS": [1, 2],
+    "ANYNET.WIDTHS": [16, 32],
+    "ANYNET.STRIDES": [2, 2],
+    "TRAIN.IM_SIZE": 32,
+}
+EFFNET = {
+    "MODEL.TYPE": "effnet",
+    "EN.DEPTHS": [1, 2],
+    "EN.WIDTHS": [16, 24],
+    "EN.STRIDES": [1, 2],
+    "EN.EXP_RATIOS": [1, 6],
+    "EN.KERNELS": [3, 5],
+    "TRAIN.IM_SIZE": 32,
+}
+REGNET = {"MODEL.TYPE": "regnet", "TRAIN.IM_SIZE": 32}
+RESNET = {"MODEL.TYPE": "resnet", "MODEL.DEPTH": 50, "TRAIN.IM_SIZE": 224, "TRAIN.DATASET": "imagenet"}
+CIFAR = {"MODEL.TYPE": "resnet", "MODEL.DEPTH": 20, "TRAIN.IM_SIZE": 32, "TRAIN.DATASET": "cifar10"}
+
+CASES = [
+    (
+        ANYNET,
+        {"ANYNET.STEM_TYPE": "res_stem"},
+        r"ANYNET.STEM_TYPE: unknown choice 'res_stem', did you mean 'res_stem_in'",
+    ),
+    (ANYNET, {"ANYNET.BLOCK_TYPE": "res_basic"}, r"ANYNET.BLOCK_TYPE.*did you mean 'res_basic_block'"),
+    (ANYNET, {"ANYNET.DEPTHS": []}, r"ANYNET.DEPTHS is empty"),
+    (ANYNET, {"ANYNET.WIDTHS": [16]}, r"ANYNET.WIDTHS has 1 values but ANYNET.DEPTHS has 2"),
+    (ANYNET, {"ANYNET.STRIDES": [2, 2, 2]}, r"ANYNET.STRIDES has 3 values but ANYNET.DEPTHS has 2"),
+    (ANYNET, {"ANYNET.BOT_MULS": [1.0]}, r"ANYNET.BOT_MULS has 1 values but ANYNET.DEPTHS has 2"),
+    (ANYNET, {"ANYNET.GROUP_WS": [8, 8, 8]}, r"ANYNET.GROUP_WS has 3 values but ANYNET.DEPTHS has 2"),
+    (ANYNET, {"ANYNET.DEPTHS": [1, 0]}, r"ANYNET.DEPTHS: expected whole numbers above 0, got \[1, 0\]"),
+    (ANYNET, {"ANYNET.WIDTHS": [16, 32.5]}, r"ANYNET.WIDTHS: expected whole numbers above 0"),
+    (ANYNET, {"ANYNET.STEM_W": 0}, r"ANYNET.STEM_W: expected whole numbers above 0"),
+    (ANYNET, {"ANYNET.GROUP_WS": [8, 24]}, r"ANYNET.GROUP_WS: group width 24 of stage 2 does not divide .* 32"),
+    (ANYNET, {"ANYNET.BLOCK_TYPE": "vanilla_block", "ANYNET.SE_ON": True}, r"ANYNET.SE_ON: only bottleneck blocks"),
+    (ANYNET, {"TRAIN.IM_SIZE": 7}, r"TRAIN.IM_SIZE: 7 pixels is less than .* at least 8"),
+    (EFFNET, {"EN.KERNELS": [3, 4]}, r"EN.KERNELS: kernels must be odd, got 4 \(nearest: 3 or 5\)"),
+    (EFFNET, {"EN.EXP_RATIOS": [6]}, r"EN.EXP_RATIOS has 1 values but EN.DEPTHS has 2"),
+    (EFFNET, {"EN.EXP_RATIOS": [1, -6]}, r"EN.EXP_RATIOS: expected numbers above 0"),
+    (EFFNET, {"EN.DC_RATIO": 1.0}, r"EN.DC_RATIO: expected a probability below 1, got 1.0"),
+    (EFFNET, {"EN.HEAD_W": 0}, r"EN.HEAD_W: expected whole numbers above 0"),
+    (EFFNET, {"TRAIN.IM_SIZE": 3}, r"TRAIN.IM_SIZE: 3 pixels is less than .* at least 4"),
+    (REGNET, {"REGNET.W0": 30}, r"REGNET.W0.*nearest: 32"),
+    (REGNET, {"REGNET.WM": 1.0}, r"REGNET.WM"),
+    (REGNET, {"REGNET.BOT_MUL": 1.5}, r"REGNET.BOT_MUL"),
+    (REGNET, {"REGNET.GROUP_W": 0}, r"REGNET.GROUP_W: expected whole numbers above 0"),
+    (REGNET, {"REGNET.STRIDE": 8}, r"TRAIN.IM_SIZE: 32 pixels is less than .* at least 128"),
+    (
+        RESNET,
+        {"MODEL.DEPTH": 20},
+        r"MODEL.DEPTH: 20 is no depth of an ImageNet resnet; expected 50, 101, 152 \(nearest: 50",
+    ),
+    (RESNET, {"RESNET.TRANS_FUN": "bottleneck"}, r"RESNET.TRANS_FUN.*did you mean 'bottleneck_transform'"),
+    (RESNET, {"RESNET.NUM_GROUPS": 0}, r"RESNET.NUM_GROUPS: expected whole numbers above 0"),
+    (RESNET, {"TRAIN.IM_SIZE": 31}, r"TRAIN.IM_SIZE: 31 pixels is less than .* at least 32"),
+    (
+        CIFAR,
+        {"MODEL.DEPTH": 101},
+        r"MODEL.DEPTH: 101 is no depth of a CIFAR-style resnet; expected 6n \+ 2 .*nearest: 98",
+    ),
+    (CIFAR, {"MODEL.DEPTH": 0}, r"MODEL.DEPTH: 0 is no depth of a CIFAR-style resnet.*nearest: 8"),
+    (CIFAR, {"RESNET.TRANS_FUN": "bottleneck_transform"}, r"RESNET.TRANS_FUN: .*cifar10 has basic_transform only"),
+]
+
+
+@pytest.mark.parametrize(("base", "change", "message"), CASES, ids=[str(change) for _, change, _ in CASES])
+def test_one_sentence_names_the_key(base, change, message):
+    with torch.device("meta"):
+        build_model(cfg_of(base))
+    with pytest.raises(ValueError, match=message) as caught:
+        build_model(cfg_of(base | change))
+    assert "\n" not in str(caught.value)
+
+
+def changed(**values):
+    """Return the defaults with MODEL keys set behind the back of load_cfg, which would refuse them itself."""
+    cfg = load_cfg(None).clone()
+    cfg.defrost()
+    for name, value in values.items():
+        cfg.MODEL[name] = value
+    return cfg
+
+
+@pytest.mark.parametrize("name", ["", "resnt", "vit"])
+def test_unknown_model_type(name):
+    with pytest.raises(ValueError, match=rf"MODEL.TYPE: unknown choice '{name}'.*anynet, effnet, regnet, resnet"):
+        build_model(changed(TYPE=name))
+
+
+def test_unknown_activation():
+    with pytest.raises(ValueError, match=r"MODEL.ACTIVATION_FUN: unknown choice 'rellu', did you mean 'relu'"):
+        build_model(changed(TYPE="regnet", ACTIVATION_FUN="rellu"))
+
+
+@pytest.mark.parametrize("dataset", ["cifar10", "cifar100", "fashion_mnist", "digits"])
+def test_small_images_get_the_three_stage_resnet(dataset):
+    model = build_model(cfg_of(CIFAR | {"TRAIN.DATASET": dataset}))
+    assert [name for name, _ in model.named_children()] == ["stem", "s1", "s2", "s3", "head"]

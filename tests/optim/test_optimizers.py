@@ -1,0 +1,86 @@
+"""Weight-decay groups as pycls forms them, and what each optimizer is built with."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from pycls.core.config import load_cfg
+from pycls.models import build_model
+from pycls.optim import OPTIMIZERS, build_optimizer
+from pycls.optim.optimizers import named_roles
+
+RECORDS = Path(__file__).parents[1] / "records"
+GROUPS = json.loads((RECORDS / "pycls_misc_parity.json").read_text())["optimizer_groups"]
+CONFIGS = {"resnet/R-50-1x64d_dds_8gpu.yaml": "R-50", "effnet/EN-B0_dds_8gpu.yaml": "EN-B0"}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_groups_and_their_order_are_pycls_s(name):
+    path = Path(__file__).parents[2] / f"configs/baselines/{CONFIGS[name]}.yaml"
+    cfg = load_cfg(str(path), ["BN.USE_CUSTOM_WEIGHT_DECAY", "True"])
+    with torch.device("meta"):
+        model = build_model(cfg)
+    names = {id(p): n for n, p in model.named_parameters()}
+    groups = build_optimizer(cfg, model).param_groups
+    for group, expected in zip(groups, GROUPS[name]["groups"], strict=True):
+        members = [names[id(p)] for p in group["params"]]
+        assert group["weight_decay"] == expected["weight_decay"] and len(members) == expected["count"]
+        assert (
+            members[: len(expected["first3"])] == expected["first3"]
+            and members[-len(expected["last2"]) :] == expected["last2"]
+        )
+
+
+def test_names_do_not_fool_the_groups():
+    net = nn.ModuleDict(
+        {"subnet": nn.Linear(2, 2), "fulln": nn.Linear(2, 2), "norm1": nn.BatchNorm2d(2), "x": nn.LayerNorm(2)}
+    )
+    roles = {name: role for name, _, role in named_roles(net)}
+    assert roles["subnet.weight"] == "rest" and roles["fulln.weight"] == "rest" and roles["fulln.bias"] == "bias"
+    assert roles["norm1.weight"] == roles["norm1.bias"] == "bn" and roles["x.bias"] == "ln"
+
+
+def test_every_parameter_is_in_one_group_and_custom_decays_apply():
+    keys = [f"{s}.{k}" for s in ("BN", "LN") for k in ("USE_CUSTOM_WEIGHT_DECAY", "CUSTOM_WEIGHT_DECAY")]
+    values = ["True", "0.1", "True", "0.2"]
+    words = [w for pair in zip(keys, values, strict=True) for w in pair]
+    cfg = load_cfg(
+        None, [*words, "OPTIM.BIAS_USE_CUSTOM_WEIGHT_DECAY", "True", "OPTIM.BIAS_CUSTOM_WEIGHT_DECAY", "0.3"]
+    )
+    net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.LayerNorm(4))
+    groups = build_optimizer(cfg, net).param_groups
+    assert [(g["weight_decay"], len(g["params"])) for g in groups] == [(0.1, 2), (0.2, 2), (0.3, 1), (5e-4, 1)]
+
+
+def test_frozen_parameters_are_left_out():
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    net[0].requires_grad_(False)
+    groups = build_optimizer(load_cfg(None), net).param_groups
+    assert sum(len(g["params"]) for g in groups) == 2
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_takes_pycls_s_settings_and_lowers_a_loss(name):
+    cfg = load_cfg(
+        None, ["OPTIM.OPTIMIZER", name, "OPTIM.BASE_LR", "0.05", "OPTIM.BETA2", "0.99", "OPTIM.MOMENTUM", "0.8"]
+    )
+    torch.manual_seed(0)
+    net, x = nn.Linear(3, 1), torch.randn(16, 3)
+    y = x @ torch.tensor([[1.0], [-2.0], [0.5]])
+    optimizer = build_optimizer(cfg, net)
+    expected = {"momentum": 0.8, "nesterov": True} if name == "sgd" else {"betas": (0.9, 0.99)}
+    assert expected.items() <= optimizer.defaults.items()
+    first = ((net(x) - y) ** 2).mean()
+    for _ in range(200):
+        optimizer.zero_grad()
+        ((net(x) - y) ** 2).mean().backward()
+        optimizer.step()
+    assert ((net(x) - y) ** 2).mean() < 0.05 * first
+
+
+def test_nesterov_without_momentum_is_a_clear_error():
+    with pytest.raises(ValueError, match=r"OPTIM\.NESTEROV"):
+        build_optimizer(load_cfg(None, ["OPTIM.MOMENTUM", "0.0"]), nn.Linear(2, 2))
