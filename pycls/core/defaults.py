@@ -123,7 +123,7 @@ _TREE = {
         "ACCUM_STEPS": 1,  # [ours] micro-batches a step is cut into (on each process); the global batch stays the same
     },
     "TRAIN": {
-        "DATASET": "",  # imagenet (any class-folder tree), cifar10, cifar100, fashion_mnist, digits
+        "DATASET": "",  # imagenet, imagenet-21k (any class-folder tree), cifar10, cifar100, fashion_mnist, digits
         "SPLIT": "train",  # train, val, test
         "BATCH_SIZE": 128,  # global: over all processes and accumulation steps
         "IM_SIZE": 224,  # side of the square that the network sees, in training and evaluation (pixels)
@@ -215,8 +215,8 @@ CHOICES = {
     "MODEL.ACTIVATION_FUN": ("relu", "silu", "swish", "gelu"),
     "OPTIM.OPTIMIZER": ("sgd", "adam", "adamw"),
     "OPTIM.LR_POLICY": ("cos", "exp", "lin", "steps"),
-    "TRAIN.DATASET": ("imagenet", "cifar10", "cifar100", "fashion_mnist", "digits"),
-    "TEST.DATASET": ("imagenet", "cifar10", "cifar100", "fashion_mnist", "digits"),
+    "TRAIN.DATASET": ("imagenet", "imagenet-21k", "cifar10", "cifar100", "fashion_mnist", "digits"),
+    "TEST.DATASET": ("imagenet", "imagenet-21k", "cifar10", "cifar100", "fashion_mnist", "digits"),
     "TRAIN.SPLIT": ("train", "val", "test"),
     "TEST.SPLIT": ("train", "val", "test"),
     "TRAIN.AMP_DTYPE": ("bf16", "fp16"),

@@ -122,9 +122,21 @@ def launch(run: Callable[..., Any], args: tuple, num_processes: int, backend: st
         _spawned, spawn_args, num_processes, join=False, start_method="spawn"
     )
     with _signals_passed_on(spawned.pids()):
-        while not spawned.join(timeout=1.0):
-            pass
+        try:
+            while not spawned.join(timeout=1.0):
+                pass
+        except torch.multiprocessing.ProcessRaisedException as error:
+            _raise_users_error(error)
+            raise
     return results.get()
+
+
+def _raise_users_error(error: torch.multiprocessing.ProcessRaisedException) -> None:
+    """Raise anew, as its own type, what a child said of the input or the loss; it arrives here as traceback text."""
+    kind, _, sentence = error.msg.strip().splitlines()[-1].partition(": ")
+    for expected in (ValueError, FloatingPointError):
+        if kind == expected.__name__:
+            raise expected(f"{sentence} (process {error.error_index})") from error
 
 
 def _spawned(
@@ -148,15 +160,14 @@ def _run_in_group(run: Callable, args: tuple, backend: str, timeout_minutes: flo
 
 @contextlib.contextmanager
 def _signals_passed_on(pids: list[int]) -> Iterator[None]:
-    """Pass stop signals on to the children, which save and return; a terminal sends Ctrl-C to them itself."""
+    """Pass stop signals on to the children, which save and return."""
 
     def pass_on(number: int, frame: Any) -> None:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
-    handlers = {signal.SIGTERM: pass_on, signal.SIGUSR1: pass_on, signal.SIGINT: signal.SIG_IGN}
-    previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    previous = {n: signal.signal(n, pass_on) for n in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)}
     try:
         yield
     finally:

@@ -32,6 +32,7 @@ class Dataset:
 
 DATASETS = {
     "imagenet": Dataset(imagenet.build_imagenet, imagenet.MEAN, imagenet.STD, lighting=True),
+    "imagenet-21k": Dataset(imagenet.build_imagenet, imagenet.MEAN, imagenet.STD, lighting=True),
     "cifar10": Dataset(cifar.build_cifar10, cifar.MEAN, cifar.STD, im_size=cifar.SIDE_PX),
     "cifar100": Dataset(cifar.build_cifar100, cifar.MEAN, cifar.STD, im_size=cifar.SIDE_PX),
     "fashion_mnist": Dataset(

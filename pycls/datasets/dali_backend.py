@@ -7,7 +7,7 @@ backend; DALI's own reader would bring its own. It is built once and lives as lo
 from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 import numpy as np
@@ -28,6 +28,16 @@ class Job:
     chunk: Chunk
     feed: Feed
     patches: dict[int, np.ndarray]  # row -> uint8 (S, S, 3)
+
+
+@dataclass(frozen=True)
+class Way:
+    """The batches of one epoch, from the plan through the readers and DALI."""
+
+    epoch: int
+    todo: deque[np.ndarray]
+    reads: deque[Future[Job]] = field(default_factory=deque)
+    inside: deque[Job] = field(default_factory=deque)
 
 
 class DaliBackend(FileBackend):
@@ -71,26 +81,29 @@ class DaliBackend(FileBackend):
     def _run(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
         if self._pipeline is None:  # the last one broke
             self._pipeline = self._build_pipeline()
-        reads: deque[Future[Job]] = deque()
-        inside: deque[Job] = deque()
-        todo = deque(index_batches)
+        way = Way(epoch, deque(index_batches))
         try:
-            self._push(epoch, todo, reads, inside)
-            while inside:
-                batch = self._receive(inside)
-                self._push(epoch, todo, reads, inside)
+            while way.todo or way.reads or way.inside:
+                self._push(way, in_hand=False)
+                batch = self._receive(way)
+                self._push(way, in_hand=True)  # DALI works on while the batch is used
                 yield batch
         finally:
-            self._clear(reads, inside)
+            self._clear(way)
 
-    def _push(self, epoch: int, todo: deque[np.ndarray], reads: deque[Future[Job]], inside: deque[Job]) -> None:
-        """Keep `prefetch` batches being read ahead of the DEPTH batches that are inside DALI."""
-        while todo and len(reads) < self._prefetch + DEPTH - len(inside):
-            reads.append(self._readers.submit(self._read, epoch, todo.popleft()))
-        while reads and len(inside) < DEPTH:
-            job = reads.popleft().result()
+    def _push(self, way: Way, in_hand: bool) -> None:
+        """Keep `prefetch` batches being read ahead of the DEPTH batches that are inside DALI.
+
+        The error of a broken batch is raised when its turn has come: nothing inside, nothing in hand.
+        """
+        while way.todo and len(way.reads) < self._prefetch + DEPTH - len(way.inside):
+            way.reads.append(self._readers.submit(self._read, way.epoch, way.todo.popleft()))
+        while way.reads and len(way.inside) < DEPTH:
+            if (way.inside or in_hand) and way.reads[0].exception() is not None:
+                return
+            job = way.reads.popleft().result()
             self._pipeline.send(job.feed)
-            inside.append(job)
+            way.inside.append(job)
 
     def _read(self, epoch: int, indices: np.ndarray) -> Job:
         """Read the files of one batch and prepare its feed (in a reader thread)."""
@@ -109,14 +122,15 @@ class DaliBackend(FileBackend):
             image = fallback.decode_rgb(chunk.data[row])
         return fallback.show(image, self._view, chunk.boxes[row], chunk.flips[row])
 
-    def _receive(self, inside: deque[Job]) -> torch.Tensor:
+    def _receive(self, way: Way) -> torch.Tensor:
         """Take the oldest batch out of DALI and put its patches in."""
+        job = way.inside.popleft()
         try:
             batch = self._pipeline.receive()
         except RuntimeError as error:
             self._pipeline = None
-            self._blame(inside.popleft().chunk, error)
-        for row, square in inside.popleft().patches.items():
+            self._blame(job.chunk, error)
+        for row, square in job.patches.items():
             batch[row] = torch.from_numpy(square)
         return batch
 
@@ -128,14 +142,16 @@ class DaliBackend(FileBackend):
         names = ", ".join(self._samples.name(index) for index in chunk.indices)
         raise RuntimeError(f"DALI failed on one of these files, all of which Pillow can read: {names}") from error
 
-    def _clear(self, reads: deque[Future[Job]], inside: deque[Job]) -> None:
+    def _clear(self, way: Way) -> None:
         """Empty the pipeline and wait for the readers, so that the next epoch begins clean."""
-        for read in reads:
+        for read in way.reads:
             read.cancel()
-        wait(reads)
-        if self._pipeline is not None:
-            for _ in inside:
+        wait(way.reads)
+        try:
+            for _ in way.inside if self._pipeline is not None else ():
                 self._pipeline.receive()
+        except RuntimeError:
+            self._pipeline = None
 
 
 def _cuda_index(device: torch.device) -> int:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from tqdm import tqdm
 from yacs.config import CfgNode
 
-from pycls.core.config import dump_cfg, flatten
+from pycls.core.config import dump_cfg
 from pycls.core.distributed import is_main, world_size
 from pycls.core.logging import MetricsFile, get_logger, json_line
 from pycls.datasets.loader import Batch
@@ -20,6 +21,7 @@ from pycls.engine.result import Result
 from pycls.engine.setup import environment
 from pycls.engine.state import TrainState
 from pycls.engine.tensorboard import build_writer
+from pycls.models.complexity import complexity
 
 logger = get_logger(__name__)
 
@@ -46,8 +48,17 @@ class Recorder:
             self._note_lowest(record)
         Path(self.cfg.OUT_DIR, self.cfg.CFG_DEST).write_text(dump_cfg(self.cfg))
         self._writer = build_writer(self.cfg.LOG.TENSORBOARD, self.cfg.OUT_DIR, epoch * self.steps + step)
-        self._log_machine({"_type": "cfg", **dict(flatten(self.cfg))})
+        self._log_machine({"_type": "cfg", **self.cfg})
         self._log_machine({"_type": "environment", **environment()})
+
+    def network(self, model: nn.Module) -> None:
+        """Record what the network costs and, with VERBOSE, the config and the network as text."""
+        counts = complexity(model, self.cfg.TRAIN.IM_SIZE)
+        self._log_machine({"_type": "complexity", **counts})
+        logger.info("Network: %s multiply-adds, %s parameters, %s activations", *(f"{n:,}" for n in counts.values()))
+        if self.cfg.VERBOSE:
+            logger.info("Config:\n%s", dump_cfg(self.cfg), extra={"machine": True})
+            logger.info("Network:\n%s", model, extra={"machine": True})
 
     def close(self) -> None:
         """Flush what is open."""

@@ -120,3 +120,4 @@ def resume(run: Run) -> None:
         if state.ema:
             state.ema.model.load_state_dict(state.model.state_dict())
     run.recorder.resume_at(state.epoch, state.step)
+    run.recorder.network(state.model)

@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import time
 from collections.abc import Iterator
 from types import FrameType
 
@@ -10,22 +11,24 @@ EXIT_STOPPED = 75  # exit code of a run that was asked to stop, saved, and can b
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
+# One Ctrl-C reaches a child twice, from the terminal and from its parent; a person's second one comes later.
+_SAME_CTRL_C_SEC = 1.0
+
+
 class StopRequest:
-    """Remembers the first signal; a second Ctrl-C stops at once, without saving."""
+    """Remembers that a signal came; a second Ctrl-C stops at once, without saving."""
 
     def __init__(self) -> None:
-        self.number: int | None = None
+        self.requested = False
+        self._first_sec = 0.0
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Signal handler."""
-        if self.number is not None and number == signal.SIGINT:
+        now = time.monotonic()
+        if not self.requested:
+            self.requested, self._first_sec = True, now
+        elif number == signal.SIGINT and now - self._first_sec > _SAME_CTRL_C_SEC:
             raise KeyboardInterrupt
-        self.number = number
-
-    @property
-    def requested(self) -> bool:
-        """True once a signal has come."""
-        return self.number is not None
 
 
 @contextlib.contextmanager

@@ -41,6 +41,8 @@ def kinds() -> dict[str, bytes]:
         "jpeg_big_downscale.JPEG": encode(load("retina.jpg", (1999, 1400)), quality=80),
         "jpeg_tiny_40x30.JPEG": encode(load("astronaut.png", (40, 30)), quality=95),
         "jpeg_wide_600x60.JPEG": encode(load("coffee.png", (600, 60)), quality=90),
+        "jpeg_line_3x200.JPEG": encode(load("coffee.png", (3, 200)), quality=90),
+        "png_one_pixel.png": encode(load("coffee.png", (1, 1)), "PNG"),
         "png_named.JPEG": encode(coffee, "PNG"),
         "png_gray.png": encode(load("camera.png", (300, 280)).convert("L"), "PNG"),
         "png_alpha.png": encode(_with_alpha(chelsea), "PNG"),

@@ -109,6 +109,27 @@ def test_a_broken_file_is_named_and_the_backend_goes_on(name, broken, num_worker
     backend.close()
 
 
+def test_the_batches_before_a_broken_file_still_come(name, tmp_path):
+    photo = encode(Image.effect_noise((90, 70), 60).convert("RGB"))
+    samples = write_files(tmp_path, {"a.JPEG": photo, "b.JPEG": photo, "broken.JPEG": photo[:99]})
+    backend = make_backend(name, samples, make_view(**SMALL))
+    batches = backend.batches(0, [np.array([0]), np.array([1]), np.array([2])])
+    assert [len(next(batches)), len(next(batches))] == [1, 1]
+    with pytest.raises(ValueError, match=r"broken\.JPEG"):
+        next(batches)
+    backend.close()
+
+
+def test_no_global_random_number_is_drawn(name, numbered):
+    before = torch.get_rng_state(), np.random.get_state()[1].tolist()
+    backend = make_backend(name, numbered, make_view(**SMALL))
+    draw(backend, 0, [range(4)])
+    draw(backend, 1, [range(4)])
+    backend.close()
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert np.random.get_state()[1].tolist() == before[1]
+
+
 def test_a_file_that_went_away_is_named(name, tmp_path):
     samples = write_files(tmp_path, {"gone.JPEG": b""})
     (tmp_path / "gone.JPEG").unlink()

@@ -6,7 +6,7 @@ from pycls.core.config import load_cfg
 from pycls.core.distributed import launch
 from pycls.datasets.loader import Batch
 from pycls.datasets.shares import evaluation_share
-from pycls.engine.evaluate import Evaluation, evaluate, save_per_class
+from pycls.engine.evaluate import Counter, Evaluation, evaluate, save_per_class
 from pycls.engine.meters import topk_correct
 from pycls.engine.precision import Precision
 from pycls.losses import build_loss
@@ -38,6 +38,8 @@ def evaluate_share(batch_size, world_size):
     loader = ShareLoader(batch_size, rank(), world_size)
     precision = Precision(torch.device("cpu"))
     result = evaluate(torch.nn.Identity(), loader, build_loss(load_cfg(None)), precision, NUM_CLASSES)
+    assert torch.equal(result.confusion.sum(1), result.images)
+    assert torch.equal(result.confusion.diagonal(), result.correct)
     return result.count, result.top1_correct, result.top5_correct, result.loss, result.confusion.tolist()
 
 
@@ -87,11 +89,19 @@ def test_top5_with_fewer_than_five_classes():
 
 
 def test_tables_and_picture(tmp_path):
-    confusion = torch.tensor([[3, 1], [0, 0]])
-    result = Evaluation(4, 3, 4, 0.5, confusion)
+    images, correct, confusion = torch.tensor([4, 0]), torch.tensor([3, 0]), torch.tensor([[3, 1], [0, 0]])
+    result = Evaluation(4, 3, 4, 0.5, images, correct, confusion)
     assert result.top1_err == 25.0 and result.per_class()[0] == 75.0 and result.per_class()[1].isnan()
-    files = save_per_class(result, ("cat", "dog, big"), tmp_path, "test")
-    per_class, table, picture = files
-    assert per_class.read_text().splitlines()[1] == '"cat",4,75.0000'
-    assert table.read_text().splitlines() == ['true\\predicted,"cat","dog, big"', '"cat",3,1', '"dog, big",0,0']
+    per_class, table, picture = save_per_class(result, ("cat", "dog, big"), tmp_path, "test")
+    assert per_class.read_text().splitlines() == ["class,images,accuracy_pct", "cat,4,75.0000", '"dog, big",0,nan']
+    assert table.read_text().splitlines() == ['true\\predicted,cat,"dog, big"', "cat,3,1", '"dog, big",0,0']
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_very_many_classes_need_no_square_of_memory(tmp_path):
+    counter = Counter(30_000, torch.device("cpu"))
+    counter.add(torch.eye(3, 30_000), torch.tensor([0, 1, 7]), torch.tensor(1.0))
+    result = counter.total(expected=3)
+    assert result.confusion is None and result.top1_correct == 2 and result.images[7] == 1
+    classes = tuple(map(str, range(30_000)))
+    assert [path.name for path in save_per_class(result, classes, tmp_path, "test")] == ["test_per_class.csv"]

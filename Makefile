@@ -1,0 +1,30 @@
+# make quickstart   train on the embedded data set
+# make test         run every test
+# make lint         format and lint checks
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+BIN := .venv/bin
+
+.PHONY: quickstart test lint clean
+
+quickstart: .venv/core.installed
+	$(BIN)/python tools/train_net.py --cfg configs/quickstart/digits.yaml
+
+test: .venv/dev.installed
+	$(BIN)/python -m pytest
+
+lint: .venv/dev.installed
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
+
+.venv/core.installed: setup.py constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		(echo "pycls needs Python 3.11 or newer; found $$($(PYTHON) --version). Try: make PYTHON=/path/to/python3.11"; exit 1)
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+.venv/dev.installed: .venv/core.installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dali,dev]"
+	touch $@
+
+clean:
+	rm -rf .venv build *.egg-info
