@@ -1,7 +1,11 @@
 """Tests marked `gpu` run only where a CUDA device is; every test keeps its caches to itself."""
 
-import pytest
-import torch
+import os
+
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the tools set it, before torch is imported
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
 
 
 def pytest_collection_modifyitems(items):

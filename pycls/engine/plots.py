@@ -19,6 +19,7 @@ def plot_curves(records: Sequence[dict[str, Any]], path: Path) -> None:
             if points:
                 axis.plot(*zip(*points, strict=True), label=label, marker="." if len(points) < 30 else None)
         axis.set(title=title, xlabel="epoch")
+        axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)
         if axis.get_legend_handles_labels()[1][1:]:
             axis.legend()

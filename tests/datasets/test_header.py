@@ -11,7 +11,7 @@ from tests.datasets.reference import open_rgb
 
 # What OpenCV, torchvision and DALI decode to the same pixels; Pillow reads the rest for all of them.
 COMMON = ("jpeg_4", "jpeg_gray", "jpeg_progressive", "jpeg_odd", "jpeg_restarts", "jpeg_exif", "jpeg_big", "jpeg_tiny")
-COMMON += ("jpeg_wide", "png_named", "png_gray.")
+COMMON += ("jpeg_wide", "jpeg_line", "png_named", "png_gray.", "png_one")
 
 
 @pytest.mark.parametrize("name, data", kinds().items(), ids=kinds().keys())

@@ -11,23 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from pycls.datasets.processes import ProcessWorkers
 from pycls.datasets.samples import FileSamples, Names, pack_names
 from pycls.datasets.workers import InlineWorkers, ThreadWorkers, limit_torch_threads
 from tests.datasets.backends import draw, make_backend, make_view
-from tests.datasets.photographs import write_files
+from tests.datasets.photographs import encode, write_files
+from tests.datasets.tasks import answer
 
 REPOSITORY = Path(__file__).parents[2]
-
-
-def answer(path: str) -> None:
-    """Write the process's number and torch's threads to a file; raise for "bad", sleep for "slow"."""
-    if path == "bad":
-        raise ValueError("bad task")
-    if path == "slow":
-        time.sleep(60)
-    Path(path).write_text(f"{os.getpid()} {torch.get_num_threads()}")
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +89,7 @@ def test_a_killed_process_fails_the_open_tasks(tmp_path):
 PARENT = """
 import sys, time
 from pycls.datasets.processes import ProcessWorkers
-from tests.datasets.test_workers import answer
+from tests.datasets.tasks import answer
 if __name__ == "__main__":
     workers = ProcessWorkers(answer, 1)
     workers.submit(sys.argv[1]).result()
@@ -145,6 +138,18 @@ def _is_alive(process: int) -> bool:
         return False
 
 
+@pytest.mark.parametrize("mode", ["threads", "processes"])
+def test_work_of_an_abandoned_epoch_does_not_reach_the_next_one(mode, tmp_path):
+    large = encode(Image.effect_noise((1600, 1200), 60).convert("RGB"))
+    small = encode(Image.new("RGB", (40, 40), (9, 9, 9)), "PNG")
+    samples = write_files(tmp_path, {"large.JPEG": large, "small.png": small})
+    backend = make_backend("custom", samples, make_view(size=32), worker_mode=mode)
+    next(backend.batches(0, [[1], [1], [0] * 6]))  # one worker is left with the last batch, the other is free
+    *_, last = backend.batches(1, [[1] * 6] * 3)
+    backend.close()  # waits for whatever is still being written
+    assert (last == 9).all()
+
+
 def test_processes_show_the_same_pixels_as_threads_and_name_a_broken_file(photographs, tmp_path):
     view, batches = make_view(size=64), [range(0, 10), range(10, 21)]
     broken = write_files(tmp_path, {"text.JPEG": b"no image"})
@@ -154,7 +159,7 @@ def test_processes_show_the_same_pixels_as_threads_and_name_a_broken_file(photog
         backend = make_backend("custom", samples, view, worker_mode=mode)
         results.append(draw(backend, 0, batches))
         with pytest.raises(ValueError, match=r"text\.JPEG: "):
-            draw(backend, 1, [[0, 1], [2, 21], [3]])
+            draw(backend, 1, [[0, 1], [2, len(photographs)], [3]])
         results.append(draw(backend, 1, batches))
         backend.close()
     assert (results[0] == results[2]).all() and (results[1] == results[3]).all()
