@@ -1,6 +1,6 @@
 """Time every loader backend against plain torchvision + Pillow, in interleaved runs, each in a process of its own.
 
-    python -m benchmarks.loaders                  # about 6 minutes; writes its section of benchmarks/RESULTS.md
+    python -m benchmarks.loaders                  # about 6 idle minutes; writes its section of benchmarks/RESULTS.md
     python -m benchmarks.loaders --rounds 5 --data-dir DIR --workers 4
 
 A run is one epoch to warm up (workers started, files cached) and one that is timed. The baseline is what the PyTorch
@@ -145,12 +145,12 @@ def run_rounds(arguments: argparse.Namespace) -> dict[Case, list[tuple[float, fl
 
 
 def _run_block(baseline: Case, cases: list[Case], results: dict, arguments: argparse.Namespace) -> None:
-    """Time cases two by two, with the baseline before and after each two."""
+    """Time cases three by three, with the baseline before and after."""
     before = _run_alone(baseline, arguments)
-    for two in (cases[start : start + 2] for start in range(0, len(cases), 2)):
-        speeds = [_run_alone(case, arguments) for case in two]
+    for three in (cases[start : start + 3] for start in range(0, len(cases), 3)):
+        speeds = [_run_alone(case, arguments) for case in three]
         after = _run_alone(baseline, arguments)
-        for case, speed in zip(two, speeds, strict=True):
+        for case, speed in zip(three, speeds, strict=True):
             results[case].append((speed, 2 * speed / (before + after)))
         results[baseline].append((after, 1.0))
         before = after
@@ -219,7 +219,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2, help="worker processes or threads of every loader")
     parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--num-images", type=int, default=960, help="photos to make when --data-dir is not given")
+    parser.add_argument("--num-images", type=int, default=640, help="photos to make when --data-dir is not given")
     parser.add_argument("--data-dir", type=Path, help="a tree of class folders with .JPEG files; default: made photos")
     parser.add_argument("--one", metavar="JSON", help="time one case and print images/s (used by the benchmark itself)")
     arguments = parser.parse_args()

@@ -5,6 +5,7 @@ A file holds tensors and plain types only, so it loads with `weights_only=True` 
 
 import os
 import re
+import shutil
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,9 +46,12 @@ def epoch_path(out_dir: str | Path, num_epochs: int) -> Path:
 
 
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:
-    """Write a state so that `path` is always a whole file: temporary file, fsync, read back, rename."""
+    """Write a state so that `path` is always a whole file: temporary file, fsync, read back, rename.
+
+    Raises OSError when it cannot be written (disk full, say); what was saved before is untouched.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _temporary(path)
     try:
         with temporary.open("wb") as file:
             torch.save(state, file)
@@ -55,8 +59,9 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
             os.fsync(file.fileno())
         _check_whole(temporary)
         os.replace(temporary, path)
-    except OSError as error:
-        raise ValueError(f"{path}: could not be saved ({error}); what was saved before is untouched") from error
+    except (OSError, RuntimeError, ValueError, zipfile.BadZipFile) as error:  # torch.save: RuntimeError on a full disk
+        reason = _first_line(error)
+        raise OSError(f"{path}: could not be saved ({reason}); what was saved before is untouched") from error
     finally:
         temporary.unlink(missing_ok=True)
     _fsync_folder(path.parent)
@@ -64,14 +69,22 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
 
 def link_checkpoint(source: Path, target: Path) -> None:
     """Make `target` the same file as `source`, atomically; a copy where the file system has no hard links."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    if target.exists() and target.samefile(source):
+        return
+    temporary = _temporary(target)
     temporary.unlink(missing_ok=True)
     try:
         os.link(source, temporary)
     except OSError:
-        temporary.write_bytes(source.read_bytes())
+        _copy(source, temporary)
     os.replace(temporary, target)
     _fsync_folder(target.parent)
+
+
+def remove_temporaries(out_dir: str | Path) -> None:
+    """Delete what a killed process left half written."""
+    for path in checkpoint_dir(out_dir).glob(".*.tmp"):
+        path.unlink(missing_ok=True)
 
 
 def prune_checkpoints(out_dir: str | Path, keep: int) -> None:
@@ -81,13 +94,18 @@ def prune_checkpoints(out_dir: str | Path, keep: int) -> None:
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Return the state in a file, tensors on the CPU; a missing, cut off, damaged or foreign file raises ValueError."""
+    """Return the state in a file, tensors on the CPU; a missing, cut off, damaged or foreign file raises ValueError.
+
+    A file that is there but cannot be read just now (OSError) is not called damaged.
+    """
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path}: no such checkpoint")
     try:
         _check_whole(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, MemoryError):
+        raise
     except Exception as error:  # torch.load raises many types for a damaged or hostile file
         raise ValueError(f"{path}: not a readable checkpoint ({_first_line(error)})") from error
     if not isinstance(state, dict):
@@ -97,7 +115,8 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
 
 def load_newest(out_dir: str | Path) -> tuple[dict[str, Any], Path] | None:
     """Return the newest readable state of a run and its file, None for a fresh run; damaged ones are passed over."""
-    paths = [path for path in (last_path(out_dir), *_epoch_files(out_dir)) if path.exists()]
+    candidates = (last_path(out_dir), *_epoch_files(out_dir), best_path(out_dir))
+    paths = [path for path in candidates if path.exists()]
     for path in paths:
         try:
             return load_checkpoint(path), path
@@ -114,6 +133,17 @@ def _epoch_files(out_dir: str | Path) -> list[Path]:
     folder = checkpoint_dir(out_dir)
     found = [(int(match[1]), path) for path in folder.glob("*.pyth") if (match := _EPOCH_FILE.fullmatch(path.name))]
     return [path for _, path in sorted(found, reverse=True)]
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def _copy(source: Path, target: Path) -> None:
+    with source.open("rb") as read, target.open("wb") as write:
+        shutil.copyfileobj(read, write)
+        write.flush()
+        os.fsync(write.fileno())
 
 
 def _check_whole(path: Path) -> None:
@@ -212,11 +242,18 @@ def _clean(key: str) -> str:
 
 def _trained_on_bgr(cfg_text: str) -> bool:
     """Tell whether a pycls file's network expects BGR planes: its OpenCV loader does so, except for CIFAR."""
-    tree = yaml.safe_load(cfg_text) if isinstance(cfg_text, str) else None
-    tree = tree if isinstance(tree, dict) else {}
+    tree = _read_tree(cfg_text)
     loader, dataset = tree.get("DATA_LOADER") or {}, (tree.get("TRAIN") or {}).get("DATASET", "imagenet")
     reads_bgr = loader.get("MODE", "pytorch") == "pytorch" and loader.get("BACKEND", "custom") == "custom"
     return "cifar" not in str(dataset) and reads_bgr
+
+
+def _read_tree(cfg_text: Any) -> dict:
+    try:
+        tree = yaml.safe_load(cfg_text)
+    except (yaml.YAMLError, AttributeError):
+        return {}
+    return tree if isinstance(tree, dict) else {}
 
 
 def _flip_stem(weights: dict[str, torch.Tensor]) -> str:

@@ -47,7 +47,7 @@ def run_tool(parser: argparse.ArgumentParser, act: Callable[[CfgNode, argparse.N
             print(dump_cfg(cfg) if args.print_cfg else _diff_text(cfg), end="")
             return 0
         return act(cfg, args)
-    except (ValueError, FloatingPointError) as error:
+    except (ValueError, FloatingPointError, OSError) as error:
         if args.traceback:
             raise
         print(f"{parser.prog}: error: {error}", file=sys.stderr)

@@ -19,7 +19,7 @@ from pycls.core.tables import did_you_mean
 
 
 class Setting(NamedTuple):
-    """One assignment and where the user wrote it."""
+    """One assignment and where the user wrote it; text stays as written, the key's default says what it means."""
 
     where: str
     key: str
@@ -76,7 +76,10 @@ def _file_settings(cfg_file: str | None) -> list[Setting]:
     if not path.is_file():
         siblings = [str(p) for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
         raise ValueError(f"{cfg_file}: no such config file{did_you_mean(str(path), siblings)}")
-    return list(_text_settings(path.read_text(), cfg_file))
+    try:
+        return list(_text_settings(path.read_text(encoding="utf-8"), cfg_file))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{cfg_file}: not a text file in UTF-8 ({error.reason} at byte {error.start})") from None
 
 
 def _text_settings(text: str, where: str) -> Iterator[Setting]:
@@ -98,18 +101,29 @@ def _node_settings(node: yaml.MappingNode, where: str, prefix: str) -> Iterator[
         if key in seen:
             raise ValueError(f"{line}: {key} is set twice in this file")
         seen.add(key)
-        if isinstance(value_node, yaml.MappingNode):
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            raise ValueError(f"{line}: YAML merge keys (<<) are not supported; write the keys out")
+        if isinstance(value_node, yaml.MappingNode) and value_node.value:
             yield from _node_settings(value_node, where, f"{key}.")
         else:
-            yield Setting(line, key, _construct(value_node))
+            yield Setting(line, key, _plain(value_node, line))
 
 
-def _construct(node: yaml.Node) -> Any:
-    loader = yaml.SafeLoader("")
-    try:
-        return loader.construct_object(node, deep=True)
-    finally:
-        loader.dispose()
+def _plain(node: yaml.Node, line: str) -> Any:
+    """Return lists as lists, null as None, other scalars as the text that is written: YAML would read 1.10 as 1.1."""
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(item, line) for item in node.value]
+    if isinstance(node, yaml.MappingNode):
+        return {}
+    if not node.tag.startswith("tag:yaml.org,2002:"):
+        raise ValueError(f"{line}: YAML tag {node.tag} is not supported")
+    if node.tag == "tag:yaml.org,2002:null":
+        return None
+    return node.value if node.tag != "tag:yaml.org,2002:bool" else _YamlBool(node.value)
+
+
+class _YamlBool(str):
+    """A word that YAML reads as a truth value, yes or off for instance."""
 
 
 def _override_settings(overrides: Sequence[str]) -> list[Setting]:
@@ -131,15 +145,18 @@ def _apply(cfg: CfgNode, setting: Setting) -> None:
     if key in RENAMED:
         warnings.warn(f"{where}: {key} is called {RENAMED[key]} here", stacklevel=4)
         key = RENAMED[key]
-    section, name = _find(cfg, key, where)
-    section[name] = _convert(value, section[name], where, key)
+    found = _find(cfg, key, where, value)
+    if found is not None:
+        section, name = found
+        section[name] = _convert(value, section[name], where, key)
 
 
 def _is_ignored(key: str) -> bool:
     return any(key == name or key.startswith(f"{name}.") for name in IGNORED)
 
 
-def _find(cfg: CfgNode, key: str, where: str) -> tuple[CfgNode, str]:
+def _find(cfg: CfgNode, key: str, where: str, value: Any) -> tuple[CfgNode, str] | None:
+    """Return the section and the name of a key in it, None for an empty section; unknown keys raise ValueError."""
     *sections, name = key.split(".")
     node = cfg
     for section in sections:
@@ -147,6 +164,8 @@ def _find(cfg: CfgNode, key: str, where: str) -> tuple[CfgNode, str]:
     if not isinstance(node, CfgNode) or name not in node:
         raise ValueError(f"{where}: unknown key {key}{did_you_mean(key, [known for known, _ in flatten(cfg)])}")
     if isinstance(node[name], CfgNode):
+        if value == {}:
+            return None
         raise ValueError(f"{where}: {key} is a section, set one of its keys ({', '.join(node[name])})")
     return node, name
 
@@ -155,13 +174,11 @@ def _convert(value: Any, default: Any, where: str, key: str) -> Any:
     """Return `value` with the type of the key's default; null gives the default back."""
     if value is None or (isinstance(value, str) and value == "null"):
         return dict(flatten(default_cfg()))[key]
-    if "on" in CHOICES.get(key, ()) and str(value).lower() in ("true", "false"):
-        return "on" if str(value).lower() == "true" else "off"  # YAML reads on and off as truth values
     convert = {bool: _to_bool, int: _to_int, float: _to_float, str: _to_str, list: _to_list}[type(default)]
     converted = convert(value)
     if converted is None:
         expected = {bool: "True or False", int: "a whole number", float: "a number", str: "text", list: "a list"}
-        raise ValueError(f"{where}: {key} expects {expected[type(default)]}, got {value!r} ({type(value).__name__})")
+        raise ValueError(f"{where}: {key} expects {expected[type(default)]}, got {value}")
     return converted
 
 
@@ -171,13 +188,16 @@ def _literal(value: Any) -> Any:
         return value
     try:
         return ast.literal_eval(value)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return value
 
 
 def _to_bool(value: Any) -> bool | None:
-    if isinstance(value, str) and value.lower() in ("true", "false"):
-        return value.lower() == "true"
+    words = {"true": True, "false": False}
+    if isinstance(value, _YamlBool):
+        words |= {"yes": True, "on": True, "no": False, "off": False}
+    if isinstance(value, str):
+        return words.get(value.lower())
     return value if isinstance(value, bool) else None
 
 
@@ -194,13 +214,17 @@ def _to_float(value: Any) -> float | None:
 def _to_str(value: Any) -> str | None:
     if isinstance(value, str):
         literal = _literal(value)
-        return literal if isinstance(literal, str) else value
-    return str(value) if isinstance(value, (int, float)) else None
+        return literal if isinstance(literal, str) else str(value)
+    return None
 
 
 def _to_list(value: Any) -> list | None:
     value = _literal(value)
-    return [_literal(item) for item in value] if isinstance(value, (list, tuple)) else None
+    return _literals(value) if isinstance(value, (list, tuple)) else None
+
+
+def _literals(items: Sequence[Any]) -> list:
+    return [_literals(item) if isinstance(item, (list, tuple)) else _literal(item) for item in items]
 
 
 # ---- checks of the finished tree
@@ -212,7 +236,9 @@ def check_cfg(cfg: CfgNode) -> None:
     _check_numbers(cfg)
     _check_batches(cfg)
     steps = cfg.OPTIM.STEPS
-    if steps and (steps[0] != 0 or steps != sorted(steps)):
+    if not all(isinstance(step, (int, float)) for step in steps) or (
+        steps and (steps[0] != 0 or steps != sorted(steps))
+    ):
         raise ValueError(f"OPTIM.STEPS must begin with 0 and rise, got {steps}")
     if cfg.OPTIM.LR_POLICY == "exp" and cfg.OPTIM.MIN_LR <= 0:
         raise ValueError("OPTIM.LR_POLICY exp needs OPTIM.MIN_LR above 0 (the final fraction of BASE_LR)")
@@ -247,6 +273,8 @@ def _check_numbers(cfg: CfgNode) -> None:
     for key in _NOT_NEGATIVE:
         if leaves[key] < 0:
             raise ValueError(f"{key} must not be negative, got {leaves[key]}")
+    if cfg.DIST_TIMEOUT_MINUTES <= 0:
+        raise ValueError(f"DIST_TIMEOUT_MINUTES must be above 0, got {cfg.DIST_TIMEOUT_MINUTES}")
     for key in ("TRAIN.CROP_AREA", "TRAIN.CROP_ASPECT"):
         pair = leaves[key]
         if len(pair) != 2 or not all(isinstance(v, (int, float)) for v in pair) or not 0 < pair[0] <= pair[1]:
@@ -273,6 +301,11 @@ _NOT_NEGATIVE = (
     "OPTIM.MIN_LR",
     "OPTIM.WARMUP_EPOCHS",
     "OPTIM.EMA_UPDATE_PERIOD",
+    "OPTIM.EMA_ALPHA",
+    "OPTIM.WARMUP_FACTOR",
+    "OPTIM.LR_MULT",
+    "OPTIM.MOMENTUM",
+    "OPTIM.WEIGHT_DECAY",
     "OPTIM.GRAD_CLIP",
     "TRAIN.KEEP",
     "TRAIN.CHECKPOINT_MINUTES",

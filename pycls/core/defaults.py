@@ -157,20 +157,20 @@ _TREE = {
         "BACKEND": "auto",  # [ours] auto, custom (OpenCV), torch (torchvision), dali_cpu, dali_gpu, memory (array data)
         "NUM_WORKERS": 8,  # threads or processes that decode, for each process
         "PIN_MEMORY": True,  # page-locked host batches (CUDA only)
-        "MODE": "pytorch",  # pycls's switch pytorch/ffcv; read by nothing, use BACKEND
+        "MODE": "pytorch",  # pycls's switch; its other value, ffcv, is not available: use BACKEND
         "PREFETCH": 3,  # [ours] batches prepared ahead
         "WORKER_MODE": "auto",  # [ours] custom backend: threads, processes, auto
         "ANTIALIAS": True,  # [ours] Pillow's triangle filter; False: plain bilinear, as pycls
     },
     "CUDNN": {
         "BENCHMARK": True,  # let cuDNN choose its algorithms by timing them
-        "DETERMINISTIC": False,  # [ours] deterministic algorithms only (CUDA); slower, bit-for-bit repeatable
+        "DETERMINISTIC": False,  # [ours] deterministic algorithms where PyTorch has them, a warning elsewhere; slower
     },
     "PREC_TIME": {
         "WARMUP_ITER": 3,  # untimed iterations of time_net.py
         "NUM_ITER": 30,  # timed iterations
     },
-    "LAUNCH": {  # cluster launching of pycls; read by nothing yet
+    "LAUNCH": {  # cluster launching of pycls; not available yet, MODE must stay local for training
         "MODE": "local",
         "MAX_RETRY": 3,
         "NAME": "pycls_job",

@@ -8,7 +8,10 @@ import datetime
 import os
 import signal
 import socket
+import threading
+import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,8 +19,10 @@ import torch.distributed as dist
 
 
 def rank() -> int:
-    """Return this process's number, 0 without a process group."""
-    return dist.get_rank() if dist.is_initialized() else 0
+    """Return this process's number; without a process group 0, or what torchrun says."""
+    if dist.is_initialized():
+        return dist.get_rank()
+    return int(os.environ["RANK"]) if under_torchrun() else 0
 
 
 def world_size() -> int:
@@ -47,8 +52,12 @@ def barrier() -> None:
 
 
 def under_torchrun() -> bool:
-    """Return True when torchrun (or another launcher) has set the rendezvous variables."""
-    return {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= os.environ.keys()
+    """Return True when torchrun has set its variables; another launcher that sets some of them raises ValueError."""
+    needed = {"RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
+    missing = needed - os.environ.keys()
+    if missing and {"RANK", "WORLD_SIZE"} <= os.environ.keys():
+        raise ValueError(f"RANK and WORLD_SIZE are set, but not {', '.join(sorted(missing))}; start with torchrun")
+    return not missing
 
 
 def all_reduce_sum(tensor: torch.Tensor) -> torch.Tensor:
@@ -122,40 +131,74 @@ def launch(run: Callable[..., Any], args: tuple, num_processes: int, backend: st
         _spawned, spawn_args, num_processes, join=False, start_method="spawn"
     )
     with _signals_passed_on(spawned.pids()):
-        try:
-            while not spawned.join(timeout=1.0):
-                pass
-        except torch.multiprocessing.ProcessRaisedException as error:
-            _raise_users_error(error)
-            raise
-    return results.get()
+        return _wait_for_result(spawned, results)
 
 
-def _raise_users_error(error: torch.multiprocessing.ProcessRaisedException) -> None:
-    """Raise anew, as its own type, what a child said of the input or the loss; it arrives here as traceback text."""
-    kind, _, sentence = error.msg.strip().splitlines()[-1].partition(": ")
-    for expected in (ValueError, FloatingPointError):
-        if kind == expected.__name__:
-            raise expected(f"{sentence} (process {error.error_index})") from error
+def _wait_for_result(spawned: Any, results: Any) -> Any:
+    """Wait for all children; return what the main one sent, or raise the first error that one of them sent."""
+    sent: list[tuple[int, Any]] = []
+    try:
+        finished = False
+        while not finished:
+            finished = spawned.join(timeout=0.2, grace_period=5.0)
+            _drain(results, sent)
+    except Exception:
+        _drain(results, sent)
+        _raise_first(sent)
+        raise
+    _raise_first(sent)
+    if not sent:
+        raise RuntimeError("the main process ended without a result")
+    return sent[0][1]
+
+
+def _drain(results: Any, sent: list[tuple[int, Any]]) -> None:
+    while not results.empty():
+        sent.append(results.get())
+
+
+def _raise_first(sent: list[tuple[int, Any]]) -> None:
+    """Raise the first error: the user's own errors as what they are, others with the child's traceback."""
+    failed = next(((rank, what) for rank, what in sent if isinstance(what, ChildError)), None)
+    if failed is None:
+        return
+    rank, error = failed
+    kind = {"ValueError": ValueError, "FloatingPointError": FloatingPointError, "OSError": OSError}.get(error.kind)
+    if kind is not None:
+        raise kind(f"{error.message} (process {rank})")
+    raise RuntimeError(f"process {rank} failed:\n{error.traceback}")
+
+
+@dataclass(frozen=True)
+class ChildError:
+    """An exception on its way from a child."""
+
+    kind: str
+    message: str
+    traceback: str
 
 
 def _spawned(
     index: int, environment: dict, run: Callable, args: tuple, backend: str, timeout: float, results: Any
 ) -> None:
     os.environ.update(environment, RANK=str(index), LOCAL_RANK=str(index), LOCAL_WORLD_SIZE=environment["WORLD_SIZE"])
-    result = _run_in_group(run, args, backend, timeout)
+    try:
+        result = _run_in_group(run, args, backend, timeout)
+    except Exception as error:
+        # Sent before this process ends: its peers fail as soon as the connection closes, and their error says less.
+        results.put((index, ChildError(type(error).__name__, str(error), traceback.format_exc())))
+        raise
     if index == 0:
-        results.put(result)
+        results.put((index, result))
 
 
 def _run_in_group(run: Callable, args: tuple, backend: str, timeout_minutes: float) -> Any:
     if backend == "nccl":
         torch.cuda.set_device(local_rank())  # before the group exists: NCCL binds to the current device
     dist.init_process_group(backend, timeout=datetime.timedelta(minutes=timeout_minutes))
-    try:
-        return run(*args)
-    finally:
-        dist.destroy_process_group()
+    result = run(*args)
+    dist.destroy_process_group()
+    return result
 
 
 @contextlib.contextmanager
@@ -167,7 +210,9 @@ def _signals_passed_on(pids: list[int]) -> Iterator[None]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
-    previous = {n: signal.signal(n, pass_on) for n in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)}
+    in_main_thread = threading.current_thread() is threading.main_thread()  # only there can signals be handled
+    numbers = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT) if in_main_thread else ()
+    previous = {number: signal.signal(number, pass_on) for number in numbers}
     try:
         yield
     finally:

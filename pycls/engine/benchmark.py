@@ -14,8 +14,8 @@ from yacs.config import CfgNode
 
 from pycls.core.logging import get_logger, json_line
 from pycls.datasets import build_loader
-from pycls.datasets.loader import Loader
-from pycls.engine.precision import DTYPES, Precision
+from pycls.datasets.loader import Batch, Loader
+from pycls.engine.precision import DTYPES, Precision, pick_precision
 from pycls.engine.result import Result
 from pycls.engine.run import build_stepper
 from pycls.engine.setup import environment, setup_process
@@ -70,7 +70,11 @@ def time_network(cfg: CfgNode, device: torch.device) -> list[dict[str, Any]]:
     logger.info(" ".join(f"{title:>{len(title) + 2}}" for title, _ in _COLUMNS))
     rows = []
     for name, channels_last in itertools.product(supported_formats(device), (False, True)):
-        rows.append(_time_combination(cfg, Precision(device, name), channels_last))
+        try:
+            rows.append(_time_combination(cfg, Precision(device, name), channels_last))
+        except torch.OutOfMemoryError:
+            logger.info("%8s %s: out of memory", name, "channels_last" if channels_last else "contiguous")
+            continue
         logger.info(" ".join(_cell(rows[-1][key], len(title) + 2) for title, key in _COLUMNS))
     return rows
 
@@ -139,7 +143,7 @@ def time_training(model: nn.Module, cfg: CfgNode, precision: Precision, layout: 
 
     def forward() -> None:
         with precision.autocast():
-            stepper.loss_fn(model(images), targets)
+            stepper.loss_fn(stepper.net(images), targets)
 
     whole = measure(lambda: stepper.step(images, targets, 0.0), cfg, precision.device)
     return measure(forward, cfg, precision.device), whole
@@ -214,44 +218,56 @@ def time_data(cfg: CfgNode, device: torch.device) -> dict[str, Any]:
 
 
 def time_loader(loader: Loader, cfg: CfgNode, device: torch.device) -> float:
-    """Return images a second of the loader with nothing else to do, first batches left out."""
-    batches = _endless(loader)
-    for _ in range(max(1, cfg.PREC_TIME.WARMUP_ITER)):
-        next(batches)
-    synchronize(device)
-    count, start = 0, clock.perf_counter()
-    while count < max(1, cfg.PREC_TIME.NUM_ITER) and (count < 3 or clock.perf_counter() - start < MAX_SEC):
-        next(batches)
-        count += 1
-    synchronize(device)
-    batches.close()
-    return count * cfg.TRAIN.BATCH_SIZE / (clock.perf_counter() - start)
+    """Return images a second of the loader with nothing else to do, the batches prepared ahead left out."""
+    with contextlib.closing(_warm_batches(loader, cfg)) as batches:
+        synchronize(device)
+        return _rate(lambda: next(batches), cfg, device)
 
 
 def time_end_to_end(loader: Loader, cfg: CfgNode, device: torch.device) -> tuple[float, float, float]:
     """Return images a second of real steps, percent of time waiting for data, and the rate without the loader."""
-    precision = Precision(device, cfg.TRAIN.AMP_DTYPE if cfg.TRAIN.MIXED_PRECISION else "fp32")
+    precision = pick_precision(device, cfg.TRAIN.MIXED_PRECISION, cfg.TRAIN.AMP_DTYPE)
     layout = torch.channels_last if cfg.TRAIN.CHANNELS_LAST else torch.contiguous_format
     model = build_model(cfg).to(device, memory_format=layout).train()
-    stepper, batches = build_bench_stepper(cfg, model, precision), _endless(loader)
+    stepper = build_bench_stepper(cfg, model, precision)
 
-    def step(batch) -> None:
+    def step(batch: Batch) -> None:
         stepper.step(batch.images, soft_targets(batch.labels, cfg.MODEL.NUM_CLASSES, cfg.TRAIN.LABEL_SMOOTHING), 0.0)
 
-    one = next(batches)
-    compute = measure(lambda: step(one), cfg, device)
-    loader.reset_wait()
-    began = clock.perf_counter()
-    whole = measure(lambda: step(next(batches)), cfg, device)
-    wait_pct = 100 * loader.reset_wait() / (clock.perf_counter() - began)
-    batches.close()
-    rate = 1000 * cfg.TRAIN.BATCH_SIZE * len(whole.ms) / sum(whole.ms)
-    return rate, wait_pct, 1000 * cfg.TRAIN.BATCH_SIZE / compute.median
+    with contextlib.closing(_warm_batches(loader, cfg)) as batches:
+        one = next(batches)
+        step(one)
+        compute = _rate(lambda: step(one), cfg, device)
+        for _ in range(_num_ahead(cfg)):  # those were prepared while the network ran alone
+            step(next(batches))
+        synchronize(device)
+        loader.reset_wait()
+        start = clock.perf_counter()
+        rate = _rate(lambda: step(next(batches)), cfg, device)
+        return rate, 100 * loader.reset_wait() / (clock.perf_counter() - start), compute
 
 
-def _endless(loader: Loader) -> Iterator:
-    for epoch in itertools.count():
-        yield from loader.epoch(epoch)
+def _rate(call: Callable[[], Any], cfg: CfgNode, device: torch.device) -> float:
+    """Return images a second of a call that takes one batch; the device is waited for at the end only."""
+    count, start = 0, clock.perf_counter()
+    while count < max(3, cfg.PREC_TIME.NUM_ITER) and (count < 3 or clock.perf_counter() - start < MAX_SEC):
+        call()
+        count += 1
+    synchronize(device)
+    return count * cfg.TRAIN.BATCH_SIZE / (clock.perf_counter() - start)
+
+
+def _warm_batches(loader: Loader, cfg: CfgNode) -> Iterator[Batch]:
+    """Return an endless iterator, past the batches that were prepared before anybody looked."""
+    batches = (batch for epoch in itertools.count() for batch in loader.epoch(epoch))
+    for _ in range(_num_ahead(cfg)):
+        next(batches)
+    return batches
+
+
+def _num_ahead(cfg: CfgNode) -> int:
+    """Return how many batches a loader may hold ready: each worker one (torch), or PREFETCH."""
+    return max(cfg.DATA_LOADER.PREFETCH, cfg.DATA_LOADER.NUM_WORKERS) + 1
 
 
 def _flat(details: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -18,6 +18,7 @@ def train_epoch(run: Run, batches: Iterable[Batch]) -> bool:
     cfg, state, steps = run.cfg, run.state, len(run.train_loader)
     run.stepper.net.train()
     run.clock.start()
+    run.train_loader.reset_wait()
     for batch in run.recorder.progress(batches, state):
         epoch, step = state.epoch, state.step
         seed_step(cfg.RNG_SEED, epoch, step, distributed.rank())
@@ -52,11 +53,12 @@ def check_finite(run: Run, window: Window, first_step: int) -> None:
     if bad is None:
         return
     step, loader, epoch = first_step + bad, run.train_loader, run.state.epoch
-    names = ", ".join(loader.samples.name(int(i)) for i in loader.index_batches(epoch, step)[0])
+    own = [] if math.isfinite(window.own_losses[bad]) else loader.index_batches(epoch, step)[0].tolist()
+    names = ", ".join(loader.samples.name(i) for indices in distributed.gather_objects(own) for i in indices)
     raise FloatingPointError(
         f"loss is {window.losses[bad]} at epoch {epoch + 1}, step {step + 1} of {len(loader)}, "
         f"learning rate {run.learning_rate(step):.6g}; the checkpoints in {run.cfg.OUT_DIR} are untouched; "
-        f"files of this process's batch: {names}"
+        f"files of the batch: {names}"
     )
 
 

@@ -25,7 +25,8 @@ class Window(NamedTuple):
     loss: float
     top1_err: float
     top5_err: float
-    losses: list[float]  # of every step, for the search for the first that is not finite
+    losses: list[float]  # of every step
+    own_losses: list[float]  # the same of this process's images alone
 
 
 class TrainMeter:
@@ -57,12 +58,13 @@ class TrainMeter:
 
     def read_window(self) -> Window:
         """Return medians over the window, over all processes, and start a new window."""
-        rows = all_reduce_sum(self._window[: self._filled].clone()).tolist()
+        own = self._window[: self._filled]
+        own_losses, rows = own[:, 0].tolist(), all_reduce_sum(own.clone()).tolist()
         self._filled = 0
         losses = [row[0] / self.batch_size for row in rows]
         top1, top5 = (median(100.0 * row[i] / self.batch_size for row in rows) for i in (1, 2))
         finite = [loss for loss in losses if math.isfinite(loss)]
-        return Window(median(finite or losses), top1, top5, losses)
+        return Window(median(finite or losses), top1, top5, losses, own_losses)
 
     def read_epoch(self) -> tuple[float, float, float]:
         """Return mean loss, top-1 and top-5 error (percent) of all steps of the epoch, over all processes."""

@@ -126,15 +126,16 @@ class Recorder:
 
     # ---- evaluation
 
-    def evaluation(self, kind: str, epoch: int, run: Callable[[], Evaluation]) -> Evaluation:
-        """Run an evaluation and record it under `kind` (test_epoch, test_ema_epoch)."""
+    def evaluation(self, kind: str, epoch: int, run: Callable[[], Evaluation], again: bool = False) -> Evaluation:
+        """Run an evaluation and record it under `kind` (test_epoch, test_ema_epoch), unless it is done `again`."""
         start = time.perf_counter()
         result = run()
         record = evaluation_record(kind, f"{epoch + 1}/{self.cfg.OPTIM.MAX_EPOCH}", result, time.perf_counter() - start)
         record["mem"] = peak_memory_mb(self.device)
         self._note_lowest(record)
         record.update(self._lowest[kind])
-        self._write(record, (epoch + 1) * self.steps)
+        if not again:
+            self._write(record, (epoch + 1) * self.steps)
         name = "EMA test" if "ema" in kind else "test"
         logger.info("Epoch %s: %s %s", record["epoch"], name, describe(record))
         return result

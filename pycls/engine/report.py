@@ -3,12 +3,16 @@
 import os
 from pathlib import Path
 
+from pycls.core.distributed import is_main
 from pycls.engine.result import Result
 from pycls.engine.signals import EXIT_STOPPED
 
 
 def report(result: Result) -> int:
-    """Print the outcome of a run and return the exit code."""
+    """Print the outcome of a run, on the main process, and return the exit code."""
+    exit_code = EXIT_STOPPED if result.interrupted else 0
+    if not is_main():
+        return exit_code
     if result.top1_err is not None:
         print(
             f"Top-1 accuracy {100 - result.top1_err:.2f} % (error {result.top1_err:.2f} %) on {result.count} images",
@@ -16,7 +20,7 @@ def report(result: Result) -> int:
         )
     if result.files:
         print("Files: " + ", ".join(_short(path) for path in result.files))
-    return EXIT_STOPPED if result.interrupted else 0
+    return exit_code
 
 
 def _short(path: Path) -> str:

@@ -10,7 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 from yacs.config import CfgNode
 
 from pycls.core import distributed
-from pycls.core.checkpoint import load_newest, load_weights
+from pycls.core.checkpoint import load_newest, load_weights, remove_temporaries
 from pycls.core.logging import get_logger
 from pycls.datasets import build_loader
 from pycls.datasets.loader import Loader
@@ -18,9 +18,9 @@ from pycls.engine.classes import check_classes
 from pycls.engine.meters import Clock, TrainMeter
 from pycls.engine.precision import Precision, pick_precision
 from pycls.engine.recorder import Recorder
-from pycls.engine.setup import check_ranks_agree
+from pycls.engine.setup import check_all_equal, check_ranks_agree, warn_of_other_pixels
 from pycls.engine.signals import StopRequest
-from pycls.engine.state import TrainState, build_state, unpack_state
+from pycls.engine.state import TrainState, build_state, fingerprint, unpack_state
 from pycls.engine.step import Stepper
 from pycls.losses import build_loss
 from pycls.optim import build_lr_policy
@@ -104,6 +104,8 @@ def wrap_network(model: nn.Module, device: torch.device, compiled: bool) -> nn.M
 def resume(run: Run) -> None:
     """Continue from the newest readable checkpoint of OUT_DIR, or start from TRAIN.WEIGHTS, or from scratch."""
     cfg, state = run.cfg, run.state
+    if distributed.is_main():
+        remove_temporaries(cfg.OUT_DIR)
     newest = load_newest(cfg.OUT_DIR)
     if newest and not cfg.TRAIN.AUTO_RESUME:
         hint = "choose another, or set TRAIN.AUTO_RESUME True to go on"
@@ -112,6 +114,7 @@ def resume(run: Run) -> None:
         saved, path = newest
         unpack_state(state, saved, cfg, str(path))
         check_classes(saved["classes"], run.train_loader.samples.classes, str(path))
+        warn_of_other_pixels(saved["pixels"], cfg, str(path))
         run.meter.load_state(saved["meter"])
         where = f"epoch {state.epoch + 1} of {cfg.OPTIM.MAX_EPOCH}, step {state.step + 1}"
         logger.info("Resuming from %s at %s", path, where if state.epoch < cfg.OPTIM.MAX_EPOCH else "its end")
@@ -119,5 +122,6 @@ def resume(run: Run) -> None:
         logger.info("%s: %s", cfg.TRAIN.WEIGHTS, load_weights(state.model, cfg.TRAIN.WEIGHTS))
         if state.ema:
             state.ema.model.load_state_dict(state.model.state_dict())
+    check_all_equal("state (is OUT_DIR one folder for all processes?)", fingerprint(state))
     run.recorder.resume_at(state.epoch, state.step)
     run.recorder.network(state.model)

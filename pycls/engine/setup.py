@@ -17,6 +17,7 @@ from pycls.core.logging import get_logger, setup_logging
 logger = get_logger(__name__)
 
 _NOT_YET = ("TRAIN.MIXUP_ALPHA", "TRAIN.CUTMIX_ALPHA", "TRAIN.AUGMENT", "FSDP.ENABLED", "MODEL.SCALING_TYPE")
+_NOT_YET += ("LAUNCH.MODE", "DATA_LOADER.MODE")
 
 
 def check_supported(cfg: CfgNode) -> None:
@@ -40,8 +41,8 @@ def check_dataset(cfg: CfgNode, phase: str) -> None:
         raise ValueError(f"{phase}.DATASET is not set: give a config (--cfg configs/...) or {phase}.DATASET digits")
 
 
-def run_processes(cfg: CfgNode, run: Callable[[CfgNode], Any]) -> Any:
-    """Call `run(cfg)` on every process of the run and return the main process's result."""
+def run_processes(cfg: CfgNode, run: Callable[[CfgNode], Any], phases: tuple[str, ...] = ("TRAIN", "TEST")) -> Any:
+    """Call `run(cfg)` on every process of the run and return the main process's result; `phases` need even batches."""
     device = distributed.pick_device(cfg.DEVICE)
     torchrun = distributed.under_torchrun()
     count = int(os.environ["WORLD_SIZE"]) if torchrun else cfg.NUM_GPUS
@@ -49,8 +50,9 @@ def run_processes(cfg: CfgNode, run: Callable[[CfgNode], Any]) -> Any:
         raise ValueError(
             f"NUM_GPUS {count}, but {torch.cuda.device_count()} GPU(s) visible; the global batch does not depend on it"
         )
-    check_divisible("TRAIN.BATCH_SIZE", cfg.TRAIN.BATCH_SIZE, count * cfg.OPTIM.ACCUM_STEPS, cfg.OPTIM.ACCUM_STEPS)
-    check_divisible("TEST.BATCH_SIZE", cfg.TEST.BATCH_SIZE, count, 1)
+    for phase in phases:
+        accum_steps = cfg.OPTIM.ACCUM_STEPS if phase == "TRAIN" else 1
+        check_divisible(f"{phase}.BATCH_SIZE", cfg[phase].BATCH_SIZE, count * accum_steps, accum_steps)
     backend = cfg.DIST_BACKEND if device.type == "cuda" else "gloo"
     return distributed.launch(run, (cfg,), count, backend, cfg.DIST_TIMEOUT_MINUTES)
 
@@ -63,6 +65,9 @@ def setup_process(cfg: CfgNode) -> torch.device:
     setup_logging(cfg.OUT_DIR, cfg.LOG_DEST, distributed.is_main())
     torch.backends.cudnn.benchmark = cfg.CUDNN.BENCHMARK and not cfg.CUDNN.DETERMINISTIC
     torch.backends.cudnn.deterministic = cfg.CUDNN.DETERMINISTIC
+    if cfg.CUDNN.DETERMINISTIC:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
     if device.type == "cpu" and distributed.local_world_size() > 1:
         torch.set_num_threads(max(1, usable_cores() // distributed.local_world_size()))
     return device
@@ -76,11 +81,23 @@ def usable_cores() -> int:
 def check_ranks_agree(cfg: CfgNode, num_train: int, num_test: int) -> None:
     """Raise RuntimeError naming the process whose config, data or torch differs from the main process's."""
     mine = {"config": dump_cfg(cfg), "training images": num_train, "test images": num_test, "torch": torch.__version__}
-    everyone = distributed.gather_objects((platform.node(), mine))
+    for name, value in mine.items():
+        check_all_equal(name, value)
+
+
+def check_all_equal(name: str, value: Any) -> None:
+    """Raise RuntimeError, on every process, if the value differs between processes."""
+    everyone = distributed.gather_objects((platform.node(), value))
     for rank, (host, theirs) in enumerate(everyone):
-        for name, value in theirs.items():
-            if value != everyone[0][1][name]:
-                raise RuntimeError(f"process {rank} on {host} has another {name} than process 0 ({value!r:.60})")
+        if theirs != everyone[0][1]:
+            raise RuntimeError(f"process {rank} on {host} has another {name} than process 0 ({theirs!r:.80})")
+
+
+def warn_of_other_pixels(saved: dict[str, Any], cfg: CfgNode, where: str) -> None:
+    """Warn of every difference between the pixel contract in a checkpoint and the one in force."""
+    for name, now in pixel_contract(cfg).items():
+        if saved.get(name) != now:
+            logger.warning("%s: was made with %s %s, now it is %s", where, name, saved.get(name), now)
 
 
 def environment() -> dict[str, Any]:

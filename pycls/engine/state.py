@@ -99,11 +99,18 @@ def unpack_state(state: TrainState, saved: dict[str, Any], cfg: CfgNode, where: 
         if saved["ema_state"] is None:
             raise ValueError(f"{where}: was saved without an EMA model; set OPTIM.EMA_UPDATE_PERIOD 0 to continue it")
         state.ema.model.load_state_dict(saved["ema_state"])
-    state.optimizer.load_state_dict(saved["optimizer_state"])
+    _load_optimizer(state.optimizer, saved["optimizer_state"])
     if saved["scaler_state"]:
         state.scaler.load_state_dict(saved["scaler_state"])
     state.epoch, state.step = saved["position"]["epoch"], saved["position"]["step"]
     state.best_err, state.test_err, state.ema_err = saved["best_err"], saved["test_err"], saved["ema_err"]
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+    """Put the moments back; settings (weight decay, momentum ...) are those of the config, as the log says."""
+    groups = zip(saved["param_groups"], optimizer.param_groups, strict=True)
+    kept = [{**new, "params": old["params"]} for old, new in groups]
+    optimizer.load_state_dict({**saved, "param_groups": kept})
 
 
 def _check_same_run(saved: CfgNode, cfg: CfgNode, where: str) -> None:
@@ -116,6 +123,12 @@ def _check_same_run(saved: CfgNode, cfg: CfgNode, where: str) -> None:
             raise ValueError(f"{where}: belongs to a run with {key} {old[key]}, this config says {value}; {hint}")
         if key.startswith(("OPTIM.", "TRAIN.", "BN.")):
             logger.warning("Resuming with %s %s; the run so far had %s", key, value, old[key])
+
+
+def fingerprint(state: TrainState) -> tuple[int, int, float]:
+    """Return what must be equal on every process before training: position and a sum over all weights."""
+    weights = sum(p.detach().abs().sum(dtype=torch.float32).item() for p in state.model.parameters())
+    return state.epoch, state.step, weights
 
 
 def weights_are_finite(state: TrainState) -> bool:

@@ -10,7 +10,7 @@ from torch import nn
 from yacs.config import CfgNode
 
 from pycls.core import distributed
-from pycls.core.checkpoint import best_path, load_checkpoint, load_weights
+from pycls.core.checkpoint import LoadReport, best_path, load_checkpoint, load_weights
 from pycls.core.logging import get_logger, json_line
 from pycls.datasets import build_loader
 from pycls.engine.classes import check_classes
@@ -18,7 +18,7 @@ from pycls.engine.evaluate import evaluate, save_per_class
 from pycls.engine.precision import pick_precision
 from pycls.engine.recorder import describe, evaluation_figures, evaluation_record
 from pycls.engine.result import Result
-from pycls.engine.setup import check_dataset, run_processes, setup_process
+from pycls.engine.setup import check_dataset, run_processes, setup_process, warn_of_other_pixels
 from pycls.losses import build_loss
 from pycls.models import build_model
 
@@ -29,7 +29,7 @@ def test(cfg: CfgNode) -> Result:
     """Evaluate TEST.WEIGHTS, or the best checkpoint in OUT_DIR, on every image of TEST.DATASET."""
     check_dataset(cfg, "TEST")
     weights_path(cfg)
-    return run_processes(cfg, _test_process)
+    return run_processes(cfg, _test_process, phases=("TEST",))
 
 
 def weights_path(cfg: CfgNode) -> Path:
@@ -66,12 +66,22 @@ def _test_process(cfg: CfgNode) -> Result:
 
 def load_model(cfg: CfgNode, path: Path, classes: tuple[str, ...]) -> nn.Module:
     """Build the network with the weights of a file, whose classes must be those of the data."""
-    saved_classes = load_checkpoint(path).get("classes")
-    if saved_classes is not None:
-        check_classes(saved_classes, classes, str(path))
+    saved = load_checkpoint(path)
+    if "classes" in saved:
+        check_classes(saved["classes"], classes, str(path))
+        warn_of_other_pixels(saved["pixels"], cfg, str(path))
     model = build_model(cfg)
     report = load_weights(model, path)
     logger.info("%s: %s", path, report)
-    if report.reinitialised:
-        raise ValueError(f"{path}: its classifier has another size than MODEL.NUM_CLASSES {cfg.MODEL.NUM_CLASSES}")
+    check_complete(report, path)
     return model.to(memory_format=torch.channels_last if cfg.TRAIN.CHANNELS_LAST else torch.contiguous_format)
+
+
+def check_complete(report: LoadReport, path: Path) -> None:
+    """Raise ValueError unless the file holds exactly the network's weights: a number of any other would be wrong."""
+    missing = [name for name in report.missing if not name.endswith("num_batches_tracked")]
+    odd = {"missing": missing, "of another size": report.reinitialised, "not in the network": report.unexpected}
+    for what, names in odd.items():
+        if names:
+            shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+            raise ValueError(f"{path}: not the weights of this network: {len(names)} tensors {what} ({shown})")

@@ -13,7 +13,7 @@ from pycls.engine.plots import plot_curves
 from pycls.engine.precise_bn import compute_precise_bn, num_precise_batches
 from pycls.engine.result import Result
 from pycls.engine.run import Run, build_run, resume
-from pycls.engine.saving import save_epoch
+from pycls.engine.saving import save, save_epoch
 from pycls.engine.setup import check_supported, run_processes, setup_process
 from pycls.engine.signals import stop_on_signal
 from pycls.engine.step import seed_step
@@ -38,20 +38,24 @@ def train_epochs(run: Run) -> Result:
     """Train from the run's position to OPTIM.MAX_EPOCH, or until a stop is requested."""
     state, test = run.state, None
     while state.epoch < run.cfg.OPTIM.MAX_EPOCH:
-        with contextlib.closing(run.train_loader.epoch(state.epoch, state.step)) as batches:
-            finished = train_epoch(run, batches)
-        if not finished:
+        if not train_steps(run):
             logger.info(
-                "Stopped in epoch %d after step %d and saved; the same command goes on", state.epoch + 1, state.step
+                "Stopped in epoch %d after step %d, saved; the same command goes on", state.epoch + 1, state.step
             )
             return run.recorder.result(state, interrupted=True)
         test = end_epoch(run)
-        if state.epoch < run.cfg.OPTIM.MAX_EPOCH and distributed.any_process(run.stop.requested):
-            logger.info("Stopped after epoch %d and saved; the same command goes on", state.epoch)
-            return run.recorder.result(state, interrupted=True)
     if test is None:  # a finished run was started again: give its figures and pictures once more
-        test = evaluate_run(run, state.epoch - 1)
+        test = evaluate_run(run, state.epoch - 1, again=True)
     return finish(run, test)
+
+
+def train_steps(run: Run) -> bool:
+    """Take the epoch's remaining steps and save; return False if a stop was requested."""
+    with contextlib.closing(run.train_loader.epoch(run.state.epoch, run.state.step)) as batches:
+        finished = train_epoch(run, batches)
+    if finished:
+        save(run)  # precise BN and evaluation can take minutes, and fail
+    return finished and not distributed.any_process(run.stop.requested)
 
 
 def end_epoch(run: Run) -> Evaluation:
@@ -84,14 +88,17 @@ def refresh_statistics(run: Run) -> None:
         distributed.broadcast_buffers(model)
 
 
-def evaluate_run(run: Run, epoch: int) -> Evaluation:
-    """Evaluate the model and its EMA, log both, and return the one with the lower top-1 error (a tie: the model)."""
+def evaluate_run(run: Run, epoch: int, again: bool = False) -> Evaluation:
+    """Evaluate the model and its EMA, log both, and return the one with the lower top-1 error (a tie: the model).
+
+    `again`: the epoch has its records already.
+    """
     state, arguments = run.state, (run.test_loader, run.stepper.loss_fn, run.precision, run.cfg.MODEL.NUM_CLASSES)
-    test = run.recorder.evaluation("test_epoch", epoch, lambda: evaluate(state.model, *arguments))
+    test = run.recorder.evaluation("test_epoch", epoch, lambda: evaluate(state.model, *arguments), again)
     state.test_err = test.top1_err
     if state.ema is None:
         return test
-    ema = run.recorder.evaluation("test_ema_epoch", epoch, lambda: evaluate(state.ema.model, *arguments))
+    ema = run.recorder.evaluation("test_ema_epoch", epoch, lambda: evaluate(state.ema.model, *arguments), again)
     state.ema_err = ema.top1_err
     return ema if ema.top1_err < test.top1_err else test
 

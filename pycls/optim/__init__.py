@@ -19,7 +19,21 @@ def build_sgd(cfg: CfgNode, groups: list[dict]) -> torch.optim.Optimizer:
         raise ValueError(
             "OPTIM.NESTEROV True needs OPTIM.MOMENTUM above 0 and OPTIM.DAMPENING 0; set OPTIM.NESTEROV False"
         )
-    return torch.optim.SGD(groups, lr=optim.BASE_LR, fused=_fused(groups), **options)
+    fused = _fused(groups) if optim.DAMPENING == 0 else None
+    sgd = torch.optim.SGD(groups, lr=optim.BASE_LR, fused=fused, **options)
+    if fused and optim.MOMENTUM > 0:
+        _zero_momentum(sgd)
+    return sgd
+
+
+def _zero_momentum(sgd: torch.optim.SGD) -> None:
+    """Start from zero momentum, which without dampening gives the same first step.
+
+    The fused kernel leaves its buffers uninitialised when fp16's scaler skips the first step.
+    """
+    for group in sgd.param_groups:
+        for parameter in group["params"]:
+            sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
 
 def build_adam(cfg: CfgNode, groups: list[dict]) -> torch.optim.Optimizer:

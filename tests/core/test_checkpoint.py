@@ -16,6 +16,7 @@ from pycls.core.checkpoint import (
     load_newest,
     load_weights,
     prune_checkpoints,
+    remove_temporaries,
     save_checkpoint,
 )
 
@@ -47,7 +48,7 @@ def test_a_failing_save_leaves_the_old_file(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full_disk)
-    with pytest.raises(ValueError, match="No space left"):
+    with pytest.raises(OSError, match=r"last\.pyth: could not be saved .*No space left"):
         save_checkpoint({"n": 2}, path)
     assert load_checkpoint(path) == {"n": 1} and len(list(path.parent.iterdir())) == 1
 
@@ -67,6 +68,31 @@ def test_a_damaged_last_falls_back_to_the_one_before(tmp_path, damage, caplog):
     saved, path = load_newest(tmp_path)
     assert saved["n"] == 1 and path == epoch_path(tmp_path, 1)
     assert "falling back" in caplog.text and "last.pyth" in caplog.text
+
+
+def test_a_file_that_cannot_be_read_just_now_is_not_passed_over(tmp_path, monkeypatch):
+    save_checkpoint({"n": 1}, epoch_path(tmp_path, 1))
+
+    def stale(*args, **kwargs):
+        raise OSError(116, "Stale file handle")
+
+    monkeypatch.setattr(torch, "load", stale)
+    with pytest.raises(OSError, match="Stale"):
+        load_newest(tmp_path)
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    save_checkpoint({"n": 1}, last_path(tmp_path))
+    (last_path(tmp_path).parent / ".last.pyth.123.tmp").write_bytes(b"half")
+    remove_temporaries(tmp_path)
+    assert [path.name for path in last_path(tmp_path).parent.iterdir()] == ["last.pyth"]
+
+
+def test_linking_a_file_to_itself_leaves_nothing_behind(tmp_path):
+    save_checkpoint({"n": 1}, epoch_path(tmp_path, 1))
+    for _ in range(2):
+        link_checkpoint(epoch_path(tmp_path, 1), last_path(tmp_path))
+    assert len(list(last_path(tmp_path).parent.iterdir())) == 2
 
 
 def test_nothing_readable_is_an_error_not_a_fresh_start(tmp_path):

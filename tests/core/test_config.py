@@ -84,6 +84,45 @@ def test_a_mistake_in_a_file_names_file_and_line(tmp_path):
         load_cfg(str(path))
 
 
+@pytest.mark.parametrize(
+    ("text", "key", "value"),
+    [
+        ("OUT_DIR: 1.10", "OUT_DIR", "1.10"),
+        ("OUT_DIR: 007", "OUT_DIR", "007"),
+        ("DESC: no", "DESC", "no"),
+        ("DESC: 2024_01_02", "DESC", "2024_01_02"),
+        ("DESC: 'quoted: yes'", "DESC", "quoted: yes"),
+        ("VERBOSE: off", "VERBOSE", False),
+        ("LOG: {TENSORBOARD: off}", "LOG.TENSORBOARD", "off"),
+        ("OPTIM: {BASE_LR: 1e-3}", "OPTIM.BASE_LR", 1e-3),
+        ("OPTIM: {STEPS: [0, 30, 6e1]}", "OPTIM.STEPS", [0, 30, 60.0]),
+        ("OPTIM: {BASE_LR: ~}", "OPTIM.BASE_LR", 0.1),
+        ("OPTIM: {}", "OPTIM.BASE_LR", 0.1),
+    ],
+)
+def test_values_are_read_as_written(tmp_path, text, key, value):
+    (tmp_path / "a.yaml").write_text(text)
+    assert dict(flatten(load_cfg(str(tmp_path / "a.yaml"))))[key] == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["OPTIM: {STEPS: [0, a]}", "OPTIM: {STEPS: [0, null]}", "DESC: !mine x", "OPTMI: {}", "TRAIN: {BATCH_SIZE: 0100}",
+     "OPTIM: {BASE_LR: .nan}", "A: &a {X: 1}\nOPTIM:\n  <<: *a", "OPTIM: {WARMUP_FACTOR: -1}"],
+)  # fmt: skip
+def test_values_that_mean_nothing_are_one_line(tmp_path, text):
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(ValueError) as error:
+        load_cfg(str(tmp_path / "a.yaml"))
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path):
+    (tmp_path / "a.yaml").write_bytes(b"DESC: \xff\xfe")
+    with pytest.raises(ValueError, match=r"a\.yaml: not a text file in UTF-8"):
+        load_cfg(str(tmp_path / "a.yaml"))
+
+
 @pytest.mark.parametrize("text", ["MODEL: [", "- a\n- b\n", "MODEL:\n  DEPTH: 1\n  DEPTH: 2\n", "MODEL: 3\n"])
 def test_broken_files_are_one_line(tmp_path, text):
     path = tmp_path / "run.yaml"

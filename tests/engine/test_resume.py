@@ -98,13 +98,13 @@ def test_killed_at_a_random_step_and_resumed(tmp_path, uninterrupted, number):
 def test_signals_stop_cleanly_and_the_same_command_goes_on(tmp_path, uninterrupted, number):
     keys = {"TRAIN__CHECKPOINT_MINUTES": 0}
     process = start(tmp_path, **keys)
-    wait_for_save(process, tmp_path, 1)  # the first epoch's end
+    wait_for_save(process, tmp_path, 1)  # the first epoch's steps
     process.send_signal(number)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == EXIT_STOPPED == 75, output
     assert "Stopped" in output
-    saved = load_checkpoint(last_path(tmp_path))
-    assert saved["position"]["epoch"] >= 1
+    position = load_checkpoint(last_path(tmp_path))["position"]
+    assert (position["epoch"], position["step"]) >= (0, 30)
     train(tiny_cfg(tmp_path, **SLOW | keys))
     assert_same_run(tmp_path, uninterrupted)
 
@@ -126,6 +126,44 @@ def test_a_finished_run_started_again_only_reports(tmp_path, uninterrupted):
     result = train(tiny_cfg(whole_dir, **SLOW))
     assert result.epochs == 3 and result.top1_err == min(expected["test_err"], expected["ema_err"])
     assert last_path(whole_dir).stat().st_mtime_ns == before
+
+
+def test_changed_settings_are_in_force_after_resuming(tmp_path):
+    train(tiny_cfg(tmp_path, OPTIM__MAX_EPOCH=1))
+    train(tiny_cfg(tmp_path, OPTIM__WEIGHT_DECAY=0.25, OPTIM__MOMENTUM=0.5))
+    groups = load_checkpoint(last_path(tmp_path))["optimizer_state"]["param_groups"]
+    assert {(group["weight_decay"], group["momentum"]) for group in groups} == {(0.25, 0.5)}
+    assert "Resuming with OPTIM.WEIGHT_DECAY 0.25" in (tmp_path / "stdout.log").read_text()
+
+
+def test_a_stop_during_evaluation_loses_no_step(tmp_path, uninterrupted, monkeypatch):
+    import pycls.engine.evaluate
+
+    def fail(*args):
+        raise OSError("unreadable validation image")
+
+    monkeypatch.setattr(pycls.engine.evaluate.Counter, "add", fail)
+    with pytest.raises(OSError, match="unreadable"):
+        train(tiny_cfg(tmp_path, **SLOW | {"TRAIN__CHECKPOINT_MINUTES": 0}))
+    monkeypatch.undo()
+    assert load_checkpoint(last_path(tmp_path))["position"] == {"epoch": 0, "step": 30}
+    train(tiny_cfg(tmp_path, **SLOW))
+    assert_same_run(tmp_path, uninterrupted)
+
+
+def two_processes_with_folders_of_their_own(folder):
+    from pycls.core.distributed import rank
+    from pycls.engine.train import _train_process
+
+    return _train_process(tiny_cfg(Path(folder) / ("a" if rank() == 0 else "b"), OPTIM__MAX_EPOCH=3))
+
+
+def test_processes_that_see_different_checkpoints_do_not_train(tmp_path, monkeypatch):
+    from pycls.core.distributed import launch
+
+    train(tiny_cfg(tmp_path / "a", OPTIM__MAX_EPOCH=1))
+    with pytest.raises(RuntimeError, match=r"process 1 on .* has another (state|config)"):
+        launch(two_processes_with_folders_of_their_own, (str(tmp_path),), 2, "gloo", 1.0)
 
 
 @pytest.mark.parametrize(

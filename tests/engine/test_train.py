@@ -122,6 +122,30 @@ def test_evaluation_refuses_other_classes_and_missing_files(finished, tmp_path):
         engine.test(tiny_cfg(tmp_path))
 
 
+def test_evaluation_refuses_the_weights_of_a_deeper_network(finished, tmp_path):
+    train(tiny_cfg(tmp_path / "deep", OPTIM__MAX_EPOCH=1, ANYNET__DEPTHS=[1, 2]))
+    deep = best_path(tmp_path / "deep")
+    with pytest.raises(ValueError, match=r"not the weights of this network: .* tensors not in the network"):
+        engine.test(tiny_cfg(tmp_path, TEST__WEIGHTS=deep))
+    saved = load_checkpoint(deep)
+    del saved["model_state"]["head.fc.bias"]
+    torch.save(saved | {"ema_state": None, "ema_err": None}, tmp_path / "part.pyth")
+    with pytest.raises(ValueError, match=r"1 tensors missing \(head\.fc\.bias\)"):
+        engine.test(tiny_cfg(tmp_path, TEST__WEIGHTS=tmp_path / "part.pyth", ANYNET__DEPTHS=[1, 2]))
+
+
+def test_other_pixels_than_in_training_are_warned_of(finished, tmp_path):
+    _, out_dir = finished
+    engine.test(tiny_cfg(tmp_path, TEST__WEIGHTS=best_path(out_dir), DATA_LOADER__ANTIALIAS=False))
+    assert "was made with antialias True, now it is False" in (tmp_path / "stdout.log").read_text()
+
+
+def test_data_wait_is_that_of_the_training_steps(finished):
+    _, out_dir = finished
+    records = [json.loads(line) for line in (out_dir / "metrics.jsonl").read_text().splitlines()]
+    assert all(0 <= r["data_wait_pct"] <= 100 for r in records if "data_wait_pct" in r)
+
+
 def test_weights_start_a_new_run(finished, tmp_path):
     _, out_dir = finished
     result = train(tiny_cfg(tmp_path, TRAIN__WEIGHTS=best_path(out_dir), OPTIM__MAX_EPOCH=1, OPTIM__BASE_LR=1e-5))
@@ -183,12 +207,30 @@ def test_two_processes_stop_together(tmp_path):
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == EXIT_STOPPED, output
-    assert load_checkpoint(last_path(tmp_path))["position"]["epoch"] >= 1
+    position = load_checkpoint(last_path(tmp_path))["position"]
+    assert (position["epoch"], position["step"]) >= (0, 15)
 
 
 def test_one_process_failing_ends_all_with_its_error(tmp_path):
     with pytest.raises(ValueError, match=r"^cannot be honoured by rank 1 \(process 1\)$"):
         launch(fail_on_rank_1, (), 2, "gloo", 1.0)
+
+
+def a_large_result():
+    return "x" * 3_000_000
+
+
+def test_a_large_result_comes_back():
+    assert len(launch(a_large_result, (), 2, "gloo", 1.0)) == 3_000_000
+
+
+def test_another_error_of_a_process_shows_where_it_arose():
+    with pytest.raises(RuntimeError, match=r"(?s)process \d failed:.*ZeroDivisionError"):
+        launch(divide_by_zero, (), 2, "gloo", 1.0)
+
+
+def divide_by_zero():
+    return 1 // rank() if rank() else 1 // 0
 
 
 def fail_on_rank_1():
@@ -203,6 +245,8 @@ def fail_on_rank_1():
         ({"TRAIN.MIXUP_ALPHA": 0.2}, r"TRAIN\.MIXUP_ALPHA 0\.2 is not available"),
         ({"TRAIN.AUGMENT": "AutoAugment"}, r"TRAIN\.AUGMENT"),
         ({"FSDP.ENABLED": True}, r"FSDP\.ENABLED"),
+        ({"LAUNCH.MODE": "slurm"}, r"LAUNCH\.MODE 'slurm' is not available"),
+        ({"DATA_LOADER.MODE": "ffcv"}, r"DATA_LOADER\.MODE 'ffcv' is not available"),
         ({"BN.SYNC": True, "DEVICE": "cpu"}, r"BN\.SYNC"),
         ({"TRAIN.DATASET": ""}, r"TRAIN\.DATASET is not set"),
         ({"MODEL.NUM_CLASSES": 12}, r"MODEL\.NUM_CLASSES"),

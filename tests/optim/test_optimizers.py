@@ -81,6 +81,29 @@ def test_every_optimizer_takes_pycls_s_settings_and_lowers_a_loss(name):
     assert ((net(x) - y) ** 2).mean() < 0.05 * first
 
 
+def test_fused_sgd_survives_a_skipped_first_step_and_steps_as_plain_sgd(monkeypatch):
+    """A gradient scaler skips steps; the fused kernel must not go on from memory that nobody wrote."""
+
+    def run(fused, skip):
+        monkeypatch.setattr("pycls.optim._fused", lambda groups: fused)
+        torch.manual_seed(0)
+        net = nn.Linear(64, 64)
+        sgd = build_optimizer(load_cfg(None), net)
+        for number in range(3):
+            for p in net.parameters():
+                p.grad = torch.full_like(p, 0.1)
+            if fused:
+                sgd.found_inf = torch.tensor(float(skip and number == 0))
+                sgd.grad_scale = torch.tensor(1.0)
+            elif skip and number == 0:
+                continue
+            sgd.step()
+        return net.weight.detach()
+
+    for skip in (False, True):
+        assert torch.allclose(run(True, skip), run(None, skip), rtol=1e-6)
+
+
 def test_nesterov_without_momentum_is_a_clear_error():
     with pytest.raises(ValueError, match=r"OPTIM\.NESTEROV"):
         build_optimizer(load_cfg(None, ["OPTIM.MOMENTUM", "0.0"]), nn.Linear(2, 2))
