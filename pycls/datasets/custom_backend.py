@@ -128,8 +128,8 @@ def resize(image: np.ndarray, height: int, width: int, antialias: bool) -> np.nd
     """Resize uint8 (H, W, 3): torch's antialiased kernel equals Pillow's, OpenCV's is plain bilinear."""
     if not antialias:
         return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-    # Dense (1, H, W, 3) memory seen as (1, 3, H, W): torch then writes its result the same way. A crop with gaps between
-    # its rows, or a batch dimension added last, would become planes, and all of it twice as slow.
+    # Dense (1, H, W, 3) memory seen as (1, 3, H, W): torch then writes its result the same way. A crop with gaps
+    # between its rows, or a batch dimension added last, would become planes, and all of it twice as slow.
     batch = torch.from_numpy(np.ascontiguousarray(image))[None].permute(0, 3, 1, 2)
     return F.interpolate(batch, (height, width), mode="bilinear", antialias=True)[0].permute(1, 2, 0).numpy()
 

@@ -128,7 +128,7 @@ def _show(image: torch.Tensor, view: View, box: np.ndarray) -> torch.Tensor:
 
 
 def _resize(image: torch.Tensor, height: int, width: int, antialias: bool) -> torch.Tensor:
-    # Dense (1, H, W, 3) memory seen as (1, 3, H, W) keeps torchvision on its fast path. A crop with gaps between its rows
-    # would become planes, twice as slow.
+    # Dense (1, H, W, 3) memory seen as (1, 3, H, W) keeps torchvision on its fast path. A crop with gaps between its
+    # rows would become planes, twice as slow.
     dense = image.permute(1, 2, 0).contiguous()[None].permute(0, 3, 1, 2)
     return tv.resize(dense, [height, width], antialias=antialias)[0]
