@@ -4,8 +4,8 @@ import os
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the tools set it, before torch is imported
 
-import pytest  # noqa: E402
-import torch  # noqa: E402
+import pytest
+import torch
 
 
 def pytest_collection_modifyitems(items):
