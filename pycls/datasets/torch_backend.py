@@ -1,6 +1,8 @@
 """The torch backend: torchvision decodes, crops and resizes in the worker processes of torch's DataLoader."""
 
+import multiprocessing
 from collections.abc import Generator, Iterator, Sequence
+from multiprocessing.context import BaseContext
 
 import numpy as np
 import torch
@@ -44,6 +46,7 @@ class TorchBackend(FileBackend):
             persistent_workers=num_workers > 0,
             pin_memory=pin_memory and device.type == "cuda",
             worker_init_fn=_prepare_worker,
+            multiprocessing_context=_context() if num_workers > 0 else None,
             generator=torch.Generator(),  # else every epoch would take a number from the global one
         )
 
@@ -63,6 +66,18 @@ class TorchBackend(FileBackend):
 def _prefetch_factor(prefetch: int, num_workers: int) -> int | None:
     """Spread the batches prepared ahead over the workers, rounded up; the DataLoader counts for each worker."""
     return max(1, -(-prefetch // num_workers)) if num_workers > 0 else None
+
+
+def _context() -> BaseContext:
+    """Return how workers start: never as a fork of this process, whose threads (torch, DALI) may hold locks just then.
+
+    A fork server, where there is one, imports torch once and has no threads; forks of it start at once.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 def _prepare_worker(worker: int) -> None:
