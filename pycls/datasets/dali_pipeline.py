@@ -84,10 +84,22 @@ class DaliPipeline:
             self._pipe.feed_input(name, value)
 
 
+_INSTALL = "pip install 'nvidia-dali-cuda130>=2.2'"
+_OLDEST = (2, 2)  # the first whose decoders can leave EXIF orientation alone
+
+
+def _check_version(backend: str) -> None:
+    from nvidia.dali import __version__
+
+    if tuple(int(part) for part in __version__.split(".")[:2]) < _OLDEST:
+        raise ValueError(f"DATA_LOADER.BACKEND: '{backend}' needs a newer NVIDIA DALI than {__version__}: {_INSTALL}")
+
+
 def check_dali(backend: str, device: torch.device) -> None:
-    """Raise ValueError when DALI is not installed, or when "dali_gpu" has no CUDA device."""
+    """Raise ValueError when DALI is not installed or too old, or when "dali_gpu" has no CUDA device."""
     if importlib.util.find_spec("nvidia") is None or importlib.util.find_spec("nvidia.dali") is None:
-        raise ValueError(f"DATA_LOADER.BACKEND: '{backend}' needs NVIDIA DALI: pip install \"pycls[dali]\"")
+        raise ValueError(f"DATA_LOADER.BACKEND: '{backend}' needs NVIDIA DALI: {_INSTALL}")
+    _check_version(backend)
     if backend == "dali_gpu" and device.type != "cuda":
         raise ValueError(
             f"DATA_LOADER.BACKEND: 'dali_gpu' decodes on a CUDA device, but the device is '{device}'; "

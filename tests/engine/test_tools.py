@@ -49,6 +49,16 @@ def test_train_then_test(tmp_path):
     assert tested.returncode == 0 and "355 images" in tested.stdout, tested.stderr
 
 
+def test_torchrun_starts_the_same_training(tmp_path):
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    words = tiny_words(tmp_path, OPTIM__MAX_EPOCH=1, NUM_GPUS=1)
+    command = [*launcher, str(ROOT / "tools/train_net.py"), "--cfg", DIGITS, *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Top-1 accuracy") == 1 and "355 images" in done.stdout
+    assert '"processes": 2' in (tmp_path / "stdout.log").read_text()
+
+
 def test_info_prints_layers_and_totals():
     done = run("info_net.py", "--cfg", "configs/baselines/R-50.yaml")
     assert "4,089,185,256 MACs" in done.stdout and "25,557,032 parameters" in done.stdout

@@ -1,11 +1,15 @@
 """The counter: hand-computed networks, and a model that must not notice being counted."""
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
+from fvcore.nn import FlopCountAnalysis
 from torch import nn
 
+from pycls.core.config import load_cfg
+from pycls.models import build_model
 from pycls.models.complexity import complexity, layer_table
 
 
@@ -77,3 +81,18 @@ def test_counts_in_eval_mode():
 def test_unknown_convention_names_the_known_ones():
     with pytest.raises(ValueError, match=r"'mac', did you mean 'macs'\?"):
         complexity(Tiny(), 15, convention="mac")
+
+
+@pytest.mark.parametrize("name", ["R-50", "EN-B0", "RegNetY-4.0GF"])
+def test_fvcore_counts_the_same(name):
+    """An independent counter: traces a forward pass; it leaves biases of linear layers and convolutions out."""
+    cfg = load_cfg(str(Path(__file__).parents[2] / f"configs/baselines/{name}.yaml"))
+    model = build_model(cfg).eval()
+    analysis = FlopCountAnalysis(model, torch.zeros(1, 3, 224, 224)).unsupported_ops_warnings(False)
+    operators = analysis.uncalled_modules_warnings(False).by_operator()
+    biases = sum(row["acts"] for row in layer_table(model, 224) if bias_of(model, row) is not None)
+    assert operators["conv"] + operators["linear"] + biases == complexity(model, 224)["flops"]
+
+
+def bias_of(model, row):
+    return getattr(model.get_submodule(row["name"]), "bias", None) if row["type"] in ("Conv2d", "Linear") else None
