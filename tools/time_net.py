@@ -8,7 +8,8 @@ from pycls.core.cli import build_parser, run_tool
 DESCRIPTION = """Time the network alone (inference and training, per number format and layout, on synthetic images), the
  data loader alone, and both together; name the bottleneck.
 
-PREC_TIME.WARMUP_ITER and PREC_TIME.NUM_ITER set the iterations; one measurement ends after 20 s in any case."""
+PREC_TIME.WARMUP_ITER and PREC_TIME.NUM_ITER set the iterations; one measurement ends after 20 s in any case. On a
+CPU give a small TRAIN.BATCH_SIZE and TEST.BATCH_SIZE: big networks take minutes a batch there."""
 
 
 def act(cfg, args) -> int:

@@ -161,17 +161,25 @@ def _images(cfg: CfgNode, batch_size: int, device: torch.device, layout: Any) ->
 
 def measure(call: Callable[[], Any], cfg: CfgNode, device: torch.device) -> Timing:
     """Time a call PREC_TIME.NUM_ITER times after PREC_TIME.WARMUP_ITER untimed ones, the device's work included."""
-    for _ in range(max(1, cfg.PREC_TIME.WARMUP_ITER)):
+    for _ in _for_a_while(cfg.PREC_TIME.WARMUP_ITER):
         call()
-    synchronize(device)
+        synchronize(device)
     ms: list[float] = []
-    began = clock.perf_counter()
-    while len(ms) < max(1, cfg.PREC_TIME.NUM_ITER) and (len(ms) < 3 or clock.perf_counter() - began < MAX_SEC):
+    for _ in _for_a_while(cfg.PREC_TIME.NUM_ITER):
         start = clock.perf_counter()
         call()
         synchronize(device)
         ms.append(1000 * (clock.perf_counter() - start))
     return Timing(ms)
+
+
+def _for_a_while(count: int) -> Iterator[int]:
+    """Count up to `count` (at least 1), or until MAX_SEC are over."""
+    began = clock.perf_counter()
+    for number in range(max(1, count)):
+        yield number
+        if clock.perf_counter() - began > MAX_SEC:
+            return
 
 
 def synchronize(device: torch.device) -> None:
@@ -249,8 +257,9 @@ def time_end_to_end(loader: Loader, cfg: CfgNode, device: torch.device) -> tuple
 
 def _rate(call: Callable[[], Any], cfg: CfgNode, device: torch.device) -> float:
     """Return images a second of a call that takes one batch; the device is waited for at the end only."""
-    count, start = 0, clock.perf_counter()
-    while count < max(3, cfg.PREC_TIME.NUM_ITER) and (count < 3 or clock.perf_counter() - start < MAX_SEC):
+    start = clock.perf_counter()
+    count = 0
+    for _ in _for_a_while(cfg.PREC_TIME.NUM_ITER):
         call()
         count += 1
     synchronize(device)
