@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pycls.datasets.dali_backend import DaliBackend
-from pycls.datasets.dali_pipeline import build_feed
+from pycls.datasets.dali_pipeline import build_feed, check_dali
 from tests.datasets.backends import CPU, draw, make_backend, make_view
 
 
@@ -20,7 +20,7 @@ def _build_dali(samples, decoder, device=CPU, view=None):
 def test_without_dali_the_error_says_how_to_install_it(photographs, monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "nvidia.dali" else find(name))
-    with pytest.raises(ValueError, match=r'dali_cpu.*pip install "pycls\[dali\]"'):
+    with pytest.raises(ValueError, match=r"dali_cpu.*pip install 'nvidia-dali-cuda130"):
         _build_dali(photographs, "cpu")
 
 
@@ -78,3 +78,10 @@ def test_the_gpu_decoder_agrees_with_the_custom_backend(photographs, train, anti
     assert difference.mean() < 0.5 and difference.max() < 1.5
     backend.close()
     custom.close()
+
+
+def test_a_dali_that_is_too_old_is_named(monkeypatch):
+    dali = pytest.importorskip("nvidia.dali")
+    monkeypatch.setattr(dali, "__version__", "1.53.0")
+    with pytest.raises(ValueError, match=r"'dali_cpu' needs a newer NVIDIA DALI than 1\.53\.0: pip install"):
+        check_dali("dali_cpu", torch.device("cpu"))
