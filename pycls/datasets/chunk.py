@@ -13,6 +13,16 @@ from pycls.datasets.samples import FileSamples
 
 
 @dataclass(frozen=True)
+class Encoded:
+    """One encoded image and what is to be shown of it."""
+
+    data: bytes  # the whole file
+    header: Header
+    box: np.ndarray  # float64 (4,): top, left, height, width in source pixels
+    flip: bool
+
+
+@dataclass(frozen=True)
 class Chunk:
     """Some encoded images of one batch, in order, with their crop boxes and flips."""
 
@@ -21,6 +31,9 @@ class Chunk:
     headers: list[Header]
     boxes: np.ndarray  # float64 (n, 4): top, left, height, width in source pixels
     flips: np.ndarray  # bool (n,)
+
+    def __getitem__(self, row: int) -> Encoded:
+        return Encoded(self.data[row], self.headers[row], self.boxes[row], bool(self.flips[row]))
 
 
 def read_chunk(samples: FileSamples, view: View, epoch: int, indices: np.ndarray) -> Chunk:

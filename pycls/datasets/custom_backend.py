@@ -7,6 +7,7 @@ to start. A main thread that is busy in Python slows them down; `worker_mode="pr
 from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, wait
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -14,8 +15,9 @@ import torch
 import torch.nn.functional as F
 
 from pycls.datasets import fallback
-from pycls.datasets.chunk import naming, read_chunk
+from pycls.datasets.chunk import Encoded
 from pycls.datasets.file_backend import FileBackend
+from pycls.datasets.fill import Filler
 from pycls.datasets.plan import View, eval_geometry
 from pycls.datasets.samples import FileSamples
 from pycls.datasets.workers import build_workers
@@ -46,7 +48,7 @@ class CustomBackend(FileBackend):
         self._prefetch = max(1, prefetch) if num_workers > 0 else 0
         shape = (self._prefetch + _NUM_HELD, max_batch, view.size, view.size, 3)
         self._slots = allocate(shape, shared=mode == "processes", pinned=pin_memory and device.type == "cuda")
-        self._workers = build_workers(mode, num_workers, Filler(samples, view, self._slots))
+        self._workers = build_workers(mode, num_workers, SlotFiller(Filler(samples, view, show), self._slots))
 
     def close(self) -> None:
         """End the open epoch and the workers."""
@@ -92,21 +94,25 @@ def _cancel(futures: list[Future]) -> None:
     wait(futures)
 
 
-class Filler:
-    """Decode, crop, resize and flip images into their places in a batch; runs in a worker."""
+@dataclass(frozen=True)
+class SlotFiller:
+    """Fill parts of the batches that were allocated; runs in a worker."""
 
-    def __init__(self, samples: FileSamples, view: View, slots: torch.Tensor):
-        self._samples, self._view, self._slots = samples, view, slots
+    fill: Filler
+    slots: torch.Tensor
 
     def __call__(self, slot: int, start: int, epoch: int, indices: np.ndarray) -> None:
         """Write the images of `indices` into `slot` from position `start` on."""
-        chunk = read_chunk(self._samples, self._view, epoch, indices)
-        places = self._slots[slot].numpy()[start:]
-        for row, index in enumerate(indices):
-            with naming(self._samples, index):
-                image = decode(chunk.data[row], chunk.headers[row].common)
-                square = _show(image, self._view, chunk.boxes[row])
-                _write(square, places[row], chunk.flips[row])
+        self.fill(self.slots[slot].numpy()[start:], epoch, indices)
+
+
+def show(view: View, image: Encoded, place: np.ndarray) -> None:
+    """Decode, crop, resize and flip one image into its place."""
+    square = _cut(decode(image.data, image.header.common), view, image.box)
+    if image.flip:
+        cv2.flip(square, 1, dst=place)
+    else:
+        np.copyto(place, square)
 
 
 def decode(data: bytes, common: bool) -> np.ndarray:
@@ -115,7 +121,7 @@ def decode(data: bytes, common: bool) -> np.ndarray:
     return fallback.decode_rgb(data) if image is None else image
 
 
-def _show(image: np.ndarray, view: View, box: np.ndarray) -> np.ndarray:
+def _cut(image: np.ndarray, view: View, box: np.ndarray) -> np.ndarray:
     """Return the (S, S, 3) square of a decoded image, not yet flipped."""
     if view.train:
         top, left, height, width = (int(value) for value in box)
@@ -132,10 +138,3 @@ def resize(image: np.ndarray, height: int, width: int, antialias: bool) -> np.nd
     # between its rows, or a batch dimension added last, would become planes, and all of it twice as slow.
     batch = torch.from_numpy(np.ascontiguousarray(image))[None].permute(0, 3, 1, 2)
     return F.interpolate(batch, (height, width), mode="bilinear", antialias=True)[0].permute(1, 2, 0).numpy()
-
-
-def _write(square: np.ndarray, place: np.ndarray, flip: bool) -> None:
-    if flip:
-        cv2.flip(square, 1, dst=place)
-    else:
-        np.copyto(place, square)

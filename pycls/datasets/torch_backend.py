@@ -12,8 +12,9 @@ from torchvision.transforms.v2 import functional as tv
 
 from pycls.datasets import fallback
 from pycls.datasets.child import prepare_child
-from pycls.datasets.chunk import naming, read_chunk
+from pycls.datasets.chunk import Encoded
 from pycls.datasets.file_backend import FileBackend, check_worker_mode
+from pycls.datasets.fill import Filler
 from pycls.datasets.plan import View, eval_geometry
 from pycls.datasets.samples import FileSamples
 
@@ -38,7 +39,7 @@ class TorchBackend(FileBackend):
         check_worker_mode("torch", worker_mode, "processes")
         self._requests = Requests()
         self._loader = DataLoader(
-            BatchDataset(samples, view),
+            BatchDataset(Filler(samples, view, show)),
             sampler=self._requests,
             batch_size=None,  # the dataset gives whole batches: no copy to put one together
             num_workers=num_workers,
@@ -103,24 +104,25 @@ class BatchDataset(Dataset[torch.Tensor | ValueError]):
     An error about a file is returned, not raised: the DataLoader would bury its sentence in a traceback.
     """
 
-    def __init__(self, samples: FileSamples, view: View):
-        self._samples, self._view = samples, view
+    def __init__(self, fill: Filler):
+        self._fill = fill
 
     def __getitem__(self, request: Request) -> torch.Tensor | ValueError:
+        epoch, indices = request
+        size = self._fill.view.size
+        batch = torch.empty((len(indices), size, size, 3), dtype=torch.uint8)
         try:
-            return self._batch(*request)
+            self._fill(batch.numpy(), epoch, indices)
         except ValueError as error:
             return error
-
-    def _batch(self, epoch: int, indices: np.ndarray) -> torch.Tensor:
-        chunk = read_chunk(self._samples, self._view, epoch, indices)
-        batch = torch.empty((len(indices), self._view.size, self._view.size, 3), dtype=torch.uint8)
-        for row, index in enumerate(indices):
-            with naming(self._samples, index):
-                image = decode(chunk.data[row], chunk.headers[row].common)
-                square = _show(image, self._view, chunk.boxes[row])
-                batch[row] = (tv.horizontal_flip(square) if chunk.flips[row] else square).permute(1, 2, 0)
         return batch
+
+
+def show(view: View, image: Encoded, place: np.ndarray) -> None:
+    """Decode, crop, resize and flip one image into its place."""
+    square = _cut(decode(image.data, image.header.common), view, image.box)
+    square = tv.horizontal_flip(square) if image.flip else square
+    torch.from_numpy(place).copy_(square.permute(1, 2, 0))
 
 
 def decode(data: bytes, common: bool) -> torch.Tensor:
@@ -133,7 +135,7 @@ def decode(data: bytes, common: bool) -> torch.Tensor:
     return torch.from_numpy(fallback.decode_rgb(data)).permute(2, 0, 1)
 
 
-def _show(image: torch.Tensor, view: View, box: np.ndarray) -> torch.Tensor:
+def _cut(image: torch.Tensor, view: View, box: np.ndarray) -> torch.Tensor:
     """Return the (3, S, S) square of a decoded image, not yet flipped."""
     if view.train:
         top, left, height, width = (int(value) for value in box)
