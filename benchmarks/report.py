@@ -1,20 +1,20 @@
 """Describe the machine, and keep one section of a Markdown file up to date."""
 
 import datetime
-import os
 import platform
 from importlib import metadata
 from pathlib import Path
+
+from pycls.core.cores import usable_cores
 
 _PACKAGES = ("torch", "torchvision", "opencv-python-headless", "nvidia-dali-cuda130", "nvidia-dali-cuda120", "pillow")
 
 
 def describe_machine() -> str:
     """Return date, processor, cores in use and versions in one sentence each."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = ", ".join(f"{name} {version}" for name in _PACKAGES if (version := _version(name)))
     today = datetime.date.today().strftime("%d %B %Y")
-    return f"{today}. {cores} cores of {_processor()}. Python {platform.python_version()}, {versions}."
+    return f"{today}. {usable_cores()} cores of {_processor()}. Python {platform.python_version()}, {versions}."
 
 
 def write_section(path: Path, name: str, text: str) -> None:

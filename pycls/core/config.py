@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import yaml
 from yacs.config import CfgNode
 
-from pycls.core.defaults import CHOICES, IGNORED, RENAMED, TABLES, default_cfg
+from pycls.core.defaults import CHOICES, IGNORED, IMPLIED, RENAMED, TABLES, default_cfg
 from pycls.core.tables import did_you_mean
 
 
@@ -149,6 +149,10 @@ def _apply(cfg: CfgNode, setting: Setting) -> None:
     if found is not None:
         section, name = found
         section[name] = _convert(value, section[name], where, key)
+    if key in IMPLIED:
+        implied, its_value = IMPLIED[key]
+        section, name = _find(cfg, implied, where, its_value)
+        section[name] = its_value
 
 
 def _is_ignored(key: str) -> bool:

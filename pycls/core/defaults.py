@@ -155,11 +155,13 @@ _TREE = {
     },
     "DATA_LOADER": {
         "BACKEND": "auto",  # [ours] auto, custom (OpenCV), torch (torchvision), dali_cpu, dali_gpu, memory (array data)
-        "NUM_WORKERS": 8,  # threads or processes that decode, for each process
+        "NUM_WORKERS": 8,  # threads or processes that decode, for each process; counts only where it is set
+        "AUTO_WORKERS": True,  # [ours] instead: usable cores / processes on this node; setting NUM_WORKERS turns it off
         "PIN_MEMORY": True,  # page-locked host batches (CUDA only)
         "MODE": "pytorch",  # pycls's switch; its other value, ffcv, is not available: use BACKEND
         "PREFETCH": 3,  # [ours] batches prepared ahead
         "WORKER_MODE": "auto",  # [ours] custom backend: threads, processes, auto
+        "CHANNEL_ORDER": "RGB",  # [ours] RGB and nothing else; weights of pycls, made for BGR, are turned when loaded
         "ANTIALIAS": True,  # [ours] Pillow's triangle filter; False: plain bilinear, as pycls
     },
     "CUDNN": {
@@ -224,6 +226,7 @@ CHOICES = {
     "DATA_LOADER.BACKEND": ("auto", "custom", "torch", "dali_cpu", "dali_gpu", "memory"),
     "DATA_LOADER.MODE": ("pytorch", "ffcv"),
     "DATA_LOADER.WORKER_MODE": ("auto", "threads", "processes"),
+    "DATA_LOADER.CHANNEL_ORDER": ("RGB",),
     "LOG.TENSORBOARD": ("auto", "on", "off"),
     "LOG_DEST": ("stdout", "file"),
     "LAUNCH.MODE": ("local", "slurm", "submitit_local"),
@@ -246,6 +249,9 @@ RENAMED = {
     "TRAIN.AMP": "TRAIN.MIXED_PRECISION",
     "DETERMINSTIC": "CUDNN.DETERMINISTIC",
 }
+
+# Setting the first key sets the second one to this value; what is set later wins.
+IMPLIED = {"DATA_LOADER.NUM_WORKERS": ("DATA_LOADER.AUTO_WORKERS", False)}
 
 # Keys of pycls and pytorch-cls that mean nothing here: accepted with a warning that says what to use instead.
 IGNORED = {

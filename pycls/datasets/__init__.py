@@ -71,7 +71,9 @@ def build_loader(cfg: CfgNode, phase: str, device: torch.device) -> Loader:
     if phase == "train" and len(samples) < batch_size:
         raise ValueError(f"TRAIN.BATCH_SIZE {batch_size} is more than the {len(samples)} training images")
     view = _array_view(cfg, phase, dataset) if dataset.im_size else build_view(cfg, phase)
-    backend = pick(BACKENDS, _backend_name(cfg, samples), "DATA_LOADER.BACKEND")
+    backend = pick(
+        BACKENDS, backend_name(cfg.DATA_LOADER.BACKEND, isinstance(samples, ArraySamples)), "DATA_LOADER.BACKEND"
+    )
     return Loader(
         samples,
         view,
@@ -101,9 +103,8 @@ def _array_view(cfg: CfgNode, phase: str, dataset: Dataset) -> View:
     return replace(build_view(cfg, "train"), train=phase == "train", border=colour)
 
 
-def _backend_name(cfg: CfgNode, samples: Samples) -> str:
-    """Return the backend to use; array data and files have different ones."""
-    name, is_array = cfg.DATA_LOADER.BACKEND, isinstance(samples, ArraySamples)
+def backend_name(name: str, is_array: bool) -> str:
+    """Return the backend that DATA_LOADER.BACKEND means; array data and files have different ones."""
     if name == "auto":
         return "memory" if is_array else "custom"
     if is_array and name != "memory":

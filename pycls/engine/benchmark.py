@@ -14,6 +14,7 @@ from yacs.config import CfgNode
 
 from pycls.core.logging import get_logger, json_line
 from pycls.datasets import build_loader
+from pycls.datasets.backends import count_workers
 from pycls.datasets.loader import Batch, Loader
 from pycls.engine.precision import DTYPES, Precision, pick_precision
 from pycls.engine.result import Result
@@ -207,7 +208,7 @@ def time_data(cfg: CfgNode, device: torch.device) -> dict[str, Any]:
     logger.info(
         "Loader alone (%s, %d workers): %.1f images/s",
         cfg.DATA_LOADER.BACKEND,
-        cfg.DATA_LOADER.NUM_WORKERS,
+        _num_workers(cfg),
         loader_rate,
     )
     logger.info("Network alone, as configured: %.1f images/s", compute)
@@ -276,7 +277,11 @@ def _warm_batches(loader: Loader, cfg: CfgNode) -> Iterator[Batch]:
 
 def _num_ahead(cfg: CfgNode) -> int:
     """Return how many batches a loader may hold ready: each worker one (torch), or PREFETCH."""
-    return max(cfg.DATA_LOADER.PREFETCH, cfg.DATA_LOADER.NUM_WORKERS) + 1
+    return max(cfg.DATA_LOADER.PREFETCH, _num_workers(cfg)) + 1
+
+
+def _num_workers(cfg: CfgNode) -> int:
+    return count_workers(cfg.DATA_LOADER.AUTO_WORKERS, cfg.DATA_LOADER.NUM_WORKERS)
 
 
 def _flat(details: dict[str, Any], prefix: str = "") -> dict[str, Any]:

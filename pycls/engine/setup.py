@@ -11,8 +11,10 @@ from yacs.config import CfgNode
 
 from pycls.core import distributed
 from pycls.core.config import check_divisible, dump_cfg
+from pycls.core.cores import usable_cores
 from pycls.core.defaults import default_cfg
 from pycls.core.logging import get_logger, setup_logging
+from pycls.datasets import DATASETS, backend_name
 
 logger = get_logger(__name__)
 
@@ -73,11 +75,6 @@ def setup_process(cfg: CfgNode) -> torch.device:
     return device
 
 
-def usable_cores() -> int:
-    """Return the number of cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def check_ranks_agree(cfg: CfgNode, num_train: int, num_test: int) -> None:
     """Raise RuntimeError naming the process whose config, data or torch differs from the main process's."""
     mine = {"config": dump_cfg(cfg), "training images": num_train, "test images": num_test, "torch": torch.__version__}
@@ -115,11 +112,12 @@ def environment() -> dict[str, Any]:
 
 def pixel_contract(cfg: CfgNode) -> dict[str, Any]:
     """Return how images become pixels, which a checkpoint keeps."""
+    dataset = cfg.TRAIN.DATASET or cfg.TEST.DATASET
     return {
-        "channels": "RGB",
-        "backend": cfg.DATA_LOADER.BACKEND,
+        "channels": cfg.DATA_LOADER.CHANNEL_ORDER,
+        "backend": backend_name(cfg.DATA_LOADER.BACKEND, DATASETS[dataset].im_size is not None),
         "antialias": cfg.DATA_LOADER.ANTIALIAS,
         "train_im_size": cfg.TRAIN.IM_SIZE,
         "test_im_size": cfg.TEST.IM_SIZE,
-        "dataset": cfg.TRAIN.DATASET,
+        "dataset": dataset,
     }

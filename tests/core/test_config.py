@@ -186,3 +186,19 @@ def test_shipped_files_load_without_a_warning_and_have_a_header(path):
     text = path.read_text()
     assert text.startswith("#") and "tools/" in text, "a header says what it is and how to run it"
     assert len(text.splitlines()) <= 50
+
+
+def test_workers_are_counted_unless_they_are_set(tmp_path):
+    saved = tmp_path / "config.yaml"
+    assert load_cfg(None).DATA_LOADER.AUTO_WORKERS
+    saved.write_text(dump_cfg(load_cfg(None)))
+    assert load_cfg(str(saved)).DATA_LOADER.AUTO_WORKERS
+    given = load_cfg(str(saved), ["DATA_LOADER.NUM_WORKERS", "8"])
+    assert not given.DATA_LOADER.AUTO_WORKERS
+    saved.write_text(dump_cfg(given))
+    assert not load_cfg(str(saved)).DATA_LOADER.AUTO_WORKERS
+
+
+def test_there_is_one_channel_order():
+    with pytest.raises(ValueError, match=r"CHANNEL_ORDER.*RGB"):
+        load_cfg(None, ["DATA_LOADER.CHANNEL_ORDER", "BGR"])

@@ -1,0 +1,57 @@
+"""How many processor cores and threads this process may have: affinity, and the limits of a container (cgroup)."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+_MOUNT = Path("/sys/fs/cgroup")
+_MEMBERSHIP = Path("/proc/self/cgroup")
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may keep busy, at least 1."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cgroup_cores()
+    return allowed if quota is None else max(1, min(allowed, int(quota)))
+
+
+def cgroup_cores(mount: Path = _MOUNT, membership: Path = _MEMBERSHIP) -> float | None:
+    """Return the tightest processor quota on this process in cores, versions 1 and 2 of cgroups; None without one."""
+    quotas = []
+    for folder in cgroup_folders("cpu", mount, membership):
+        words = (
+            _read(folder / "cpu.max") or f"{_read(folder / 'cpu.cfs_quota_us')} {_read(folder / 'cpu.cfs_period_us')}"
+        )
+        quota, _, period = words.partition(" ")
+        if quota.isdigit() and period.isdigit():
+            quotas.append(int(quota) / int(period))
+    return min(quotas, default=None)
+
+
+def free_threads(mount: Path = _MOUNT, membership: Path = _MEMBERSHIP) -> int | None:
+    """Return how many more threads and processes the cgroups of this process may hold; None without a limit."""
+    room = []
+    for folder in cgroup_folders("pids", mount, membership):
+        limit, current = _read(folder / "pids.max"), _read(folder / "pids.current")
+        if limit.isdigit() and current.isdigit():
+            room.append(int(limit) - int(current))
+    return min(room, default=None)
+
+
+def cgroup_folders(controller: str, mount: Path, membership: Path) -> Iterator[Path]:
+    """Yield the folder of this process's group and those of all groups around it, as far as they can be seen."""
+    for line in _read(membership).splitlines():
+        _, controllers, group = line.split(":", 2)
+        if controllers and controller not in controllers.split(","):
+            continue
+        top = mount / controllers if controllers else mount  # version 1 has a tree for each controller
+        inner = top / group.lstrip("/")
+        yield from (folder for folder in (inner, *inner.parents) if folder.is_relative_to(top) and folder.is_dir())
+
+
+def _read(file: Path) -> str:
+    """Return the text of a file, empty if it cannot be read."""
+    try:
+        return file.read_text().strip()
+    except OSError:
+        return ""

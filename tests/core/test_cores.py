@@ -1,0 +1,63 @@
+"""Core and thread limits against control groups laid out as Linux shows them."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from pycls.core.cores import cgroup_cores, free_threads, usable_cores
+
+
+def _groups(tmp_path, membership, files):
+    """Write a mount with control files and the process's membership; return both."""
+    mount, own = tmp_path / "cgroup", tmp_path / "membership"
+    mount.mkdir()
+    for name, text in files.items():
+        (mount / name).parent.mkdir(parents=True, exist_ok=True)
+        (mount / name).write_text(text)
+    own.write_text(membership)
+    return mount, own
+
+
+@pytest.mark.parametrize(
+    ("membership", "files", "cores"),
+    [
+        ("0::/\n", {"cpu.max": "150000 100000\n"}, 1.5),
+        ("0::/\n", {"cpu.max": "max 100000\n"}, None),
+        ("0::/pod/box\n", {"pod/cpu.max": "400000 100000", "pod/box/cpu.max": "max 100000"}, 4.0),
+        ("0::/pod/box\n", {"pod/cpu.max": "400000 100000", "pod/box/cpu.max": "50000 100000"}, 0.5),
+        ("0::/not/visible/from/here\n", {"cpu.max": "200000 100000"}, 2.0),
+        (
+            "4:memory:/a\n3:cpu,cpuacct:/docker/1\n0::/\n",
+            {"cpu,cpuacct/docker/1/cpu.cfs_quota_us": "300000", "cpu,cpuacct/docker/1/cpu.cfs_period_us": "100000"},
+            3.0,
+        ),
+        (
+            "3:cpu:/docker/1\n",
+            {"cpu/docker/1/cpu.cfs_quota_us": "-1", "cpu/docker/1/cpu.cfs_period_us": "100000"},
+            None,
+        ),
+        ("", {}, None),
+    ],
+)
+def test_the_tightest_processor_quota_counts(tmp_path, membership, files, cores):
+    assert cgroup_cores(*_groups(tmp_path, membership, files)) == cores
+
+
+def test_the_fullest_group_limits_threads(tmp_path):
+    files = {"pids.max": "max", "pod/pids.max": "1000", "pod/pids.current": "900", "pod/box/pids.max": "500"}
+    files |= {"pod/box/pids.current": "30"}
+    assert free_threads(*_groups(tmp_path, "0::/pod/box\n", files)) == 100
+
+
+def test_no_group_is_no_limit(tmp_path):
+    assert free_threads(tmp_path / "none", tmp_path / "nothing") is None
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no processor affinity here")
+def test_a_process_pinned_to_one_core_has_one():
+    code = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+    code += "from pycls.core.cores import usable_cores; print(usable_cores())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "1" and usable_cores() >= 1
