@@ -1,0 +1,92 @@
+"""How far threads carry: the custom backend's own Python on a machine with as many cores as it has threads.
+
+    python -m benchmarks.threads                    # about a minute; writes its section of benchmarks/RESULTS.md
+
+Decoding lets go of Python's lock; reading files, planning and handing out work hold it, and can only happen once at a
+time. Here decoding is replaced by a sleep of the same length, which lets go of the lock and takes no core: so many
+cores can be played on few. What is left of the linear speed shows where the lock becomes the limit.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+
+from benchmarks.photos import write_photos
+from benchmarks.report import describe_machine, write_section
+from pycls.datasets.chunk import Encoded
+from pycls.datasets.fill import Filler
+from pycls.datasets.folder import load_folder
+from pycls.datasets.plan import View, epoch_order
+from pycls.datasets.samples import FileSamples
+from pycls.datasets.workers import ThreadWorkers
+
+_TARGET = Path(__file__).with_name("RESULTS.md")
+_CORES = (1, 2, 4, 8, 16, 32, 64)
+_SECONDS = 3.0
+_VIEW = View(True, 224, 256, (0.08, 1.0), (3 / 4, 4 / 3), 0.5, "torchvision", True, seed=0)
+
+
+class Sleep:
+    """Stand in for decoding: so many seconds without Python's lock and without a core."""
+
+    def __init__(self, seconds: float):
+        self.seconds = seconds
+
+    def __call__(self, view: View, image: Encoded, place: np.ndarray) -> None:
+        """Sleep."""
+        time.sleep(self.seconds)
+
+
+def time_threads(samples: FileSamples, num_threads: int, decode_ms: float, chunk_size: int = 16) -> float:
+    """Return images/s of so many threads that each have a core of their own."""
+    fill = Filler(samples, _VIEW, Sleep(decode_ms / 1000))
+    places = np.empty((chunk_size, 1), np.uint8)
+    workers = ThreadWorkers(lambda indices: fill(places, 0, indices), num_threads)
+    order = epoch_order(0, 0, len(samples))
+    chunks = [order[start : start + chunk_size] for start in range(0, len(order) - chunk_size, chunk_size)]
+    count = int(_SECONDS * num_threads * 1000 / decode_ms / chunk_size) + num_threads
+    start = time.perf_counter()
+    for future in [workers.submit(chunks[number % len(chunks)]) for number in range(count)]:
+        future.result()
+    seconds = time.perf_counter() - start
+    workers.close()
+    return count * chunk_size / seconds
+
+
+def table(samples: FileSamples, decode_ms: float, rounds: int) -> str:
+    """Return a Markdown table: cores, images/s, part of the linear speed."""
+    lines = ["| threads = cores | images/s | of linear |", "| ---: | ---: | ---: |"]
+    for cores in _CORES:
+        speed = median(time_threads(samples, cores, decode_ms) for _ in range(rounds))
+        lines.append(f"| {cores} | {speed:.0f} | {100 * speed * decode_ms / 1000 / cores:.0f} % |")
+        print(lines[-1], flush=True)
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--decode-ms", type=float, default=0.9, help="decoding and resizing of one image, ms of a core")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--print-only", action="store_true", help="leave RESULTS.md as it is")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    folder = Path(tempfile.gettempdir()) / "pycls_photos_threads"
+    write_photos(folder / "train", 320)
+    text = (
+        "## How far threads carry\n\n"
+        f"{table(load_folder(folder, 'train'), arguments.decode_ms, arguments.rounds)}\n\n"
+        f"`custom` with threads; decoding is played by a sleep of {arguments.decode_ms} ms (benchmarks/threads.py says "
+        f"why). Command: `python -m benchmarks.threads --decode-ms {arguments.decode_ms}`. {describe_machine()}"
+    )
+    if not arguments.print_only:
+        write_section(_TARGET, "threads", text)
+
+
+if __name__ == "__main__":
+    main()
