@@ -205,9 +205,7 @@ def build_rand_augment(name: AugmentName, size: int, dataset: str) -> Choice:
             f"{name.magnitude:g}; {_other_scale(name.magnitude)}"
         )
     if name.prob != 1:
-        raise ValueError(
-            "TRAIN.AUGMENT: P is known to pycls's RandAugment only; set TRAIN.AUGMENT_OPS pycls or drop it"
-        )
+        raise ValueError("TRAIN.AUGMENT: torchvision's RandAugment has no P; drop it, or set TRAIN.AUGMENT_OPS pycls")
     return Choice(OPS, tuple((_at(op, level),) for op in rand_space(size).values()), num_picks=name.num_ops)
 
 

@@ -1,4 +1,4 @@
-"""Turn uint8 batches into normalised floats on the training device: mean, std, lighting and erasing exist once, here."""
+"""Turn uint8 batches into normalised floats on the training device: mean, std, lighting, erasing exist once, here."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""What is shown when: order, crops, flips, augmentation, lighting and erasing as pure functions of (seed, epoch, sample index).
+"""What is shown when: order, crops, flips and every other draw as pure functions of (seed, epoch, sample index).
 
 Every backend asks here, so all of them show the same crops, for any number of workers and GPUs, and a run continues at
 any step from two integers.
