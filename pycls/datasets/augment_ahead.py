@@ -1,7 +1,7 @@
 """Augment whole batches on the host, one batch ahead: for backends whose pixels do not come out of our own workers."""
 
 from collections.abc import Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -49,22 +49,21 @@ class AheadAugmenter:
         The `batches` must be nobody else's: those in host memory are changed in place.
         """
         in_hand: Started | None = None
-        try:
-            with closing(batches):
-                for indices in index_batches:
-                    try:
-                        coming = self._start(epoch, indices, next(batches))
-                    except (ValueError, RuntimeError):
-                        if in_hand is not None:
-                            yield in_hand.finished()
-                        raise
-                    if in_hand is not None:
-                        yield in_hand.finished()
-                    in_hand = coming
+        failure: Exception | None = None
+        with closing(batches):
+            for indices in index_batches:
+                try:
+                    coming = self._start(epoch, indices, next(batches))
+                except (ValueError, RuntimeError) as error:
+                    failure = error
+                    break
+                if in_hand is not None:
+                    yield in_hand.finished()
+                in_hand = coming
             if in_hand is not None:
                 yield in_hand.finished()
-        finally:
-            wait(in_hand.parts if in_hand is not None else ())
+        if failure is not None:
+            raise failure
 
     def _start(self, epoch: int, indices: np.ndarray, batch: torch.Tensor) -> Started:
         """Bring a batch to the host and hand a share of it to each thread."""

@@ -1,6 +1,6 @@
 """From uniform numbers to operations: the laws by which AutoAugment and its relatives choose."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,6 +11,8 @@ from torchvision.transforms.v2 import functional as tv
 
 from pycls.datasets.draws import Stream
 
+Pixels = Image.Image | torch.Tensor  # RGB: a Pillow image, or uint8 (1, 3, H, W)
+Operator = Callable[[Pixels, float], Pixels]
 Step = tuple[str, float]  # name of an operator and its value, in the operator's own unit
 
 
@@ -27,7 +29,7 @@ class Op(NamedTuple):
 class Choice:
     """Choose one of some programs, each a sequence of operations, `num_picks` times."""
 
-    ops: Mapping  # operators by name: (image, value) -> image
+    ops: Mapping[str, Operator]
     programs: tuple[tuple[Op, ...], ...]  # all of one length
     num_picks: int = 1
 
@@ -64,7 +66,7 @@ def _value(op: Op, which: float, sign: float) -> float:
     return -value if op.signed and sign < 0.5 else value
 
 
-def run(ops: Mapping, steps: list[Step], image: Image.Image | torch.Tensor) -> Image.Image | torch.Tensor:
+def run(ops: Mapping[str, Operator], steps: list[Step], image: Pixels) -> Pixels:
     """Apply operations in order."""
     for name, value in steps:
         image = ops[name](image, value)
