@@ -1,9 +1,8 @@
 """Augment finished squares: what TRAIN.AUGMENT and TRAIN.COLOR_JITTER do to pixels, the same in every backend.
 
-Each image's operations are functions of (seed, epoch, sample index) and run on the host with Pillow.
+Each image's operations are functions of (seed, epoch, sample index) and run on the host, with Pillow.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,10 +10,6 @@ import numpy as np
 from PIL import Image
 from yacs.config import CfgNode
 
-from pycls.core.augment_name import AugmentName, parse_augment
-from pycls.core.tables import did_you_mean, pick
-from pycls.datasets import augment_pycls, augment_torchvision
-from pycls.datasets.color_jitter import ColorJitter
 from pycls.datasets.draws import Stream, uniforms
 
 
@@ -26,13 +21,6 @@ class Stage(Protocol):
 
     def __call__(self, image: Image.Image, draws: np.ndarray) -> Image.Image:
         """Apply what the uniform numbers (num_draws,) say; the same object comes back when that is nothing."""
-
-
-# Policies of each operator set: (name, side in pixels, data set) -> stage.
-OP_SETS: dict[str, dict[str, Callable[[AugmentName, int, str], Stage]]] = {
-    "torchvision": augment_torchvision.POLICIES,
-    "pycls": augment_pycls.POLICIES,
-}
 
 
 @dataclass(frozen=True)
@@ -56,21 +44,17 @@ class Augmentation:
 
 
 def build_augmentation(cfg: CfgNode) -> Augmentation | None:
-    """Build what TRAIN.AUGMENT and TRAIN.COLOR_JITTER ask for, None if nothing; ValueError for what does not exist."""
+    """Build what TRAIN.AUGMENT and TRAIN.COLOR_JITTER ask for, None if nothing; ValueError for what does not exist.
+
+    The stages import torchvision, which takes a second, so they are imported only where there is one.
+    """
     stages: list[Stage] = []
-    name = parse_augment(cfg.TRAIN.AUGMENT)
-    if name is not None:
-        stages.append(_build_policy(name, cfg))
+    if cfg.TRAIN.AUGMENT:
+        from pycls.datasets.augment_policies import build_policy
+
+        stages.append(build_policy(cfg))
     if any(cfg.TRAIN.COLOR_JITTER):
-        stages.append(ColorJitter(tuple(float(value) for value in cfg.TRAIN.COLOR_JITTER)))
+        from pycls.datasets.color_jitter import ColorJitter
+
+        stages.append(ColorJitter(tuple(float(strength) for strength in cfg.TRAIN.COLOR_JITTER)))
     return Augmentation(tuple(stages)) if stages else None
-
-
-def _build_policy(name: AugmentName, cfg: CfgNode) -> Stage:
-    table = pick(OP_SETS, cfg.TRAIN.AUGMENT_OPS, "TRAIN.AUGMENT_OPS")
-    if name.policy not in table:
-        raise ValueError(
-            f"TRAIN.AUGMENT: {cfg.TRAIN.AUGMENT_OPS} has no {name.policy}{did_you_mean(name.policy, table)} "
-            f"(it has {' and '.join(table)}); set TRAIN.AUGMENT_OPS torchvision for all four"
-        )
-    return table[name.policy](name, cfg.TRAIN.IM_SIZE, cfg.TRAIN.DATASET)
