@@ -1,6 +1,6 @@
 """Array data on the device: shifted crops and flips as one indexing operation a batch, no workers and no copies.
 
-Only augmentation (TRAIN.AUGMENT, TRAIN.COLOR_JITTER) takes the batch through the host.
+With augmentation (TRAIN.AUGMENT, TRAIN.COLOR_JITTER), which is done on the host, the images stay there.
 """
 
 from collections.abc import Generator, Sequence
@@ -15,13 +15,13 @@ from pycls.datasets.samples import ArraySamples
 
 
 class MemoryBackend:
-    """Holds all images on the device and cuts batches out of them."""
+    """Holds all images, on the device if it can, and cuts batches out of them."""
 
     def __init__(self, samples: ArraySamples, view: View, *, device: torch.device):
-        self.view, self.device = view, device
-        images = torch.from_numpy(samples.images).to(device)
+        self._augmenter = build_augmenter(view, num_threads=1)  # small images keep Python busy: more would not help
+        self.view, self.device = view, device if self._augmenter is None else torch.device("cpu")
+        images = torch.from_numpy(samples.images).to(self.device)
         self.images = _padded(images, view.padding, view.border) if view.train else images
-        self._augmenter = build_augmenter(view, num_threads=1)  # Python is what small images take: one thread does it
 
     def batches(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
         """Yield uint8 RGB (B, S, S, 3) for each index array, in order: on the device, augmented ones on the host."""
