@@ -1,5 +1,6 @@
 """Every backend augments alike: the squares of the plain backend, passed through the same operations."""
 
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 
 from pycls.core.config import load_cfg
 from pycls.datasets.augment import build_augmentation
+from pycls.datasets.augment_policies import OP_SETS
 from pycls.datasets.memory_backend import MemoryBackend
 from pycls.datasets.plan import View
 from pycls.datasets.samples import ArraySamples
@@ -84,6 +86,18 @@ def test_the_memory_backend_augments_and_keeps_its_images(channels):
     augmented.close()
 
 
+@pytest.mark.gpu
+@pytest.mark.dali
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_dali_gpu_shows_its_plain_squares_augmented(photographs):
+    options = {"device": torch.device("cuda"), "decoder": "gpu"}
+    plain, augmented = (make_backend("dali_cpu", photographs, view, 2, **options) for view in (PLAIN, VIEW))
+    assert np.array_equal(draw(augmented, 0, BATCHES), _expected(draw(plain, 0, BATCHES), 0))
+    plain.close()
+    augmented.close()
+
+
+@pytest.mark.dali
 def test_an_epoch_left_open_ends_cleanly(photographs):
     backend = make_backend("dali_cpu", photographs, VIEW)
     for _ in backend.batches(0, [np.array(batch) for batch in BATCHES]):
@@ -108,20 +122,16 @@ def test_an_augmentation_depends_on_seed_epoch_and_sample_only():
 
 def test_global_random_numbers_are_left_alone(photographs):
     before = torch.get_rng_state()
-    backend = make_backend("custom", photographs, replace(VIEW, augment=build_augmentation(_cfg("AugMix"))), 0)
-    draw(backend, 0, BATCHES)
+    augmix = build_augmentation(load_cfg(None, ["TRAIN.AUGMENT", "AugMix", "TRAIN.IM_SIZE", str(SIZE)]))
+    draw(make_backend("custom", photographs, replace(VIEW, augment=augmix), 0), 0, BATCHES)
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def _cfg(name):
-    return load_cfg(None, ["TRAIN.AUGMENT", name, "TRAIN.IM_SIZE", str(SIZE)])
-
-
-@pytest.mark.parametrize("name", ["AutoAugment", "RandAugment_N2_M9", "TrivialAugment", "AugMix"])
-def test_every_policy_changes_photographs_and_travels_to_processes(name, photographs):
-    import pickle
-
-    view: View = pickle.loads(pickle.dumps(replace(PLAIN, augment=build_augmentation(_cfg(name)))))
+@pytest.mark.parametrize(("ops", "name"), [(ops, name) for ops, table in OP_SETS.items() for name in table])
+def test_every_policy_changes_photographs_and_travels_to_processes(ops, name, photographs):
+    name += "_N2_M1" if name == "RandAugment" else ""
+    cfg = load_cfg(None, ["TRAIN.AUGMENT", name, "TRAIN.AUGMENT_OPS", ops, "TRAIN.IM_SIZE", str(SIZE)])
+    view: View = pickle.loads(pickle.dumps(replace(PLAIN, augment=build_augmentation(cfg))))
     plain, augmented = (make_backend("custom", photographs, v, 0) for v in (PLAIN, view))
     changed = (draw(augmented, 0, BATCHES) != draw(plain, 0, BATCHES)).any(axis=(1, 2, 3))
-    assert changed.mean() > 0.5
+    assert changed.mean() > 0.2  # magnitude 1 of 30 leaves many as they are
