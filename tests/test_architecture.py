@@ -23,6 +23,11 @@ def test_optional_packages_are_not_imported_before_they_are_needed():
     assert python(code).strip() == "[]"
 
 
+def test_torchvision_takes_a_second_and_is_imported_by_runs_that_use_it_only():
+    code = "import sys, pycls.engine, pycls.datasets.custom_backend; print('torchvision' in sys.modules)"
+    assert python(code).strip() == "False"
+
+
 def test_the_command_line_answers_without_torch():
     assert python("import sys, pycls.core.cli; print('torch' in sys.modules)").strip() == "False"
 

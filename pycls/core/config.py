@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import yaml
 from yacs.config import CfgNode
 
+from pycls.core.augment_name import parse_augment
 from pycls.core.defaults import CHOICES, IGNORED, IMPLIED, RENAMED, TABLES, default_cfg
 from pycls.core.tables import did_you_mean
 
@@ -237,6 +238,7 @@ def _literals(items: Sequence[Any]) -> list:
 def check_cfg(cfg: CfgNode) -> None:
     """Raise ValueError for choices and combinations that could not run."""
     _check_choices(cfg)
+    parse_augment(cfg.TRAIN.AUGMENT)
     _check_numbers(cfg)
     _check_batches(cfg)
     steps = cfg.OPTIM.STEPS
@@ -283,7 +285,13 @@ def _check_numbers(cfg: CfgNode) -> None:
         pair = leaves[key]
         if len(pair) != 2 or not all(isinstance(v, (int, float)) for v in pair) or not 0 < pair[0] <= pair[1]:
             raise ValueError(f"{key} must be two rising positive numbers, got {pair}")
-    for key in ("TRAIN.HFLIP", "TRAIN.LABEL_SMOOTHING"):
+    jitter = leaves["TRAIN.COLOR_JITTER"]
+    if len(jitter) != 4 or not all(isinstance(v, (int, float)) and v >= 0 for v in jitter) or jitter[3] > 0.5:
+        raise ValueError(
+            "TRAIN.COLOR_JITTER must be four numbers, brightness, contrast, saturation and hue, none negative and "
+            f"hue at most 0.5, got {jitter}"
+        )
+    for key in ("TRAIN.HFLIP", "TRAIN.LABEL_SMOOTHING", "TRAIN.RANDOM_ERASE"):
         if not 0 <= leaves[key] <= 1:
             raise ValueError(f"{key} must lie between 0 and 1, got {leaves[key]}")
 

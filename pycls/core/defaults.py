@@ -137,7 +137,10 @@ _TREE = {
         "MIXUP_ALPHA": 0.0,  # mixup; not available yet, must stay 0 for training
         "CUTMIX_ALPHA": 0.0,  # cutmix; not available yet, must stay 0 for training
         "PCA_STD": 0.1,  # standard deviation of the PCA lighting noise (imagenet only)
-        "AUGMENT": "",  # AutoAugment family; not available yet, must stay empty for training
+        "AUGMENT": "",  # AutoAugment, RandAugment_N2_M9 (M: 0 to 30; pycls's ops: 0 to 1), TrivialAugment, AugMix
+        "AUGMENT_OPS": "torchvision",  # [ours] whose operators and policies: torchvision, pycls (the first two only)
+        "COLOR_JITTER": [0.0, 0.0, 0.0, 0.0],  # [ours] brightness, contrast, saturation, hue (at most 0.5); 0 is off
+        "RANDOM_ERASE": 0.0,  # [ours] probability of emptying a random rectangle, after normalisation
         "CROP_STYLE": "torchvision",  # [ours] law of the random crop: torchvision, or pycls for its own
         "CROP_AREA": [0.08, 1.0],  # [ours] area of the random crop / area of the image
         "CROP_ASPECT": [0.75, 1.3333333333333333],  # [ours] width / height of the random crop
@@ -223,6 +226,7 @@ CHOICES = {
     "TEST.SPLIT": ("train", "val", "test"),
     "TRAIN.AMP_DTYPE": ("bf16", "fp16"),
     "TRAIN.CROP_STYLE": ("torchvision", "pycls"),
+    "TRAIN.AUGMENT_OPS": ("torchvision", "pycls"),
     "DATA_LOADER.BACKEND": ("auto", "custom", "torch", "dali_cpu", "dali_gpu", "memory"),
     "DATA_LOADER.MODE": ("pytorch", "ffcv"),
     "DATA_LOADER.WORKER_MODE": ("auto", "threads", "processes"),
@@ -269,8 +273,8 @@ IGNORED = {
     "DATA_LOADER.WORLD_SIZE": "the number of processes is known",
     "DATA_LOADER.MEMORY_DATA": "use DATA_DIR, a folder in memory for instance",
     "DATA_LOADER.PCA_JITTER": "use TRAIN.PCA_STD",
-    "DATA_LOADER.COLOR_JITTER": "colour jitter is not available",
-    "DATA_LOADER.CUTOUT": "cutout is not available",
+    "DATA_LOADER.COLOR_JITTER": "use TRAIN.COLOR_JITTER with four strengths, such as [0.4, 0.4, 0.4, 0.0]",
+    "DATA_LOADER.CUTOUT": "cutout is not available; TRAIN.RANDOM_ERASE is close to it",
     "RANDOM_OUT_DIR": "use OUT_DIR",
     "SAVE_NAME": "use OUT_DIR",
     "_type": "pycls's log tag",

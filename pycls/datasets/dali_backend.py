@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from pycls.datasets import fallback
+from pycls.datasets.augment_ahead import build_augmenter
 from pycls.datasets.chunk import Chunk, naming, read_chunk
 from pycls.datasets.dali_pipeline import DEPTH, DaliPipeline, Feed, build_feed, check_dali, dummy_image
 from pycls.datasets.file_backend import FileBackend, check_worker_mode
@@ -65,12 +66,15 @@ class DaliBackend(FileBackend):
         self._num_threads, self._prefetch = max(1, num_workers), max(1, prefetch)
         self._device_id = _cuda_index(device) if decoder == "gpu" else None
         self._readers = ThreadPoolExecutor(self._num_threads, thread_name_prefix="pycls-reader")
+        self._augmenter = build_augmenter(view, self._num_threads)
         self._pipeline = self._build_pipeline()
 
     def close(self) -> None:
         """End the open epoch, the readers and the pipeline."""
         super().close()
         self._readers.shutdown(cancel_futures=True)
+        if self._augmenter is not None:
+            self._augmenter.close()
         self._pipeline = None
 
     def _build_pipeline(self) -> DaliPipeline | None:
@@ -79,6 +83,11 @@ class DaliBackend(FileBackend):
         )
 
     def _run(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
+        """Yield the batches; augmented ones are in host memory, since the operations are Pillow's in every backend."""
+        batches = self._decoded(epoch, index_batches)
+        return batches if self._augmenter is None else self._augmenter.run(epoch, index_batches, batches)
+
+    def _decoded(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
         if self._pipeline is None:  # the last one broke
             self._pipeline = self._build_pipeline()
         way = Way(epoch, deque(index_batches))

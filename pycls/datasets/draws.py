@@ -20,6 +20,9 @@ class Stream(IntEnum):
     BOX = 2
     FLIP = 3
     LIGHTING = 4
+    AUGMENT = 6
+    COLOR_JITTER = 7
+    ERASE = 8
 
 
 def uniforms(seed: int, stream: int, epoch: int, indices: np.ndarray, count: int) -> np.ndarray:

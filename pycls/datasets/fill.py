@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pycls.datasets.chunk import Encoded, naming, read_chunk
-from pycls.datasets.plan import View
+from pycls.datasets.plan import View, augment
 from pycls.datasets.samples import FileSamples
 
 # Decodes one image and writes what the view shows of it into its place, uint8 (S, S, 3) RGB.
@@ -27,3 +27,4 @@ class Filler:
         for row, index in enumerate(indices):
             with naming(self.samples, index):
                 self.show(self.view, chunk[row], places[row])
+        augment(self.view, epoch, indices, places[: len(indices)])

@@ -1,4 +1,4 @@
-"""Turn uint8 batches into normalised floats on the training device: mean, std and lighting exist once, here."""
+"""Turn uint8 batches into normalised floats on the training device: mean, std, lighting, erasing exist once, here."""
 
 import numpy as np
 import torch
@@ -24,8 +24,23 @@ class Finish:
         self.bias = (-torch.tensor(mean, dtype=torch.float64) / std_tensor).float().view(1, 3, 1, 1).to(device)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
 
-    def __call__(self, images: torch.Tensor, shift: torch.Tensor | None = None) -> torch.Tensor:
-        """Normalise uint8 RGB (N, S, S, 3) -> float32 (N, 3, S, S); `shift` (N, 3) is added in 0..1 units."""
+    def __call__(
+        self, images: torch.Tensor, shift: torch.Tensor | None = None, erased: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Normalise uint8 RGB (N, S, S, 3) -> float32 (N, 3, S, S).
+
+        `shift` (N, 3) is added in 0..1 units; then the boxes `erased` (N, 4: top, left, height, width) become 0.
+        """
         bias = self.bias if shift is None else self.bias + 255 * self.scale * shift[:, :, None, None]
         pixels = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=self.memory_format)
-        return pixels.mul_(self.scale).add_(bias)
+        pixels = pixels.mul_(self.scale).add_(bias)
+        return pixels if erased is None else pixels.masked_fill_(_inside(erased, pixels.shape[-1])[:, None], 0)
+
+
+def _inside(boxes: torch.Tensor, size: int) -> torch.Tensor:
+    """Tell which pixels of a square lie in its box, (N, 4) -> bool (N, size, size)."""
+    top, left, height, width = boxes[:, :, None].unbind(1)
+    steps = torch.arange(size, device=boxes.device)
+    rows = (steps >= top) & (steps < top + height)
+    columns = (steps >= left) & (steps < left + width)
+    return rows[:, :, None] & columns[:, None, :]

@@ -1,7 +1,7 @@
 """Bring batches from a backend to the device: sample indices in, normalised floats with labels out."""
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from pycls.datasets.finish import Finish, lighting_shift
-from pycls.datasets.plan import View, epoch_order, lighting
+from pycls.datasets.plan import View, epoch_order, erased, lighting
 from pycls.datasets.samples import Samples
 from pycls.datasets.shares import evaluation_share, training_share
 from pycls.datasets.transfer import Tensors, move_batches
@@ -60,6 +60,12 @@ class Loader:
         self.batch_size, self.rank, self.world_size = batch_size, rank, world_size
         self.device, self.pin_memory, self.lighting_std = device, pin_memory, lighting_std
         self.wait_sec = 0.0
+        # What the finish is to be told of each image, by the name of its argument.
+        self._drawers: dict[str, Callable[[int, np.ndarray], np.ndarray]] = {}
+        if view.train and lighting_std > 0:
+            self._drawers["shift"] = self._shift
+        if view.train and view.erase_prob > 0:
+            self._drawers["erased"] = self._erased
 
     def __len__(self) -> int:
         """Return the number of batches an epoch has on this process."""
@@ -78,8 +84,9 @@ class Loader:
         with closing(self.backend.batches(epoch, index_batches)) as images:
             host_batches = self._host_batches(epoch, index_batches, images)
             moved = move_batches(host_batches, self.device, self.pin_memory)
-            for indices, (pixels, labels, *shift) in zip(index_batches, moved, strict=True):
-                yield Batch(self.finish(pixels, *shift), labels, torch.from_numpy(indices))
+            for indices, (pixels, labels, *drawn) in zip(index_batches, moved, strict=True):
+                keywords = dict(zip(self._drawers, drawn, strict=True))
+                yield Batch(self.finish(pixels, **keywords), labels, torch.from_numpy(indices))
 
     def reset_wait(self) -> float:
         """Return the seconds spent waiting for the backend since the last call, and start again from zero."""
@@ -95,10 +102,11 @@ class Loader:
     def _host_batches(
         self, epoch: int, index_batches: Sequence[np.ndarray], images: Iterator[torch.Tensor]
     ) -> Iterator[Tensors]:
-        """Yield (pixels, labels) or, with lighting, (pixels, labels, shift)."""
+        """Yield (pixels, labels, what else the finish needs of each image)."""
         for indices in index_batches:
             labels = torch.from_numpy(self.samples.labels[indices])
-            yield self._timed_next(images), labels, *self._shift(epoch, indices)
+            drawn = [torch.from_numpy(draw(epoch, indices)) for draw in self._drawers.values()]
+            yield self._timed_next(images), labels, *drawn
 
     def _timed_next(self, images: Iterator[torch.Tensor]) -> torch.Tensor:
         start = time.perf_counter()
@@ -106,7 +114,8 @@ class Loader:
         self.wait_sec += time.perf_counter() - start
         return pixels
 
-    def _shift(self, epoch: int, indices: np.ndarray) -> Tensors:
-        if not self.view.train or self.lighting_std == 0:
-            return ()
-        return (torch.from_numpy(lighting_shift(lighting(self.view.seed, self.lighting_std, epoch, indices))),)
+    def _shift(self, epoch: int, indices: np.ndarray) -> np.ndarray:
+        return lighting_shift(lighting(self.view.seed, self.lighting_std, epoch, indices))
+
+    def _erased(self, epoch: int, indices: np.ndarray) -> np.ndarray:
+        return erased(self.view, epoch, indices)

@@ -1,31 +1,42 @@
-"""Array data on the device: shifted crops and flips as one indexing operation a batch, no workers and no copies."""
+"""Array data on the device: shifted crops and flips as one indexing operation a batch, no workers and no copies.
+
+With augmentation (TRAIN.AUGMENT, TRAIN.COLOR_JITTER), which is done on the host, the images stay there.
+"""
 
 from collections.abc import Generator, Sequence
 
 import numpy as np
 import torch
 
+from pycls.datasets.augment_ahead import build_augmenter
 from pycls.datasets.draws import Stream, uniforms
 from pycls.datasets.plan import View, flips
 from pycls.datasets.samples import ArraySamples
 
 
 class MemoryBackend:
-    """Holds all images on the device and cuts batches out of them."""
+    """Holds all images, on the device if it can, and cuts batches out of them."""
 
     def __init__(self, samples: ArraySamples, view: View, *, device: torch.device):
-        self.view, self.device = view, device
-        images = torch.from_numpy(samples.images).to(device)
+        self._augmenter = build_augmenter(view, num_threads=1)  # small images keep Python busy: more would not help
+        self.view, self.device = view, device if self._augmenter is None else torch.device("cpu")
+        images = torch.from_numpy(samples.images).to(self.device)
         self.images = _padded(images, view.padding, view.border) if view.train else images
 
     def batches(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
-        """Yield uint8 RGB (B, S, S, 3) on the device for each index array, in order."""
+        """Yield uint8 RGB (B, S, S, 3) for each index array, in order: on the device, augmented ones on the host."""
+        batches = self._cut_batches(epoch, index_batches)
+        return batches if self._augmenter is None else self._augmenter.run(epoch, index_batches, batches)
+
+    def _cut_batches(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
         for indices in index_batches:
             cut = self._cut(epoch, indices) if self.view.train else self.images[self._to_device(indices)]
             yield cut.expand(-1, -1, -1, 3)
 
     def close(self) -> None:
-        """Do nothing: there are no workers."""
+        """End the thread that augments."""
+        if self._augmenter is not None:
+            self._augmenter.close()
 
     def _cut(self, epoch: int, indices: np.ndarray) -> torch.Tensor:
         """Mirror the padded images that are to be flipped, then take a square of each: (B, S, S, C)."""

@@ -1,4 +1,4 @@
-"""What is shown when: order, crop boxes, flips and lighting as pure functions of (seed, epoch, sample index).
+"""What is shown when: order, crops, flips and every other draw as pure functions of (seed, epoch, sample index).
 
 Every backend asks here, so all of them show the same crops, for any number of workers and GPUs, and a run continues at
 any step from two integers.
@@ -9,13 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 from yacs.config import CfgNode
 
+from pycls.datasets.augment import Augmentation, build_augmentation
 from pycls.datasets.crops import CROP_LAWS, NUM_DRAWS, centre_view, centre_view_boxes
 from pycls.datasets.draws import Stream, hashes, normals, uniforms
+from pycls.datasets.erasing import NUM_DRAWS as NUM_ERASE_DRAWS
+from pycls.datasets.erasing import erased_boxes
 
 
 @dataclass(frozen=True)
 class View:
-    """The geometry of one phase."""
+    """What one phase shows of its images."""
 
     train: bool
     size: int  # side of the output square, px
@@ -28,6 +31,8 @@ class View:
     seed: int
     padding: int = 0  # train, array data: width of the border that shifted crops may show, px
     border: tuple[int, int, int] = (0, 0, 0)  # train, array data: its RGB colour
+    augment: Augmentation | None = None  # train: operations on the finished square
+    erase_prob: float = 0.0  # train: probability of random erasing
 
 
 def build_view(cfg: CfgNode, phase: str) -> View:
@@ -49,6 +54,8 @@ def build_view(cfg: CfgNode, phase: str) -> View:
         antialias=cfg.DATA_LOADER.ANTIALIAS,
         seed=cfg.RNG_SEED,
         padding=cfg.TRAIN.CROP_PADDING,
+        augment=build_augmentation(cfg) if phase == "train" else None,
+        erase_prob=float(cfg.TRAIN.RANDOM_ERASE),
     )
 
 
@@ -78,6 +85,18 @@ def flips(view: View, epoch: int, indices: np.ndarray) -> np.ndarray:
     if not view.train:
         return np.zeros(len(indices), dtype=bool)
     return uniforms(view.seed, Stream.FLIP, epoch, indices, 1)[:, 0] < view.flip_prob
+
+
+def augment(view: View, epoch: int, indices: np.ndarray, squares: np.ndarray) -> None:
+    """Augment the finished squares of `indices`, uint8 RGB (n, S, S, 3), in place; nothing in eval."""
+    if view.train and view.augment is not None:
+        view.augment(squares, view.seed, epoch, indices)
+
+
+def erased(view: View, epoch: int, indices: np.ndarray) -> np.ndarray:
+    """Return int64 (n, 4): top, left, height, width of what random erasing empties, in pixels of the square."""
+    draws = uniforms(view.seed, Stream.ERASE, epoch, indices, NUM_ERASE_DRAWS)
+    return erased_boxes(draws, view.erase_prob, view.size)
 
 
 def lighting(seed: int, std: float, epoch: int, indices: np.ndarray) -> np.ndarray:

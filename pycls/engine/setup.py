@@ -15,10 +15,11 @@ from pycls.core.cores import usable_cores
 from pycls.core.defaults import default_cfg
 from pycls.core.logging import get_logger, setup_logging
 from pycls.datasets import DATASETS, backend_name
+from pycls.datasets.augment import build_augmentation
 
 logger = get_logger(__name__)
 
-_NOT_YET = ("TRAIN.MIXUP_ALPHA", "TRAIN.CUTMIX_ALPHA", "TRAIN.AUGMENT", "FSDP.ENABLED", "MODEL.SCALING_TYPE")
+_NOT_YET = ("TRAIN.MIXUP_ALPHA", "TRAIN.CUTMIX_ALPHA", "FSDP.ENABLED", "MODEL.SCALING_TYPE")
 _NOT_YET += ("LAUNCH.MODE", "DATA_LOADER.MODE")
 
 
@@ -31,6 +32,7 @@ def check_supported(cfg: CfgNode) -> None:
             raise ValueError(
                 f"{key} {cfg[section][name]!r} is not available yet; leave it at {defaults[section][name]!r}"
             )
+    build_augmentation(cfg)  # its errors come now, not after a million files have been listed
     check_dataset(cfg, "TRAIN")
     check_dataset(cfg, "TEST")
     if cfg.BN.SYNC and distributed.pick_device(cfg.DEVICE).type != "cuda":

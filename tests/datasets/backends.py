@@ -35,4 +35,4 @@ def make_backend(name: str, samples: FileSamples, view: View, num_workers: int =
 def draw(backend: FileBackend, epoch: int, index_batches: Sequence[Sequence[int]]) -> np.ndarray:
     """Return all images of an epoch, uint8 (N, S, S, 3)."""
     batches = backend.batches(epoch, [np.asarray(indices, np.int64) for indices in index_batches])
-    return np.concatenate([batch.numpy().copy() for batch in batches])
+    return np.concatenate([batch.cpu().numpy().copy() for batch in batches])

@@ -68,6 +68,19 @@ def test_array_data_uses_the_memory_backend_with_a_black_border(fashion):
     assert len(torch.unique(batch.images)) == 1  # no border in eval
 
 
+def test_array_data_are_augmented_in_training_only(fashion):
+    more = ("TRAIN.BATCH_SIZE", "5", "TRAIN.AUGMENT", "TrivialAugment", "TRAIN.COLOR_JITTER", "[0.8, 0, 0, 0]")
+    loader = _build(fashion, "train", *more)
+    images = torch.cat([batch.images for batch in loader.epoch(3)])
+    plain = torch.cat([batch.images for batch in _build(fashion, "train", *more[:2]).epoch(3)])
+    assert images.shape == plain.shape and (images != plain).flatten(1).any(1).float().mean() > 0.5
+    later = torch.cat([batch.images for batch in _build(fashion, "train", *more).epoch(3, start_step=2)])
+    assert torch.equal(later, images[10:])
+    (batch,) = _build(fashion, "test", *more).epoch(0)
+    assert len(torch.unique(batch.images)) == 1
+    loader.close()
+
+
 def test_pycls_crops_have_a_border_of_the_mean_colour(fashion):
     loader = _build(fashion, "train", "TRAIN.BATCH_SIZE", "20", "TRAIN.CROP_STYLE", "pycls")
     (batch,) = loader.epoch(0)

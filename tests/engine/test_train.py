@@ -243,7 +243,7 @@ def fail_on_rank_1():
     ("keys", "words"),
     [
         ({"TRAIN.MIXUP_ALPHA": 0.2}, r"TRAIN\.MIXUP_ALPHA 0\.2 is not available"),
-        ({"TRAIN.AUGMENT": "AutoAugment"}, r"TRAIN\.AUGMENT"),
+        ({"TRAIN.AUGMENT": "RandAugment_N2_M0.5"}, r"write M15, or set TRAIN\.AUGMENT_OPS pycls"),
         ({"FSDP.ENABLED": True}, r"FSDP\.ENABLED"),
         ({"LAUNCH.MODE": "slurm"}, r"LAUNCH\.MODE 'slurm' is not available"),
         ({"DATA_LOADER.MODE": "ffcv"}, r"DATA_LOADER\.MODE 'ffcv' is not available"),
