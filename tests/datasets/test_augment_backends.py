@@ -32,7 +32,7 @@ def _expected(plain, epoch):
     return squares
 
 
-@pytest.mark.parametrize("num_workers", [0, 2, 3])
+@pytest.mark.parametrize("num_workers", [0, 2])
 @pytest.mark.parametrize("name", NAMES)
 def test_file_backends_show_the_plain_squares_augmented(name, num_workers, photographs):
     plain, augmented = (make_backend(name, photographs, view, num_workers) for view in (PLAIN, VIEW))
