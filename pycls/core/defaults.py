@@ -161,6 +161,9 @@ _TREE = {
         "PREFETCH": 3,  # [ours] batches prepared ahead
         "WORKER_MODE": "auto",  # [ours] custom backend: threads, processes, auto
         "ANTIALIAS": True,  # [ours] Pillow's triangle filter; False: plain bilinear, as pycls
+        "ON_BAD_IMAGE": "raise",  # [ours] raise; skip: another image of the class in training, left out in evaluation
+        "SKIP_LIST": "",  # [ours] file with names of images to leave out, <split>/<class>/<image>, as check_data.py writes
+        "TIMEOUT_SEC": 120.0,  # [ours] seconds a loader worker may spend on one image before the run ends; 0: for ever
     },
     "CUDNN": {
         "BENCHMARK": True,  # let cuDNN choose its algorithms by timing them
@@ -224,6 +227,7 @@ CHOICES = {
     "DATA_LOADER.BACKEND": ("auto", "custom", "torch", "dali_cpu", "dali_gpu", "memory"),
     "DATA_LOADER.MODE": ("pytorch", "ffcv"),
     "DATA_LOADER.WORKER_MODE": ("auto", "threads", "processes"),
+    "DATA_LOADER.ON_BAD_IMAGE": ("raise", "skip"),
     "LOG.TENSORBOARD": ("auto", "on", "off"),
     "LOG_DEST": ("stdout", "file"),
     "LAUNCH.MODE": ("local", "slurm", "submitit_local"),

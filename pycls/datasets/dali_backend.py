@@ -4,21 +4,28 @@ The pipeline is fed from our plan (bytes, region, flip), so that epochs, order a
 backend; DALI's own reader would bring its own. It is built once and lives as long as the backend.
 """
 
+import itertools
 from collections import deque
-from collections.abc import Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import NoReturn
 
 import numpy as np
 import torch
 
+from pycls.core.logging import get_logger
 from pycls.datasets import fallback
-from pycls.datasets.chunk import Chunk, naming, read_chunk
+from pycls.datasets.bad_images import Failure
+from pycls.datasets.chunk import Chunk, Encoded, read_chunk
 from pycls.datasets.dali_pipeline import DEPTH, DaliPipeline, Feed, build_feed, check_dali, dummy_image
 from pycls.datasets.file_backend import FileBackend, check_worker_mode
+from pycls.datasets.fill import Filler
 from pycls.datasets.plan import View
+from pycls.datasets.pool import DaemonPool
 from pycls.datasets.samples import FileSamples
+from pycls.datasets.watchdog import NOTHING, Board, Watchdog
+
+logger = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,7 @@ class Job:
     chunk: Chunk
     feed: Feed
     patches: dict[int, np.ndarray]  # row -> uint8 (S, S, 3)
+    failures: list[Failure]
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,7 @@ class Way:
 
     epoch: int
     todo: deque[np.ndarray]
+    cells: Iterator[int]  # on the board, for one read after the other
     reads: deque[Future[Job]] = field(default_factory=deque)
     inside: deque[Job] = field(default_factory=deque)
 
@@ -57,6 +66,8 @@ class DaliBackend(FileBackend):
         pin_memory: bool,
         device: torch.device,
         max_batch: int,
+        skip_bad: bool = False,
+        timeout_sec: float = 0.0,
         decoder: str = "cpu",
     ):
         check_worker_mode(f"dali_{decoder}", worker_mode, "threads")
@@ -64,13 +75,19 @@ class DaliBackend(FileBackend):
         self._samples, self._view, self._max_batch = samples, view, max_batch
         self._num_threads, self._prefetch = max(1, num_workers), max(1, prefetch)
         self._device_id = _cuda_index(device) if decoder == "gpu" else None
-        self._readers = ThreadPoolExecutor(self._num_threads, thread_name_prefix="pycls-reader")
+        self._readers = DaemonPool(self._num_threads, "pycls-reader")
+        # DALI itself is not watched: it gets whole files in memory and has nothing to wait for; its readers have.
+        self._num_cells = self._prefetch + DEPTH  # one for each batch that is being read, and one for rescues
+        self._board = Board(self._num_cells + 1, shared=False)
+        self._watchdog = Watchdog(samples, self._board, timeout_sec)
+        self._fill = Filler(samples, view, show_with_pillow, self._board, skip_bad)
+        self._refused: set[int] = set()  # samples on which DALI failed: Pillow decodes, and judges, them
         self._pipeline = self._build_pipeline()
 
     def close(self) -> None:
         """End the open epoch, the readers and the pipeline."""
         super().close()
-        self._readers.shutdown(cancel_futures=True)
+        self._readers.shutdown()
         self._pipeline = None
 
     def _build_pipeline(self) -> DaliPipeline | None:
@@ -81,7 +98,7 @@ class DaliBackend(FileBackend):
     def _run(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
         if self._pipeline is None:  # the last one broke
             self._pipeline = self._build_pipeline()
-        way = Way(epoch, deque(index_batches))
+        way = Way(epoch, deque(index_batches), itertools.cycle(range(self._num_cells)))
         try:
             while way.todo or way.reads or way.inside:
                 self._push(way, in_hand=False)
@@ -97,30 +114,37 @@ class DaliBackend(FileBackend):
         The error of a broken batch is raised when its turn has come: nothing inside, nothing in hand.
         """
         while way.todo and len(way.reads) < self._prefetch + DEPTH - len(way.inside):
-            way.reads.append(self._readers.submit(self._read, way.epoch, way.todo.popleft()))
+            way.reads.append(self._readers.submit(self._read, way.epoch, way.todo.popleft(), next(way.cells)))
         while way.reads and len(way.inside) < DEPTH:
+            self._watchdog.wait([way.reads[0]])
             if (way.inside or in_hand) and way.reads[0].exception() is not None:
                 return
             job = way.reads.popleft().result()
             self._pipeline.send(job.feed)
             way.inside.append(job)
 
-    def _read(self, epoch: int, indices: np.ndarray) -> Job:
+    def _read(self, epoch: int, indices: np.ndarray, cell: int) -> Job:
         """Read the files of one batch and prepare its feed (in a reader thread)."""
-        chunk = read_chunk(self._samples, self._view, epoch, indices)
-        odd = [row for row, header in enumerate(chunk.headers) if not header.common]
-        patches = {row: self._patch(chunk, row) for row in odd}
+        chunk = read_chunk(self._samples, self._view, epoch, indices, self._board.notes(cell))
+        odd = [row for row, header in enumerate(chunk.headers) if not header.common or indices[row] in self._refused]
+        patches, failures = self._show(chunk, epoch, odd, cell)
         sizes = np.array([header[:2] for header in chunk.headers], np.float64)
         data, boxes = list(chunk.data), chunk.boxes.copy()
         for row in odd:
             data[row], sizes[row], boxes[row] = dummy_image()
-        return Job(chunk, build_feed(data, sizes, boxes, chunk.flips, self._view), patches)
+        return Job(chunk, build_feed(data, sizes, boxes, chunk.flips, self._view), patches, failures)
 
-    def _patch(self, chunk: Chunk, row: int) -> np.ndarray:
-        """Decode and show one image with Pillow."""
-        with naming(self._samples, chunk.indices[row]):
-            image = fallback.decode_rgb(chunk.data[row])
-        return fallback.show(image, self._view, chunk.boxes[row], chunk.flips[row])
+    def _show(
+        self, chunk: Chunk, epoch: int, rows: Sequence[int], cell: int
+    ) -> tuple[dict[int, np.ndarray], list[Failure]]:
+        """Show some rows of a chunk with Pillow; return their squares and the bad ones among them."""
+        side, note = self._view.size, self._board.notes(cell)
+        squares = {row: np.zeros((side, side, 3), np.uint8) for row in rows}
+        try:
+            filled = [self._fill.fill(chunk, row, epoch, squares[row], note) for row in rows]
+        finally:
+            note(NOTHING)
+        return squares, [failure for failure in filled if failure is not None]
 
     def _receive(self, way: Way) -> torch.Tensor:
         """Take the oldest batch out of DALI and put its patches in."""
@@ -128,30 +152,46 @@ class DaliBackend(FileBackend):
         try:
             batch = self._pipeline.receive()
         except RuntimeError as error:
-            self._pipeline = None
-            self._blame(job.chunk, error)
+            return self._rescue(way, job, error)
         for row, square in job.patches.items():
             batch[row] = torch.from_numpy(square)
+        self.failures = job.failures
         return batch
 
-    def _blame(self, chunk: Chunk, error: RuntimeError) -> NoReturn:
-        """Raise the ValueError that names the file on which DALI failed; DALI itself does not tell."""
-        for index, data in zip(chunk.indices, chunk.data, strict=True):
-            with naming(self._samples, index):
-                fallback.decode_rgb(data)
-        names = ", ".join(self._samples.name(index) for index in chunk.indices)
-        raise RuntimeError(f"DALI failed on one of these files, all of which Pillow can read: {names}") from error
+    def _rescue(self, way: Way, job: Job, error: RuntimeError) -> torch.Tensor:
+        """Show a batch on which DALI failed with Pillow, which knows the bad files, and send the others once more.
+
+        DALI does not tell which file it was, and is broken now. What it alone refuses is shown, as in other backends.
+        """
+        self._pipeline = None
+        rows = range(len(job.chunk.indices))
+        shown = self._readers.submit(self._show, job.chunk, way.epoch, rows, self._num_cells)
+        squares, self.failures = self._watchdog.result(shown)
+        found = {failure.index for failure in self.failures} - {failure.index for failure in job.failures}
+        refused = found or set(job.chunk.indices.tolist())
+        self._refused |= refused
+        if not found:
+            names = ", ".join(self._samples.name(index) for index in refused)
+            logger.warning("DALI failed on one of these files, which Pillow shows from now on (%s): %s", error, names)
+        self._pipeline = self._build_pipeline()
+        for waiting in way.inside:
+            self._pipeline.send(waiting.feed)
+        batch = torch.from_numpy(np.stack(list(squares.values())))
+        return batch if self._device_id is None else batch.to(f"cuda:{self._device_id}")
 
     def _clear(self, way: Way) -> None:
         """Empty the pipeline and wait for the readers, so that the next epoch begins clean."""
-        for read in way.reads:
-            read.cancel()
-        wait(way.reads)
+        self._watchdog.settle(list(way.reads))
         try:
             for _ in way.inside if self._pipeline is not None else ():
                 self._pipeline.receive()
         except RuntimeError:
             self._pipeline = None
+
+
+def show_with_pillow(view: View, image: Encoded, place: np.ndarray) -> None:
+    """Decode, crop, resize and flip one image into its place."""
+    place[:] = fallback.show(fallback.decode_rgb(image.data), view, image.box, image.flip)
 
 
 def _cuda_index(device: torch.device) -> int:

@@ -20,6 +20,7 @@ class Stream(IntEnum):
     BOX = 2
     FLIP = 3
     LIGHTING = 4
+    SUBSTITUTE = 15
 
 
 def uniforms(seed: int, stream: int, epoch: int, indices: np.ndarray, count: int) -> np.ndarray:

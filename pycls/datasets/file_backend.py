@@ -6,17 +6,21 @@ from collections.abc import Generator, Iterator, Sequence
 import numpy as np
 import torch
 
+from pycls.datasets.bad_images import Failure
+
 
 class FileBackend(ABC):
     """Encoded files -> uint8 (B, S, S, 3) RGB batches."""
 
+    failures: Sequence[Failure] = ()  # of the batch that was drawn last
     _running: Generator[torch.Tensor, None, None] | None = None
 
     def batches(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Iterator[torch.Tensor]:
         """Yield uint8 (B, S, S, 3) RGB tensors, one for each index array, in order.
 
         A tensor stays valid until the second next one is drawn. An epoch that was left open ends here: its iterator
-        stops. ValueError names a file that cannot be read.
+        stops. ValueError names a file that cannot be read, unless such files are skipped: then `failures` tells which.
+        TimeoutError or ChildProcessError names the files in flight when a worker hangs or dies.
         """
         self._stop()
         self._running = self._run(epoch, index_batches)

@@ -1,7 +1,8 @@
 """Bring batches from a backend to the device: sample indices in, normalised floats with labels out."""
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,15 +10,21 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from pycls.core.logging import get_logger
+from pycls.datasets.bad_images import Failure, settle_failures
 from pycls.datasets.finish import Finish, lighting_shift
 from pycls.datasets.plan import View, epoch_order, lighting
 from pycls.datasets.samples import Samples
 from pycls.datasets.shares import evaluation_share, training_share
 from pycls.datasets.transfer import Tensors, move_batches
 
+logger = get_logger(__name__)
+
 
 class Backend(Protocol):
     """What turns sample indices into pixels."""
+
+    failures: Sequence[Failure]  # the bad images in the batch that was drawn last
 
     def batches(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
         """Yield uint8 RGB (B, S, S, 3) for each index array, in order.
@@ -36,7 +43,8 @@ class Batch:
 
     images: torch.Tensor  # float32 (N, 3, S, S) on the device, normalised
     labels: torch.Tensor  # int64 (N,) on the device
-    indices: torch.Tensor  # int64 (N,) on the host: which samples these are
+    indices: torch.Tensor  # int64 (N,) on the host: which samples these are, substitutes of bad ones included
+    failures: tuple[Failure, ...] = ()  # bad images: substituted in training, left out (N may be 0) in evaluation
 
 
 class Loader:
@@ -60,6 +68,7 @@ class Loader:
         self.batch_size, self.rank, self.world_size = batch_size, rank, world_size
         self.device, self.pin_memory, self.lighting_std = device, pin_memory, lighting_std
         self.wait_sec = 0.0
+        self.bad: dict[int, Failure] = {}  # bad images met so far, by sample
 
     def __len__(self) -> int:
         """Return the number of batches an epoch has on this process."""
@@ -76,15 +85,22 @@ class Loader:
         """Iterate over the batches of an epoch from any step on; the steps before it cost nothing."""
         index_batches = self.index_batches(epoch, start_step)
         with closing(self.backend.batches(epoch, index_batches)) as images:
-            host_batches = self._host_batches(epoch, index_batches, images)
-            moved = move_batches(host_batches, self.device, self.pin_memory)
-            for indices, (pixels, labels, *shift) in zip(index_batches, moved, strict=True):
-                yield Batch(self.finish(pixels, *shift), labels, torch.from_numpy(indices))
+            shown: deque[tuple[torch.Tensor, tuple[Failure, ...]]] = deque()  # of batches on their way to the device
+            host_batches = self._host_batches(epoch, index_batches, images, shown)
+            for pixels, labels, *shift in move_batches(host_batches, self.device, self.pin_memory):
+                yield Batch(self.finish(pixels, *shift), labels, *shown.popleft())
 
     def reset_wait(self) -> float:
         """Return the seconds spent waiting for the backend since the last call, and start again from zero."""
         waited, self.wait_sec = self.wait_sec, 0.0
         return waited
+
+    def note_bad(self, failures: Iterable[Failure]) -> None:
+        """Remember bad images, and log each of them once."""
+        for failure in failures:
+            if failure.index not in self.bad:
+                self.bad[failure.index] = failure
+                logger.warning("Skipped a bad image: %s", failure)
 
     def close(self) -> None:
         """Stop the backend's workers, after the copies from its buffers that are still under way."""
@@ -93,12 +109,16 @@ class Loader:
         self.backend.close()
 
     def _host_batches(
-        self, epoch: int, index_batches: Sequence[np.ndarray], images: Iterator[torch.Tensor]
+        self, epoch: int, index_batches: Sequence[np.ndarray], images: Iterator[torch.Tensor], shown: deque
     ) -> Iterator[Tensors]:
-        """Yield (pixels, labels) or, with lighting, (pixels, labels, shift)."""
+        """Yield (pixels, labels) or, with lighting, (pixels, labels, shift); note in `shown` what they show."""
         for indices in index_batches:
-            labels = torch.from_numpy(self.samples.labels[indices])
-            yield self._timed_next(images), labels, *self._shift(epoch, indices)
+            pixels, failures = self._timed_next(images), tuple(self.backend.failures)
+            if failures:
+                self.note_bad(failures)
+                pixels, indices = settle_failures(pixels, indices, failures)
+            shown.append((torch.from_numpy(indices), failures))
+            yield pixels, torch.from_numpy(self.samples.labels[indices]), *self._shift(epoch, indices)
 
     def _timed_next(self, images: Iterator[torch.Tensor]) -> torch.Tensor:
         start = time.perf_counter()

@@ -5,6 +5,7 @@ from collections.abc import Generator, Sequence
 import numpy as np
 import torch
 
+from pycls.datasets.bad_images import Failure
 from pycls.datasets.draws import Stream, uniforms
 from pycls.datasets.plan import View, flips
 from pycls.datasets.samples import ArraySamples
@@ -15,6 +16,7 @@ class MemoryBackend:
 
     def __init__(self, samples: ArraySamples, view: View, *, device: torch.device):
         self.view, self.device = view, device
+        self.failures: Sequence[Failure] = ()  # array data has none
         images = torch.from_numpy(samples.images).to(device)
         self.images = _padded(images, view.padding, view.border) if view.train else images
 
