@@ -162,7 +162,7 @@ _TREE = {
         "WORKER_MODE": "auto",  # [ours] custom backend: threads, processes, auto
         "ANTIALIAS": True,  # [ours] Pillow's triangle filter; False: plain bilinear, as pycls
         "ON_BAD_IMAGE": "raise",  # [ours] raise; skip: another image of the class in training, left out in evaluation
-        "SKIP_LIST": "",  # [ours] file with names of images to leave out, <split>/<class>/<image>, as check_data.py writes
+        "SKIP_LIST": "",  # [ours] file that names images to leave out, <split>/<class>/<image>; by check_data.py
         "TIMEOUT_SEC": 120.0,  # [ours] seconds a loader worker may spend on one image before the run ends; 0: for ever
     },
     "CUDNN": {

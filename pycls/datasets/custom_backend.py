@@ -54,7 +54,7 @@ class CustomBackend(FileBackend):
         self._slots = allocate(shape, shared=mode == "processes", pinned=pin_memory and device.type == "cuda")
         self._chunks_per_slot = -(-max_batch // _CHUNK_SIZE)
         board = Board(len(self._slots) * self._chunks_per_slot, shared=mode == "processes")
-        self._watchdog = Watchdog(samples, board, timeout_sec)
+        self._watchdog = Watchdog(samples, board, timeout_sec, self._ask)
         fill = Filler(samples, view, show, board, skip_bad)
         self._workers = build_workers(mode, num_workers, SlotFiller(fill, self._slots), watched=timeout_sec > 0)
 

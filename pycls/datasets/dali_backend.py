@@ -79,7 +79,7 @@ class DaliBackend(FileBackend):
         # DALI itself is not watched: it gets whole files in memory and has nothing to wait for; its readers have.
         self._num_cells = self._prefetch + DEPTH  # one for each batch that is being read, and one for rescues
         self._board = Board(self._num_cells + 1, shared=False)
-        self._watchdog = Watchdog(samples, self._board, timeout_sec)
+        self._watchdog = Watchdog(samples, self._board, timeout_sec, self._ask)
         self._fill = Filler(samples, view, show_with_pillow, self._board, skip_bad)
         self._refused: set[int] = set()  # samples on which DALI failed: Pillow decodes, and judges, them
         self._pipeline = self._build_pipeline()

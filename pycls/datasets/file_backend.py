@@ -1,7 +1,7 @@
 """What the backends for encoded files share: one open epoch at a time, and the contract of `batches`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ class FileBackend(ABC):
     """Encoded files -> uint8 (B, S, S, 3) RGB batches."""
 
     failures: Sequence[Failure] = ()  # of the batch that was drawn last
+    interrupt: Callable[[], None] | None = None  # called now and then while waiting; may raise to end that
     _running: Generator[torch.Tensor, None, None] | None = None
 
     def batches(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Iterator[torch.Tensor]:
@@ -34,6 +35,10 @@ class FileBackend(ABC):
         if self._running is not None:
             self._running.close()
             self._running = None
+
+    def _ask(self) -> None:
+        if self.interrupt is not None:
+            self.interrupt()
 
     @abstractmethod
     def _run(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:

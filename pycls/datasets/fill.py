@@ -69,6 +69,6 @@ class Filler:
             return int(index)
         class_name = self.samples.classes[self.samples.labels[bad]]
         raise ValueError(
-            f"{self.samples.name(bad)}: cannot be read, nor can the {len(tried)} images of class {class_name} that were "
-            "tried in its place; python tools/check_data.py lists all bad files"
+            f"{self.samples.name(bad)}: cannot be read, nor can the {len(tried)} images of class {class_name} "
+            "that were tried in its place; python tools/check_data.py lists all bad files"
         )

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
@@ -25,6 +25,7 @@ class Backend(Protocol):
     """What turns sample indices into pixels."""
 
     failures: Sequence[Failure]  # the bad images in the batch that was drawn last
+    interrupt: Callable[[], None] | None  # called now and then while waiting for a batch; may raise to end that
 
     def batches(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
         """Yield uint8 RGB (B, S, S, 3) for each index array, in order.
@@ -81,8 +82,12 @@ class Loader:
             return training_share(epoch_order(self.view.seed, epoch, len(self.samples)), *cut)
         return evaluation_share(len(self.samples), *cut)
 
-    def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
-        """Iterate over the batches of an epoch from any step on; the steps before it cost nothing."""
+    def epoch(self, epoch: int, start_step: int = 0, interrupt: Callable[[], None] | None = None) -> Iterator[Batch]:
+        """Iterate over the batches of an epoch from any step on; the steps before it cost nothing.
+
+        `interrupt` is called now and then while workers are waited for; it may raise to end the wait, and the loader.
+        """
+        self.backend.interrupt = interrupt
         index_batches = self.index_batches(epoch, start_step)
         with closing(self.backend.batches(epoch, index_batches)) as images:
             shown: deque[tuple[torch.Tensor, tuple[Failure, ...]]] = deque()  # of batches on their way to the device

@@ -1,6 +1,6 @@
 """Array data on the device: shifted crops and flips as one indexing operation a batch, no workers and no copies."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ class MemoryBackend:
     def __init__(self, samples: ArraySamples, view: View, *, device: torch.device):
         self.view, self.device = view, device
         self.failures: Sequence[Failure] = ()  # array data has none
+        self.interrupt: Callable[[], None] | None = None  # nor does it wait for anybody
         images = torch.from_numpy(samples.images).to(device)
         self.images = _padded(images, view.padding, view.border) if view.train else images
 

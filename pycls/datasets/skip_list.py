@@ -40,7 +40,7 @@ def skip_listed(samples: FileSamples, path: str, splits: Iterable[str]) -> FileS
 def load_skip_list(path: str, splits: Iterable[str]) -> list[str]:
     """Read the names; ValueError for a file that is not there or a line that begins with none of the splits."""
     try:
-        lines = Path(path).read_text(errors="surrogateescape").splitlines()
+        lines = Path(path).read_text(errors="surrogateescape").split("\n")  # splitlines would cut odd names
     except OSError as error:
         raise ValueError(f"DATA_LOADER.SKIP_LIST: {error}") from error
     known, names = set(splits), []

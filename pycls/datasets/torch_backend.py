@@ -50,7 +50,7 @@ class TorchBackend(FileBackend):
         check_worker_mode("torch", worker_mode, "processes")
         self._requests = Requests()
         board = Board(max(1, num_workers), shared=num_workers > 0)
-        self._watchdog = Watchdog(samples, board, timeout_sec)
+        self._watchdog = Watchdog(samples, board, timeout_sec, self._ask)
         self._waiter = DaemonPool(1, "pycls-waiter")  # waits for the DataLoader, so that this thread need not
         self._pids = torch.zeros(num_workers, dtype=torch.int64).share_memory_()
         self._loader = DataLoader(
@@ -76,7 +76,7 @@ class TorchBackend(FileBackend):
 
     def _run(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
         self._requests.now = [(epoch, indices) for indices in index_batches]
-        answers = iter(self._loader)
+        answers = self._watchdog.result(self._waiter.submit(iter, self._loader))
         while (answer := self._watchdog.result(self._waiter.submit(_next, answers))) is not None:
             if isinstance(answer, ValueError):
                 raise answer

@@ -51,13 +51,14 @@ class Board:
 class Watchdog:
     """Waits for workers; a hanging or dead one ends the wait with the names of the files in flight.
 
-    `timeout_sec` 0: wait for ever. `interrupt`, called while waiting, may raise to end the wait.
+    `timeout_sec` 0: wait for ever. `interrupt` is called while waiting and may raise to end the wait.
     """
 
-    def __init__(self, samples: FileSamples, board: Board, timeout_sec: float):
-        self._samples, self._board, self._timeout_sec = samples, board, timeout_sec
+    def __init__(
+        self, samples: FileSamples, board: Board, timeout_sec: float, interrupt: Callable[[], None] = lambda: None
+    ):
+        self._samples, self._board, self._timeout_sec, self._interrupt = samples, board, timeout_sec, interrupt
         self._seen, self._still_sec = board.read(), np.zeros(len(board))
-        self.interrupt: Callable[[], None] | None = None
         self.gave_up = False  # a worker may still be at work, and will be for ever
 
     def result(self, future: Future[T]) -> T:
@@ -89,8 +90,7 @@ class Watchdog:
         self._still_sec = np.where(moved, 0.0, self._still_sec + _POLL_SEC)
         self._seen = now
         try:
-            if self.interrupt is not None:
-                self.interrupt()
+            self._interrupt()
             self._check()
         except BaseException:
             self.gave_up = True

@@ -94,7 +94,7 @@ KINDS = {"threads": ThreadWorkers, "processes": ProcessWorkers}
 def build_workers(mode: str, num_workers: int, work: Work, watched: bool) -> Workers:
     """Start `num_workers` workers of a mode ("threads" or "processes").
 
-    With 0 the caller does the work, unless it is to be watched: nobody could leave it alone then, so one thread does it.
+    With 0 the caller does the work, unless it is to be watched: it cannot watch itself, so one thread does it.
     """
     kind = pick(KINDS, mode, "DATA_LOADER.WORKER_MODE")
     cv2.setNumThreads(0)  # OpenCV's own threads: the parallelism is over images
