@@ -4,6 +4,7 @@ OpenCV and torch let go of Python's lock while they work, so threads need neithe
 to start. A main thread that is busy in Python slows them down; `worker_mode="processes"` is for that case.
 """
 
+import contextlib
 from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future
@@ -122,7 +123,10 @@ def show(view: View, image: Encoded, place: np.ndarray) -> None:
 
 def decode(data: bytes, common: bool) -> np.ndarray:
     """Decode one file to uint8 (H, W, 3) RGB; what OpenCV cannot read faithfully, or at all, goes to Pillow."""
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), _DECODE_FLAGS) if common else None
+    image = None
+    if common:
+        with contextlib.suppress(cv2.error):  # too many pixels for it, perhaps; Pillow judges
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), _DECODE_FLAGS)
     return fallback.decode_rgb(data) if image is None else image
 
 
@@ -132,6 +136,8 @@ def _cut(image: np.ndarray, view: View, box: np.ndarray) -> np.ndarray:
         top, left, height, width = (int(value) for value in box)
         return resize(image[top : top + height, left : left + width], view.size, view.size, view.antialias)
     height, width, top, left = eval_geometry(view, image.shape[0], image.shape[1])
+    if fallback.is_long(height, width):
+        return fallback.long_square(image, view)
     return resize(image, height, width, view.antialias)[top : top + view.size, left : left + view.size]
 
 

@@ -180,6 +180,8 @@ def _cut(image: torch.Tensor, view: View, box: np.ndarray) -> torch.Tensor:
         top, left, height, width = (int(value) for value in box)
         return _resize(tv.crop(image, top, left, height, width), view.size, view.size, view.antialias)
     height, width, top, left = eval_geometry(view, image.shape[1], image.shape[2])
+    if fallback.is_long(height, width):
+        return torch.from_numpy(fallback.long_square(image.permute(1, 2, 0).numpy(), view)).permute(2, 0, 1)
     return tv.crop(_resize(image, height, width, view.antialias), top, left, view.size, view.size)
 
 
