@@ -21,6 +21,7 @@ from pycls.datasets.child import prepare_child
 from pycls.datasets.chunk import Encoded
 from pycls.datasets.file_backend import FileBackend, check_worker_mode
 from pycls.datasets.fill import Filler
+from pycls.datasets.header import JPEG_SIGNATURE
 from pycls.datasets.plan import View, eval_geometry
 from pycls.datasets.pool import DaemonPool
 from pycls.datasets.samples import FileSamples
@@ -166,7 +167,7 @@ def show(view: View, image: Encoded, place: np.ndarray) -> None:
 
 def decode(data: bytes, common: bool) -> torch.Tensor:
     """Decode one file to uint8 (3, H, W) RGB; what torchvision cannot read faithfully, or at all, goes to Pillow."""
-    if common:
+    if common and data.startswith(JPEG_SIGNATURE):  # torchvision's PNG decoder crashes the process on damaged files
         try:
             return decode_image(torch.frombuffer(bytearray(data), dtype=torch.uint8), ImageReadMode.RGB)
         except RuntimeError:  # Pillow judges, and says what is wrong in words
