@@ -35,6 +35,13 @@ def read_header(data: bytes) -> Header:
     """Return the header of one encoded image; ValueError when it is not an image."""
     if not data:
         raise ValueError("the file is empty (0 bytes)")
+    header = _header_of(data)
+    if header.height < 1 or header.width < 1:
+        raise ValueError(f"the image has no pixels ({header.width} x {header.height})")
+    return header
+
+
+def _header_of(data: bytes) -> Header:
     if data.startswith(JPEG_SIGNATURE):
         return _jpeg_header(data)
     if data.startswith(_PNG_SIGNATURE):

@@ -32,6 +32,14 @@ _MAX_DIFFERENCE = 2  # grey levels that decoders may differ by; those of OpenCV 
 _EXIF_ORIENTATION = 0x0112
 
 
+class Finding(NamedTuple):
+    """One thing to know about a data set."""
+
+    kind: str
+    name: str  # <split>/<class>/<image>, or <split>/<class>
+    detail: str
+
+
 class Inspection(NamedTuple):
     """What is known of one file."""
 
@@ -85,7 +93,10 @@ class Inspector:
             data = self.samples.read(index)
         except (OSError, ValueError) as error:
             return Inspection(index, 0, [(UNREADABLE, str(error))])
-        findings = inspect_bytes(data, self.samples.name(index), self.decoders, self.tiny_px)
+        try:
+            findings = inspect_bytes(data, self.samples.name(index), self.decoders, self.tiny_px)
+        except Exception as error:  # one odd file must not end the check of a million
+            findings = [(UNREADABLE, f"{type(error).__name__}: {error}")]
         readable = not any(kind == UNREADABLE for kind, _ in findings)
         digest = int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big") if readable else 0
         return Inspection(index, digest, findings)

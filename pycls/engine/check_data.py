@@ -4,7 +4,6 @@ import json
 import sys
 from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +19,19 @@ from pycls.datasets.inspection import (
     TINY,
     UNREADABLE,
     WRONG_TYPE,
+    Finding,
     Inspection,
     Inspector,
     build_decoders,
+)
+from pycls.datasets.likeness import (
+    BOTH_SPLITS,
+    CLASS_NAMES,
+    EMPTY_CLASS,
+    OTHER_CLASS,
+    TWICE,
+    check_classes,
+    find_duplicates,
 )
 from pycls.datasets.processes import ProcessWorkers
 from pycls.datasets.samples import FileSamples
@@ -32,30 +41,19 @@ from pycls.datasets.watchdog import Board, Watchdog
 from pycls.engine.setup import usable_cores
 
 _CHUNK_SIZE = 32  # files in one piece of work
-_TWICE, _OTHER_CLASS, _BOTH_SPLITS = "twice", "in_two_classes", "in_two_splits"
-_CLASS_NAMES, _EMPTY_CLASS = "class_names", "empty_class"
 KINDS = {
     UNREADABLE: "no image, empty, or cut short: ends a run, or is skipped",
     DAMAGED: "shown, but a part of it is missing or wrong",
     DISAGREE: "backends do not show the same",
     WRONG_TYPE: "the file's ending says another type; shown all the same",
     TINY: "shorter side below --tiny-px",
-    _OTHER_CLASS: "the same bytes under two labels",
-    _BOTH_SPLITS: "the same bytes in two splits",
-    _TWICE: "the same bytes twice in a class",
-    _CLASS_NAMES: "class names that differ in case or spaces only",
-    _EMPTY_CLASS: "a class without images",
+    OTHER_CLASS: "the same bytes under two labels",
+    BOTH_SPLITS: "the same bytes in two splits",
+    TWICE: "the same bytes twice in a class",
+    CLASS_NAMES: "class names that differ in case or spaces only",
+    EMPTY_CLASS: "a class without images",
     **dict.fromkeys(NOTES, "note"),
 }
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing to know."""
-
-    kind: str
-    name: str  # <split>/<class>/<image>, or <split>/<class>
-    detail: str
 
 
 def samples_of_cfg(cfg: CfgNode) -> list[FileSamples]:
@@ -106,7 +104,7 @@ def _progress(inspections: Iterator[Inspection], samples: FileSamples) -> Iterat
 
 def _inspect_all(samples: FileSamples, decoders: dict, tiny_px: int, timeout_sec: float) -> Iterator[Inspection]:
     """Yield an inspection of each sample, in order; an OSError names a file that hangs or kills its worker."""
-    num_workers = usable_cores()
+    num_workers = min(usable_cores(), -(-len(samples) // _CHUNK_SIZE))
     board = Board(2 * num_workers, shared=True)
     watchdog = Watchdog(samples, board, timeout_sec)
     workers = ProcessWorkers(Inspector(samples, board, decoders, tiny_px), num_workers)
@@ -123,42 +121,16 @@ def _inspect_all(samples: FileSamples, decoders: dict, tiny_px: int, timeout_sec
         workers.close()
 
 
-def check_classes(samples: FileSamples) -> list[Finding]:
-    """Find classes without images, and names that differ only in case, spaces, hyphens or underscores."""
-    counts = np.bincount(samples.labels, minlength=len(samples.classes))
-    empty = [name for name, count in zip(samples.classes, counts, strict=True) if count == 0]
-    findings = [Finding(_EMPTY_CLASS, f"{samples.split}/{name}", "") for name in empty]
-    alike: dict[str, list[str]] = {}
-    for name in samples.classes:
-        alike.setdefault("".join(name.casefold().replace("_", " ").replace("-", " ").split()), []).append(name)
-    for first, *others in alike.values():
-        findings += [Finding(_CLASS_NAMES, f"{samples.split}/{name}", f"like {first!r}") for name in others]
-    return findings
-
-
-def find_duplicates(splits: list[FileSamples], digests: list[np.ndarray]) -> list[Finding]:
-    """Find files with the same bytes, each compared with the first of its kind."""
-    joined = np.concatenate(digests)
-    starts = np.cumsum([0, *map(len, digests)])
-    _, firsts, group = np.unique(joined, return_index=True, return_inverse=True)
-    findings = []
-    for place in np.flatnonzero((firsts[group] != np.arange(len(joined))) & (joined != 0)):
-        places = np.array([place, firsts[group[place]]])
-        split, other_split = np.searchsorted(starts, places, side="right") - 1
-        index, other = places - starts[[split, other_split]]
-        one, first = splits[split], splits[other_split]
-        same_class = one.classes[one.labels[index]] == first.classes[first.labels[other]]
-        kind = _OTHER_CLASS if not same_class else _TWICE if split == other_split else _BOTH_SPLITS
-        findings.append(Finding(kind, one.key(index), f"as {first.key(other)}"))
-    return findings
-
-
 def save_report(findings: list[Finding], splits: list[FileSamples], out_dir: Path) -> list[Path]:
     """Write all findings as JSON and the unreadable images as a skip list; return the files."""
     out_dir.mkdir(parents=True, exist_ok=True)
     report, skip_list = out_dir / "report.json", out_dir / "skip_list.txt"
     images = {samples.split: len(samples) for samples in splits}
-    content = {"images": images, "counts": Counter(f.kind for f in findings), "findings": [asdict(f) for f in findings]}
+    content = {
+        "images": images,
+        "counts": Counter(f.kind for f in findings),
+        "findings": [f._asdict() for f in findings],
+    }
     report.write_text(json.dumps(content, indent=1) + "\n")
     save_skip_list(skip_list, {f.name: f.detail for f in findings if f.kind == UNREADABLE})
     with skip_list.open("a", errors="surrogateescape") as file:  # to be judged by a person
