@@ -17,7 +17,7 @@ from pycls.core.logging import get_logger
 from pycls.datasets import fallback
 from pycls.datasets.bad_images import Failure
 from pycls.datasets.chunk import Chunk, Encoded, read_chunk
-from pycls.datasets.dali_pipeline import DEPTH, DaliPipeline, Feed, build_feed, check_dali, dummy_image
+from pycls.datasets.dali_pipeline import DEPTH, DaliPipeline, Feed, build_feed, check_dali, dummy_image, pick_row
 from pycls.datasets.file_backend import FileBackend, check_worker_mode
 from pycls.datasets.fill import Filler
 from pycls.datasets.plan import View
@@ -125,14 +125,22 @@ class DaliBackend(FileBackend):
 
     def _read(self, epoch: int, indices: np.ndarray, cell: int) -> Job:
         """Read the files of one batch and prepare its feed (in a reader thread)."""
-        chunk = read_chunk(self._samples, self._view, epoch, indices, self._board.notes(cell))
-        odd = [row for row, header in enumerate(chunk.headers) if not header.common or indices[row] in self._refused]
+        return self._prepare(
+            read_chunk(self._samples, self._view, epoch, indices, self._board.notes(cell)), epoch, cell
+        )
+
+    def _prepare(self, chunk: Chunk, epoch: int, cell: int) -> Job:
+        """Give what DALI cannot read faithfully, or at all, to Pillow, and dummies to DALI in its place."""
+        odd = [row for row, header in enumerate(chunk.headers) if not header.common or self._is_refused(chunk, row)]
         patches, failures = self._show(chunk, epoch, odd, cell)
         sizes = np.array([header[:2] for header in chunk.headers], np.float64)
         data, boxes = list(chunk.data), chunk.boxes.copy()
         for row in odd:
             data[row], sizes[row], boxes[row] = dummy_image()
         return Job(chunk, build_feed(data, sizes, boxes, chunk.flips, self._view), patches, failures)
+
+    def _is_refused(self, chunk: Chunk, row: int) -> bool:
+        return int(chunk.indices[row]) in self._refused
 
     def _show(
         self, chunk: Chunk, epoch: int, rows: Sequence[int], cell: int
@@ -152,35 +160,47 @@ class DaliBackend(FileBackend):
         try:
             batch = self._pipeline.receive()
         except RuntimeError as error:
-            return self._rescue(way, job, error)
+            self._feed_again(way, job, error)
+            return self._receive(way)
         for row, square in job.patches.items():
             batch[row] = torch.from_numpy(square)
         self.failures = job.failures
         return batch
 
-    def _rescue(self, way: Way, job: Job, error: RuntimeError) -> torch.Tensor:
-        """Show a batch on which DALI failed with Pillow, which knows the bad files, and send the others once more.
+    def _feed_again(self, way: Way, job: Job, error: RuntimeError) -> None:
+        """Send a batch on which DALI failed once more, what DALI refuses as patches, and those that were behind it.
 
-        DALI does not tell which file it was, and is broken now. What it alone refuses is shown, as in other backends.
+        Pillow then shows the file, or says that it is bad, as in the other backends.
         """
-        self._pipeline = None
-        rows = range(len(job.chunk.indices))
-        shown = self._readers.submit(self._show, job.chunk, way.epoch, rows, self._num_cells)
-        squares, self.failures = self._watchdog.result(shown)
-        found = {failure.index for failure in self.failures} - {failure.index for failure in job.failures}
-        refused = found or set(job.chunk.indices.tolist())
+        behind = list(way.inside)
+        way.inside.clear()  # nothing is inside the new pipeline
+        refused = self._find_refused(job)
+        if not refused:
+            names = ", ".join(self._samples.name(index) for index in job.chunk.indices)
+            raise RuntimeError(f"DALI failed on these files, but reads each of them alone: {names}") from error
+        for index in refused - self._refused:
+            logger.warning("DALI refuses %s, so that Pillow decodes it", self._samples.name(index))
         self._refused |= refused
-        if not found:
-            names = ", ".join(self._samples.name(index) for index in refused)
-            logger.warning("DALI failed on one of these files, which Pillow shows from now on (%s): %s", error, names)
-        self._pipeline = self._build_pipeline()
-        for waiting in way.inside:
+        again = self._readers.submit(self._prepare, job.chunk, way.epoch, self._num_cells)
+        for waiting in (self._watchdog.result(again), *behind):
             self._pipeline.send(waiting.feed)
-        batch = torch.from_numpy(np.stack(list(squares.values())))
-        return batch if self._device_id is None else batch.to(f"cuda:{self._device_id}")
+            way.inside.append(waiting)
+
+    def _find_refused(self, job: Job) -> set[int]:
+        """Return the samples that DALI cannot read, each tried alone: DALI does not tell, and breaks. Build it anew."""
+        refused = set()
+        self._pipeline = self._build_pipeline()
+        for row, index in enumerate(job.chunk.indices.tolist()):
+            try:
+                self._pipeline.send(pick_row(job.feed, row))
+                self._pipeline.receive()
+            except RuntimeError:
+                refused.add(index)
+                self._pipeline = self._build_pipeline()
+        return refused
 
     def _clear(self, way: Way) -> None:
-        """Empty the pipeline and wait for the readers, so that the next epoch begins clean."""
+        """Wait for the readers and empty the pipeline, so that the next epoch begins clean."""
         self._watchdog.settle(list(way.reads))
         try:
             for _ in way.inside if self._pipeline is not None else ():
