@@ -166,6 +166,9 @@ _TREE = {
         "WORKER_MODE": "auto",  # [ours] custom backend: threads, processes, auto
         "CHANNEL_ORDER": "RGB",  # [ours] RGB and nothing else; weights of pycls, made for BGR, are turned when loaded
         "ANTIALIAS": True,  # [ours] Pillow's triangle filter; False: plain bilinear, as pycls
+        "ON_BAD_IMAGE": "raise",  # [ours] raise; skip: another image of the class in training, left out in evaluation
+        "SKIP_LIST": "",  # [ours] file that names images to leave out, <split>/<class>/<image>; by check_data.py
+        "TIMEOUT_SEC": 120.0,  # [ours] seconds a loader worker may spend on one image before the run ends; 0: for ever
     },
     "CUDNN": {
         "BENCHMARK": True,  # let cuDNN choose its algorithms by timing them
@@ -231,6 +234,7 @@ CHOICES = {
     "DATA_LOADER.MODE": ("pytorch", "ffcv"),
     "DATA_LOADER.WORKER_MODE": ("auto", "threads", "processes"),
     "DATA_LOADER.CHANNEL_ORDER": ("RGB",),
+    "DATA_LOADER.ON_BAD_IMAGE": ("raise", "skip"),
     "LOG.TENSORBOARD": ("auto", "on", "off"),
     "LOG_DEST": ("stdout", "file"),
     "LAUNCH.MODE": ("local", "slurm", "submitit_local"),

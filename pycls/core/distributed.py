@@ -163,7 +163,8 @@ def _raise_first(sent: list[tuple[int, Any]]) -> None:
     if failed is None:
         return
     rank, error = failed
-    kind = {"ValueError": ValueError, "FloatingPointError": FloatingPointError, "OSError": OSError}.get(error.kind)
+    kinds = (ValueError, FloatingPointError, OSError, TimeoutError, ChildProcessError)
+    kind = {known.__name__: known for known in kinds}.get(error.kind)
     if kind is not None:
         raise kind(f"{error.message} (process {rank})")
     raise RuntimeError(f"process {rank} failed:\n{error.traceback}")

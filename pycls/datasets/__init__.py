@@ -10,6 +10,7 @@ import torch
 from yacs.config import CfgNode
 
 from pycls.core.config import check_divisible
+from pycls.core.defaults import CHOICES
 from pycls.core.distributed import rank, world_size
 from pycls.core.tables import pick
 from pycls.datasets import backends, cifar, digits, fashion_mnist, imagenet
@@ -17,6 +18,7 @@ from pycls.datasets.finish import RGB, Finish
 from pycls.datasets.loader import Backend, Loader
 from pycls.datasets.plan import View, build_view
 from pycls.datasets.samples import ArraySamples, Samples
+from pycls.datasets.skip_list import skip_listed
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,17 @@ def build_samples(cfg: CfgNode, phase: str) -> Samples:
         raise ValueError(
             f"MODEL.NUM_CLASSES is {cfg.MODEL.NUM_CLASSES}, but {key} {name} has {len(samples.classes)} classes"
         )
-    return samples
+    return _without_listed(cfg, samples)
+
+
+def _without_listed(cfg: CfgNode, samples: Samples) -> Samples:
+    """Leave out what DATA_LOADER.SKIP_LIST names."""
+    path = cfg.DATA_LOADER.SKIP_LIST
+    if not path:
+        return samples
+    if isinstance(samples, ArraySamples):
+        raise ValueError(f"DATA_LOADER.SKIP_LIST {path} names image files, but {samples.source} is array data")
+    return skip_listed(samples, path, {*CHOICES["TRAIN.SPLIT"], cfg.TRAIN.SPLIT, cfg.TEST.SPLIT})
 
 
 def build_loader(cfg: CfgNode, phase: str, device: torch.device) -> Loader:

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from pycls.datasets.bad_images import Failure, shown_indices
 from pycls.datasets.plan import View, augment
 from pycls.datasets.workers import limit_torch_threads
+
+Drawn = tuple[torch.Tensor, Sequence[Failure]]  # a batch and the bad images in it
 
 
 @dataclass(frozen=True)
@@ -17,13 +20,14 @@ class Started:
     """A batch that threads are working on."""
 
     batch: torch.Tensor
+    failures: Sequence[Failure]
     parts: list[Future]
 
-    def finished(self) -> torch.Tensor:
+    def finished(self) -> Drawn:
         """Wait for the threads and return the batch."""
         for part in self.parts:
             part.result()
-        return self.batch
+        return self.batch, self.failures
 
 
 class AheadAugmenter:
@@ -42,8 +46,8 @@ class AheadAugmenter:
         self,
         epoch: int,
         index_batches: Sequence[np.ndarray],
-        batches: Generator[torch.Tensor, None, None],
-    ) -> Generator[torch.Tensor, None, None]:
+        batches: Generator[Drawn, None, None],
+    ) -> Generator[Drawn, None, None]:
         """Yield each batch augmented, in host memory; an error of `batches` comes when its turn has come.
 
         The `batches` must be nobody else's: those in host memory are changed in place.
@@ -53,8 +57,8 @@ class AheadAugmenter:
         with closing(batches):
             for indices in index_batches:
                 try:
-                    coming = self._start(epoch, indices, next(batches))
-                except (ValueError, RuntimeError) as error:
+                    coming = self._start(epoch, indices, *next(batches))
+                except (ValueError, RuntimeError, OSError) as error:
                     failure = error
                     break
                 if in_hand is not None:
@@ -65,12 +69,15 @@ class AheadAugmenter:
         if failure is not None:
             raise failure
 
-    def _start(self, epoch: int, indices: np.ndarray, batch: torch.Tensor) -> Started:
+    def _start(self, epoch: int, indices: np.ndarray, batch: torch.Tensor, failures: Sequence[Failure]) -> Started:
         """Bring a batch to the host and hand a share of it to each thread."""
         batch = batch.cpu().contiguous()
-        shares = [np.array_split(array, self._num_threads) for array in (indices, batch.numpy())]
+        shown = shown_indices(indices, failures)
+        shares = [np.array_split(array, self._num_threads) for array in (shown, batch.numpy())]
         return Started(
-            batch, [self._pool.submit(augment, self._view, epoch, *share) for share in zip(*shares, strict=True)]
+            batch,
+            failures,
+            [self._pool.submit(augment, self._view, epoch, *share) for share in zip(*shares, strict=True)],
         )
 
 

@@ -86,4 +86,6 @@ def _worker_options(cfg: CfgNode, device: torch.device, max_batch: int) -> dict[
         "pin_memory": options.PIN_MEMORY,
         "device": device,
         "max_batch": max_batch,
+        "skip_bad": options.ON_BAD_IMAGE == "skip",
+        "timeout_sec": options.TIMEOUT_SEC,
     }

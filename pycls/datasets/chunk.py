@@ -1,5 +1,6 @@
 """Read a few files and attach what the plan wants to see of each: the input of every backend."""
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,11 @@ from pycls.datasets import plan
 from pycls.datasets.header import Header, read_header
 from pycls.datasets.plan import View
 from pycls.datasets.samples import FileSamples
+from pycls.datasets.watchdog import Note
+
+_UNREADABLE = b"", Header(1, 1, False)  # stands in for a file that could not be read
+# The machine's trouble, not the file's: never a reason to skip an image.
+_NOT_THE_FILE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 @dataclass(frozen=True)
@@ -31,22 +37,36 @@ class Chunk:
     headers: list[Header]
     boxes: np.ndarray  # float64 (n, 4): top, left, height, width in source pixels
     flips: np.ndarray  # bool (n,)
+    errors: dict[int, ValueError]  # row -> what is wrong with its file
 
     def __getitem__(self, row: int) -> Encoded:
+        """Return one image; raise the ValueError, naming the file, of one that could not be read."""
+        if row in self.errors:
+            raise self.errors[row]
         return Encoded(self.data[row], self.headers[row], self.boxes[row], bool(self.flips[row]))
 
 
-def read_chunk(samples: FileSamples, view: View, epoch: int, indices: np.ndarray) -> Chunk:
-    """Read the files of `indices` and draw their views; ValueError naming a file that is not an image."""
-    data, headers = [], []
-    for index in indices:
-        with naming(samples, index):
-            data.append(samples.read(index))
-            headers.append(read_header(data[-1]))
+def read_chunk(samples: FileSamples, view: View, epoch: int, indices: np.ndarray, note: Note) -> Chunk:
+    """Read the files of `indices` and draw their views; what is no image is in `errors`, to be raised or skipped."""
+    files, errors = [], {}
+    for row, index in enumerate(indices):
+        note(index)
+        try:
+            files.append(_read(samples, index))
+        except ValueError as error:
+            errors[row] = error
+            files.append(_UNREADABLE)
+    data, headers = [file for file, _ in files], [header for _, header in files]
     heights = np.array([header.height for header in headers], np.int64)
     widths = np.array([header.width for header in headers], np.int64)
     boxes = plan.boxes(view, epoch, indices, heights, widths)
-    return Chunk(indices, data, headers, boxes, plan.flips(view, epoch, indices))
+    return Chunk(indices, data, headers, boxes, plan.flips(view, epoch, indices), errors)
+
+
+def _read(samples: FileSamples, index: int) -> tuple[bytes, Header]:
+    with naming(samples, index):
+        data = samples.read(index)
+        return data, read_header(data)
 
 
 @contextmanager
@@ -55,4 +75,6 @@ def naming(samples: FileSamples, index: int) -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno in _NOT_THE_FILE:
+            raise
         raise ValueError(f"{samples.name(index)}: {error}") from error

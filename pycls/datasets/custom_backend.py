@@ -4,9 +4,10 @@ OpenCV and torch let go of Python's lock while they work, so threads need neithe
 to start. A main thread that is busy in Python slows them down; `worker_mode="processes"` is for that case.
 """
 
+import contextlib
 from collections import deque
 from collections.abc import Generator, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import cv2
@@ -15,11 +16,13 @@ import torch
 import torch.nn.functional as F
 
 from pycls.datasets import fallback
+from pycls.datasets.bad_images import Failure
 from pycls.datasets.chunk import Encoded
 from pycls.datasets.file_backend import FileBackend
 from pycls.datasets.fill import Filler
 from pycls.datasets.plan import View, eval_geometry
 from pycls.datasets.samples import FileSamples
+from pycls.datasets.watchdog import Board, Watchdog
 from pycls.datasets.workers import build_workers
 
 _DECODE_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
@@ -43,12 +46,18 @@ class CustomBackend(FileBackend):
         pin_memory: bool,
         device: torch.device,
         max_batch: int,
+        skip_bad: bool = False,
+        timeout_sec: float = 0.0,
     ):
         mode = "threads" if worker_mode == "auto" else worker_mode
         self._prefetch = max(1, prefetch) if num_workers > 0 else 0
         shape = (self._prefetch + _NUM_HELD, max_batch, view.size, view.size, 3)
         self._slots = allocate(shape, shared=mode == "processes", pinned=pin_memory and device.type == "cuda")
-        self._workers = build_workers(mode, num_workers, SlotFiller(Filler(samples, view, show), self._slots))
+        self._chunks_per_slot = -(-max_batch // _CHUNK_SIZE)
+        board = Board(len(self._slots) * self._chunks_per_slot, shared=mode == "processes")
+        self._watchdog = Watchdog(samples, board, timeout_sec, self._ask)
+        fill = Filler(samples, view, show, board, skip_bad)
+        self._workers = build_workers(mode, num_workers, SlotFiller(fill, self._slots), watched=timeout_sec > 0)
 
     def close(self) -> None:
         """End the open epoch and the workers."""
@@ -63,18 +72,22 @@ class CustomBackend(FileBackend):
                 while num_sent < min(len(index_batches), number + 1 + self._prefetch):
                     pending.append(self._send(epoch, num_sent, index_batches[num_sent]))
                     num_sent += 1
-                for part in pending[0]:
-                    part.result()
+                parts = [self._watchdog.result(part) for part in pending[0]]
                 pending.popleft()
+                self.failures = [failure for part in parts for failure in part]
                 yield self._slots[number % len(self._slots)][: len(indices)]
         finally:
-            _cancel([part for parts in pending for part in parts])
+            self._watchdog.settle([part for parts in pending for part in parts])
 
     def _send(self, epoch: int, number: int, indices: np.ndarray) -> list[Future]:
         """Have batch `number` written into its slot, one future for each chunk."""
         slot = number % len(self._slots)
-        starts = range(0, len(indices), _CHUNK_SIZE)
-        return [self._workers.submit(slot, start, epoch, indices[start : start + _CHUNK_SIZE]) for start in starts]
+        return [
+            self._workers.submit(
+                slot, start, epoch, indices[start : start + _CHUNK_SIZE], slot * self._chunks_per_slot + chunk
+            )
+            for chunk, start in enumerate(range(0, len(indices), _CHUNK_SIZE))
+        ]
 
 
 def allocate(shape: tuple[int, ...], *, shared: bool, pinned: bool) -> torch.Tensor:
@@ -87,13 +100,6 @@ def allocate(shape: tuple[int, ...], *, shared: bool, pinned: bool) -> torch.Ten
     return memory
 
 
-def _cancel(futures: list[Future]) -> None:
-    """Drop what has not begun and wait for the rest, so that nobody writes into a slot that is used again."""
-    for future in futures:
-        future.cancel()
-    wait(futures)
-
-
 @dataclass(frozen=True)
 class SlotFiller:
     """Fill parts of the batches that were allocated; runs in a worker."""
@@ -101,9 +107,9 @@ class SlotFiller:
     fill: Filler
     slots: torch.Tensor
 
-    def __call__(self, slot: int, start: int, epoch: int, indices: np.ndarray) -> None:
-        """Write the images of `indices` into `slot` from position `start` on."""
-        self.fill(self.slots[slot].numpy()[start:], epoch, indices)
+    def __call__(self, slot: int, start: int, epoch: int, indices: np.ndarray, cell: int) -> list[Failure]:
+        """Write the images of `indices` into `slot` from position `start` on; return the bad ones."""
+        return self.fill(self.slots[slot].numpy()[start:], epoch, indices, cell)
 
 
 def show(view: View, image: Encoded, place: np.ndarray) -> None:
@@ -117,7 +123,10 @@ def show(view: View, image: Encoded, place: np.ndarray) -> None:
 
 def decode(data: bytes, common: bool) -> np.ndarray:
     """Decode one file to uint8 (H, W, 3) RGB; what OpenCV cannot read faithfully, or at all, goes to Pillow."""
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), _DECODE_FLAGS) if common else None
+    image = None
+    if common:
+        with contextlib.suppress(cv2.error):  # too many pixels for it, perhaps; Pillow judges
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), _DECODE_FLAGS)
     return fallback.decode_rgb(data) if image is None else image
 
 
@@ -127,6 +136,8 @@ def _cut(image: np.ndarray, view: View, box: np.ndarray) -> np.ndarray:
         top, left, height, width = (int(value) for value in box)
         return resize(image[top : top + height, left : left + width], view.size, view.size, view.antialias)
     height, width, top, left = eval_geometry(view, image.shape[0], image.shape[1])
+    if fallback.is_long(height, width):
+        return fallback.long_square(image, view)
     return resize(image, height, width, view.antialias)[top : top + view.size, left : left + view.size]
 
 

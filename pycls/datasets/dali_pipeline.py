@@ -43,6 +43,11 @@ def build_feed(data: list[bytes], sizes: np.ndarray, boxes: np.ndarray, flips: n
     return Feed(buffers, start.astype(np.int32), (stop - start).astype(np.int32), roi_start, roi_end)
 
 
+def pick_row(feed: Feed, row: int) -> Feed:
+    """Return a batch of one image."""
+    return Feed(**{name: value[row : row + 1] for name, value in vars(feed).items()})
+
+
 def dummy_image() -> tuple[bytes, np.ndarray, np.ndarray]:
     """Return a small valid (file, size (2,), box (4,)) to stand in for an image that does not go through DALI."""
     buffer = io.BytesIO()

@@ -23,6 +23,7 @@ class Stream(IntEnum):
     AUGMENT = 6
     COLOR_JITTER = 7
     ERASE = 8
+    SUBSTITUTE = 15
 
 
 def uniforms(seed: int, stream: int, epoch: int, indices: np.ndarray, count: int) -> np.ndarray:

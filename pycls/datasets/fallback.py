@@ -11,6 +11,8 @@ from PIL import Image
 
 from pycls.datasets.plan import View, eval_geometry
 
+_MAX_ASPECT = 16  # longer images are resized in part
+
 
 def decode_rgb(data: bytes) -> np.ndarray:
     """Decode a file to uint8 (H, W, 3) RGB, alpha dropped, EXIF orientation ignored; ValueError if that fails."""
@@ -42,7 +44,29 @@ def _train_square(image: np.ndarray, view: View, box: np.ndarray) -> np.ndarray:
 
 def _eval_square(image: np.ndarray, view: View) -> np.ndarray:
     height, width, top, left = eval_geometry(view, image.shape[0], image.shape[1])
+    if is_long(height, width):
+        return long_square(image, view)
     return resize(image, height, width, view.antialias)[top : top + view.size, left : left + view.size]
+
+
+def is_long(height: int, width: int) -> bool:
+    """Tell whether an image of this size is too long to be resized whole for the square in its middle.
+
+    One of 20000 x 10 px would become 512000 x 256, half a gigabyte.
+    """
+    return max(height, width) > _MAX_ASPECT * min(height, width)
+
+
+def long_square(image: np.ndarray, view: View) -> np.ndarray:
+    """Return the eval view (S, S, 3) of a long image (H, W, 3), resizing only what is shown."""
+    height, width, top, left = eval_geometry(view, image.shape[0], image.shape[1])
+    if not view.antialias:
+        columns = _sample(image.swapaxes(0, 1).astype(np.float32), width, left, view.size).swapaxes(0, 1)
+        return np.rint(_sample(columns, height, top, view.size)).astype(np.uint8)
+    down, across = image.shape[0] / height, image.shape[1] / width  # source pixels of one that is shown
+    box = (left * across, top * down, (left + view.size) * across, (top + view.size) * down)
+    source = Image.fromarray(np.ascontiguousarray(image))
+    return np.array(source.resize((view.size, view.size), Image.Resampling.BILINEAR, box=box))
 
 
 def resize(image: np.ndarray, height: int, width: int, antialias: bool) -> np.ndarray:
@@ -51,14 +75,17 @@ def resize(image: np.ndarray, height: int, width: int, antialias: bool) -> np.nd
         source = Image.fromarray(np.ascontiguousarray(image))
         return np.array(source.resize((width, height), Image.Resampling.BILINEAR))
     # Pillow's `resize` always antialiases and its `transform` cuts fractions off, half a grey level too dark.
-    columns = _sample(image.swapaxes(0, 1).astype(np.float32), width).swapaxes(0, 1)
-    return np.rint(_sample(columns, height)).astype(np.uint8)
+    columns = _sample(image.swapaxes(0, 1).astype(np.float32), width, 0, width).swapaxes(0, 1)
+    return np.rint(_sample(columns, height, 0, height)).astype(np.uint8)
 
 
-def _sample(lines: np.ndarray, count: int) -> np.ndarray:
-    """Interpolate linearly along axis 0 at `count` pixel centres spread over all of it; edge pixels are repeated."""
+def _sample(lines: np.ndarray, count: int, first: int, num: int) -> np.ndarray:
+    """Interpolate linearly along axis 0; edge pixels are repeated.
+
+    Of `count` pixel centres spread over all of it, `num` from the `first` on are sampled.
+    """
     scale = len(lines) / count
-    centres = np.clip((np.arange(count) + 0.5) * scale - 0.5, 0, len(lines) - 1)
+    centres = np.clip((np.arange(first, first + num) + 0.5) * scale - 0.5, 0, len(lines) - 1)
     below = np.floor(centres).astype(np.int64)
     above = np.minimum(below + 1, len(lines) - 1)
     weight = (centres - below).astype(np.float32)[:, None, None]

@@ -1,22 +1,27 @@
 """What the backends for encoded files share: one open epoch at a time, and the contract of `batches`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 import numpy as np
 import torch
+
+from pycls.datasets.bad_images import Failure
 
 
 class FileBackend(ABC):
     """Encoded files -> uint8 (B, S, S, 3) RGB batches."""
 
+    failures: Sequence[Failure] = ()  # of the batch that was drawn last
+    interrupt: Callable[[], None] | None = None  # called now and then while waiting; may raise to end that
     _running: Generator[torch.Tensor, None, None] | None = None
 
     def batches(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Iterator[torch.Tensor]:
         """Yield uint8 (B, S, S, 3) RGB tensors, one for each index array, in order.
 
         A tensor stays valid until the second next one is drawn. An epoch that was left open ends here: its iterator
-        stops. ValueError names a file that cannot be read.
+        stops. ValueError names a file that cannot be read, unless such files are skipped: then `failures` tells which.
+        TimeoutError or ChildProcessError names the files in flight when a worker hangs or dies.
         """
         self._stop()
         self._running = self._run(epoch, index_batches)
@@ -30,6 +35,10 @@ class FileBackend(ABC):
         if self._running is not None:
             self._running.close()
             self._running = None
+
+    def _ask(self) -> None:
+        if self.interrupt is not None:
+            self.interrupt()
 
     @abstractmethod
     def _run(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:

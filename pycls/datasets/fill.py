@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pycls.datasets.chunk import Encoded, naming, read_chunk
+from pycls.datasets.bad_images import Failure, shown_indices, substitutes
+from pycls.datasets.chunk import Chunk, Encoded, naming, read_chunk
 from pycls.datasets.plan import View, augment
 from pycls.datasets.samples import FileSamples
+from pycls.datasets.watchdog import NOTHING, Board, Note
 
 # Decodes one image and writes what the view shows of it into its place, uint8 (S, S, 3) RGB.
 Show = Callable[[View, Encoded, np.ndarray], None]
@@ -20,11 +22,55 @@ class Filler:
     samples: FileSamples
     view: View
     show: Show
+    board: Board  # where each call notes what it is busy with
+    skip_bad: bool = False  # whether a bad image is skipped, not an error
 
-    def __call__(self, places: np.ndarray, epoch: int, indices: np.ndarray) -> None:
-        """Write the images of `indices` into the first of `places`, uint8 (N, S, S, 3); ValueError names a bad file."""
-        chunk = read_chunk(self.samples, self.view, epoch, indices)
-        for row, index in enumerate(indices):
-            with naming(self.samples, index):
-                self.show(self.view, chunk[row], places[row])
-        augment(self.view, epoch, indices, places[: len(indices)])
+    def __call__(self, places: np.ndarray, epoch: int, indices: np.ndarray, cell: int = 0) -> list[Failure]:
+        """Write the images of `indices` into the first of `places`, uint8 (N, S, S, 3); return the bad ones.
+
+        A bad image is a ValueError that names it, or is skipped: in training its place shows a substitute, in
+        evaluation it is left as it is. `cell` is this call's own on the board.
+        """
+        note = self.board.notes(cell)
+        try:
+            chunk = read_chunk(self.samples, self.view, epoch, indices, note)
+            filled = [self.fill(chunk, row, epoch, places[row], note) for row in range(len(indices))]
+            failures = [failure for failure in filled if failure is not None]
+            augment(self.view, epoch, shown_indices(indices, failures), places[: len(indices)])
+        finally:
+            note(NOTHING)
+        return failures
+
+    def fill(self, chunk: Chunk, row: int, epoch: int, place: np.ndarray, note: Note) -> Failure | None:
+        """Show one image of a chunk in its place; return its failure if it is bad and may be skipped."""
+        index = int(chunk.indices[row])
+        note(index)
+        try:
+            self._show(chunk, row, place)
+        except ValueError as error:
+            if not self.skip_bad:
+                raise
+            name = self.samples.name(index)
+            substitute = self._substitute(index, epoch, place, note) if self.view.train else None
+            return Failure(index, name, str(error).removeprefix(f"{name}: "), substitute)
+        return None
+
+    def _show(self, chunk: Chunk, row: int, place: np.ndarray) -> None:
+        image = chunk[row]
+        with naming(self.samples, chunk.indices[row]):
+            self.show(self.view, image, place)
+
+    def _substitute(self, bad: int, epoch: int, place: np.ndarray, note: Note) -> int:
+        """Show another image of the class, as its own place in this epoch shows it, and return its index."""
+        tried = substitutes(self.samples.labels, self.view.seed, epoch, bad)
+        for index in tried:
+            try:
+                self._show(read_chunk(self.samples, self.view, epoch, np.array([index]), note), 0, place)
+            except ValueError:
+                continue
+            return int(index)
+        class_name = self.samples.classes[self.samples.labels[bad]]
+        raise ValueError(
+            f"{self.samples.name(bad)}: cannot be read, nor can the {len(tried)} images of class {class_name} "
+            "that were tried in its place; python tools/check_data.py lists all bad files"
+        )

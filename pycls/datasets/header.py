@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 from PIL import Image
 
-_JPEG_SIGNATURE = b"\xff\xd8\xff"
+JPEG_SIGNATURE = b"\xff\xd8\xff"
+# Pillow refuses to decode more, lest a small file fill the memory; then no backend does.
+_MAX_PIXELS = 178_956_970
 _JPEG_END = b"\xff\xd9"
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Markers that carry no length: TEM, RST0-7, SOI, EOI, and 0xFF fill bytes.
@@ -33,7 +35,14 @@ def read_header(data: bytes) -> Header:
     """Return the header of one encoded image; ValueError when it is not an image."""
     if not data:
         raise ValueError("the file is empty (0 bytes)")
-    if data.startswith(_JPEG_SIGNATURE):
+    header = _header_of(data)
+    if header.height < 1 or header.width < 1:
+        raise ValueError(f"the image has no pixels ({header.width} x {header.height})")
+    return header
+
+
+def _header_of(data: bytes) -> Header:
+    if data.startswith(JPEG_SIGNATURE):
         return _jpeg_header(data)
     if data.startswith(_PNG_SIGNATURE):
         return _png_header(data)
@@ -62,7 +71,7 @@ def _jpeg_frame(data: bytes, position: int, adobe_transform: int) -> Header:
     # judges. The search starts here because an EXIF thumbnail further up has an end mark of its own.
     complete = data.rfind(_JPEG_END, position) >= 0
     common = data[position + 1] in _COMMON_FRAMES and precision == 8 and height > 0 and colour_known and complete
-    return Header(height, width, common)
+    return Header(height, width, common and height * width <= _MAX_PIXELS)
 
 
 def _png_header(data: bytes) -> Header:
@@ -71,7 +80,8 @@ def _png_header(data: bytes) -> Header:
     width, height, depth, colour = struct.unpack_from(">IIBB", data, 16)
     opaque = data.find(b"tRNS", 33, max(33, data.find(b"IDAT"))) < 0
     complete = data.rfind(b"IEND", -64) >= 0
-    return Header(height, width, depth == 8 and colour in (0, 2) and opaque and complete)  # 0: gray, 2: RGB
+    common = depth == 8 and colour in (0, 2) and opaque and complete  # 0: gray, 2: RGB
+    return Header(height, width, common and height * width <= _MAX_PIXELS)
 
 
 def _pillow_header(data: bytes) -> Header:

@@ -1,7 +1,8 @@
 """Bring batches from a backend to the device: sample indices in, normalised floats with labels out."""
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,15 +10,22 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from pycls.core.logging import get_logger
+from pycls.datasets.bad_images import Failure, settle_failures
 from pycls.datasets.finish import Finish, lighting_shift
 from pycls.datasets.plan import View, epoch_order, erased, lighting
 from pycls.datasets.samples import Samples
 from pycls.datasets.shares import evaluation_share, training_share
 from pycls.datasets.transfer import Tensors, move_batches
 
+logger = get_logger(__name__)
+
 
 class Backend(Protocol):
     """What turns sample indices into pixels."""
+
+    failures: Sequence[Failure]  # the bad images in the batch that was drawn last
+    interrupt: Callable[[], None] | None  # called now and then while waiting for a batch; may raise to end that
 
     def batches(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
         """Yield uint8 RGB (B, S, S, 3) for each index array, in order.
@@ -36,7 +44,8 @@ class Batch:
 
     images: torch.Tensor  # float32 (N, 3, S, S) on the device, normalised
     labels: torch.Tensor  # int64 (N,) on the device
-    indices: torch.Tensor  # int64 (N,) on the host: which samples these are
+    indices: torch.Tensor  # int64 (N,) on the host: which samples these are, substitutes of bad ones included
+    failures: tuple[Failure, ...] = ()  # bad images: substituted in training, left out (N may be 0) in evaluation
 
 
 class Loader:
@@ -66,6 +75,7 @@ class Loader:
             self._drawers["shift"] = self._shift
         if view.train and view.erase_prob > 0:
             self._drawers["erased"] = self._erased
+        self.bad: dict[int, Failure] = {}  # bad images met so far, by sample
 
     def __len__(self) -> int:
         """Return the number of batches an epoch has on this process."""
@@ -78,20 +88,31 @@ class Loader:
             return training_share(epoch_order(self.view.seed, epoch, len(self.samples)), *cut)
         return evaluation_share(len(self.samples), *cut)
 
-    def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
-        """Iterate over the batches of an epoch from any step on; the steps before it cost nothing."""
+    def epoch(self, epoch: int, start_step: int = 0, interrupt: Callable[[], None] | None = None) -> Iterator[Batch]:
+        """Iterate over the batches of an epoch from any step on; the steps before it cost nothing.
+
+        `interrupt` is called now and then while workers are waited for; it may raise to end the wait, and the loader.
+        """
+        self.backend.interrupt = interrupt
         index_batches = self.index_batches(epoch, start_step)
         with closing(self.backend.batches(epoch, index_batches)) as images:
-            host_batches = self._host_batches(epoch, index_batches, images)
-            moved = move_batches(host_batches, self.device, self.pin_memory)
-            for indices, (pixels, labels, *drawn) in zip(index_batches, moved, strict=True):
+            shown: deque[tuple[torch.Tensor, tuple[Failure, ...]]] = deque()  # of batches on their way to the device
+            host_batches = self._host_batches(epoch, index_batches, images, shown)
+            for pixels, labels, *drawn in move_batches(host_batches, self.device, self.pin_memory):
                 keywords = dict(zip(self._drawers, drawn, strict=True))
-                yield Batch(self.finish(pixels, **keywords), labels, torch.from_numpy(indices))
+                yield Batch(self.finish(pixels, **keywords), labels, *shown.popleft())
 
     def reset_wait(self) -> float:
         """Return the seconds spent waiting for the backend since the last call, and start again from zero."""
         waited, self.wait_sec = self.wait_sec, 0.0
         return waited
+
+    def note_bad(self, failures: Iterable[Failure]) -> None:
+        """Remember bad images, and log each of them once."""
+        for failure in failures:
+            if failure.index not in self.bad:
+                self.bad[failure.index] = failure
+                logger.warning("Skipped a bad image: %s", failure)
 
     def close(self) -> None:
         """Stop the backend's workers, after the copies from its buffers that are still under way."""
@@ -100,13 +121,17 @@ class Loader:
         self.backend.close()
 
     def _host_batches(
-        self, epoch: int, index_batches: Sequence[np.ndarray], images: Iterator[torch.Tensor]
+        self, epoch: int, index_batches: Sequence[np.ndarray], images: Iterator[torch.Tensor], shown: deque
     ) -> Iterator[Tensors]:
-        """Yield (pixels, labels, what else the finish needs of each image)."""
+        """Yield (pixels, labels, what else the finish needs of each image); note in `shown` what they show."""
         for indices in index_batches:
-            labels = torch.from_numpy(self.samples.labels[indices])
+            pixels, failures = self._timed_next(images), tuple(self.backend.failures)
+            if failures:
+                self.note_bad(failures)
+                pixels, indices = settle_failures(pixels, indices, failures)
+            shown.append((torch.from_numpy(indices), failures))
             drawn = [torch.from_numpy(draw(epoch, indices)) for draw in self._drawers.values()]
-            yield self._timed_next(images), labels, *drawn
+            yield pixels, torch.from_numpy(self.samples.labels[indices]), *drawn
 
     def _timed_next(self, images: Iterator[torch.Tensor]) -> torch.Tensor:
         start = time.perf_counter()

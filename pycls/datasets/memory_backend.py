@@ -3,12 +3,13 @@
 With augmentation (TRAIN.AUGMENT, TRAIN.COLOR_JITTER), which is done on the host, the images stay there.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 import numpy as np
 import torch
 
 from pycls.datasets.augment_ahead import build_augmenter
+from pycls.datasets.bad_images import Failure
 from pycls.datasets.draws import Stream, uniforms
 from pycls.datasets.plan import View, flips
 from pycls.datasets.samples import ArraySamples
@@ -20,13 +21,18 @@ class MemoryBackend:
     def __init__(self, samples: ArraySamples, view: View, *, device: torch.device):
         self._augmenter = build_augmenter(view, num_threads=1)  # small images keep Python busy: more would not help
         self.view, self.device = view, device if self._augmenter is None else torch.device("cpu")
+        self.failures: Sequence[Failure] = ()  # array data has none
+        self.interrupt: Callable[[], None] | None = None  # nor does it wait for anybody
         images = torch.from_numpy(samples.images).to(self.device)
         self.images = _padded(images, view.padding, view.border) if view.train else images
 
     def batches(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
         """Yield uint8 RGB (B, S, S, 3) for each index array, in order: on the device, augmented ones on the host."""
         batches = self._cut_batches(epoch, index_batches)
-        return batches if self._augmenter is None else self._augmenter.run(epoch, index_batches, batches)
+        if self._augmenter is None:
+            return batches
+        drawn = ((batch, ()) for batch in batches)
+        return (batch for batch, _ in self._augmenter.run(epoch, index_batches, drawn))
 
     def _cut_batches(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
         for indices in index_batches:

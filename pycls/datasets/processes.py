@@ -1,4 +1,4 @@
-"""Child processes as workers of the custom backend: they write into batches in shared memory and answer in one word."""
+"""Child processes as workers of the custom backend: they write into batches in shared memory and answer in a word."""
 
 import multiprocessing
 import os
@@ -25,7 +25,7 @@ class ProcessWorkers:
         self._tasks = context.Queue()
         self._open: dict[int, Future] = {}
         self._num_submitted = 0
-        self._death: RuntimeError | None = None
+        self._death: ChildProcessError | None = None
         self._lock = threading.Lock()  # guards _open and _death
         pairs = [_start(context, work, self._tasks) for _ in range(num_workers)]
         self._processes = [process for process, _ in pairs]
@@ -36,7 +36,7 @@ class ProcessWorkers:
         self._end_children = Finalize(self, _end, (self._tasks, self._processes), exitpriority=_BEFORE_THE_QUEUE)
 
     def submit(self, *task: Any) -> Future:
-        """Queue the task, which cannot be cancelled then; RuntimeError in the future when a process has died."""
+        """Queue the task, which cannot be cancelled then; ChildProcessError in the future when a process has died."""
         future: Future = Future()
         future.set_running_or_notify_cancel()
         with self._lock:
@@ -58,7 +58,7 @@ class ProcessWorkers:
         while answers:
             for pipe in wait(answers):
                 try:
-                    number, error = pipe.recv()
+                    number, result, error = pipe.recv()
                 except EOFError:
                     answers.remove(pipe)
                     self._fail_open()
@@ -66,11 +66,11 @@ class ProcessWorkers:
                 with self._lock:
                     future = self._open.pop(number, None)
                 if future is not None:
-                    _finish(future, error)
+                    _finish(future, result, error)
 
     def _fail_open(self) -> None:
         with self._lock:
-            self._death = RuntimeError("a data loader process died (killed, or out of memory?)")
+            self._death = ChildProcessError("a data loader process died (killed, or out of memory?)")
             lost = list(self._open.values())
             self._open.clear()
         for future in lost:
@@ -85,14 +85,14 @@ def _end(tasks: Any, processes: list[Any]) -> None:
         process.join(_SECONDS_TO_END)
         if process.is_alive():  # stuck, perhaps because another one died while it held the queue
             process.kill()
-            process.join()
+            process.join(_SECONDS_TO_END)  # one that waits for a dead network disk cannot even be killed
     tasks.cancel_join_thread()
     tasks.close()
 
 
-def _finish(future: Future, error: Exception | None) -> None:
+def _finish(future: Future, result: Any, error: Exception | None) -> None:
     if error is None:
-        future.set_result(None)
+        future.set_result(result)
     else:
         future.set_exception(error)
 
@@ -113,10 +113,9 @@ def _serve(work: Callable[..., Any], tasks: Any, answers: Connection) -> None:
     while (numbered := tasks.get()) is not None:
         number, task = numbered
         try:
-            work(*task)
-            answers.send((number, None))
+            answers.send((number, work(*task), None))
         except Exception as error:
-            answers.send((number, error))
+            answers.send((number, None, error))
 
 
 def _die_with_parent() -> None:

@@ -20,6 +20,12 @@ class Names:
     def __getitem__(self, index: int) -> str:
         return os.fsdecode(self.buffer[self.offsets[index] : self.offsets[index + 1]])
 
+    def select(self, keep: np.ndarray) -> "Names":
+        """Return those where `keep`, bool (N,), is true."""
+        lengths = np.diff(self.offsets)
+        offsets = np.concatenate([[0], np.cumsum(lengths[keep])])
+        return Names(np.frombuffer(self.buffer, np.uint8)[np.repeat(keep, lengths)].tobytes(), offsets)
+
 
 def pack_names(names: Sequence[str]) -> Names:
     """Pack strings (file names that are not valid Unicode included) into one buffer."""
@@ -41,9 +47,22 @@ class FileSamples:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def split(self) -> str:
+        """The name of the folder, such as "train"."""
+        return os.path.basename(self.root)
+
     def name(self, index: int) -> str:
         """Return the path of one image."""
         return os.path.join(self.root, self.paths[index])
+
+    def key(self, index: int) -> str:
+        """Return the name of one image in skip lists, <split>/<class>/<image>."""
+        return f"{self.split}/{self.paths[index]}"
+
+    def select(self, keep: np.ndarray) -> "FileSamples":
+        """Return the samples where `keep`, bool (N,), is true; all classes stay."""
+        return FileSamples(self.root, self.paths.select(keep), self.labels[keep], self.classes)
 
     def read(self, index: int) -> bytes:
         """Read one whole encoded file; raise OSError naming the path if it cannot be read."""

@@ -1,24 +1,34 @@
 """The torch backend: torchvision decodes, crops and resizes in the worker processes of torch's DataLoader."""
 
+import contextlib
+import functools
 import multiprocessing
+import os
+import signal
 from collections.abc import Generator, Iterator, Sequence
 from multiprocessing.context import BaseContext
+from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 from torchvision.io import ImageReadMode, decode_image
 from torchvision.transforms.v2 import functional as tv
 
 from pycls.datasets import fallback
+from pycls.datasets.bad_images import Failure
 from pycls.datasets.child import prepare_child
 from pycls.datasets.chunk import Encoded
 from pycls.datasets.file_backend import FileBackend, check_worker_mode
 from pycls.datasets.fill import Filler
+from pycls.datasets.header import JPEG_SIGNATURE
 from pycls.datasets.plan import View, eval_geometry
+from pycls.datasets.pool import DaemonPool
 from pycls.datasets.samples import FileSamples
+from pycls.datasets.watchdog import Board, Watchdog
 
 Request = tuple[int, np.ndarray]  # epoch, indices of one batch
+Answer = tuple[torch.Tensor, list[Failure]] | ValueError
 
 
 class TorchBackend(FileBackend):
@@ -35,18 +45,24 @@ class TorchBackend(FileBackend):
         pin_memory: bool,
         device: torch.device,
         max_batch: int,
+        skip_bad: bool = False,
+        timeout_sec: float = 0.0,
     ):
         check_worker_mode("torch", worker_mode, "processes")
         self._requests = Requests()
+        board = Board(max(1, num_workers), shared=num_workers > 0)
+        self._watchdog = Watchdog(samples, board, timeout_sec, self._ask)
+        self._waiter = DaemonPool(1, "pycls-waiter")  # waits for the DataLoader, so that this thread need not
+        self._pids = torch.zeros(num_workers, dtype=torch.int64).share_memory_()
         self._loader = DataLoader(
-            BatchDataset(Filler(samples, view, show)),
+            BatchDataset(Filler(samples, view, show, board, skip_bad)),
             sampler=self._requests,
             batch_size=None,  # the dataset gives whole batches: no copy to put one together
             num_workers=num_workers,
             prefetch_factor=_prefetch_factor(prefetch, num_workers),
             persistent_workers=num_workers > 0,
             pin_memory=pin_memory and device.type == "cuda",
-            worker_init_fn=_prepare_worker,
+            worker_init_fn=functools.partial(_prepare_worker, self._pids),
             multiprocessing_context=_context() if num_workers > 0 else None,
             generator=torch.Generator(),  # else every epoch would take a number from the global one
         )
@@ -54,14 +70,36 @@ class TorchBackend(FileBackend):
     def close(self) -> None:
         """End the open epoch and the worker processes."""
         super().close()
+        if self._watchdog.gave_up:
+            _kill(self._pids)
         del self._loader
+        self._waiter.shutdown()
 
     def _run(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
         self._requests.now = [(epoch, indices) for indices in index_batches]
-        for batch in self._loader:
-            if isinstance(batch, ValueError):
-                raise batch
+        answers = self._watchdog.result(self._waiter.submit(iter, self._loader))
+        while (answer := self._watchdog.result(self._waiter.submit(_next, answers))) is not None:
+            if isinstance(answer, ValueError):
+                raise answer
+            batch, self.failures = answer
             yield batch
+
+
+def _next(answers: Iterator[Answer]) -> Answer | None:
+    """Return the next answer, None after the last; ChildProcessError when a worker has died."""
+    try:
+        return next(answers, None)
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):  # the words in which torch reports it
+            raise
+        raise ChildProcessError("a data loader process died (killed, or out of memory?)") from error
+
+
+def _kill(pids: torch.Tensor) -> None:
+    """End workers that do not answer; torch would ask them politely, and wait."""
+    for pid in filter(None, pids.tolist()):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _prefetch_factor(prefetch: int, num_workers: int) -> int | None:
@@ -81,8 +119,9 @@ def _context() -> BaseContext:
     return context
 
 
-def _prepare_worker(worker: int) -> None:
+def _prepare_worker(pids: torch.Tensor, worker: int) -> None:
     prepare_child()
+    pids[worker] = os.getpid()
 
 
 class Requests(Sampler[Request]):
@@ -98,8 +137,8 @@ class Requests(Sampler[Request]):
         return len(self.now)
 
 
-class BatchDataset(Dataset[torch.Tensor | ValueError]):
-    """Map a request to its finished batch, uint8 (B, S, S, 3).
+class BatchDataset(Dataset[Any]):
+    """Map a request to its finished batch, uint8 (B, S, S, 3), and the images in it that were bad.
 
     An error about a file is returned, not raised: the DataLoader would bury its sentence in a traceback.
     """
@@ -107,15 +146,16 @@ class BatchDataset(Dataset[torch.Tensor | ValueError]):
     def __init__(self, fill: Filler):
         self._fill = fill
 
-    def __getitem__(self, request: Request) -> torch.Tensor | ValueError:
+    def __getitem__(self, request: Request) -> Answer:
         epoch, indices = request
         size = self._fill.view.size
         batch = torch.empty((len(indices), size, size, 3), dtype=torch.uint8)
+        worker = get_worker_info()
         try:
-            self._fill(batch.numpy(), epoch, indices)
+            failures = self._fill(batch.numpy(), epoch, indices, worker.id if worker else 0)
         except ValueError as error:
             return error
-        return batch
+        return batch, failures
 
 
 def show(view: View, image: Encoded, place: np.ndarray) -> None:
@@ -127,7 +167,7 @@ def show(view: View, image: Encoded, place: np.ndarray) -> None:
 
 def decode(data: bytes, common: bool) -> torch.Tensor:
     """Decode one file to uint8 (3, H, W) RGB; what torchvision cannot read faithfully, or at all, goes to Pillow."""
-    if common:
+    if common and data.startswith(JPEG_SIGNATURE):  # torchvision's PNG decoder crashes the process on damaged files
         try:
             return decode_image(torch.frombuffer(bytearray(data), dtype=torch.uint8), ImageReadMode.RGB)
         except RuntimeError:  # Pillow judges, and says what is wrong in words
@@ -141,6 +181,8 @@ def _cut(image: torch.Tensor, view: View, box: np.ndarray) -> torch.Tensor:
         top, left, height, width = (int(value) for value in box)
         return _resize(tv.crop(image, top, left, height, width), view.size, view.size, view.antialias)
     height, width, top, left = eval_geometry(view, image.shape[1], image.shape[2])
+    if fallback.is_long(height, width):
+        return torch.from_numpy(fallback.long_square(image.permute(1, 2, 0).numpy(), view)).permute(2, 0, 1)
     return tv.crop(_resize(image, height, width, view.antialias), top, left, view.size, view.size)
 
 

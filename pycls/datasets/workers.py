@@ -2,13 +2,14 @@
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any, Protocol
 
 import cv2
 import torch
 
 from pycls.core.tables import pick
+from pycls.datasets.pool import DaemonPool
 from pycls.datasets.processes import ProcessWorkers
 
 Work = Callable[..., Any]
@@ -48,7 +49,7 @@ class ThreadWorkers:
 
     def __init__(self, work: Work, num_workers: int):
         self._work = work
-        self._pool = ThreadPoolExecutor(num_workers, thread_name_prefix="pycls-loader")
+        self._pool = DaemonPool(num_workers, "pycls-loader")
         limit_torch_threads(self._pool, num_workers)
 
     def submit(self, *task: Any) -> Future:
@@ -56,11 +57,18 @@ class ThreadWorkers:
         return self._pool.submit(self._work, *task)
 
     def close(self) -> None:
-        """Drop the queue and wait for the running tasks."""
-        self._pool.shutdown(cancel_futures=True)
+        """Drop the queue and wait, a few seconds at most, for the running tasks."""
+        self._pool.shutdown()
 
 
-def limit_torch_threads(pool: ThreadPoolExecutor, num_workers: int) -> None:
+class Submits(Protocol):
+    """A pool of threads."""
+
+    def submit(self, call: Callable[[], Any]) -> Future:
+        """Queue one call."""
+
+
+def limit_torch_threads(pool: Submits, num_workers: int) -> None:
     """Start all threads of a pool and set torch to one core in each.
 
     `torch.set_num_threads` holds for the calling thread, and for every thread that first asks for its number later on.
@@ -83,8 +91,13 @@ def limit_torch_threads(pool: ThreadPoolExecutor, num_workers: int) -> None:
 KINDS = {"threads": ThreadWorkers, "processes": ProcessWorkers}
 
 
-def build_workers(mode: str, num_workers: int, work: Work) -> Workers:
-    """Start `num_workers` workers of a mode ("threads" or "processes"); with 0 the caller does the work."""
+def build_workers(mode: str, num_workers: int, work: Work, watched: bool) -> Workers:
+    """Start `num_workers` workers of a mode ("threads" or "processes").
+
+    With 0 the caller does the work, unless it is to be watched: it cannot watch itself, so one thread does it.
+    """
     kind = pick(KINDS, mode, "DATA_LOADER.WORKER_MODE")
     cv2.setNumThreads(0)  # OpenCV's own threads: the parallelism is over images
-    return kind(work, num_workers) if num_workers > 0 else InlineWorkers(work)
+    if num_workers == 0:
+        return ThreadWorkers(work, 1) if watched else InlineWorkers(work)
+    return kind(work, num_workers)

@@ -26,7 +26,7 @@ def train_epoch(run: Run, batches: Iterable[Batch]) -> bool:
         loss, logits = run.stepper.step(batch.images, targets, run.learning_rate(step))  # (), (N, K)
         if state.ema:
             state.ema.update(state.model, epoch, step)
-        run.meter.add(loss, logits, batch.labels)
+        run.meter.add(loss, logits, batch.labels, len(batch.failures))
         state.step += 1
         if state.step % cfg.LOG_PERIOD == 0 or state.step == steps:
             log_window(run)

@@ -1,14 +1,18 @@
 """Evaluation that counts: every image once on any number of processes, integers summed, one reduction."""
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from pycls.core.distributed import all_reduce_sum
+from pycls.core.distributed import all_reduce_sum, gather_objects
+from pycls.datasets.bad_images import Failure
 from pycls.datasets.loader import Loader
+from pycls.datasets.samples import Samples
+from pycls.datasets.skip_list import save_skip_list
 from pycls.engine.meters import topk_correct
 from pycls.engine.plots import plot_confusion
 from pycls.engine.precision import Precision
@@ -29,6 +33,7 @@ class Evaluation:
     images: Tensor  # int64 (K,): images of each class
     correct: Tensor  # int64 (K,): those whose class was predicted
     confusion: Tensor | None  # int64 (K, K): rows are true classes, columns predicted ones
+    left_out: tuple[Failure, ...] = ()  # bad images, which count nowhere above, by index
 
     @property
     def top1_err(self) -> float:
@@ -47,16 +52,22 @@ class Evaluation:
 
 @torch.inference_mode()
 def evaluate(model: nn.Module, loader: Loader, loss_fn: Loss, precision: Precision, num_classes: int) -> Evaluation:
-    """Evaluate a model on every image of the loader's data set, counted over all processes."""
+    """Evaluate a model on every image of the loader's data set, bad ones left out, counted over all processes."""
     model.eval()
     counter = Counter(num_classes, precision.device)
     for batch in loader.epoch(0):
+        counter.leave_out(batch.failures)
+        if len(batch.labels) == 0:
+            continue
         with precision.autocast():
             logits = model(batch.images)
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         targets = soft_targets(batch.labels, num_classes, 0.0, dtype=logits.dtype)
         counter.add(logits, batch.labels, loss_fn(logits, targets))
-    return counter.total(expected=len(loader.samples))
+    result = counter.total(expected=len(loader.samples))
+    if result.left_out:
+        loader.note_bad(result.left_out)  # those of other processes are not in the log yet
+    return result
 
 
 class Counter:
@@ -69,6 +80,7 @@ class Counter:
         self._counts = {name: torch.zeros(size, dtype=torch.int64, device=device) for name, size in sizes.items()}
         self._loss_sum = torch.zeros(1, dtype=real, device=device)
         self._num_images, self._num_classes = 0, num_classes
+        self._left_out: list[Failure] = []
 
     def add(self, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
         """Take in one batch: logits (N, K), labels (N,), its mean loss."""
@@ -81,17 +93,43 @@ class Counter:
         if len(self._counts["confusion"]):
             self._counts["confusion"].scatter_add_(0, labels * self._num_classes + guesses, ones)
 
+    def leave_out(self, failures: Sequence[Failure]) -> None:
+        """Take note of bad images, which are in no batch."""
+        self._left_out += failures
+
     def total(self, expected: int) -> Evaluation:
-        """Sum over all processes; RuntimeError unless each of `expected` images was counted once."""
-        own = torch.tensor([self._num_images], device=self._loss_sum.device)
+        """Sum over all processes; RuntimeError unless each of `expected` images was counted or left out once."""
+        own = torch.tensor([self._num_images, len(self._left_out)], device=self._loss_sum.device)
         integers = all_reduce_sum(torch.cat([own, *self._counts.values()])).cpu()
         loss_sum = all_reduce_sum(self._loss_sum).item()
-        counted, topk, images, correct, confusion = integers.split([1, *map(len, self._counts.values())])
-        count = int(counted)
-        if count != expected or int(images.sum()) != expected:
-            raise RuntimeError(f"evaluation counted {count} images of {expected}: no error is given, it would be wrong")
+        counted, topk, images, correct, confusion = integers.split([2, *map(len, self._counts.values())])
+        count, num_left_out = counted.tolist()
+        left_out = _gather_failures(self._left_out) if num_left_out else ()
+        if not count + num_left_out == int(images.sum()) + len(left_out) == expected:
+            and_more = f" and left out {num_left_out}" if num_left_out else ""
+            raise RuntimeError(
+                f"evaluation counted {count} images of {expected}{and_more}: no error is given, it would be wrong"
+            )
+        if count == 0:
+            raise ValueError(f"none of the {expected} images to evaluate could be read; the first: {left_out[0]}")
         matrix = confusion.view(self._num_classes, -1) if len(confusion) else None
-        return Evaluation(count, *topk.tolist(), loss_sum / count, images, correct, matrix)
+        return Evaluation(count, *topk.tolist(), loss_sum / count, images, correct, matrix, left_out)
+
+
+def _gather_failures(own: list[Failure]) -> tuple[Failure, ...]:
+    """Return those of all processes by index, each once."""
+    found = {failure.index: failure for failures in gather_objects(own) for failure in failures}
+    return tuple(found[index] for index in sorted(found))
+
+
+def save_left_out(evaluation: Evaluation, samples: Samples, folder: Path, prefix: str) -> list[Path]:
+    """Write the names of the images that were left out, if any, as a skip list; return the files."""
+    path = folder / f"{prefix}_left_out.txt"
+    path.unlink(missing_ok=True)  # of an earlier evaluation
+    if not evaluation.left_out:
+        return []
+    save_skip_list(path, {samples.key(failure.index): failure.reason for failure in evaluation.left_out})
+    return [path]
 
 
 def save_per_class(evaluation: Evaluation, classes: tuple[str, ...], folder: Path, prefix: str) -> list[Path]:

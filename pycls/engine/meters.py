@@ -36,7 +36,7 @@ class TrainMeter:
         self.batch_size = batch_size  # global
         self._dtype = torch.float32 if device.type == "mps" else torch.float64
         self._window = torch.zeros(period, 3, dtype=self._dtype, device=device)
-        self._sums = torch.zeros(3, dtype=self._dtype, device=device)
+        self._sums = torch.zeros(4, dtype=self._dtype, device=device)  # as a row of the window, and bad images
         self._filled = 0
         self.steps = 0
 
@@ -46,13 +46,14 @@ class TrainMeter:
         return self._filled
 
     @torch.no_grad()
-    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Take in one step of this process; nothing is read back."""
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor, num_bad: int = 0) -> None:
+        """Take in one step of this process, with the number of bad images in it; nothing is read back."""
         top1, top5 = topk_correct(logits, labels)
         size = len(labels)
         row = torch.stack([loss.to(self._dtype) * size, size - top1.to(self._dtype), size - top5.to(self._dtype)])
         self._window[self._filled] = row
-        self._sums += row
+        self._sums[:3] += row
+        self._sums[3] += num_bad
         self._filled += 1
         self.steps += 1
 
@@ -66,10 +67,11 @@ class TrainMeter:
         finite = [loss for loss in losses if math.isfinite(loss)]
         return Window(median(finite or losses), top1, top5, losses, own_losses)
 
-    def read_epoch(self) -> tuple[float, float, float]:
-        """Return mean loss, top-1 and top-5 error (percent) of all steps of the epoch, over all processes."""
-        loss, top1, top5 = (value / max(1, self.steps * self.batch_size) for value in self.state()["sums"].tolist())
-        return loss, 100.0 * top1, 100.0 * top5
+    def read_epoch(self) -> tuple[float, float, float, int]:
+        """Return mean loss, top-1 and top-5 error (percent) and the bad images of the epoch, over all processes."""
+        *sums, num_bad = self.state()["sums"].tolist()
+        loss, top1, top5 = (value / max(1, self.steps * self.batch_size) for value in sums)
+        return loss, 100.0 * top1, 100.0 * top5, round(num_bad)
 
     def state(self) -> dict:
         """Return the epoch's sums over all processes, for a checkpoint."""
@@ -77,7 +79,8 @@ class TrainMeter:
 
     def load_state(self, state: dict) -> None:
         """Go on from saved sums, each process taking an equal share."""
-        self._sums.copy_(state["sums"] / world_size())
+        saved = state["sums"]  # without bad images in older checkpoints
+        self._sums[: len(saved)] = saved.to(self._sums) / world_size()
         self.steps = state["steps"]
 
     def reset(self) -> None:

@@ -25,6 +25,8 @@ from pycls.models.complexity import complexity
 
 logger = get_logger(__name__)
 
+NUM_NAMED = 5  # bad images named in a record; the log and OUT_DIR/test_left_out.txt name all
+
 
 class Recorder:
     """Writes one record to every sink; names and units are pycls's (errors in percent, seconds, MiB)."""
@@ -101,9 +103,9 @@ class Recorder:
         }
         self._write(record, state.epoch * self.steps + state.step)
 
-    def train_epoch(self, state: TrainState, meter: TrainMeter, lr: float, clock: Clock) -> None:
-        """Record the epoch's sample-weighted means and its speed."""
-        loss, top1_err, top5_err = meter.read_epoch()
+    def train_epoch(self, state: TrainState, meter: TrainMeter, lr: float, clock: Clock) -> int:
+        """Record the epoch's sample-weighted means and its speed; return the number of bad images in it."""
+        loss, top1_err, top5_err, num_bad = meter.read_epoch()
         record = {
             "_type": "train_epoch",
             "epoch": f"{state.epoch + 1}/{self.cfg.OPTIM.MAX_EPOCH}",
@@ -118,11 +120,16 @@ class Recorder:
             "images_per_sec": clock.images_per_sec(),
             "data_wait_pct": 100.0 * self._waited / max(1e-9, clock.seconds),
         }
+        if num_bad:
+            record["substituted"] = num_bad
         self._write(record, (state.epoch + 1) * self.steps)
         logger.info(
             "Epoch %s: train loss %.4f, top-1 error %.2f %%, lr %.5g, %.0f images/s, data wait %.1f %%, ETA %s, %d MiB",
             *(record[k] for k in ("epoch", "loss", "top1_err", "lr", "images_per_sec", "data_wait_pct", "eta", "mem")),
         )
+        if num_bad:
+            logger.warning("Epoch %s: in the place of %d bad images others of their class", record["epoch"], num_bad)
+        return num_bad
 
     # ---- evaluation
 
@@ -145,7 +152,7 @@ class Recorder:
         files = [
             Path(self.cfg.OUT_DIR) / name for name in (self.cfg.CFG_DEST, "stdout.log", "metrics.jsonl", "checkpoints")
         ]
-        figures = {} if test is None else evaluation_figures(test)
+        figures = {} if test is None else {**evaluation_figures(test), "left_out": len(test.left_out)}
         best = state.best_err if state.best_err != float("inf") else None
         files += more.pop("files", [])
         return Result(**figures, best_top1_err=best, epochs=state.epoch, files=files, **more)
@@ -186,6 +193,7 @@ def evaluation_record(kind: str, epoch: str, result: Evaluation, seconds: float)
         "images_per_sec": result.count / seconds,
         "processes": world_size(),
         **evaluation_figures(result),
+        **left_out_figures(result),
     }
 
 
@@ -194,12 +202,27 @@ def evaluation_figures(result: Evaluation) -> dict[str, Any]:
     return {"top1_err": result.top1_err, "top5_err": result.top5_err, "loss": result.loss, "count": result.count}
 
 
+def left_out_figures(result: Evaluation) -> dict[str, Any]:
+    """Return how many bad images were left out and the names of the first; nothing when there were none."""
+    if not result.left_out:
+        return {}
+    return {"left_out": len(result.left_out), "left_out_files": [f.name for f in result.left_out[:NUM_NAMED]]}
+
+
 def describe(record: dict[str, Any]) -> str:
     """Return an evaluation record as words."""
     return (
         f"top-1 error {record['top1_err']:.2f} %, top-5 error {record['top5_err']:.2f} %, loss {record['loss']:.4f}, "
-        f"{record['count']} images, {record['images_per_sec']:.0f} images/s"
+        f"{record['count']} images{_left_out(record)}, {record['images_per_sec']:.0f} images/s"
     )
+
+
+def _left_out(record: dict[str, Any]) -> str:
+    if "left_out" not in record:
+        return ""
+    more = record["left_out"] - len(record["left_out_files"])
+    names = ", ".join(record["left_out_files"]) + (f" and {more} more" if more else "")
+    return f" ({record['left_out']} LEFT OUT, which could not be read: {names})"
 
 
 def _is_before(record: dict[str, Any], epoch: int, step: int) -> bool:

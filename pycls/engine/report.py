@@ -15,7 +15,8 @@ def report(result: Result) -> int:
         return exit_code
     if result.top1_err is not None:
         print(
-            f"Top-1 accuracy {100 - result.top1_err:.2f} % (error {result.top1_err:.2f} %) on {result.count} images",
+            f"Top-1 accuracy {100 - result.top1_err:.2f} % (error {result.top1_err:.2f} %) on {result.count} images"
+            + (f"; {result.left_out} images could not be read and were LEFT OUT" if result.left_out else ""),
             flush=True,
         )
     if result.files:

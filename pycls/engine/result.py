@@ -13,6 +13,7 @@ class Result:
     top5_err: float | None = None
     loss: float | None = None
     count: int = 0  # images evaluated
+    left_out: int = 0  # bad images that were not (DATA_LOADER.ON_BAD_IMAGE skip)
     best_top1_err: float | None = None  # lowest over the epochs of training
     epochs: int = 0  # finished epochs
     interrupted: bool = False  # stopped by a signal; the same command goes on

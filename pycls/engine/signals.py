@@ -15,6 +15,10 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 _SAME_CTRL_C_SEC = 1.0
 
 
+class Stopped(Exception):
+    """A stop was requested while the run waited for data."""
+
+
 class StopRequest:
     """Remembers that a signal came; a second Ctrl-C stops at once, without saving."""
 
@@ -29,6 +33,11 @@ class StopRequest:
             self.requested, self._first_sec = True, now
         elif number == signal.SIGINT and now - self._first_sec > _SAME_CTRL_C_SEC:
             raise KeyboardInterrupt
+
+    def check(self) -> None:
+        """Raise Stopped if a stop was requested."""
+        if self.requested:
+            raise Stopped
 
 
 @contextlib.contextmanager

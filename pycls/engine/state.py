@@ -121,7 +121,7 @@ def _check_same_run(saved: CfgNode, cfg: CfgNode, where: str) -> None:
         if key.startswith(_IDENTITY) and key not in _NO_IDENTITY:
             hint = "choose another OUT_DIR, or go on with the old value"
             raise ValueError(f"{where}: belongs to a run with {key} {old[key]}, this config says {value}; {hint}")
-        if key.startswith(("OPTIM.", "TRAIN.", "BN.")):
+        if key.startswith(("OPTIM.", "TRAIN.", "BN.", "DATA_LOADER.SKIP_LIST", "DATA_LOADER.ON_BAD_IMAGE")):
             logger.warning("Resuming with %s %s; the run so far had %s", key, value, old[key])
 
 

@@ -14,7 +14,7 @@ from pycls.core.checkpoint import LoadReport, best_path, load_checkpoint, load_w
 from pycls.core.logging import get_logger, json_line
 from pycls.datasets import build_loader
 from pycls.engine.classes import check_classes
-from pycls.engine.evaluate import evaluate, save_per_class
+from pycls.engine.evaluate import evaluate, save_left_out, save_per_class
 from pycls.engine.precision import pick_precision
 from pycls.engine.recorder import describe, evaluation_figures, evaluation_record
 from pycls.engine.result import Result
@@ -61,7 +61,8 @@ def _test_process(cfg: CfgNode) -> Result:
         summary = out_dir / "test.json"
         summary.write_text(json.dumps({**record, "weights": str(weights_path(cfg))}, indent=2) + "\n")
         files = [summary, *save_per_class(result, loader.samples.classes, out_dir, "test")]
-    return Result(**evaluation_figures(result), files=files)
+        files += save_left_out(result, loader.samples, out_dir, "test")
+    return Result(**evaluation_figures(result), left_out=len(result.left_out), files=files)
 
 
 def load_model(cfg: CfgNode, path: Path, classes: tuple[str, ...]) -> nn.Module:

@@ -7,15 +7,15 @@ from yacs.config import CfgNode
 
 from pycls.core import distributed
 from pycls.core.logging import get_logger
-from pycls.engine.epoch import train_epoch
-from pycls.engine.evaluate import Evaluation, evaluate, save_per_class
+from pycls.engine.epoch import log_window, train_epoch
+from pycls.engine.evaluate import Evaluation, evaluate, save_left_out, save_per_class
 from pycls.engine.plots import plot_curves
 from pycls.engine.precise_bn import compute_precise_bn, num_precise_batches
 from pycls.engine.result import Result
 from pycls.engine.run import Run, build_run, resume
 from pycls.engine.saving import save, save_epoch
 from pycls.engine.setup import check_supported, run_processes, setup_process
-from pycls.engine.signals import stop_on_signal
+from pycls.engine.signals import Stopped, stop_on_signal
 from pycls.engine.step import seed_step
 
 logger = get_logger(__name__)
@@ -50,9 +50,18 @@ def train_epochs(run: Run) -> Result:
 
 
 def train_steps(run: Run) -> bool:
-    """Take the epoch's remaining steps and save; return False if a stop was requested."""
-    with contextlib.closing(run.train_loader.epoch(run.state.epoch, run.state.step)) as batches:
-        finished = train_epoch(run, batches)
+    """Take the epoch's remaining steps and save; return False if a stop was requested.
+
+    A single process also stops while it waits for data: a worker may hang. Several could not agree on it.
+    """
+    interrupt = run.stop.check if distributed.world_size() == 1 else None
+    try:
+        with contextlib.closing(run.train_loader.epoch(run.state.epoch, run.state.step, interrupt)) as batches:
+            finished = train_epoch(run, batches)
+    except Stopped:
+        log_window(run)
+        save(run)
+        return False
     if finished:
         save(run)  # precise BN and evaluation can take minutes, and fail
     return finished and not distributed.any_process(run.stop.requested)
@@ -61,7 +70,10 @@ def train_steps(run: Run) -> bool:
 def end_epoch(run: Run) -> Evaluation:
     """Close an epoch: log it, precise BN, evaluate the model and its EMA, save; return the better evaluation."""
     state = run.state
-    run.recorder.train_epoch(state, run.meter, run.learning_rate(state.step - 1), run.clock)
+    num_bad = run.recorder.train_epoch(state, run.meter, run.learning_rate(state.step - 1), run.clock)
+    if num_bad:
+        for failures in distributed.gather_objects(list(run.train_loader.bad.values())):
+            run.train_loader.note_bad(failures)  # those of other processes are not in the log yet
     refresh_statistics(run)
     test = evaluate_run(run, state.epoch)
     run.meter.reset()
@@ -109,4 +121,5 @@ def finish(run: Run, test: Evaluation) -> Result:
     if distributed.is_main():
         plot_curves(run.recorder.records(), out_dir / "curves.png")
         files = [out_dir / "curves.png", *save_per_class(test, run.test_loader.samples.classes, out_dir, "test")]
+        files += save_left_out(test, run.test_loader.samples, out_dir, "test")
     return run.recorder.result(run.state, test=test, files=files)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from pycls.datasets import dali_backend
 from pycls.datasets.dali_backend import DaliBackend
-from pycls.datasets.dali_pipeline import build_feed, check_dali
+from pycls.datasets.dali_pipeline import DaliPipeline, build_feed, check_dali
 from tests.datasets.backends import CPU, draw, make_backend, make_view
 
 
@@ -32,7 +33,7 @@ def test_the_gpu_decoder_needs_a_cuda_device(photographs):
 
 
 @pytest.mark.dali
-def test_a_file_that_only_dali_refuses_is_an_error_with_the_names_and_not_the_end(photographs, monkeypatch):
+def test_when_dali_fails_on_no_file_it_is_an_error_with_the_names_and_not_the_end(photographs, monkeypatch):
     backend = make_backend("dali_cpu", photographs, make_view(size=64))
     whole = backend._pipeline.receive
     monkeypatch.setattr(backend._pipeline, "receive", lambda: [whole(), _fail()][1])
@@ -40,6 +41,37 @@ def test_a_file_that_only_dali_refuses_is_an_error_with_the_names_and_not_the_en
         draw(backend, 0, [[0, 1], [2]])
     assert draw(backend, 0, [[0, 1], [2]]).shape == (3, 64, 64, 3)
     backend.close()
+
+
+@pytest.mark.dali
+def test_a_file_that_only_dali_refuses_is_shown_by_pillow_and_named(photographs, monkeypatch, caplog):
+    pytest.importorskip("nvidia.dali")
+    caplog.set_level("WARNING", "pycls")
+    hated = photographs.read(1)
+
+    class Picky(DaliPipeline):
+        def send(self, feed):
+            self.is_hated = [*getattr(self, "is_hated", []), any(file.tobytes() == hated for file in feed.data)]
+            super().send(feed)
+
+        def receive(self):
+            batch = super().receive()
+            return _fail() if getattr(self, "is_hated", [False]).pop(0) else batch
+
+    batches = [[0], [1, 2], [3, 1], [4, 5]]
+    plain = make_backend("dali_cpu", photographs, make_view(size=64))
+    expected = draw(plain, 0, batches).astype(float)
+    plain.close()
+    monkeypatch.setattr(dali_backend, "DaliPipeline", Picky)
+    backend = make_backend("dali_cpu", photographs, make_view(size=64))
+    first, again = (draw(backend, 0, batches) for _ in range(2))
+    backend.close()
+    assert (first == again).all()
+    shown_by_pillow = [1, 4]
+    assert 0 < np.abs(first[shown_by_pillow] - expected[shown_by_pillow]).mean() < 0.3
+    others = [0, 2, 3, 5, 6]
+    assert (first[others] == expected[others]).all()  # those that were inside the broken pipeline too
+    assert caplog.text.count("DALI refuses") == 1 and "jpeg_422.JPEG" in caplog.text
 
 
 def _fail():

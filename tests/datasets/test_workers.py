@@ -79,9 +79,9 @@ def test_a_killed_process_fails_the_open_tasks(tmp_path):
     workers.submit(str(tmp_path / "child")).result(timeout=60)
     open_task = workers.submit("slow")
     os.kill(int((tmp_path / "child").read_text().split()[0]), signal.SIGKILL)
-    with pytest.raises(RuntimeError, match="process died"):
+    with pytest.raises(ChildProcessError, match="process died"):
         open_task.result(timeout=60)
-    with pytest.raises(RuntimeError, match="process died"):
+    with pytest.raises(ChildProcessError, match="process died"):
         workers.submit("any").result(timeout=60)
     workers.close()
 

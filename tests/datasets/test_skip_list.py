@@ -1,0 +1,60 @@
+"""Images that a list names are left out; what cannot be meant is an error."""
+
+import numpy as np
+import pytest
+
+from pycls.datasets.samples import FileSamples, pack_names
+from pycls.datasets.skip_list import load_skip_list, save_skip_list, skip_listed
+
+NAMES = ["a/1.png", "a/2.png", "b/1.png", "b/\udcff 2.png", "b/3.png"]
+SPLITS = ("train", "val")
+
+
+@pytest.fixture
+def samples():
+    return FileSamples("/data/train", pack_names(NAMES), np.array([0, 0, 1, 1, 1]), ("a", "b"))
+
+
+def _write(tmp_path, text):
+    (tmp_path / "list.txt").write_text(text, errors="surrogateescape")
+    return str(tmp_path / "list.txt")
+
+
+def test_only_names_of_the_split_are_left_out(samples, tmp_path):
+    path = _write(tmp_path, "# bad\ntrain/a/2.png\n\nval/b/1.png\ntrain/b/\udcff 2.png\n")
+    kept = skip_listed(samples, path, SPLITS)
+    assert [kept.paths[i] for i in range(len(kept))] == ["a/1.png", "b/1.png", "b/3.png"]
+    assert kept.labels.tolist() == [0, 1, 1] and kept.classes == ("a", "b") and kept.root == samples.root
+
+
+def test_a_saved_list_reads_back(tmp_path):
+    names = {"train/b/\udcff 2.png": "two\nlines", "train/a/1.png": ""}
+    save_skip_list(tmp_path / "list.txt", names)
+    assert load_skip_list(str(tmp_path / "list.txt"), SPLITS) == list(names)
+
+
+def test_names_that_are_not_there_are_warned_of(samples, tmp_path, caplog):
+    caplog.set_level("WARNING", "pycls")
+    assert len(skip_listed(samples, _write(tmp_path, "train/a/9.png\n"), SPLITS)) == 5
+    assert "train/a/9.png not there" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("train/a/1.png\na/2.png\n", r"list\.txt:2: expected <split>/<class>/<image> with a split of train, val: a/2"),
+        ("train/a/1.png\ntrain/a/2.png\n", "leaves a class of train without images: a"),
+    ],
+)
+def test_mistakes_are_errors(samples, tmp_path, text, message):
+    with pytest.raises(ValueError, match=message):
+        skip_listed(samples, _write(tmp_path, text), SPLITS)
+    with pytest.raises(ValueError, match=r"SKIP_LIST: .*nothing\.txt"):
+        skip_listed(samples, str(tmp_path / "nothing.txt"), SPLITS)
+
+
+def test_selecting_names_by_the_million_keeps_them_packed():
+    names = pack_names([f"{i}.png" for i in range(1000)])
+    keep = np.arange(1000) % 7 == 0
+    kept = names.select(keep)
+    assert [kept[i] for i in range(len(kept))] == [f"{i}.png" for i in range(0, 1000, 7)]
