@@ -3,7 +3,6 @@
 import os
 import re
 import sys
-import sysconfig
 from pathlib import Path
 
 from setuptools import Extension, find_packages, setup
@@ -39,11 +38,11 @@ DEV = [
 ]
 
 
-
 def jpeg_prefixes() -> list[Path]:
     """Return where libjpeg-turbo may be installed: PYCLS_JPEG_DIR, this environment (conda), the system, Homebrew."""
     named = [Path(value) for value in (os.environ.get("PYCLS_JPEG_DIR"), os.environ.get("CONDA_PREFIX")) if value]
-    return [*named, *map(Path, (sys.prefix, "/usr", "/usr/local", "/opt/homebrew/opt/jpeg-turbo", "/opt/libjpeg-turbo"))]
+    usual = (sys.prefix, "/usr", "/usr/local", "/opt/homebrew/opt/jpeg-turbo", "/opt/libjpeg-turbo")
+    return [*named, *map(Path, usual)]
 
 
 def jpeg_extension() -> Extension:

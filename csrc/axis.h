@@ -8,8 +8,12 @@
  * Pillow rounds them. Both parts fit 16 bits, the width that processors multiply and add fastest. */
 enum { TAPS = 4, RECORD = 2 * TAPS, LOW_BITS = 8, HIGH_BITS = 14 };
 
-/* Outputs are filled up to a multiple of this with weights of zero, so that kernels may work on several at once. */
-enum { OUTPUT_STEP = 4 };
+/* Outputs come in steps of this many, filled up with weights of zero, so that kernels may work on several at once. */
+enum { STEP = 4 };
+
+/* A record spread for vector units (spread_weights), for STEP outputs at once: taps 0 and 1 of the high parts, each
+ * pair repeated for the four bytes of a pixel, for one output after the other; then taps 2 and 3; then the low parts. */
+enum { PAIR = 8, VECTOR = STEP * PAIR, SPREAD_RECORD = 4 * VECTOR };
 
 /* More taps than this would overflow the 32-bit sums of the low parts. */
 enum { MAX_TAPS = 16384 };
@@ -20,6 +24,7 @@ struct axis {
     int32_t *first;   /* first source position of each output */
     int32_t *taps;    /* source positions that it sees, from there on */
     int16_t *weights; /* records * RECORD numbers for each output */
+    int16_t *spread;  /* records * SPREAD_RECORD numbers for each STEP outputs, or NULL */
 };
 
 /* A part of the source axis, spread over `count` outputs; the filter sees positions low .. high - 1 and no others. */
@@ -31,6 +36,7 @@ struct span {
 /* Fill in Pillow's triangle filter: as wide as the shrinking asks for, or of two taps (plain bilinear). `mirrored`
  * turns the outputs around. Return 0 when memory or MAX_TAPS do not allow it; free_axis either way. */
 int build_axis(struct axis *axis, struct span span, int count, int antialias, int mirrored);
+int spread_weights(struct axis *axis);
 void free_axis(struct axis *axis);
 
 /* Return the first weight record of an output. */

@@ -21,26 +21,31 @@ AVX2 static inline __m256i load_two(const uint8_t *one, const uint8_t *other)
     return _mm256_inserti128_si256(low, _mm_loadu_si128((const __m128i *)other), 1);
 }
 
+AVX2 static inline __m256i weigh(__m256i pairs, const int16_t *weights)
+{
+    return _mm256_madd_epi16(pairs, _mm256_load_si256((const __m256i *)weights));
+}
+
 AVX2 static void shrink_row(const struct axis *columns, const uint8_t *pixels, int shift, int16_t *row)
 {
     const __m256i first_two = _mm256_broadcastsi128_si256(_mm_setr_epi8(SPREAD(0, 4)));
     const __m256i last_two = _mm256_broadcastsi128_si256(_mm_setr_epi8(SPREAD(8, 12)));
     const __m256i half = _mm256_set1_epi32(1 << (shift - 1));
     const __m128i bits = _mm_cvtsi32_si128(shift);
-    const int stride = columns->records * RECORD;
-    const int16_t *weights = columns->weights;
-    for (int output = 0; output < columns->count; output += 2, weights += 2 * stride, row += 6) {
+    const int stride = columns->records * SPREAD_RECORD;
+    for (int output = 0; output < columns->count; output += 2, row += 6) {
         const uint8_t *left = pixels + 4 * (long)columns->first[output];
         const uint8_t *right = pixels + 4 * (long)columns->first[output + 1];
+        const int16_t *weights = columns->spread + output / STEP * stride + output % STEP * PAIR;
+        const int16_t *end = weights + stride;
         __m256i high = _mm256_setzero_si256(), low = high;
-        for (int at = 0; at < stride; at += RECORD) {
-            __m256i four = load_two(left + 2 * at, right + 2 * at);
-            __m256i record = load_two((const uint8_t *)(weights + at), (const uint8_t *)(weights + stride + at));
+        for (; weights < end; weights += SPREAD_RECORD, left += 4 * TAPS, right += 4 * TAPS) {
+            __m256i four = load_two(left, right);
             __m256i one = _mm256_shuffle_epi8(four, first_two), two = _mm256_shuffle_epi8(four, last_two);
-            high = _mm256_add_epi32(high, _mm256_madd_epi16(one, _mm256_shuffle_epi32(record, 0x00)));
-            high = _mm256_add_epi32(high, _mm256_madd_epi16(two, _mm256_shuffle_epi32(record, 0x55)));
-            low = _mm256_add_epi32(low, _mm256_madd_epi16(one, _mm256_shuffle_epi32(record, 0xAA)));
-            low = _mm256_add_epi32(low, _mm256_madd_epi16(two, _mm256_shuffle_epi32(record, 0xFF)));
+            high = _mm256_add_epi32(high, weigh(one, weights));
+            high = _mm256_add_epi32(high, weigh(two, weights + VECTOR));
+            low = _mm256_add_epi32(low, weigh(one, weights + 2 * VECTOR));
+            low = _mm256_add_epi32(low, weigh(two, weights + 3 * VECTOR));
         }
         __m256i sums = round_sums(high, low, half, bits);
         __m256i numbers = _mm256_packs_epi32(sums, sums);

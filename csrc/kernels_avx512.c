@@ -14,11 +14,19 @@ AVX512 static inline __m512i round_sums(__m512i high, __m512i low, __m512i half,
     return _mm512_sra_epi32(_mm512_add_epi32(_mm512_add_epi32(high, half), _mm512_srai_epi32(low, LOW_BITS)), shift);
 }
 
-AVX512 static inline __m512i load_four(const void *a, const void *b, const void *c, const void *d)
+AVX512 static inline __m512i load_four(const uint8_t *pixels, const int32_t *first)
 {
-    __m256i one = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(a)), _mm_loadu_si128(b), 1);
-    __m256i two = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(c)), _mm_loadu_si128(d), 1);
+    __m128i vectors[STEP];
+    for (int output = 0; output < STEP; output++)
+        vectors[output] = _mm_loadu_si128((const __m128i *)(pixels + 4 * (long)first[output]));
+    __m256i one = _mm256_inserti128_si256(_mm256_castsi128_si256(vectors[0]), vectors[1], 1);
+    __m256i two = _mm256_inserti128_si256(_mm256_castsi128_si256(vectors[2]), vectors[3], 1);
     return _mm512_inserti64x4(_mm512_castsi256_si512(one), two, 1);
+}
+
+AVX512 static inline __m512i weigh(__m512i pairs, const int16_t *weights)
+{
+    return _mm512_madd_epi16(pairs, _mm512_load_si512(weights));
 }
 
 AVX512 static void shrink_row(const struct axis *columns, const uint8_t *pixels, int shift, int16_t *row)
@@ -29,22 +37,16 @@ AVX512 static void shrink_row(const struct axis *columns, const uint8_t *pixels,
     const __m256i packing = _mm256_setr_epi16(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 3, 7, 11, 15);
     const __m512i half = _mm512_set1_epi32(1 << (shift - 1));
     const __m128i bits = _mm_cvtsi32_si128(shift);
-    const int stride = columns->records * RECORD;
-    const int16_t *weights = columns->weights;
-    for (int output = 0; output < columns->count; output += 4, weights += 4 * stride, row += 12) {
-        const int32_t *first = columns->first + output;
-        const uint8_t *a = pixels + 4 * (long)first[0], *b = pixels + 4 * (long)first[1];
-        const uint8_t *c = pixels + 4 * (long)first[2], *d = pixels + 4 * (long)first[3];
+    const int16_t *weights = columns->spread;
+    for (int output = 0; output < columns->count; output += STEP, row += 3 * STEP) {
         __m512i high = _mm512_setzero_si512(), low = high;
-        for (int at = 0; at < stride; at += RECORD) {
-            const int16_t *w = weights + at;
-            __m512i four = load_four(a + 2 * at, b + 2 * at, c + 2 * at, d + 2 * at);
-            __m512i record = load_four(w, w + stride, w + 2 * stride, w + 3 * stride);
+        for (int record = 0; record < columns->records; record++, weights += SPREAD_RECORD) {
+            __m512i four = load_four(pixels + 4 * TAPS * (long)record, columns->first + output);
             __m512i one = _mm512_shuffle_epi8(four, first_two), two = _mm512_shuffle_epi8(four, last_two);
-            high = _mm512_add_epi32(high, _mm512_madd_epi16(one, _mm512_shuffle_epi32(record, 0x00)));
-            high = _mm512_add_epi32(high, _mm512_madd_epi16(two, _mm512_shuffle_epi32(record, 0x55)));
-            low = _mm512_add_epi32(low, _mm512_madd_epi16(one, _mm512_shuffle_epi32(record, 0xAA)));
-            low = _mm512_add_epi32(low, _mm512_madd_epi16(two, _mm512_shuffle_epi32(record, 0xFF)));
+            high = _mm512_add_epi32(high, weigh(one, weights));
+            high = _mm512_add_epi32(high, weigh(two, weights + VECTOR));
+            low = _mm512_add_epi32(low, weigh(one, weights + 2 * VECTOR));
+            low = _mm512_add_epi32(low, weigh(two, weights + 3 * VECTOR));
         }
         __m256i numbers = _mm512_cvtepi32_epi16(round_sums(high, low, half, bits));
         _mm256_storeu_si256((__m256i *)row, _mm256_permutexvar_epi16(packing, numbers));

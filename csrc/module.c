@@ -62,8 +62,8 @@ static PyObject *levels(PyObject *module, PyObject *args)
 static PyMethodDef methods[] = {
     {"show", show, METH_VARARGS,
      "show(data, box, beyond, antialias, flip, place, side[, level]) -> bool\n\n"
-     "Decode what `box` (float64: top, left, height, width) shows of a JPEG, resize it and write uint8 RGB into `place`\n"
-     "(side, side, 3). `beyond`: the filter sees what lies around the box. False: not done, another decoder must."},
+     "Decode what `box` (float64: top, left, height, width) shows of a JPEG, resize it and write uint8 RGB into\n"
+     "`place` (side, side, 3). `beyond`: the filter sees what lies around the box. False: not done, others must."},
     {"levels", levels, METH_NOARGS, "levels() -> names of the kernels that this processor can run, the best one last."},
     {NULL, NULL, 0, NULL},
 };

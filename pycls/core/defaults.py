@@ -154,12 +154,13 @@ _TREE = {
         "WEIGHTS": "",  # checkpoint that test_net.py evaluates; empty: the best one in OUT_DIR
     },
     "DATA_LOADER": {
-        "BACKEND": "auto",  # [ours] auto, custom (OpenCV), torch (torchvision), dali_cpu, dali_gpu, memory (array data)
+        "BACKEND": "auto",  # [ours] auto, custom (C, OpenCV), torch (torchvision), dali_cpu, dali_gpu, memory (arrays)
         "NUM_WORKERS": 8,  # threads or processes that decode, for each process
         "PIN_MEMORY": True,  # page-locked host batches (CUDA only)
         "MODE": "pytorch",  # pycls's switch; its other value, ffcv, is not available: use BACKEND
         "PREFETCH": 3,  # [ours] batches prepared ahead
         "WORKER_MODE": "auto",  # [ours] custom backend: threads, processes, auto
+        "JPEG": "auto",  # [ours] custom backend: auto (the C extension if it is built), c (or fail), opencv
         "ANTIALIAS": True,  # [ours] Pillow's triangle filter; False: plain bilinear, as pycls
     },
     "CUDNN": {
@@ -223,6 +224,7 @@ CHOICES = {
     "TRAIN.CROP_STYLE": ("torchvision", "pycls"),
     "DATA_LOADER.BACKEND": ("auto", "custom", "torch", "dali_cpu", "dali_gpu", "memory"),
     "DATA_LOADER.MODE": ("pytorch", "ffcv"),
+    "DATA_LOADER.JPEG": ("auto", "c", "opencv"),
     "DATA_LOADER.WORKER_MODE": ("auto", "threads", "processes"),
     "LOG.TENSORBOARD": ("auto", "on", "off"),
     "LOG_DEST": ("stdout", "file"),

@@ -5,16 +5,22 @@ from typing import Any
 import torch
 from yacs.config import CfgNode
 
+from pycls.core.logging import get_logger
 from pycls.datasets.loader import Backend
 from pycls.datasets.plan import View
 from pycls.datasets.samples import ArraySamples, FileSamples
 
+logger = get_logger(__name__)
+
 
 def build_custom(cfg: CfgNode, samples: FileSamples, view: View, device: torch.device, max_batch: int) -> Backend:
-    """Build the OpenCV backend."""
+    """Build the backend of the C extension, or else OpenCV, and log which of them it is."""
     from pycls.datasets.custom_backend import CustomBackend
+    from pycls.datasets.jpeg import describe
 
-    return CustomBackend(samples, view, **_worker_options(cfg, device, max_batch))
+    decoder = cfg.DATA_LOADER.JPEG
+    logger.info("JPEG decoder: %s", describe(decoder))
+    return CustomBackend(samples, view, **_worker_options(cfg, device, max_batch), decoder=decoder)
 
 
 def build_torch(cfg: CfgNode, samples: FileSamples, view: View, device: torch.device, max_batch: int) -> Backend:

@@ -1,6 +1,6 @@
-"""The custom backend: OpenCV decodes and torch resizes, in threads, straight into batches allocated once.
+"""The custom backend: a C extension, or OpenCV and torch, in threads that write into batches allocated once.
 
-OpenCV and torch let go of Python's lock while they work, so threads need neither copies between processes nor a pause
+All three let go of Python's lock while they work, so threads need neither copies between processes nor a pause
 to start. A main thread that is busy in Python slows them down; `worker_mode="processes"` is for that case.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from pycls.datasets import fallback
+from pycls.datasets import fallback, jpeg
 from pycls.datasets.chunk import Encoded
 from pycls.datasets.file_backend import FileBackend
 from pycls.datasets.fill import Filler
@@ -43,12 +43,14 @@ class CustomBackend(FileBackend):
         pin_memory: bool,
         device: torch.device,
         max_batch: int,
+        decoder: str = "auto",  # of JPEGs, as DATA_LOADER.JPEG
     ):
+        fill = Filler(samples, view, show_fast if jpeg.use_extension(decoder) else show)
         mode = "threads" if worker_mode == "auto" else worker_mode
         self._prefetch = max(1, prefetch) if num_workers > 0 else 0
         shape = (self._prefetch + _NUM_HELD, max_batch, view.size, view.size, 3)
         self._slots = allocate(shape, shared=mode == "processes", pinned=pin_memory and device.type == "cuda")
-        self._workers = build_workers(mode, num_workers, SlotFiller(Filler(samples, view, show), self._slots))
+        self._workers = build_workers(mode, num_workers, SlotFiller(fill, self._slots))
 
     def close(self) -> None:
         """End the open epoch and the workers."""
@@ -104,6 +106,12 @@ class SlotFiller:
     def __call__(self, slot: int, start: int, epoch: int, indices: np.ndarray) -> None:
         """Write the images of `indices` into `slot` from position `start` on."""
         self.fill(self.slots[slot].numpy()[start:], epoch, indices)
+
+
+def show_fast(view: View, image: Encoded, place: np.ndarray) -> None:
+    """Show one image with the C extension; what is no plain JPEG, or damaged, goes the slower way."""
+    if not (image.header.common and jpeg.show(view, image, place)):
+        show(view, image, place)
 
 
 def show(view: View, image: Encoded, place: np.ndarray) -> None:
