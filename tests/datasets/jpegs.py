@@ -47,7 +47,7 @@ def boxes(height: int, width: int) -> np.ndarray:
     """Return float64 (n, 4): all of the image, its corners, edges and middle, a pixel, and random parts."""
     h, w = max(1, height // 2), max(1, width // 3)
     corners = [[top, left, h, w] for top in (0, height - h) for left in (0, width - w)]
-    thin = [[height // 2, 0, 1, width], [0, width // 2, height, 1], [height - 1, width - 1, 1, 1]]
+    thin = [[height // 2, 0, 1, width], [0, 0, height, 1], [0, width // 2, height, 1], [height - 1, width - 1, 1, 1]]
     rng = np.random.default_rng([height, width])
     sides = rng.integers(1, (height + 1, width + 1), (8, 2))
     offsets = rng.integers(0, (height, width) - sides + 1)
