@@ -74,8 +74,9 @@ int start_region(struct decoder *decoder, struct region region)
     jpeg_start_decompress(info);
     if (!has_all_bits(info))
         return -1;
-    int end = at_most(region.x1 + MARGIN, (int)info->output_width);
-    int begin = at_least(at_most(region.x0 - MARGIN, end - FEWEST_COLUMNS), 0);
+    int begin = at_least(region.x0 - MARGIN, 0);
+    int end = at_most(at_least(region.x1 + MARGIN, begin + FEWEST_COLUMNS), (int)info->output_width);
+    begin = at_least(at_most(begin, end - FEWEST_COLUMNS), 0);
     JDIMENSION column = (JDIMENSION)begin, width = (JDIMENSION)(end - begin);
     jpeg_crop_scanline(info, &column, &width);
     jpeg_skip_scanlines(info, (JDIMENSION)region.y0);
