@@ -1,9 +1,13 @@
 """Package metadata; lower bounds are the oldest versions that were tested."""
 
+import os
 import re
+import sys
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import Extension, find_packages, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import BaseError, CCompilerError
 
 VERSION = re.search(r'__version__ = "(.+)"', Path("pycls/__init__.py").read_text())[1]
 
@@ -33,6 +37,44 @@ DEV = [
     "pre-commit>=4.0.1",
 ]
 
+
+def jpeg_prefixes() -> list[Path]:
+    """Return where libjpeg-turbo may be installed: PYCLS_JPEG_DIR, this environment (conda), the system, Homebrew."""
+    named = [Path(value) for value in (os.environ.get("PYCLS_JPEG_DIR"), os.environ.get("CONDA_PREFIX")) if value]
+    usual = (sys.prefix, "/usr", "/usr/local", "/opt/homebrew/opt/jpeg-turbo", "/opt/libjpeg-turbo")
+    return [*named, *map(Path, usual)]
+
+
+def jpeg_extension() -> Extension:
+    """Describe the C extension of docs/JPEG.md; the system's own folders need no mention."""
+    found = next((prefix for prefix in jpeg_prefixes() if (prefix / "include/jpeglib.h").exists()), Path("/usr"))
+    libraries = [str(found / name) for name in ("lib", "lib64") if (found / name).is_dir()]
+    elsewhere = found != Path("/usr")
+    return Extension(
+        "pycls.datasets._jpeg",
+        sources=sorted(map(str, Path("csrc").glob("*.c"))),
+        depends=sorted(map(str, Path("csrc").glob("*.h"))),
+        include_dirs=["csrc", *([str(found / "include")] if elsewhere else [])],
+        library_dirs=libraries if elsewhere else [],
+        runtime_library_dirs=libraries if elsewhere else [],
+        libraries=["jpeg", "m"],
+        extra_compile_args=["-std=c11", "-O3"],
+        optional=True,
+    )
+
+
+class BuildJpeg(build_ext):
+    """Build the extension, or say what the package does without it: `optional` lets the installation go on."""
+
+    def build_extension(self, ext: Extension) -> None:
+        """Compile and link."""
+        try:
+            super().build_extension(ext)
+        except (BaseError, CCompilerError):
+            print("pycls: no C extension for JPEGs (see docs/JPEG.md): OpenCV decodes them", file=sys.stderr)
+            raise
+
+
 setup(
     name="pycls",
     version=VERSION,
@@ -41,6 +83,8 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["pycls", "pycls.*"]),
+    ext_modules=[jpeg_extension()],
+    cmdclass={"build_ext": BuildJpeg},
     python_requires=">=3.11",
     install_requires=REQUIRED,
     extras_require={"dali": DALI, "dev": DEV},

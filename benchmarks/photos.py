@@ -20,7 +20,7 @@ _SKIMAGE_FILES += ("motorcycle_left.png", "motorcycle_right.png", "retina.jpg")
 _SKLEARN_FILES = ("china.jpg", "flower.jpg")
 _SHAPES = ((500, 375), (375, 500), (500, 333), (333, 500), (400, 300), (500, 500), (640, 480), (320, 240), (800, 600))
 _SHAPE_WEIGHTS = (0.34, 0.15, 0.14, 0.06, 0.08, 0.06, 0.07, 0.05, 0.05)
-_BITS_PER_PX = 3.7
+_BITS_PER_PX = 4.5
 _QUALITIES = (75, 82, 88, 92, 94, 96, 98)
 _NUM_CLASSES = 8
 

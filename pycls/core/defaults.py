@@ -157,7 +157,7 @@ _TREE = {
         "WEIGHTS": "",  # checkpoint that test_net.py evaluates; empty: the best one in OUT_DIR
     },
     "DATA_LOADER": {
-        "BACKEND": "auto",  # [ours] auto, custom (OpenCV), torch (torchvision), dali_cpu, dali_gpu, memory (array data)
+        "BACKEND": "auto",  # [ours] auto, custom (C, OpenCV), torch (torchvision), dali_cpu, dali_gpu, memory (arrays)
         "NUM_WORKERS": 8,  # threads or processes that decode, for each process; counts only where it is set
         "AUTO_WORKERS": True,  # [ours] instead: usable cores / processes on this node; setting NUM_WORKERS turns it off
         "PIN_MEMORY": True,  # page-locked host batches (CUDA only)
@@ -165,6 +165,7 @@ _TREE = {
         "PREFETCH": 3,  # [ours] batches prepared ahead
         "WORKER_MODE": "auto",  # [ours] custom backend: threads, processes, auto
         "CHANNEL_ORDER": "RGB",  # [ours] RGB and nothing else; weights of pycls, made for BGR, are turned when loaded
+        "JPEG": "auto",  # [ours] custom backend: auto (the C extension if it is built), c (or fail), opencv
         "ANTIALIAS": True,  # [ours] Pillow's triangle filter; False: plain bilinear, as pycls
         "ON_BAD_IMAGE": "raise",  # [ours] raise; skip: another image of the class in training, left out in evaluation
         "SKIP_LIST": "",  # [ours] file that names images to leave out, <split>/<class>/<image>; by check_data.py
@@ -232,6 +233,7 @@ CHOICES = {
     "TRAIN.AUGMENT_OPS": ("torchvision", "pycls"),
     "DATA_LOADER.BACKEND": ("auto", "custom", "torch", "dali_cpu", "dali_gpu", "memory"),
     "DATA_LOADER.MODE": ("pytorch", "ffcv"),
+    "DATA_LOADER.JPEG": ("auto", "c", "opencv"),
     "DATA_LOADER.WORKER_MODE": ("auto", "threads", "processes"),
     "DATA_LOADER.CHANNEL_ORDER": ("RGB",),
     "DATA_LOADER.ON_BAD_IMAGE": ("raise", "skip"),

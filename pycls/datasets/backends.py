@@ -10,22 +10,28 @@ from yacs.config import CfgNode
 
 from pycls.core.cores import usable_cores
 from pycls.core.distributed import local_world_size
+from pycls.core.logging import get_logger
 from pycls.datasets.loader import Backend
 from pycls.datasets.plan import View
 from pycls.datasets.preflight import Needs, check_room
 from pycls.datasets.samples import ArraySamples, FileSamples
 
+logger = get_logger(__name__)
+
 _NUM_IN_USE = 2  # batches that the training step and the copy to the device hold
 
 
 def build_custom(cfg: CfgNode, samples: FileSamples, view: View, device: torch.device, max_batch: int) -> Backend:
-    """Build the OpenCV backend."""
+    """Build the backend of the C extension, or else OpenCV, and log which of them it is."""
     from pycls.datasets.custom_backend import CustomBackend
+    from pycls.datasets.jpeg import describe
 
     options = _worker_options(cfg, device, max_batch)
     processes = options["worker_mode"] == "processes"
     check_room(_process_needs(options, view) if processes else Needs(threads=options["num_workers"]))
-    return CustomBackend(samples, view, **options)
+    decoder = cfg.DATA_LOADER.JPEG
+    logger.info("JPEG decoder: %s", describe(decoder))
+    return CustomBackend(samples, view, **options, decoder=decoder)
 
 
 def build_torch(cfg: CfgNode, samples: FileSamples, view: View, device: torch.device, max_batch: int) -> Backend:

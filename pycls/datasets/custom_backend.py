@@ -1,6 +1,6 @@
-"""The custom backend: OpenCV decodes and torch resizes, in threads, straight into batches allocated once.
+"""The custom backend: a C extension, or OpenCV and torch, in threads that write into batches allocated once.
 
-OpenCV and torch let go of Python's lock while they work, so threads need neither copies between processes nor a pause
+All three let go of Python's lock while they work, so threads need neither copies between processes nor a pause
 to start. A main thread that is busy in Python slows them down; `worker_mode="processes"` is for that case.
 """
 
@@ -15,11 +15,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from pycls.datasets import fallback
+from pycls.datasets import fallback, jpeg
 from pycls.datasets.bad_images import Failure
 from pycls.datasets.chunk import Encoded
 from pycls.datasets.file_backend import FileBackend
 from pycls.datasets.fill import Filler
+from pycls.datasets.header import JPEG_SIGNATURE
 from pycls.datasets.plan import View, eval_geometry
 from pycls.datasets.samples import FileSamples
 from pycls.datasets.watchdog import Board, Watchdog
@@ -48,6 +49,7 @@ class CustomBackend(FileBackend):
         max_batch: int,
         skip_bad: bool = False,
         timeout_sec: float = 0.0,
+        decoder: str = "auto",  # of JPEGs, as DATA_LOADER.JPEG
     ):
         mode = "threads" if worker_mode == "auto" else worker_mode
         self._prefetch = max(1, prefetch) if num_workers > 0 else 0
@@ -56,7 +58,7 @@ class CustomBackend(FileBackend):
         self._chunks_per_slot = -(-max_batch // _CHUNK_SIZE)
         board = Board(len(self._slots) * self._chunks_per_slot, shared=mode == "processes")
         self._watchdog = Watchdog(samples, board, timeout_sec, self._ask)
-        fill = Filler(samples, view, show, board, skip_bad)
+        fill = Filler(samples, view, show_fast if jpeg.use_extension(decoder) else show, board, skip_bad)
         self._workers = build_workers(mode, num_workers, SlotFiller(fill, self._slots), watched=timeout_sec > 0)
 
     def close(self) -> None:
@@ -112,13 +114,17 @@ class SlotFiller:
         return self.fill(self.slots[slot].numpy()[start:], epoch, indices, cell)
 
 
+def show_fast(view: View, image: Encoded, place: np.ndarray) -> None:
+    """Show one image with the C extension; Pillow judges the JPEGs that it leaves, all else goes the slower way."""
+    if not (image.header.common and image.data.startswith(JPEG_SIGNATURE)):
+        show(view, image, place)
+    elif not jpeg.show(view, image, place):
+        _write(fallback.decode_rgb(image.data), view, image, place)
+
+
 def show(view: View, image: Encoded, place: np.ndarray) -> None:
     """Decode, crop, resize and flip one image into its place."""
-    square = _cut(decode(image.data, image.header.common), view, image.box)
-    if image.flip:
-        cv2.flip(square, 1, dst=place)
-    else:
-        np.copyto(place, square)
+    _write(decode(image.data, image.header.common), view, image, place)
 
 
 def decode(data: bytes, common: bool) -> np.ndarray:
@@ -128,6 +134,15 @@ def decode(data: bytes, common: bool) -> np.ndarray:
         with contextlib.suppress(cv2.error):  # too many pixels for it, perhaps; Pillow judges
             image = cv2.imdecode(np.frombuffer(data, np.uint8), _DECODE_FLAGS)
     return fallback.decode_rgb(data) if image is None else image
+
+
+def _write(pixels: np.ndarray, view: View, image: Encoded, place: np.ndarray) -> None:
+    """Write what the view shows of a decoded image into its place."""
+    square = _cut(pixels, view, image.box)
+    if image.flip:
+        cv2.flip(square, 1, dst=place)
+    else:
+        np.copyto(place, square)
 
 
 def _cut(image: np.ndarray, view: View, box: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 import torch
 from yacs.config import CfgNode
 
+from pycls.datasets import jpeg
 from pycls.models import build_model
 from pycls.models.complexity import complexity, layer_table
 
@@ -18,7 +19,8 @@ def info(cfg: CfgNode) -> str:
         shape = "x".join(map(str, row["output_shape"]))
         counts = f"{row['flops']:15,} {row['params']:12,} {row['acts']:12,}"
         lines.append(f"{row['name']:{width}} {row['type']:18} {shape:>20} {counts}")
-    return "\n".join([*lines, "", totals(cfg, complexity(model, cfg.TRAIN.IM_SIZE))])
+    decoder = f"JPEG decoder of the custom loader: {jpeg.describe(cfg.DATA_LOADER.JPEG)}"
+    return "\n".join([*lines, "", totals(cfg, complexity(model, cfg.TRAIN.IM_SIZE)), decoder])
 
 
 def totals(cfg: CfgNode, counts: dict[str, int]) -> str:

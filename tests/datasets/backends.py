@@ -1,6 +1,7 @@
 """The file backends under test, and short ways to run them."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,7 +15,12 @@ from pycls.datasets.samples import FileSamples
 from pycls.datasets.torch_backend import TorchBackend
 
 CPU = torch.device("cpu")
-CLASSES = {"custom": CustomBackend, "torch": TorchBackend, "dali_cpu": DaliBackend}
+CLASSES = {
+    "custom": CustomBackend,  # with the C extension if it is built
+    "custom_opencv": partial(CustomBackend, decoder="opencv"),
+    "torch": TorchBackend,
+    "dali_cpu": DaliBackend,
+}
 # For `parametrize`: DALI is optional, so are its tests.
 NAMES = [pytest.param(name, marks=pytest.mark.dali) if "dali" in name else name for name in CLASSES]
 

@@ -140,6 +140,6 @@ def test_a_file_that_went_away_is_named(name, tmp_path):
 
 
 def test_a_worker_mode_that_is_not_there_is_refused(name, numbered):
-    impossible = {"custom": "fibres", "torch": "threads", "dali_cpu": "processes"}[name]
+    impossible = {"custom": "fibres", "custom_opencv": "fibres", "torch": "threads", "dali_cpu": "processes"}[name]
     with pytest.raises(ValueError, match="WORKER_MODE"):
         make_backend(name, numbered, make_view(**SMALL), worker_mode=impossible)

@@ -1,0 +1,29 @@
+/* One call from encoded bytes to the square that a network sees. */
+#ifndef PYCLS_SHOW_H
+#define PYCLS_SHOW_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels.h"
+
+struct box {
+    double top, left, height, width; /* source pixels */
+};
+
+struct request {
+    const uint8_t *data; /* the encoded file */
+    size_t size;
+    struct box box;
+    int beyond;    /* the filter sees pixels around the box too (evaluation), or the box only (a training crop) */
+    int antialias; /* Pillow's filter, or plain bilinear */
+    int flip;
+    int side;       /* of the square */
+    uint8_t *place; /* side * side * 3 bytes of RGB */
+    const struct kernels *kernels;
+};
+
+/* Write the square. Return 0 if the file is damaged or not of the plain kind; `place` then holds nothing of use. */
+int show_jpeg(const struct request *request);
+
+#endif

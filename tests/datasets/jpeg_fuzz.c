@@ -1,0 +1,41 @@
+/* Shows every file of a corpus, with all kernels, for the sanitizers to watch; prints how many could be shown.
+ * Corpus: for each file its size (uint64), a box (4 float64) and the bytes. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "show.h"
+
+enum { SIDE = 30 };
+
+static int show_with_all_kernels(struct request request)
+{
+    int done = 0;
+    for (int level = 0; level <= best_level(); level++) {
+        request.place = malloc(SIDE * SIDE * 3); /* of just this size, so that a byte too many is seen */
+        request.kernels = kernels_of_level(level);
+        done += show_jpeg(&request);
+        free(request.place);
+    }
+    return done;
+}
+
+int main(int count, char **arguments)
+{
+    FILE *corpus = fopen(arguments[count - 1], "rb");
+    struct request request = {.side = SIDE};
+    uint64_t size;
+    int files = 0, done = 0;
+    while (corpus && fread(&size, sizeof size, 1, corpus) && fread(&request.box, sizeof request.box, 1, corpus)) {
+        uint8_t *data = malloc(size);
+        request.size = fread(data, 1, size, corpus);
+        request.data = data;
+        request.beyond = files & 1;
+        request.antialias = files >> 1 & 1;
+        request.flip = files >> 2 & 1;
+        done += show_with_all_kernels(request);
+        files++;
+        free(data);
+    }
+    printf("%d files, %d squares\n", files, done);
+    return corpus ? fclose(corpus) : 1;
+}

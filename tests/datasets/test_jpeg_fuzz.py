@@ -1,0 +1,119 @@
+"""Damaged and hostile files: no crash, no wrong memory access, no leak, and the pixels and errors of the other path."""
+
+import os
+import resource
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pycls.datasets import custom_backend, fallback, jpeg
+from pycls.datasets.chunk import Encoded
+from pycls.datasets.header import read_header
+from pycls.datasets.plan import boxes
+from tests.datasets import jpegs
+from tests.datasets.backends import make_view
+from tests.datasets.photographs import encode, load
+
+SOURCES = Path(__file__).parents[2] / "csrc"
+SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+# Of every layout, small enough to be damaged thousands of times; noise would not survive so well.
+SEEDS = [data for data in jpegs.layouts().values() if len(data) < 60_000]
+HOSTILE = [jpegs.with_size(SEEDS[0], height, width) for height in (0, 1, 9000, 65500) for width in (0, 1, 9000, 65500)]
+
+
+def _corpus(num_files: int) -> list[tuple[bytes, np.ndarray]]:
+    """Return (file, box): whole ones, damaged ones, hostile sizes, random bytes; boxes mostly inside the image."""
+    rng = np.random.default_rng(0)
+    files = SEEDS + HOSTILE + [b"", b"\xff\xd8", *(b"\xff\xd8\xff" + rng.bytes(n) for n in range(0, 400, 20))]
+    files += [jpegs.damaged(SEEDS[number % len(SEEDS)], number) for number in range(num_files)]
+    sides = rng.choice([1.0, 2.0, 7.5, 17.0, 100.0, 226.0, 300.0], (len(files), 2))
+    tops = rng.choice([0.0, 0.5, 1.0, 16.0, 63.0], (len(files), 2))
+    return list(zip(files, np.hstack([tops, sides]), strict=True))
+
+
+@pytest.fixture(scope="module")
+def checked_driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The C sources in a program of their own, with the address and undefined-behaviour sanitizers."""
+    compiler = shutil.which(os.environ.get("CC", "gcc"))
+    if compiler is None:
+        pytest.skip("no C compiler (gcc, or the environment variable CC)")
+    target = tmp_path_factory.mktemp("fuzz") / "jpeg_fuzz"
+    sources = [path for path in SOURCES.glob("*.c") if path.name != "module.c"]
+    options = ["-g", "-O1", *SANITIZERS, f"-I{SOURCES}", "-o", target]
+    command = [compiler, *options, Path(__file__).with_name("jpeg_fuzz.c"), *sources, "-ljpeg", "-lm"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if "jpeglib.h" in done.stderr or "-ljpeg" in done.stderr or "san" in done.stderr:
+        pytest.skip(f"libjpeg-turbo's headers, or the sanitizers, are missing: {done.stderr.splitlines()[0]}")
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+def test_the_sanitizers_find_nothing_in_thousands_of_damaged_files(checked_driver, tmp_path):
+    corpus = _corpus(2500)
+    with (tmp_path / "corpus").open("wb") as file:
+        for data, box in corpus:
+            file.write(struct.pack("<Q4d", len(data), *box) + data)
+    done = subprocess.run([checked_driver, tmp_path / "corpus"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-4000:]
+    num_files, num_squares = (int(word) for word in done.stdout.split() if word.isdigit())
+    assert num_files == len(corpus) and num_squares > 1000
+
+
+def _outcome(show, data: bytes, number: int) -> np.ndarray | str:
+    """Return the square that a training view shows, or the error."""
+    view, place = make_view(size=32), np.zeros((32, 32, 3), np.uint8)
+    try:
+        header = read_header(data)
+        box = boxes(view, 0, np.array([number]), np.array([header.height]), np.array([header.width]))[0]
+        show(view, Encoded(data, header, box, number % 2 == 1), place)
+    except ValueError as error:
+        return str(error)
+    return place
+
+
+def _is_refused_by_pillow(data: bytes) -> bool:
+    try:
+        fallback.decode_rgb(data)
+    except ValueError:
+        return True
+    return False
+
+
+@jpegs.needs_extension
+def test_damaged_files_look_as_they_do_without_the_extension_and_are_refused_if_pillow_refuses_them():
+    kinds = {"shown": 0, "refused": 0}
+    for number in range(400):
+        data = jpegs.damaged(SEEDS[number % len(SEEDS)], number)
+        fast, slow = (_outcome(show, data, number) for show in (custom_backend.show_fast, custom_backend.show))
+        refused = isinstance(fast, str)
+        if refused:
+            assert fast == slow or _is_refused_by_pillow(data)
+        else:
+            assert np.abs(fast.astype(float) - slow).mean() < 0.2, number
+        kinds["refused" if refused else "shown"] += 1
+    assert min(kinds.values()) > 50
+
+
+def _peak_kb() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+@jpegs.needs_extension
+def test_memory_stays_flat_over_good_and_bad_calls():
+    photo = encode(load("coffee.png", (300, 200)), quality=80)
+    files = [photo, photo[:-500], photo[:300], b"", jpegs.with_size(photo, 8000, 8000), HOSTILE[-1]]
+    place, box = np.zeros((224, 224, 3), np.uint8), np.array([3.0, 5.0, 190.0, 280.0])
+
+    def call(times: int) -> None:
+        for _ in range(times):
+            for data in files:
+                jpeg.extension().show(data, box, True, True, False, place, 224)
+
+    call(50)
+    before = _peak_kb()
+    call(400)  # 2400 calls: losing 1 KB in each would show
+    assert _peak_kb() - before < 1500
