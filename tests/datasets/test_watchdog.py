@@ -70,11 +70,11 @@ def test_a_hanging_worker_is_given_up_and_its_file_named(name, num_workers, mode
 @pytest.mark.parametrize("name, num_workers, mode", HOW[:2] + HOW[3:4])
 def test_an_epoch_left_early_is_not_waited_for_for_ever(name, num_workers, mode, files):
     backend = make_backend(name, files, make_view(size=32), num_workers, worker_mode=mode, timeout_sec=1.5)
-    batches = backend.batches(0, [[0], [1], [5], [2]])
+    batches = backend.batches(0, [np.array([index]) for index in (0, 1, 5, 2)])
     next(batches), next(batches)
     time.sleep(0.5)  # until a worker has begun the sixth: what has not begun is dropped
     with pytest.raises(TimeoutError, match=r"5\.JPEG"):
-        next(backend.batches(1, [[0], [1]]))
+        next(backend.batches(1, [np.array([0]), np.array([1])]))
     backend.close()
     _release(files)
 
