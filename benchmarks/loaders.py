@@ -117,10 +117,9 @@ def _backend_epochs(case: Case, folder: Path, num_workers: int, batch_size: int)
 
 
 def _build_backend(case: Case, samples: FileSamples, num_workers: int, batch_size: int) -> FileBackend:
-    view = View(case.train, 224, 256, (0.08, 1.0), (3 / 4, 4 / 3), 0.5, "torchvision", case.antialias, seed=0)
     return _BACKENDS[case.loader](
         samples,
-        view,
+        build_view(case.train, case.antialias),
         num_workers=num_workers,
         prefetch=3,
         worker_mode=case.worker_mode,
@@ -128,6 +127,11 @@ def _build_backend(case: Case, samples: FileSamples, num_workers: int, batch_siz
         device=torch.device("cpu"),
         max_batch=batch_size,
     )
+
+
+def build_view(train: bool, antialias: bool) -> View:
+    """Return ImageNet's crops."""
+    return View(train, 224, 256, (0.08, 1.0), (3 / 4, 4 / 3), 0.5, "torchvision", antialias, seed=0)
 
 
 def _samples(folder: Path) -> FileSamples:

@@ -46,12 +46,15 @@ def run_tool(parser: argparse.ArgumentParser, act: Callable[[CfgNode, argparse.N
             return 0
         return act(cfg, args)
 
-    return run_plain_tool(parser, act_with_cfg)
+    return _answer(parser, parser.parse_args(), act_with_cfg)
 
 
 def run_plain_tool(parser: argparse.ArgumentParser, act: Callable[[argparse.Namespace], int]) -> int:
     """Parse the command line of a tool without a config and call `act(args)`; return the exit code (2: bad input)."""
-    args = parser.parse_args()
+    return _answer(parser, parser.parse_intermixed_args(), act)  # options may stand between the others
+
+
+def _answer(parser: argparse.ArgumentParser, args: argparse.Namespace, act: Callable[[argparse.Namespace], int]) -> int:
     os.environ.setdefault("GOMP_SPINCOUNT", _SPIN_COUNT)
     warnings.showwarning = _one_line_warning
     try:
