@@ -14,7 +14,7 @@ DESCRIPTION = """Pack class folders into tar shards with an index: few large fil
 
 Stopped at any point, even by kill -9, the same command goes on and gives the same files. Training then takes DATA_DIR
 DST, with the same order of images, crops and batches as from SRC. Any tar, and the webdataset library, read the shards.
-The bytes of the files stay as they are unless --max-side is given. docs/PACKED.md says more."""
+The bytes of the files stay as they are unless --max-side or --reencode-all is given. docs/PACKED.md says more."""
 EXAMPLE = "example:\n  python tools/pack_data.py /data/imagenet /scratch/imagenet-packed --verify"
 
 
@@ -28,6 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--split", action="append", default=[], metavar="NAME", help="folder of SRC to pack; may be repeated"
     )
     parser.add_argument("--max-side", type=int, metavar="PX", help="re-encode images with a longer side: other pixels!")
+    parser.add_argument("--reencode-all", action="store_true", help="re-encode the others, too, where it saves bytes")
     parser.add_argument("--quality", type=int, default=90, help="JPEG quality of re-encoded images (default: 90)")
     parser.add_argument("--shard-mb", type=int, default=512, metavar="MB", help="10^6 bytes of a shard (default: 512)")
     parser.add_argument("--workers", type=int, default=0, help="threads (default: one for each usable core)")
@@ -46,7 +47,7 @@ def act(args: argparse.Namespace) -> int:
     if args.src is None and not args.verify:
         raise ValueError("two folders are needed, SRC and DST, or --verify for one that is packed")
     if args.src is not None:
-        options = PackOptions(args.max_side, args.quality, args.shard_mb)
+        options = PackOptions(args.max_side, args.quality, args.reencode_all, args.shard_mb)
         pack_folders(args.src, args.dst, args.split, options, num_workers)
     return 1 if args.verify and verify_folder(args.dst, num_workers) else 0
 

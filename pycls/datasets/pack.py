@@ -71,7 +71,7 @@ def _check_space(target: Path, sizes: np.ndarray, samples: FileSamples, options:
     free = shutil.disk_usage(target).free
     if free >= needed:
         return
-    if options.max_side is None:
+    if options.max_side is None and not options.reencode_all:
         raise ValueError(f"{target} has {free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB are needed")
     logger.warning("%s has %.1f GB free; unresized it would take %.1f GB", target, free / 1e9, needed / 1e9)
 
@@ -83,7 +83,7 @@ def _prepared(
 
     def prepare(number: int) -> Numbered:
         with naming(samples, number):
-            image = prepare_image(samples.read(number), options.max_side, options.quality)
+            image = prepare_image(samples.read(number), options.max_side, options.quality, options.reencode_all)
         return number, image, zlib.crc32(image.data)
 
     images = map_ahead(prepare, todo.tolist(), num_workers)

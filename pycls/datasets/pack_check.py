@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from pycls.datasets.ahead import map_ahead
 from pycls.datasets.packed import PackedSamples, load_packed
-from pycls.datasets.packed_index import DAMAGED, REENCODED, Index, load_index
+from pycls.datasets.packed_index import DAMAGED, Index, load_index
 
 NUM_NAMED = 5
 
@@ -50,15 +50,13 @@ def _tar_problem(index: Index, shard: int) -> str:
 def describe_packed(index_file: Path) -> str:
     """Return a few lines about a packed split: how much it is, and which images are not what they should be."""
     index = load_index(index_file)
-    source, options = index.recipe["source"], index.recipe["options"]
+    source = index.recipe["source"]
     num_bytes = sum(size for _, size in index.shards)
     lines = [
         f"{index_file}: {len(index.images)} images in {len(index.classes)} classes, {num_bytes / 1e9:.2f} GB in "
         f"{len(index.shards)} shards (the files had {source['bytes'] / 1e9:.2f} GB)"
     ]
-    if options["max_side"]:
-        smaller = np.count_nonzero(index.images["flags"] & REENCODED)
-        lines.append(f"  {smaller} images re-encoded, {options['max_side']} px long, JPEG quality {options['quality']}")
+    lines += [f"  {index.changes()}"] if index.changes() else []
     damaged = np.flatnonzero(index.images["flags"] & DAMAGED)
     if len(damaged):
         names = ", ".join(index.path(number) for number in damaged[:NUM_NAMED])

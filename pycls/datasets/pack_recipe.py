@@ -21,7 +21,8 @@ class PackOptions:
     """How images are packed."""
 
     max_side: int | None = None  # px; images with a longer side are resized to it; None: all bytes stay as they are
-    quality: int = 90  # JPEG quality of what is resized
+    quality: int = 90  # JPEG quality of what is re-encoded
+    reencode_all: bool = False  # whether smaller images are re-encoded, too, where that saves bytes
     shard_mb: int = 512  # the most that a shard holds, in 10^6 bytes; a larger image has a shard for itself
 
     def __post_init__(self) -> None:
@@ -48,7 +49,7 @@ def file_sizes(samples: FileSamples) -> np.ndarray:
 
 def make_recipe(samples: FileSamples, sizes: np.ndarray, options: PackOptions) -> dict[str, Any]:
     """Return what identifies a packed split: names and sizes of its files, classes, and options."""
-    chosen = asdict(options) | ({} if options.max_side else {"quality": None})
+    chosen = asdict(options) | ({} if options.max_side or options.reencode_all else {"quality": None})
     source = {"images": len(samples), "bytes": int(sizes.sum()), "sha256": _digest(samples, sizes)}
     return {"source": source, "options": chosen}
 

@@ -101,12 +101,8 @@ def load_packed(index_file: Path) -> PackedSamples:
     """Return the samples of a packed split after a look at its shards; ValueError for one that is not as packed."""
     index = load_index(index_file)
     _check_shards(index)
-    options = index.recipe["options"]
-    if options["max_side"]:
-        logger.info(
-            "%s: images larger than %d px were re-encoded when they were packed (JPEG quality %d)",
-            *(index_file, options["max_side"], options["quality"]),
-        )
+    if index.changes():
+        logger.info("%s: %s", index_file, index.changes())
     return PackedSamples(index_file)
 
 

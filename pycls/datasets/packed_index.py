@@ -46,6 +46,13 @@ class Index:
         start = int(image["name_offset"])
         return os.fsdecode(self.names[start : start + int(image["name_size"])].tobytes())
 
+    def changes(self) -> str:
+        """Say how many images have other pixels than the original files; "" if none."""
+        num_changed, options = np.count_nonzero(self.images["flags"] & REENCODED), self.recipe["options"]
+        side = f"at most {options['max_side']} px long, " if options["max_side"] else ""
+        quality = f"JPEG quality {options['quality']}"
+        return f"{num_changed} of {len(self.images)} images re-encoded: {side}{quality}" if num_changed else ""
+
 
 def index_file(root: Path, split: str) -> Path:
     """Return where the index of a packed split is."""

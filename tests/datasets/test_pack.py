@@ -219,6 +219,22 @@ def test_only_larger_images_are_re_encoded(data, resized):
     assert found.images["width"].max() == 300 and found.images["height"].max() == 300
 
 
+def test_all_may_be_re_encoded_where_that_saves_bytes(data, tmp_path):
+    samples, found = load_folder(data, "train"), pack(data, tmp_path, reencode_all=True, quality=80)
+    num_changed = 0
+    for name, image, _ in _members(found):
+        number = int(os.path.basename(name)[:8])
+        assert len(image) <= len(samples.read(number))
+        if image != samples.read(number):
+            num_changed += 1
+            (tmp_path / "now.jpg").write_bytes(image)
+            with Image.open(tmp_path / "now.jpg") as now, Image.open(samples.name(number)) as original:
+                assert now.format == "JPEG" and now.size == original.size and now.mode == "RGB"
+    assert 0 < num_changed < len(samples)
+    assert load_index(found).changes() == f"{num_changed} of {len(samples)} images re-encoded: JPEG quality 80"
+    assert load_index(pack(data, tmp_path / "as_is")).changes() == ""
+
+
 def test_files_that_are_no_images_are_packed_and_reported(tmp_path):
     folder = tmp_path / "train" / "cats"
     folder.mkdir(parents=True)

@@ -168,7 +168,7 @@ def test_one_split_may_be_packed_and_classes_are_compared(data, target, tmp_path
 def test_a_resized_set_says_so(data, tmp_path, caplog):
     with caplog.at_level("INFO"):
         load_packed(pack(data, tmp_path, max_side=200))
-    assert "images larger than 200 px were re-encoded when they were packed (JPEG quality 90)" in caplog.text
+    assert "images re-encoded: at most 200 px long, JPEG quality 90" in caplog.text
 
 
 def _copy(target, tmp_path):
