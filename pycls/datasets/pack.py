@@ -86,7 +86,7 @@ def _prepared(
             image = prepare_image(samples.read(number), options.max_side, options.quality, options.reencode_all)
         return number, image, zlib.crc32(image.data)
 
-    images = map_ahead(prepare, todo.tolist(), num_workers)
+    images = map_ahead(prepare, map(int, todo), num_workers)
     num_done = len(samples) - len(todo)
     yield from tqdm(images, f"pack {split}", len(samples), initial=num_done, unit="image", disable=None)
 

@@ -43,18 +43,23 @@ class PackedSamples:
         """Return int64 (N,)."""
         return np.delete(self._index.labels, self._left_out) if len(self._left_out) else self._index.labels
 
-    def without(self, indices: Iterable[int]) -> "PackedSamples":
-        """Return the samples that remain when some are left out; the others keep their order."""
-        return PackedSamples(self._index.file, [*self._left_out, *(self._number(index) for index in indices)])
+    @property
+    def split(self) -> str:
+        """The name of the split, such as "train"."""
+        return self._index.file.stem
 
-    def path(self, index: int) -> str:
-        """Return the original path of one image, relative to the folder that was packed."""
-        return self._index.path(self._number(index))
+    def key(self, index: int) -> str:
+        """Return the name of one image in skip lists, <split>/<class>/<image>, as its folder gave it."""
+        return f"{self.split}/{self._index.path(self._number(index))}"
+
+    def select(self, keep: np.ndarray) -> "PackedSamples":
+        """Return the samples where `keep`, bool (N,), is true; all classes stay."""
+        return PackedSamples(self._index.file, [*self._left_out, *map(self._number, np.flatnonzero(~keep))])
 
     def name(self, index: int) -> str:
         """Return shard and original path of one image, such as "/data/train-000003.tar/n01440764/x.JPEG"."""
-        shard = self._index.images[self._number(index)]["shard"]
-        return os.path.join(self._shard_file(shard), self.path(index))
+        number = self._number(index)
+        return os.path.join(self._shard_file(self._index.images[number]["shard"]), self._index.path(number))
 
     def read(self, index: int) -> bytes:
         """Read one encoded image; ValueError when its checksum is wrong, or its shard missing or of another size."""

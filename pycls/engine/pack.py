@@ -1,5 +1,6 @@
 """What tools/pack_data.py does: find the splits of a data set, pack each, read it back."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,8 @@ USUAL_SPLITS = ("train", "val", "test")
 def pack_folders(source: Path, target: Path, splits: Sequence[str], options: PackOptions, num_workers: int) -> None:
     """Pack the splits of `source` into `target` and print what has become of each; all three usual ones by default."""
     for root, split in find_splits(source, splits):
+        if (target / split).is_dir():
+            raise ValueError(f"{target} holds the folder '{split}' itself: pack into another folder")
         index = pack_split(load_folder(root, split), target, split, options, num_workers)
         print(describe_packed(index), flush=True)
 
@@ -26,7 +29,7 @@ def find_splits(source: Path, splits: Sequence[str]) -> list[tuple[Path, str]]:
     """
     if not source.is_dir():
         raise ValueError(f"{source} is not a folder")
-    source = source.resolve()
+    source = Path(os.path.abspath(source))  # has a name, unlike "."; links keep theirs
     # A folder of images may have a class "train": what holds no folders is not a split.
     found = splits or [name for name in USUAL_SPLITS if (source / name).is_dir() and list_classes(source / name)]
     return [(source, split) for split in found] or [(source.parent, source.name)]

@@ -1,8 +1,11 @@
 """A cached list is used while the tree stays the same, and never after it has changed."""
 
+import pickle
+
 import pytest
 
 from pycls.datasets import scan_cache
+from pycls.datasets.folder import load_folder
 from pycls.datasets.scan_cache import cache_files, load_tree
 from tests.datasets.arrays import set_age, write_tree
 
@@ -81,3 +84,12 @@ def test_a_damaged_cache_is_ignored_and_replaced(top, content):
     cache_files(top)[0].write_bytes(content)
     assert len(load_tree(top).paths) == 3
     assert len(scan_cache._load_cache(cache_files(top)[0]).labels) == 3
+
+
+def test_a_kept_list_travels_to_workers_as_a_name(tmp_path):
+    write_tree(tmp_path / "train", {"a": [f"{number:05d}.jpg" for number in range(2000)]})
+    for _ in range(2):  # scanned, then from the cache
+        samples = load_folder(tmp_path, "train")
+        assert len(pickle.dumps(samples)) < 1000
+        again = pickle.loads(pickle.dumps(samples))
+        assert again.name(1999) == str(tmp_path / "train" / "a" / "01999.jpg") and again.labels.tolist() == [0] * 2000
