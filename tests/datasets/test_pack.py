@@ -95,6 +95,16 @@ def test_the_index_tells_size_and_place(data, index):
     assert found.classes == samples.classes and found.labels.tolist() == samples.labels.tolist()
 
 
+def test_the_documentation_describes_the_index(index, monkeypatch):
+    page = (ROOT / "docs" / "PACKED.md").read_text()
+    code = page.split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(index.parent)
+    found = {}
+    exec(code, found)
+    assert found["images"].tolist() == load_index(index).images.tolist()
+    assert found["images"].dtype.itemsize == 40 and "40 bytes each" in page
+
+
 def _contents(folder):
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
 
