@@ -42,15 +42,14 @@ def pack_split(samples: FileSamples, target: Path, split: str, options: PackOpti
     sizes = file_sizes(samples)
     recipe = make_recipe(samples, sizes, options)
     index = index_file(target, split)
-    with working(target, split, recipe) as work:
+    with _explaining_full_disks(target), working(target, split, recipe) as work:
         if not index.is_file():
             records = work.finished_records()
             todo = epoch_order(ORDER_SEED, 0, len(samples))[sum(map(len, records)) :]
             _check_space(target, sizes[todo], samples, options)
             images = _prepared(samples, split, todo, options, num_workers)
-            with _explaining_full_disks(target):
-                _write_shards(work, images, samples, options, records)
-                _write_index(work, samples, records, recipe)
+            _write_shards(work, images, samples, options, records)
+            _write_index(work, samples, records, recipe)
     return index
 
 

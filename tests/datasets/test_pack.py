@@ -1,5 +1,6 @@
 """Packing: what is in the shards, read by other programs; stopped at any point; and what is refused."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -186,6 +187,17 @@ def test_strange_shards_and_full_disks_are_refused(data, tmp_path, monkeypatch):
     (tmp_path / "train-000000.tar").unlink()
     monkeypatch.setattr(pack_module.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(0, 0, 1_000_000))
     assert "0.0 GB free, 0.0 GB are needed" in _error(data, tmp_path)
+
+
+def test_a_disk_that_fills_up_is_told_and_the_same_command_goes_on(data, index, tmp_path, monkeypatch):
+    def full(file):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="no space left; make room, and the same command"):
+        patch.setattr(pack_module.os, "fsync", full)
+        pack(data, tmp_path)
+    pack(data, tmp_path)
+    assert _contents(tmp_path) == _contents(index.parent)
 
 
 def test_two_processes_do_not_pack_into_one_folder(data, tmp_path, monkeypatch):
