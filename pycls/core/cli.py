@@ -38,15 +38,27 @@ def build_parser(description: str, example: str) -> argparse.ArgumentParser:
 
 def run_tool(parser: argparse.ArgumentParser, act: Callable[[CfgNode, argparse.Namespace], int]) -> int:
     """Parse the command line, load the config and call `act(cfg, args)`; return the exit code (2: bad input)."""
-    args = parser.parse_args()
-    os.environ.setdefault("GOMP_SPINCOUNT", _SPIN_COUNT)
-    warnings.showwarning = _one_line_warning
-    try:
+
+    def act_with_cfg(args: argparse.Namespace) -> int:
         cfg = load_cfg(args.cfg, args.overrides)
         if args.print_cfg or args.diff:
             print(dump_cfg(cfg) if args.print_cfg else _diff_text(cfg), end="")
             return 0
         return act(cfg, args)
+
+    return _answer(parser, parser.parse_args(), act_with_cfg)
+
+
+def run_plain_tool(parser: argparse.ArgumentParser, act: Callable[[argparse.Namespace], int]) -> int:
+    """Parse the command line of a tool without a config and call `act(args)`; return the exit code (2: bad input)."""
+    return _answer(parser, parser.parse_intermixed_args(), act)  # options may stand between the others
+
+
+def _answer(parser: argparse.ArgumentParser, args: argparse.Namespace, act: Callable[[argparse.Namespace], int]) -> int:
+    os.environ.setdefault("GOMP_SPINCOUNT", _SPIN_COUNT)
+    warnings.showwarning = _one_line_warning
+    try:
+        return act(args)
     except (ValueError, FloatingPointError, OSError) as error:
         if args.traceback:
             raise

@@ -1,26 +1,27 @@
-"""ImageNet, or any other class-folder tree: DATA_DIR/<split>/<class>/**, or DATA_DIR/imagenet/<split>/<class>/**."""
+"""ImageNet, or any other class-folder tree, DATA_DIR/<split>/<class>/** or below DATA_DIR/imagenet; packed or not."""
 
 from pathlib import Path
 
 from yacs.config import CfgNode
 
-from pycls.datasets.folder import load_folder
+from pycls.datasets.packed import PackedSamples
 from pycls.datasets.places import data_root
 from pycls.datasets.samples import FileSamples
+from pycls.datasets.splits import has_split, load_split
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
 
-def build_imagenet(cfg: CfgNode, phase: str) -> FileSamples:
-    """List one split; the folder of the other phase, where it exists, must hold the same classes."""
+def build_imagenet(cfg: CfgNode, phase: str) -> FileSamples | PackedSamples:
+    """List one split; that of the other phase, where it exists, must hold the same classes."""
     splits = {"train": cfg.TRAIN.SPLIT, "test": cfg.TEST.SPLIT}
     split, other_split = splits[phase], splits["test" if phase == "train" else "train"]
     same_set = cfg.TRAIN.DATASET == cfg.TEST.DATASET
-    return load_folder(_root(data_root(cfg.DATA_DIR), split), split, other_split if same_set else "")
+    return load_split(_root(data_root(cfg.DATA_DIR), split), split, other_split if same_set else "")
 
 
 def _root(root: Path, split: str) -> Path:
     """Return the folder with the splits: the data folder itself, or its sub-folder `imagenet`."""
     nested = root / "imagenet"
-    return nested if not (root / split).is_dir() and nested.is_dir() else root
+    return nested if not has_split(root, split) and nested.is_dir() else root

@@ -11,14 +11,14 @@ import numpy as np
 class Names:
     """An immutable list of strings as one byte buffer and N + 1 offsets: a million paths without a million objects."""
 
-    buffer: bytes
+    buffer: bytes | np.ndarray  # uint8 when it is mapped from a file
     offsets: np.ndarray  # int64 (N + 1,)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
     def __getitem__(self, index: int) -> str:
-        return os.fsdecode(self.buffer[self.offsets[index] : self.offsets[index + 1]])
+        return os.fsdecode(bytes(self.buffer[self.offsets[index] : self.offsets[index + 1]]))
 
     def select(self, keep: np.ndarray) -> "Names":
         """Return those where `keep`, bool (N,), is true."""

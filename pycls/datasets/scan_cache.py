@@ -1,21 +1,24 @@
-"""Keep the list of a large class-folder tree in a file, until a time stamp of one of its folders changes."""
+"""Keep the list of a large class-folder tree in a file, until a time stamp of one of its folders changes.
+
+The file is memory-mapped: the processes of a machine, workers included, share one copy of the list.
+"""
 
 import hashlib
 import os
 import time
 import uuid
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from pycls.core.logging import get_logger
+from pycls.datasets.mapped import map_arrays, write_arrays
 from pycls.datasets.places import cache_dir
-from pycls.datasets.samples import Names, pack_names
+from pycls.datasets.samples import Names
 from pycls.datasets.scan import NUM_THREADS, Tree, scan_tree
 
-VERSION = 1
+KIND, VERSION = "pycls list of images", 1
 SETTLED_SEC = 2.0  # a folder changed so recently may change again under the same time stamp: not worth trusting
 
 logger = get_logger(__name__)
@@ -31,14 +34,15 @@ def load_tree(top: Path) -> Tree:
     tree = scan_tree(top)
     logger.info("%s: found %d images in %d classes", top, len(tree.paths), len(tree.classes))
     if started_ns - tree.mtimes.max() > SETTLED_SEC * 1e9:
-        _save_cache(tree, cache_files(top))
+        saved = _save_cache(tree, cache_files(top))
+        return tree if saved is None else _load_cache(saved) or tree
     return tree
 
 
 def cache_files(top: Path) -> tuple[Path, Path]:
     """Return where the list of `top` may be kept: beside it, or in the user's cache if that folder is not writable."""
     name = hashlib.sha256(os.fsencode(top.absolute())).hexdigest()[:16]
-    return top.parent / f".pycls-index-{top.name}.npz", cache_dir() / "index" / f"{top.name}-{name}.npz"
+    return top.parent / f".pycls-index-{top.name}.map", cache_dir() / "index" / f"{top.name}-{name}.map"
 
 
 def _unchanged(top: Path, tree: Tree) -> bool:
@@ -56,41 +60,36 @@ def _mtime_ns(folder: Path) -> int | None:
 
 
 def _load_cache(file: Path) -> Tree | None:
-    """Read a cached tree; a file that is missing, damaged or of another version is no cache."""
+    """Map a cached tree; a file that is missing, damaged or of another version is no cache."""
     try:
-        with np.load(file, allow_pickle=False) as arrays:
-            if arrays["version"] != VERSION:
-                return None
-            classes, paths, folders = (_load_names(arrays, name) for name in ("classes", "paths", "folders"))
-            labels, mtimes = arrays["labels"], arrays["mtimes"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        mapped = map_arrays(file, KIND, VERSION)
+    except (OSError, ValueError):
         return None
-    return Tree(tuple(classes[i] for i in range(len(classes))), paths, labels, folders, mtimes)
+    arrays = mapped.arrays
+    paths, folders = (Names(arrays[name], arrays[f"{name}_offsets"]) for name in ("paths", "folders"))
+    return Tree(tuple(mapped.meta["classes"]), paths, arrays["labels"], folders, arrays["mtimes"])
 
 
-def _load_names(arrays: np.lib.npyio.NpzFile, name: str) -> Names:
-    return Names(arrays[f"{name}_buffer"].tobytes(), arrays[f"{name}_offsets"])
-
-
-def _save_cache(tree: Tree, files: tuple[Path, ...]) -> None:
-    """Write the tree to the first file that can be written; no cache is no error."""
+def _save_cache(tree: Tree, files: tuple[Path, ...]) -> Path | None:
+    """Write the tree to the first file that can be written and return that; no cache is no error."""
     for file in files:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            return _write_atomically(tree, file)
+            _write_atomically(tree, file)
         except OSError:
             continue
+        return file
+    return None
 
 
 def _write_atomically(tree: Tree, file: Path) -> None:
     """Write beside the target and rename, so that no other process ever reads half a file."""
     unfinished = file.with_name(f"{file.name}.{uuid.uuid4().hex}")
-    arrays = {"version": np.int64(VERSION), "labels": tree.labels, "mtimes": tree.mtimes}
-    for name, names in (("classes", pack_names(tree.classes)), ("paths", tree.paths), ("folders", tree.folders)):
-        arrays |= {f"{name}_buffer": np.frombuffer(names.buffer, np.uint8), f"{name}_offsets": names.offsets}
+    arrays = {"labels": tree.labels, "mtimes": tree.mtimes}
+    for name, names in (("paths", tree.paths), ("folders", tree.folders)):
+        arrays |= {name: np.frombuffer(names.buffer, np.uint8), f"{name}_offsets": names.offsets}
     try:
-        with unfinished.open("wb") as output:
-            np.savez(output, allow_pickle=False, **arrays)
+        write_arrays(unfinished, KIND, VERSION, {"classes": tree.classes}, arrays)
         unfinished.replace(file)
     finally:
         unfinished.unlink(missing_ok=True)

@@ -13,13 +13,13 @@ def training_share(
     """
     steps = len(order) // batch_size
     parts = order[: steps * batch_size].reshape(steps, world_size, batch_size // world_size)
-    return list(parts[start_step:, rank])
+    return list(parts[start_step:, rank].copy())  # without the other ranks' parts, which could then be freed
 
 
 def evaluation_share(
     num_samples: int, batch_size: int, rank: int, world_size: int, start_step: int = 0
 ) -> list[np.ndarray]:
     """Cut this rank's contiguous share of 0..N-1 into batches, the last one short; each sample is on one rank."""
-    share = np.array_split(np.arange(num_samples), world_size)[rank]
+    share = np.array_split(np.arange(num_samples), world_size)[rank].copy()
     local = batch_size // world_size
     return [share[start : start + local] for start in range(start_step * local, len(share), local)]

@@ -1,9 +1,11 @@
 """A cached list is used while the tree stays the same, and never after it has changed."""
 
-import numpy as np
+import pickle
+
 import pytest
 
 from pycls.datasets import scan_cache
+from pycls.datasets.folder import load_folder
 from pycls.datasets.scan_cache import cache_files, load_tree
 from tests.datasets.arrays import set_age, write_tree
 
@@ -59,14 +61,14 @@ def test_a_changed_tree_is_scanned_again(top, change):
 
 def test_the_cache_lies_beside_the_data(top):
     load_tree(top)
-    assert [file.name for file in top.parent.iterdir() if file.is_file()] == [".pycls-index-train.npz"]
+    assert [file.name for file in top.parent.iterdir() if file.is_file()] == [".pycls-index-train.map"]
 
 
 def test_an_unwritable_data_folder_uses_the_cache_folder(top, tmp_path, monkeypatch):
     # Permissions do not bind root, so the file beside the data is made impossible by a folder of its name.
     cache_files(top)[0].mkdir()
     load_tree(top)
-    assert len(list((tmp_path / "cache" / "index").glob("*.npz"))) == 1
+    assert len(list((tmp_path / "cache" / "index").glob("*.map"))) == 1
     _forbid_scanning(monkeypatch)
     assert _paths(load_tree(top)) == ["a/1.jpg", "a/sub/2.jpg", "b/3.jpg"]
 
@@ -77,8 +79,17 @@ def test_a_tree_that_was_changed_a_moment_ago_is_not_cached(top):
     assert not cache_files(top)[0].exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"no archive"])
+@pytest.mark.parametrize("content", [b"", b"PYCLSMAP cut off", b"no archive"])
 def test_a_damaged_cache_is_ignored_and_replaced(top, content):
     cache_files(top)[0].write_bytes(content)
     assert len(load_tree(top).paths) == 3
-    assert len(np.load(cache_files(top)[0])["labels"]) == 3
+    assert len(scan_cache._load_cache(cache_files(top)[0]).labels) == 3
+
+
+def test_a_kept_list_travels_to_workers_as_a_name(tmp_path):
+    write_tree(tmp_path / "train", {"a": [f"{number:05d}.jpg" for number in range(2000)]})
+    for _ in range(2):  # scanned, then from the cache
+        samples = load_folder(tmp_path, "train")
+        assert len(pickle.dumps(samples)) < 1000
+        again = pickle.loads(pickle.dumps(samples))
+        assert again.name(1999) == str(tmp_path / "train" / "a" / "01999.jpg") and again.labels.tolist() == [0] * 2000

@@ -20,7 +20,8 @@ def run(tool, *words):
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda p: p.name)
 def test_help_says_how(tool):
     done = run(tool.name, "--help")
-    assert done.returncode == 0 and "example:" in done.stdout and "KEY VALUE" in done.stdout
+    assert done.returncode == 0 and "example:" in done.stdout
+    assert "KEY VALUE" in done.stdout or "--cfg" not in done.stdout
     assert len(tool.read_text().splitlines()) <= 60, "tools are thin"
 
 

@@ -1,0 +1,63 @@
+"""tools/pack_data.py as a user runs it: which folders it packs, what it prints, what it refuses."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pycls.datasets.packed import PackedSamples
+from pycls.engine.pack import find_splits, pack_folders, verify_folder
+from tests.datasets.arrays import write_tree
+
+ROOT = Path(__file__).parents[2]
+TREE = {"a": ["1.jpg", "2.jpg"], "train": ["3.jpg"]}  # a class may well be called "train"
+
+
+@pytest.fixture
+def data(tmp_path):
+    for split in ("train", "val", "extra"):
+        write_tree(tmp_path / "data" / split, TREE)
+    return tmp_path / "data"
+
+
+def test_the_usual_splits_are_found_or_the_folder_is_one(data):
+    assert find_splits(data, []) == [(data, "train"), (data, "val")]
+    assert find_splits(data, ["extra"]) == [(data, "extra")]
+    assert find_splits(data / "train", []) == [(data, "train")]
+    with pytest.raises(ValueError, match="nowhere is not a folder"):
+        find_splits(data / "nowhere", [])
+
+
+def _run(*words):
+    command = [sys.executable, str(ROOT / "tools/pack_data.py"), *map(str, words)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+
+
+def test_packing_and_verifying(data, tmp_path):
+    done = _run(data, "--split", "val", tmp_path / "packed", "--verify")
+    assert done.returncode == 0 and done.stderr == ""
+    index = tmp_path / "packed" / "val.index"
+    summary, damaged, verified = done.stdout.splitlines()
+    assert summary.startswith(f"{index}: 3 images in 2 classes, 0.00 GB in 1 shards")
+    assert damaged == "  3 packed as they are, but not images that can be read: a/1.jpg, a/2.jpg, train/3.jpg"
+    assert verified == f"{index}: verified"
+    assert PackedSamples(index).read(2) == b"train/3.jpg"
+    shard = tmp_path / "packed" / "val-000000.tar"
+    shard.write_bytes(shard.read_bytes().replace(b"a/2.jpg", b"A/2.jpg"))
+    done = _run(tmp_path / "packed", "--verify")
+    assert done.returncode == 1 and "a/2.jpg: the checksum of the packed image is wrong" in done.stdout
+
+
+def test_mistakes_are_one_line(data, tmp_path):
+    done = _run(data)
+    assert done.returncode == 2
+    assert done.stderr.startswith("pack_data.py: error: two folders are needed") and done.stderr.count("\n") == 1
+
+
+def test_a_target_with_the_folder_itself_or_without_data_is_refused(data, tmp_path):
+    with pytest.raises(ValueError, match="holds the folder 'train' itself"):
+        pack_folders(data, shutil.copytree(data, tmp_path / "copy"), [], None, 1)
+    with pytest.raises(ValueError, match=r"holds no packed data"):
+        verify_folder(data, 1)
