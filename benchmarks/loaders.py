@@ -27,12 +27,12 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from benchmarks.photos import write_photos
 from benchmarks.report import describe_machine, write_section
 from pycls.datasets.custom_backend import CustomBackend
 from pycls.datasets.dali_backend import DaliBackend
 from pycls.datasets.file_backend import FileBackend
 from pycls.datasets.finish import Finish
+from pycls.datasets.photos import write_photos
 from pycls.datasets.plan import View, epoch_order
 from pycls.datasets.samples import FileSamples, pack_names
 from pycls.datasets.torch_backend import TorchBackend

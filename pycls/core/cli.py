@@ -4,10 +4,12 @@ Nothing heavy is imported here, so that --help answers at once.
 """
 
 import argparse
+import itertools
 import os
+import re
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from yacs.config import CfgNode
 
@@ -21,10 +23,11 @@ Every key with its default and meaning is in pycls/core/defaults.py; --print-cfg
 # is for machines without other work: with loader threads on the same cores a training step on a CPU took ten times as
 # long.
 _SPIN_COUNT = "1000"
+_KEY = re.compile(r"[A-Z][A-Z0-9_]*(\.\w+)*")
 
 
-def build_parser(description: str, example: str) -> argparse.ArgumentParser:
-    """Return the parser of a tool."""
+def build_parser(description: str, example: str, folders: bool = False) -> argparse.ArgumentParser:
+    """Return the parser of a tool; with `folders` it takes DATA_DIRs before the KEY VALUE pairs, as `args.folders`."""
     epilog = f"{_EPILOG}\n\nexample:\n  {example}"
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=description, epilog=epilog, formatter_class=raw)
@@ -32,13 +35,31 @@ def build_parser(description: str, example: str) -> argparse.ArgumentParser:
     parser.add_argument("--print-cfg", action="store_true", help="print the resolved config and stop")
     parser.add_argument("--diff", action="store_true", help="print the keys that differ from the defaults and stop")
     parser.add_argument("--traceback", action="store_true", help="show where in the code an error arose")
-    parser.add_argument("overrides", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="overrides, after all options")
+    if folders:
+        parser.add_argument("words", nargs="*", metavar="DATA_DIR | KEY VALUE", help="folders, then overrides")
+    else:
+        overrides = "overrides, after all options"
+        parser.add_argument("overrides", nargs=argparse.REMAINDER, metavar="KEY VALUE", help=overrides)
     return parser
+
+
+def _parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    if not any(action.dest == "words" for action in parser._actions):
+        return parser.parse_args()
+    args = parser.parse_intermixed_args()  # options may stand between folders
+    args.folders, args.overrides = split_words(args.words)
+    return args
+
+
+def split_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Split words into folders and KEY VALUE pairs, which begin at the first word that looks like a key."""
+    folders = list(itertools.takewhile(lambda word: os.path.isdir(word) or not _KEY.fullmatch(word), words))
+    return folders, list(words[len(folders) :])
 
 
 def run_tool(parser: argparse.ArgumentParser, act: Callable[[CfgNode, argparse.Namespace], int]) -> int:
     """Parse the command line, load the config and call `act(cfg, args)`; return the exit code (2: bad input)."""
-    args = parser.parse_args()
+    args = _parse(parser)
     os.environ.setdefault("GOMP_SPINCOUNT", _SPIN_COUNT)
     warnings.showwarning = _one_line_warning
     try:

@@ -63,11 +63,14 @@ def build_samples(cfg: CfgNode, phase: str) -> Samples:
     return samples
 
 
-def build_loader(cfg: CfgNode, phase: str, device: torch.device) -> Loader:
-    """Return the batches of a phase, "train" or "test", on this process; what cannot run is a ValueError."""
+def build_loader(cfg: CfgNode, phase: str, device: torch.device, samples: Samples | None = None) -> Loader:
+    """Return the batches of a phase, "train" or "test", on this process; what cannot run is a ValueError.
+
+    `samples`, when given, are shown instead of those that the config names.
+    """
     dataset = pick(DATASETS, cfg[phase.upper()].DATASET, f"{phase.upper()}.DATASET")
     batch_size = _checked_batch_size(cfg, phase)
-    samples = build_samples(cfg, phase)
+    samples = build_samples(cfg, phase) if samples is None else samples
     if phase == "train" and len(samples) < batch_size:
         raise ValueError(f"TRAIN.BATCH_SIZE {batch_size} is more than the {len(samples)} training images")
     view = _array_view(cfg, phase, dataset) if dataset.im_size else build_view(cfg, phase)
