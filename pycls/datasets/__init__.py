@@ -51,11 +51,17 @@ BACKENDS: dict[str, Callable[[CfgNode, Samples, View, torch.device, int], Backen
 }
 
 
+def list_samples(cfg: CfgNode, phase: str) -> Samples:
+    """Return the images and labels of a phase, however many classes they have."""
+    name, key = cfg[phase.upper()].DATASET, f"{phase.upper()}.DATASET"
+    return pick(DATASETS, name, key).build(cfg, phase)
+
+
 def build_samples(cfg: CfgNode, phase: str) -> Samples:
     """Return the images and labels of a phase, "train" or "test"; ValueError if MODEL.NUM_CLASSES does not fit them."""
     key = f"{phase.upper()}.DATASET"
     name = cfg[phase.upper()].DATASET
-    samples = pick(DATASETS, name, key).build(cfg, phase)
+    samples = list_samples(cfg, phase)
     if len(samples.classes) != cfg.MODEL.NUM_CLASSES:
         raise ValueError(
             f"MODEL.NUM_CLASSES is {cfg.MODEL.NUM_CLASSES}, but {key} {name} has {len(samples.classes)} classes"

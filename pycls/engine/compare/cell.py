@@ -1,6 +1,5 @@
 """Inside a cell: what the process of one measurement does. `main` reads a task from stdin and answers on stdout."""
 
-import itertools
 import json
 import sys
 import time
@@ -85,7 +84,8 @@ class Job:
     def drop_cache(self) -> None:
         """Make a cold cell's next read come from the disk."""
         if self.task.cache == "cold":
-            page_cache.drop({self.samples.name(i) for i in range(min(self.task.num_files, len(self.samples)))})
+            different = range(min(self.task.num_files, len(self.samples)))
+            page_cache.drop({page_cache.file_of(self.samples.name(index)) for index in different})
 
 
 def _import_backend(backend: str, device: torch.device) -> None:
@@ -155,8 +155,12 @@ def _draw(loader: Loader, epoch: int, output: str) -> Iterator[int]:
 
 
 def _until(batches: Iterator[int], max_sec: float) -> Iterator[int]:
+    """Pass batches on, at least one, and none that would begin after `max_sec`."""
     start = time.perf_counter()
-    return itertools.takewhile(lambda _: time.perf_counter() - start < max_sec, batches)
+    for count in batches:
+        yield count
+        if time.perf_counter() - start > max_sec:
+            return
 
 
 # ---- with the network

@@ -1,6 +1,5 @@
 """Measure one source: try the backends, run the grid in rounds, feed the network."""
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -72,7 +71,7 @@ class Comparison:
 
     def _some_files(self) -> list[str]:
         subset = choose(self.samples, 20, min(20, len(self.samples)))
-        return [name for name in map(subset.name, range(len(subset))) if os.path.isfile(name)]
+        return sorted({page_cache.file_of(subset.name(index)) for index in range(len(subset))})
 
     def _task(self, cell: Cell) -> Task:
         words = [*self.task.overrides, *cell.loader_overrides(), *cell.batch_overrides()]
@@ -109,7 +108,8 @@ class Comparison:
 
     def _run_models(self) -> None:
         """Feed the network from the cells that matter, as many rounds as of the grid but at most two."""
-        count = _NUM_MODEL_VARIANTS if self.options.model == "best" else len(self.section.loader_runs)
+        few = 1 if self.options.quick else _NUM_MODEL_VARIANTS
+        count = few if self.options.model == "best" else len(self.section.loader_runs)
         cells = model_candidates(self.section.rows, count)
         self.section.model_runs = {cell: [] for cell in cells}
         for order in rounds(cells, min(2, self.options.rounds), self.cfg.RNG_SEED):

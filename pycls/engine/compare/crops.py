@@ -33,8 +33,8 @@ def _sample(squares: Squares, index: int, view: str) -> str:
 
 
 def amplified(difference: np.ndarray) -> np.ndarray:
-    """Return a difference as a picture, uint8: black is none, FACTOR levels for each, white from 255 on."""
-    return np.clip(FACTOR * difference.astype(np.int64), 0, 255).astype(np.uint8)
+    """Return a difference as a picture, uint8: white is none, each grey level makes it FACTOR darker, down to black."""
+    return 255 - np.clip(FACTOR * difference.astype(np.int64), 0, 255).astype(np.uint8)
 
 
 def _figure(pictures: list[str], caption: str) -> str:

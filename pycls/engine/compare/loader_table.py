@@ -22,6 +22,7 @@ from yacs.config import CfgNode
 
 from pycls.core.config import dump_cfg, load_cfg
 from pycls.core.logging import get_logger
+from pycls.datasets.samples import FileSamples, Samples
 from pycls.engine.compare.cell import Task
 from pycls.engine.compare.grid import Cell, Variant, default_workers, variants
 from pycls.engine.compare.machine import as_plain, describe_machine
@@ -89,8 +90,7 @@ def loader_table(cfg: CfgNode, folders: Sequence[str], options: TableOptions) ->
 
 def _measure_source(source: Source, cfg_file: Path, options: TableOptions, answers: dict[str, Any]) -> None:
     samples = load_samples(load_cfg(str(cfg_file), source.overrides()), source.flat, "test")
-    num_bytes = sum(os.path.getsize(samples.name(index)) for index in range(len(samples)))
-    with memory_copy(Path(samples.root), num_bytes) as (copy, reason):
+    with memory_copy(samples) as (copy, reason):
         if copy is None:
             logger.info("in RAM: not measured: %s", reason)
         places = [(0, source)] + ([(1, Source(source.title, str(copy), flat=True))] if copy else [])
@@ -132,14 +132,18 @@ def table_text(key: str, answer: dict[str, Any]) -> str:
 
 
 @contextmanager
-def memory_copy(folder: Path, num_bytes: int) -> Iterator[tuple[Path | None, str]]:
-    """Copy a folder into memory for a while; yield (the copy, "") or (None, why there is none)."""
+def memory_copy(samples: Samples) -> Iterator[tuple[Path | None, str]]:
+    """Copy the class folders of a split into memory for a while; yield (the copy, "") or (None, why there is none)."""
+    if not isinstance(samples, FileSamples):
+        yield None, f"packed data: copy it into {_RAM} and give that folder"
+        return
+    num_bytes = sum(os.path.getsize(samples.name(index)) for index in range(len(samples)))
     free = shutil.disk_usage(_RAM).free if _RAM.is_dir() else 0
     if num_bytes > _MAX_SHARE * free:
         yield None, f"{num_bytes / 1e9:.1f} GB do not fit into {_RAM} ({free / 1e9:.1f} GB free)"
         return
     with tempfile.TemporaryDirectory(prefix="pycls-", dir=_RAM) as place:
-        yield Path(shutil.copytree(folder, Path(place) / folder.name)), ""
+        yield Path(shutil.copytree(samples.root, Path(place) / Path(samples.root).name)), ""
 
 
 def _save(answers: dict[str, dict[str, Any]], out_dir: Path) -> list[Path]:

@@ -34,12 +34,28 @@ MEASURED = (
 )
 
 
+_MEMORY = (
+    "PSS (proportional set size) shares memory that several processes use among them, RSS (resident set size) counts "
+    "it once in each."
+)
+
+
 def save_page(sections: Sequence[Section], cfg: CfgNode, machine: dict[str, str], path: Path) -> None:
     """Write the page."""
     parts = ["<h1>Which loader is fastest here?</h1>", _lead(cfg, machine)]
     parts += [_section_html(section, cfg) for section in sections]
-    parts += ["<h2>What was measured</h2>", _list(MEASURED), "<h2>Environment</h2>", _environment(machine)]
+    parts += [
+        "<h2>What was measured</h2>",
+        _list([*MEASURED, _memory_note(sections)]),
+        "<h2>Environment</h2>",
+        _environment(machine),
+    ]
     path.write_text(_document("\n".join(parts)))
+
+
+def _memory_note(sections: Sequence[Section]) -> str:
+    kinds = {row.memory_kind for section in sections for row in section.rows if row.memory_kind}
+    return f"Memory was counted as {' and '.join(sorted(kinds)) or 'nothing'}: {_MEMORY}"
 
 
 def _document(body: str) -> str:
@@ -116,12 +132,19 @@ def _plots(rows: Sequence[Row], models: Sequence[ModelRow]) -> str:
         name = f"{_VIEWS[key[0]]} view, {key[1]} cache, {key[2]}, batch {group[0].cell.batch_size}"
         best = max(group, key=lambda row: row.images_per_sec)
         alt = f"Images a second over workers, {name}. Fastest: {_short(best.cell)}, {best.images_per_sec:.0f}."
-        figures.append(_plot(f"Images/s: {name}", alt, speed_plot(group, palette)))
+        figures.append(_plot(f"Images/s: {name}", alt, _speeds(group, palette)))
     first = _of_first_batch_size([row for row in rows if row.cell.phase_key == rows[0].cell.phase_key])
     figures += [_bars(first, palette, title, value, unit) for title, value, unit in _BARS]
     if any(row.end_to_end for row in models):
         figures.append(_plot("With the network", "Images a second of training.", model_plot(models, palette)))
     return f'<div class="plots">{"".join(figures)}</div>'
+
+
+def _speeds(rows: Sequence[Row], palette: dict[str, str]) -> str:
+    """Draw lines over workers, or bars when all cells have the same number of them."""
+    if len({row.cell.workers for row in rows}) > 1:
+        return speed_plot(rows, palette)
+    return bar_plot(rows, palette, lambda row: row.images_per_sec, "images/s")
 
 
 _BARS: tuple[tuple[str, Callable[[Row], float | None], str], ...] = (
@@ -213,7 +236,7 @@ def _crops(section: Section, phase: str) -> str:
     view = _VIEWS[phase]
     text = (
         f"The same images from each backend, the middle {SIDE_PX} px of the square at most; below, the difference to "
-        f"Pillow's pixels times {FACTOR} (black: none). Mean and max are grey levels of 255 over the whole square."
+        f"Pillow's pixels times {FACTOR} (white: none). Mean and max are grey levels of 255 over the whole square."
     )
     crops = crops_html(section.squares[phase], view)
     return f'<h3>Pixels, {view} view</h3><p class="soft">{text}</p><div class="card">{crops}</div>'

@@ -2,6 +2,9 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+_LOOK_BYTES = 1 << 20  # of each file that are looked for in the cache
 
 
 def can_drop() -> bool:
@@ -20,6 +23,11 @@ def drop(paths: Iterable[str]) -> None:
             os.close(file)
 
 
+def file_of(name: str) -> str:
+    """Return the file that an image's name leads to: the name itself, or the archive that it lies in."""
+    return str(next((path for path in (Path(name), *Path(name).parents) if path.is_file()), name))
+
+
 def cached_share(paths: Sequence[str]) -> float | None:
     """Return which part (0..1) of the files' bytes is in the cache; None where the system cannot tell.
 
@@ -33,10 +41,10 @@ def cached_share(paths: Sequence[str]) -> float | None:
 
 
 def _cached_bytes(path: str) -> tuple[int, int]:
-    """Return (bytes at the beginning that can be read without waiting for the disk, all bytes)."""
+    """Return (bytes that can be read without waiting for the disk, bytes asked for) of a file's beginning."""
     file, done = os.open(path, os.O_RDONLY), 0
     try:
-        size = os.fstat(file).st_size
+        size = min(os.fstat(file).st_size, _LOOK_BYTES)
         while done < size:
             count = os.preadv(file, [bytearray(size - done)], done, os.RWF_NOWAIT)
             if count == 0:

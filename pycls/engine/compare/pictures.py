@@ -44,7 +44,7 @@ def bar_plot(rows: Sequence[Row], palette: dict[str, str], value: Callable[[Row]
         names = [f"{row.cell.variant.title}, {row.cell.workers}" for row in shown]
         values = [value(row) for row in shown]
         bars = axis.barh(range(len(shown)), values, color=[palette[row.cell.variant.title] for row in shown])
-        axis.bar_label(bars, [f"{number:.3g}" for number in values], padding=3, fontsize=8)
+        axis.bar_label(bars, [_figure(number) for number in values], padding=3, fontsize=8)
         axis.set_yticks(range(len(shown)), names, fontsize=8)
         axis.invert_yaxis()
         axis.margins(x=0.15)
@@ -60,7 +60,7 @@ def model_plot(models: Sequence[ModelRow], palette: dict[str, str]) -> str:
         shown = [row for row in models if row.end_to_end]
         for place, row in enumerate(shown):
             axis.barh(place, row.end_to_end, color=palette[row.cell.variant.title])
-            axis.text(row.end_to_end, place, f" {row.end_to_end:.4g}", va="center", fontsize=8)
+            axis.text(row.end_to_end, place, " " + _figure(row.end_to_end), va="center", fontsize=8)
             axis.plot([row.compute] * 2, [place - 0.4, place + 0.4], color="#222222", lw=2)
         names = [f"{row.cell.variant.title}, {row.cell.workers}" for row in shown]
         axis.set_yticks(range(len(shown)), names, fontsize=8)
@@ -69,6 +69,10 @@ def model_plot(models: Sequence[ModelRow], palette: dict[str, str]) -> str:
         axis.set_xlabel("images/s; black line: the network alone")
 
     return _svg(draw, rows=len(models))
+
+
+def _figure(number: float) -> str:
+    return f"{number:.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def _by_variant(rows: Sequence[Row]) -> dict[str, list[Row]]:

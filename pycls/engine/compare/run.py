@@ -23,8 +23,18 @@ from pycls.engine.setup import setup_process
 logger = get_logger(__name__)
 
 
+def check_one_process(cfg: CfgNode) -> None:
+    """Raise ValueError for a config of several processes."""
+    if cfg.NUM_GPUS != 1:
+        raise ValueError(
+            f"NUM_GPUS {cfg.NUM_GPUS}: loaders are compared on one process; use NUM_GPUS 1, a process's share of the "
+            "batch, and --workers up to its share of the cores"
+        )
+
+
 def compare_loaders(cfg: CfgNode, folders: Sequence[str], options: Options) -> Result:
     """Measure every source, print tables, write JSON, CSV and a page into OUT_DIR; Ctrl-C keeps what there is."""
+    check_one_process(cfg)
     setup_process(cfg)
     sources = find_sources(cfg, folders, options.images)
     options, sections, interrupted = settled(options, cfg), [], False

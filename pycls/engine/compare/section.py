@@ -1,6 +1,6 @@
 """Everything measured on one source, and what follows from it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,9 @@ class Section:
     @property
     def rows(self) -> list[Row]:
         """Figures of every cell, in the order of the grid."""
-        return [summarise(cell, runs) for cell, runs in self.loader_runs.items()]
+        waits = {row.cell: row.data_wait_pct for row in self.model_rows}
+        rows = [summarise(cell, runs) for cell, runs in self.loader_runs.items()]
+        return [replace(row, data_wait_pct=waits.get(row.cell)) for row in rows]
 
     @property
     def model_rows(self) -> list[ModelRow]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from yacs.config import CfgNode
 
 from pycls.core.tables import pick
-from pycls.datasets import DATASETS
+from pycls.datasets import DATASETS, list_samples
 from pycls.datasets.folder import load_folder
 from pycls.datasets.photos import write_photos
 from pycls.datasets.places import cache_dir
@@ -26,7 +26,8 @@ class Source:
 
     def overrides(self) -> list[str]:
         """Return the KEY VALUE words that point a config here."""
-        return ["DATA_DIR", self.data_dir, "TRAIN.DATASET", "imagenet"] if self.data_dir else []
+        names = ["TRAIN.DATASET", "imagenet", "TEST.DATASET", "imagenet"]
+        return ["DATA_DIR", self.data_dir, *names] if self.data_dir else []
 
 
 def find_sources(cfg: CfgNode, folders: Sequence[str], num_photos: int = NUM_PHOTOS) -> list[Source]:
@@ -65,7 +66,7 @@ def load_samples(cfg: CfgNode, flat: bool, phase: str = "train") -> Samples:
     root = Path(cfg.DATA_DIR)
     if flat:
         return load_folder(root.parent, root.name)
-    samples = pick(DATASETS, cfg.TRAIN.DATASET, "TRAIN.DATASET").build(cfg, _present(cfg, root, phase))
+    samples = list_samples(cfg, _present(cfg, root, phase))
     assert not isinstance(samples, ArraySamples), "find_sources lets no array data through"
     return samples
 
@@ -73,4 +74,9 @@ def load_samples(cfg: CfgNode, flat: bool, phase: str = "train") -> Samples:
 def _present(cfg: CfgNode, root: Path, phase: str) -> str:
     other = "test" if phase == "train" else "train"
     split, other_split = cfg[phase.upper()].SPLIT, cfg[other.upper()].SPLIT
-    return other if not (root / split).is_dir() and (root / other_split).is_dir() else phase
+    return other if not _has_split(root, split) and _has_split(root, other_split) else phase
+
+
+def _has_split(root: Path, split: str) -> bool:
+    """Tell whether a split is there, as a folder or as the index of packed data."""
+    return (root / split).is_dir() or (root / f"{split}.index").is_file()

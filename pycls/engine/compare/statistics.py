@@ -28,6 +28,7 @@ class Row:
     peak_mb: float | None = None  # largest over rounds
     memory_kind: str = ""
     other_cores: float | None = None  # kept busy by other work meanwhile, median
+    data_wait_pct: float | None = None  # when this cell's loader fed the network
     error: str = ""
 
 

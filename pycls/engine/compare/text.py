@@ -34,6 +34,7 @@ COLUMNS = (
     Column("first batch (s)", "first_batch_sec", lambda row: row.first_batch_sec, 2),
     Column("epoch gap (s)", "epoch_gap_sec", lambda row: row.epoch_gap_sec, 3),
     Column("peak memory (MB)", "peak_memory_mb", lambda row: row.peak_mb, 0),
+    Column("data wait (%)", "data_wait_pct", lambda row: row.data_wait_pct, 1),
 )
 _ERROR = "error"
 
@@ -92,7 +93,7 @@ def recommendation_lines(section: Section) -> list[str]:
 
 def save_csv(sections: Sequence[Section], path: Path) -> None:
     """Write one line a cell, full precision, with the source in front and what the network did at the end."""
-    extra = ["timed_epochs", "batch_ms_p95", "other_cores", "memory_kind", "end_to_end_images_per_sec", "data_wait_pct"]
+    extra = ["timed_epochs", "batch_ms_p95", "other_cores", "memory_kind", "end_to_end_images_per_sec"]
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["source", *(column.key for column in COLUMNS), *extra, _ERROR])
@@ -104,5 +105,5 @@ def save_csv(sections: Sequence[Section], path: Path) -> None:
 
 
 def _extra(row: Row, model: ModelRow | None) -> list[Any]:
-    fed = (model.end_to_end, model.data_wait_pct) if model else (None, None)
-    return [row.num_epochs, row.batch_ms_p95, row.other_cores, row.memory_kind, *fed]
+    fed = model.end_to_end if model else None
+    return [row.num_epochs, row.batch_ms_p95, row.other_cores, row.memory_kind, fed]
