@@ -90,6 +90,14 @@ def test_grid_is_the_product_and_every_round_another_order():
     assert orders[0] != orders[1] != orders[2] and orders == rounds(cells, 3, seed=1)
 
 
+def test_a_cold_epoch_shows_no_file_twice():
+    assert cell(workers=4).sample_counts(100, 5000) == (100, 32 * 64), "warm: repeated until it is long enough"
+    assert cell(workers=1).sample_counts(5000, 5000) == (5000, 79 * 64)
+    assert cell(workers=4, cache="cold").sample_counts(100, 5000) == (2048, 2048)
+    assert cell(workers=4, cache="cold").sample_counts(100, 150) == (150, 128)
+    assert cell(workers=4, cache="cold").sample_counts(100, 40) == (40, 64), "a batch at least"
+
+
 def test_variants_name_their_choices():
     assert [v.title for v in variants(["torch", "custom"])] == ["custom threads", "custom processes", "torch"]
     assert "dali_gpu" in [v.backend for v in variants()] and "memory" not in [v.backend for v in variants()]

@@ -75,15 +75,9 @@ class Comparison:
 
     def _task(self, cell: Cell) -> Task:
         words = [*self.task.overrides, *cell.loader_overrides(), *cell.batch_overrides()]
-        batches = max(-(-self.task.num_files // cell.batch_size), cell.num_batches)
-        return replace(
-            self.task,
-            overrides=words,
-            num_samples=batches * cell.batch_size,
-            view=cell.view,
-            cache=cell.cache,
-            output=cell.output,
-        )
+        num_files, num_samples = cell.sample_counts(self.options.images, len(self.samples))
+        counts = {"num_files": num_files, "num_samples": num_samples}
+        return replace(self.task, overrides=words, view=cell.view, cache=cell.cache, output=cell.output, **counts)
 
     def _estimate(self, plan: Sequence[Cell], rates: Rates) -> float:
         """Return the seconds that cells will take, from what the backends did when they were tried."""
@@ -121,11 +115,11 @@ class Comparison:
                 logger.info("network fed by %s: %s", cell.title, _brief(answer))
 
     def _model_task(self, cell: Cell) -> Task:
-        batch_size = self.cfg.TRAIN.BATCH_SIZE
         words = [*self.task.overrides, *cell.loader_overrides(), "MODEL.NUM_CLASSES", str(len(self.samples.classes))]
         words += ["PREC_TIME.NUM_ITER", "3", "PREC_TIME.WARMUP_ITER", "1"] if self.options.quick else []
-        batches = max(-(-self.task.num_files // batch_size), cell.num_batches)
-        return replace(self.task, kind="model", overrides=words, num_samples=batches * batch_size)
+        # One epoch for all: a real one has no second start among a few dozen steps.
+        batches = 4 * (self.cfg.PREC_TIME.NUM_ITER + self.cfg.DATA_LOADER.PREFETCH + cell.workers + 2)
+        return replace(self.task, kind="model", overrides=words, num_samples=batches * self.cfg.TRAIN.BATCH_SIZE)
 
     def _is_over(self) -> bool:
         return bool(self.options.minutes) and time.monotonic() - self.began > 60 * self.options.minutes

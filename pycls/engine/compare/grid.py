@@ -47,8 +47,20 @@ class Cell:
 
     @property
     def num_batches(self) -> int:
-        """Batches that an epoch needs, so that starting and ending the workers does not decide."""
-        return max(8, 4 * self.workers)
+        """Batches that an epoch needs, so that filling and emptying the workers' queues does not decide."""
+        return max(16, 8 * self.workers)
+
+    def sample_counts(self, images: int, available: int) -> tuple[int, int]:
+        """Return (different files, samples) of an epoch that is to show `images` of `available` files at least.
+
+        A warm epoch repeats files to be long enough. A cold one must not, as the second time would come from memory: it
+        takes more files instead, and is short when there are no more.
+        """
+        samples = self.batch_size * max(-(-images // self.batch_size), self.num_batches)
+        if self.cache == "warm":
+            return min(images, available), samples
+        whole_batches = min(samples, available) // self.batch_size * self.batch_size
+        return min(samples, available), max(whole_batches, self.batch_size)
 
     def loader_overrides(self) -> list[str]:
         """Return the KEY VALUE words that choose this cell's loader."""
