@@ -6,8 +6,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from pycls.core.cli import split_words
+from pycls.engine.compare.batch_table import table_key, table_rows
 from pycls.engine.compare.grid import Cell, Variant, build_grid, default_workers, rounds, variants
-from pycls.engine.compare.loader_table import table_key, table_rows
 from pycls.engine.compare.recommend import model_candidates, recommend
 from pycls.engine.compare.statistics import ModelRow, Row, percentile, summarise, summarise_model
 from pycls.engine.compare.text import COLUMNS, text_table

@@ -153,7 +153,7 @@ def test_ctrl_c_keeps_what_was_measured(photos, tmp_path, monkeypatch):
 
 
 def test_pytorch_cls_table(photos, tmp_path, monkeypatch):
-    monkeypatch.setattr("pycls.engine.compare.loader_table._RAM", tmp_path / "no memory file system")
+    monkeypatch.setattr("pycls.engine.compare.batch_table._RAM", tmp_path / "no memory file system")
     cfg = load_cfg(None, [*WORDS, "OUT_DIR", str(tmp_path)])
     loader_table(cfg, [str(photos)], TableOptions([1], [1], ["torch"], batch_size=8, epochs=2))
     with (tmp_path / "loader_table.csv").open() as file:

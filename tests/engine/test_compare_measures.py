@@ -12,10 +12,10 @@ import pytest
 from pycls.core.config import load_cfg
 from pycls.datasets.subset import choose
 from pycls.engine.compare import page_cache, process_tree, runner
-from pycls.engine.compare.cell import Task
+from pycls.engine.compare.batch_table import memory_copy
 from pycls.engine.compare.crops import FACTOR, amplified
-from pycls.engine.compare.loader_table import memory_copy
 from pycls.engine.compare.sources import find_sources, load_samples
+from pycls.engine.compare.task import Task
 from tests.datasets.photographs import write_files
 
 linux = pytest.mark.skipif(not process_tree.available(), reason="needs /proc")

@@ -12,7 +12,6 @@ from pycls.core.logging import get_logger
 from pycls.datasets.samples import Samples
 from pycls.datasets.subset import choose
 from pycls.engine.compare import page_cache
-from pycls.engine.compare.cell import Task
 from pycls.engine.compare.grid import Cell, Variant, build_grid, rounds, variants
 from pycls.engine.compare.options import Options
 from pycls.engine.compare.recommend import model_candidates
@@ -20,6 +19,7 @@ from pycls.engine.compare.runner import run_task
 from pycls.engine.compare.section import Section
 from pycls.engine.compare.sources import Source, load_samples
 from pycls.engine.compare.squares import Rates, probe_backends
+from pycls.engine.compare.task import Task
 
 logger = get_logger(__name__)
 
@@ -38,10 +38,11 @@ class Comparison:
         num_files = min(options.images, len(self.samples))
         self.task = Task("loader", cfg_file, source.overrides(), source.flat, num_files, epochs=options.epochs)
         self.section = _section(source, self.samples, num_files)
-        self.began = time.monotonic()
+        self.began = 0.0
 
     def measure(self) -> None:
         """Try the backends, then run the grid in rounds, then feed the network."""
+        self.began = time.monotonic()
         every = variants(self.options.backends)
         rates = self._probe(list(dict.fromkeys(variant.backend for variant in every)))
         cells = self._grid([variant for variant in every if variant.backend in rates])
@@ -50,7 +51,9 @@ class Comparison:
         logger.info("%s: %d cells x %d rounds", self.source.title, len(cells), self.options.rounds)
         logger.info("About %.0f min, and then the network", self._estimate(plan, rates) / 60 + 0.5)
         self._run_cells(plan)
-        if self.options.model != "none":
+        if not self.cfg.MODEL.TYPE:
+            self.section.notes.append("no network: the config names none (MODEL.TYPE)")
+        elif self.options.model != "none":
             self._run_models()
 
     def _probe(self, backends: list[str]) -> Rates:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from pycls.datasets import BACKENDS
 
+VIEWS = {"train": "train", "test": "eval"}  # phase -> name in tables
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -35,7 +37,7 @@ class Cell:
     @property
     def title(self) -> str:
         """Name in progress lines."""
-        view = "train" if self.view == "train" else "eval"
+        view = VIEWS[self.view]
         return (
             f"{self.variant.title}, {self.workers} workers, batch {self.batch_size}, {view} {self.cache} {self.output}"
         )

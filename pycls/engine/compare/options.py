@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from yacs.config import CfgNode
 
-from pycls.engine.compare.grid import default_workers
+from pycls.engine.compare.grid import default_workers, variants
 from pycls.engine.compare.sources import NUM_PHOTOS
 from pycls.engine.setup import usable_cores
 
@@ -32,6 +32,7 @@ def settled(options: Options, cfg: CfgNode) -> Options:
     """Return options with nothing left open; ValueError for numbers that cannot be."""
     if options.quick:
         options = replace(options, rounds=1, epochs=2, images=min(options.images, 256), caches=("warm",))
+    variants(options.backends)  # raises for a name that is none
     cores = usable_cores()
     workers = options.workers or ([cores] if options.quick else default_workers(cores))
     filled = replace(options, workers=workers, batch_sizes=options.batch_sizes or [cfg.TRAIN.BATCH_SIZE])

@@ -1,20 +1,18 @@
 """One HTML page that carries everything: recommendation, plots, tables, crops, environment; no network, no script."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
 from yacs.config import CfgNode
 
 from pycls.engine.compare.crops import FACTOR, SIDE_PX, crops_html
-from pycls.engine.compare.grid import Cell
-from pycls.engine.compare.pictures import bar_plot, colours, model_plot, speed_plot
+from pycls.engine.compare.grid import VIEWS
+from pycls.engine.compare.page_plots import plots_html
+from pycls.engine.compare.page_tables import cells_html, network_html
 from pycls.engine.compare.section import Section
-from pycls.engine.compare.statistics import ModelRow, Row
-from pycls.engine.compare.text import COLUMNS, Column, cell_text
+from pycls.engine.compare.style import STYLE
 
-_STYLE = Path(__file__).with_name("page.css")
-_VIEWS = {"train": "train", "test": "eval"}
 _BUSY_CORES = 0.25  # other work that is worth a warning
 
 MEASURED = (
@@ -62,7 +60,7 @@ def _document(body: str) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Loader comparison</title>\n<style>\n{_STYLE.read_text()}</style>\n</head>\n"
+        f"<title>Loader comparison</title>\n<style>\n{STYLE}</style>\n</head>\n"
         f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
     )
 
@@ -79,9 +77,10 @@ def _section_html(section: Section, cfg: CfgNode) -> str:
     parts = [f"<h2>{escape(section.source.title)}</h2>", _about(section), _choice(section, cfg), _warnings(section)]
     rows = [row for row in section.rows if row.images_per_sec]
     if rows:
-        parts += ["<h3>Plots</h3>", _plots(rows, section.model_rows)]
-    parts += _with_network(section, cfg)
-    parts += ["<h3>All cells</h3>", _table(section)]
+        parts += ["<h3>Plots</h3>", plots_html(rows, section.model_rows)]
+    if section.model_runs:
+        parts += ["<h3>With the network</h3>", network_html(section, cfg)]
+    parts += ["<h3>All cells</h3>", cells_html(section)]
     parts += [_crops(section, view) for view in section.squares]
     return "\n".join(part for part in parts if part)
 
@@ -122,118 +121,8 @@ def _list(items: Sequence[str]) -> str:
     return "<ul>" + "".join(f"<li>{item}</li>" for item in items) + "</ul>"
 
 
-# ---- plots
-
-
-def _plots(rows: Sequence[Row], models: Sequence[ModelRow]) -> str:
-    palette, figures = colours(rows), []
-    for key in dict.fromkeys(row.cell.phase_key for row in rows):
-        group = _of_first_batch_size([row for row in rows if row.cell.phase_key == key])
-        name = f"{_VIEWS[key[0]]} view, {key[1]} cache, {key[2]}, batch {group[0].cell.batch_size}"
-        best = max(group, key=lambda row: row.images_per_sec)
-        alt = f"Images a second over workers, {name}. Fastest: {_short(best.cell)}, {best.images_per_sec:.0f}."
-        figures.append(_plot(f"Images/s: {name}", alt, _speeds(group, palette)))
-    first = _of_first_batch_size([row for row in rows if row.cell.phase_key == rows[0].cell.phase_key])
-    figures += [_bars(first, palette, title, value, unit) for title, value, unit in _BARS]
-    if any(row.end_to_end for row in models):
-        figures.append(_plot("With the network", "Images a second of training.", model_plot(models, palette)))
-    return f'<div class="plots">{"".join(figures)}</div>'
-
-
-def _speeds(rows: Sequence[Row], palette: dict[str, str]) -> str:
-    """Draw lines over workers, or bars when all cells have the same number of them."""
-    if len({row.cell.workers for row in rows}) > 1:
-        return speed_plot(rows, palette)
-    return bar_plot(rows, palette, lambda row: row.images_per_sec, "images/s")
-
-
-_BARS: tuple[tuple[str, Callable[[Row], float | None], str], ...] = (
-    ("Processor time", lambda row: row.cpu_ms_per_image, "CPU ms/image"),
-    ("Time to the first batch", lambda row: row.first_batch_sec, "s"),
-    ("Gap between epochs", lambda row: row.epoch_gap_sec, "s"),
-    ("Peak memory", lambda row: row.peak_mb, "MB"),
-)
-
-
-def _bars(rows: Sequence[Row], palette: dict[str, str], title: str, value: Callable, unit: str) -> str:
-    known = [row for row in rows if value(row) is not None]
-    least = min(known, key=value, default=None)
-    alt = f"{title} of each backend and number of workers."
-    alt += f" Lowest: {_short(least.cell)}, {value(least):.3g} {unit}." if least else " Not measured."
-    caption = f"{title} ({_VIEWS[rows[0].cell.view]} view, backend, workers)"
-    return _plot(caption, alt, bar_plot(rows, palette, value, unit))
-
-
-def _of_first_batch_size(rows: Sequence[Row]) -> list[Row]:
-    return [row for row in rows if row.cell.batch_size == rows[0].cell.batch_size]
-
-
-def _plot(title: str, alt: str, svg: str) -> str:
-    caption = f"<figcaption>{escape(title)}</figcaption>"
-    return f'<figure>{caption}<div role="img" aria-label="{escape(alt, quote=True)}">{svg}</div></figure>'
-
-
-def _short(cell: Cell) -> str:
-    return f"{cell.variant.title} with {cell.workers} workers"
-
-
-# ---- tables
-
-
-def _table(section: Section) -> str:
-    choice = section.recommendation
-    body = "".join(_table_row(row, bool(choice) and row.cell == choice.cell) for row in section.rows)
-    head = "".join(f"<th{_class(column)}>{escape(column.title)}</th>" for column in COLUMNS)
-    return f'<div class="card scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def _table_row(row: Row, best: bool) -> str:
-    cells = "".join(f"<td{_class(column)}>{escape(cell_text(column, row))}</td>" for column in COLUMNS)
-    error = f'<tr><td class="wide" colspan="{len(COLUMNS)}">{escape(row.error)}</td></tr>' if row.error else ""
-    return f"<tr{' class=best' if best else ''}>{cells}</tr>{error}"
-
-
-def _class(column: Column) -> str:
-    return "" if column.digits is None else ' class="number"'
-
-
-def _with_network(section: Section, cfg: CfgNode) -> list[str]:
-    if not section.model_runs:
-        return []
-    titles = ("loader", "images/s", "range of rounds", "data wait (%)", "network alone", "loader alone", "verdict")
-    head = "".join(f"<th>{title}</th>" for title in titles)
-    body = "".join(_network_row(row) for row in section.model_rows)
-    text = (
-        f"{cfg.MODEL.TYPE}, depth {cfg.MODEL.DEPTH}" if cfg.MODEL.DEPTH else cfg.MODEL.TYPE
-    ) + f": whole training steps of {cfg.TRAIN.BATCH_SIZE} images, fed by each loader."
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return [
-        "<h3>With the network</h3>",
-        f'<p class="soft">{escape(text)} Images a second. On a CPU the network and the loader share its cores.</p>',
-        f'<div class="card scroll">{table}</div>',
-    ]
-
-
-def _network_row(row: ModelRow) -> str:
-    name = f"{row.cell.variant.title}, {row.cell.workers} workers"
-    if row.error:
-        return f'<tr><td>{escape(name)}</td><td class="wide" colspan="6">{escape(row.error)}</td></tr>'
-    figures = (
-        f"{row.end_to_end:.1f}",
-        f"{row.low:.1f}-{row.high:.1f}",
-        f"{row.data_wait_pct:.1f}",
-        f"{row.compute:.1f}",
-        f"{row.loader:.1f}",
-    )
-    cells = "".join(f"<td>{figure}</td>" for figure in figures)
-    return f'<tr><td>{escape(name)}</td>{cells}<td class="wide">{escape(row.verdict)}</td></tr>'
-
-
-# ---- crops and environment
-
-
 def _crops(section: Section, phase: str) -> str:
-    view = _VIEWS[phase]
+    view = VIEWS[phase]
     text = (
         f"The same images from each backend, the middle {SIDE_PX} px of the square at most; below, the difference to "
         f"Pillow's pixels times {FACTOR} (white: none). Mean and max are grey levels of 255 over the whole square."

@@ -36,19 +36,19 @@ def compare_loaders(cfg: CfgNode, folders: Sequence[str], options: Options) -> R
     """Measure every source, print tables, write JSON, CSV and a page into OUT_DIR; Ctrl-C keeps what there is."""
     check_one_process(cfg)
     setup_process(cfg)
-    sources = find_sources(cfg, folders, options.images)
-    options, sections, interrupted = settled(options, cfg), [], False
-    machine = describe_machine()
+    options, machine, interrupted = settled(options, cfg), describe_machine(), False
     cfg_file = Path(cfg.OUT_DIR) / "config.yaml"
     cfg_file.write_text(dump_cfg(cfg))
+    # All folders are looked at first: a bad one must not cost what was measured on the others.
+    sources = find_sources(cfg, folders, options.images)
+    comparisons = [Comparison(source, str(cfg_file), options) for source in sources]
     try:
-        for source in sources:
-            comparison = Comparison(source, str(cfg_file), options)
-            sections.append(comparison.section)
+        for comparison in comparisons:
             comparison.measure()
     except KeyboardInterrupt:
         logger.info("Interrupted: what was measured is kept")
         interrupted = True
+    sections = [comparison.section for comparison in comparisons]
     for section in sections:
         logger.info("%s", section_text(section))
     return Result(files=save_all(sections, cfg, options, machine), interrupted=interrupted)

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pycls
-from pycls.engine.compare.cell import ANSWER, Task
+from pycls.engine.compare.cell import ANSWER
+from pycls.engine.compare.task import Task
 
 # The cell's main module must be an empty one, as worker processes that are started afresh import it again.
 _PROGRAM = """import os, sys

@@ -11,9 +11,10 @@ from yacs.config import CfgNode
 from pycls.datasets import fallback, plan
 from pycls.datasets.plan import View, build_view
 from pycls.datasets.subset import Subset
-from pycls.engine.compare.cell import Task
+from pycls.engine.compare.grid import VIEWS
 from pycls.engine.compare.runner import run_task
 from pycls.engine.compare.section import Section, Squares
+from pycls.engine.compare.task import Task
 
 Rates = dict[str, tuple[float, float]]  # backend -> images/s, seconds to the first batches
 
@@ -34,12 +35,18 @@ def probe_backends(
                 continue
             rates[name] = answer["images_per_sec"], answer["start_sec"]
             shown[name] = dict(np.load(file))
-    indices = np.arange(task.num_squares)
-    names = [samples.name(index) for index in indices]
-    for phase in ("train", "test"):
-        reference = pillow_squares(samples, build_view(cfg, phase), indices)
-        section.squares[phase] = Squares(names, reference, {name: both[phase] for name, both in shown.items()})
+    try:
+        section.squares = {phase: _compare(phase, shown, cfg, samples, task.num_squares) for phase in VIEWS}
+    except ValueError as error:  # every backend has said so, too
+        section.notes.append(f"no pixels are shown: {error}")
     return rates
+
+
+def _compare(phase: str, shown: dict[str, dict[str, np.ndarray]], cfg: CfgNode, samples: Subset, count: int) -> Squares:
+    indices = np.arange(count)
+    names = [samples.name(index) for index in indices]
+    reference = pillow_squares(samples, build_view(cfg, phase), indices)
+    return Squares(names, reference, {name: both[phase] for name, both in shown.items()})
 
 
 def pillow_squares(samples: Subset, view: View, indices: np.ndarray) -> np.ndarray:

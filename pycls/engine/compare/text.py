@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pycls.engine.compare.grid import VIEWS
 from pycls.engine.compare.section import Section
 from pycls.engine.compare.statistics import ModelRow, Row
 
@@ -24,7 +25,7 @@ COLUMNS = (
     Column("backend", "backend", lambda row: row.cell.variant.title),
     Column("workers", "workers", lambda row: row.cell.workers, 0),
     Column("batch", "batch_size", lambda row: row.cell.batch_size, 0),
-    Column("view", "view", lambda row: "train" if row.cell.view == "train" else "eval"),
+    Column("view", "view", lambda row: VIEWS[row.cell.view]),
     Column("cache", "cache", lambda row: row.cell.cache),
     Column("output", "output", lambda row: row.cell.output),
     Column("images/s", "images_per_sec", lambda row: row.images_per_sec, 0),

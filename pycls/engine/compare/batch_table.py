@@ -23,11 +23,11 @@ from yacs.config import CfgNode
 from pycls.core.config import dump_cfg, load_cfg
 from pycls.core.logging import get_logger
 from pycls.datasets.samples import FileSamples, Samples
-from pycls.engine.compare.cell import Task
 from pycls.engine.compare.grid import Cell, Variant, default_workers, variants
 from pycls.engine.compare.machine import as_plain, describe_machine
 from pycls.engine.compare.runner import run_task
 from pycls.engine.compare.sources import NUM_PHOTOS, Source, find_sources, load_samples
+from pycls.engine.compare.task import Task
 from pycls.engine.result import Result
 from pycls.engine.setup import setup_process, usable_cores
 
@@ -117,7 +117,7 @@ def table_key(cores: int, workers: int, variant: Variant, ram: int) -> str:
 
 def _task(source: Source, cfg_file: str, cell: Cell, epochs: int) -> Task:
     words = [*source.overrides(), *cell.loader_overrides(), *cell.batch_overrides()]
-    return Task("table", cfg_file, words, source.flat, view="test", epochs=epochs)
+    return Task("table", cfg_file, words, source.flat, split="test", view="test", epochs=epochs)
 
 
 def table_text(key: str, answer: dict[str, Any]) -> str:

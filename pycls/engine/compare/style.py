@@ -1,6 +1,11 @@
-:root { color-scheme: light; --ink: #1c2330; --soft: #5a6475; --line: #dde2ea; --paper: #ffffff; --tint: #f4f6f9; --mark: #0072b2; }
+"""The look of the page: light, one column on a phone."""
+
+STYLE = """\
+:root { color-scheme: light; --ink: #1c2330; --soft: #5a6475; --line: #dde2ea; --paper: #ffffff;
+  --tint: #f4f6f9; --mark: #0072b2; }
 * { box-sizing: border-box; }
-body { margin: 0; background: var(--tint); color: var(--ink); font: 16px/1.5 system-ui, "Segoe UI", Roboto, sans-serif; }
+body { margin: 0; background: var(--tint); color: var(--ink);
+  font: 16px/1.5 system-ui, "Segoe UI", Roboto, sans-serif; }
 main { max-width: 1200px; margin: 0 auto; padding: 24px 16px 64px; }
 h1 { font-size: 1.7rem; line-height: 1.2; margin: 8px 0; }
 h2 { font-size: 1.35rem; margin: 40px 0 8px; overflow-wrap: anywhere; }
@@ -27,8 +32,11 @@ tr.best td { background: #e8f3fa; }
 .plots svg { display: block; width: 100%; height: auto; }
 .crops { display: grid; grid-template-columns: repeat(auto-fill, minmax(136px, 1fr)); gap: 10px; }
 .crops figure { margin: 0; }
-.crops img { border: 1px solid var(--line); display: block; width: 100%; max-width: 160px; height: auto; margin-bottom: 4px; image-rendering: pixelated; }
+.crops img { border: 1px solid var(--line); display: block; width: 100%; max-width: 160px; height: auto;
+  margin-bottom: 4px; image-rendering: pixelated; }
 .crops figcaption { font-size: .78rem; line-height: 1.35; color: var(--soft); }
 dl { display: grid; grid-template-columns: minmax(9em, max-content) 1fr; gap: 2px 16px; font-size: .9rem; margin: 0; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
-@media (max-width: 520px) { dl { grid-template-columns: 1fr; } dd { margin-bottom: 6px; } main { padding: 16px 12px 48px; } }
+@media (max-width: 520px) { dl { grid-template-columns: 1fr; } dd { margin-bottom: 6px; }
+  main { padding: 16px 12px 48px; } }
+"""
