@@ -6,8 +6,10 @@ from dataclasses import asdict, replace
 import pytest
 
 from pycls.core.cli import split_words
+from pycls.core.config import load_cfg
 from pycls.engine.compare.batch_table import table_key, table_rows
 from pycls.engine.compare.grid import Cell, Variant, build_grid, default_workers, rounds, variants
+from pycls.engine.compare.options import Options, check_one_process, settled
 from pycls.engine.compare.recommend import model_candidates, recommend
 from pycls.engine.compare.statistics import ModelRow, Row, percentile, summarise, summarise_model
 from pycls.engine.compare.text import COLUMNS, text_table
@@ -115,6 +117,17 @@ def test_words_are_folders_then_pairs(tmp_path):
     words = ["photos", str(tmp_path / "DATA"), "TRAIN.BATCH_SIZE", "8", "DEVICE", "cpu"]
     assert split_words(words) == (words[:2], words[2:])
     assert split_words(["DEVICE", "cpu"]) == ([], ["DEVICE", "cpu"])
+
+
+def test_options_are_settled():
+    cfg = load_cfg(None, ["TRAIN.BATCH_SIZE", "96"])
+    quick = settled(Options(quick=True), cfg)
+    assert (quick.rounds, quick.caches, quick.batch_sizes, len(quick.workers)) == (1, ("warm",), [96], 1)
+    assert settled(Options(workers=[3], batch_sizes=[5]), cfg).workers == [3]
+    with pytest.raises(ValueError, match="must be 1 or more"):
+        settled(Options(rounds=0), cfg)
+    with pytest.raises(ValueError, match=r"NUM_GPUS 8: loaders are compared on one process"):
+        check_one_process(load_cfg(None, ["NUM_GPUS", "8"]))
 
 
 # ---- recommendation

@@ -25,6 +25,7 @@ from pycls.core.logging import get_logger
 from pycls.datasets.samples import FileSamples, Samples
 from pycls.engine.compare.grid import Cell, Variant, default_workers, variants
 from pycls.engine.compare.machine import as_plain, describe_machine
+from pycls.engine.compare.options import check_one_process
 from pycls.engine.compare.runner import run_task
 from pycls.engine.compare.sources import NUM_PHOTOS, Source, find_sources, load_samples
 from pycls.engine.compare.task import Task
@@ -74,6 +75,7 @@ def table_rows(key: str, epochs: Sequence[Sequence[float]]) -> list[TableRow]:
 
 def loader_table(cfg: CfgNode, folders: Sequence[str], options: TableOptions) -> Result:
     """Measure the table for every folder; print it and write JSON and CSV into OUT_DIR."""
+    check_one_process(cfg)
     setup_process(cfg)
     cfg_file = Path(cfg.OUT_DIR) / "config.yaml"
     cfg_file.write_text(dump_cfg(cfg))
@@ -102,7 +104,9 @@ def _measure_source(source: Source, cfg_file: Path, options: TableOptions, answe
 
 
 def _axes(options: TableOptions) -> tuple[Sequence[int], Sequence[int], Sequence[Variant]]:
-    """Return cores, workers and variants; ValueError for more cores than there are."""
+    """Return cores, workers and variants; ValueError for more cores than there are, or a system without affinity."""
+    if not hasattr(os, "sched_setaffinity"):
+        raise ValueError("the loader table limits cores by processor affinity, which this system lacks")
     most = usable_cores()
     cores = options.cpus or default_workers(most)
     if max(cores) > most or min(cores) < 1:

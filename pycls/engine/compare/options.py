@@ -39,3 +39,12 @@ def settled(options: Options, cfg: CfgNode) -> Options:
     if min(*filled.batch_sizes, filled.rounds, filled.epochs, filled.images) < 1 or min(workers) < 0:
         raise ValueError("--batch-sizes, --rounds, --epochs and --images must be 1 or more, --workers 0 or more")
     return filled
+
+
+def check_one_process(cfg: CfgNode) -> None:
+    """Raise ValueError for a config of several processes."""
+    if cfg.NUM_GPUS != 1:
+        raise ValueError(
+            f"NUM_GPUS {cfg.NUM_GPUS}: loaders are compared on one process; use NUM_GPUS 1, a process's share of the "
+            "batch, and --workers up to its share of the cores"
+        )

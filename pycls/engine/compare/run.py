@@ -12,7 +12,7 @@ from pycls.core.config import dump_cfg
 from pycls.core.logging import get_logger
 from pycls.engine.compare.comparison import Comparison
 from pycls.engine.compare.machine import as_plain, describe_machine
-from pycls.engine.compare.options import Options, settled
+from pycls.engine.compare.options import Options, check_one_process, settled
 from pycls.engine.compare.page import save_page
 from pycls.engine.compare.section import Section
 from pycls.engine.compare.sources import find_sources
@@ -21,15 +21,6 @@ from pycls.engine.result import Result
 from pycls.engine.setup import setup_process
 
 logger = get_logger(__name__)
-
-
-def check_one_process(cfg: CfgNode) -> None:
-    """Raise ValueError for a config of several processes."""
-    if cfg.NUM_GPUS != 1:
-        raise ValueError(
-            f"NUM_GPUS {cfg.NUM_GPUS}: loaders are compared on one process; use NUM_GPUS 1, a process's share of the "
-            "batch, and --workers up to its share of the cores"
-        )
 
 
 def compare_loaders(cfg: CfgNode, folders: Sequence[str], options: Options) -> Result:
