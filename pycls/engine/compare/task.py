@@ -1,5 +1,6 @@
 """What the process of one measurement is asked for, and what it sets up before any clock runs."""
 
+import importlib
 from dataclasses import dataclass, field
 
 import torch
@@ -64,7 +65,8 @@ class Job:
 
 
 def _import_backend(backend: str, device: torch.device) -> None:
-    """Import the libraries before any clock runs; ValueError when they are missing."""
+    """Import the libraries, which takes seconds, before any clock runs; ValueError when they are missing."""
+    importlib.import_module(f"pycls.datasets.{backend.partition('_')[0]}_backend")
     if backend.startswith("dali"):
         from pycls.datasets.dali_pipeline import check_dali
 
