@@ -13,6 +13,7 @@ import torch
 from pycls.datasets import build_loader
 from pycls.engine.benchmark import time_end_to_end, time_loader
 from pycls.engine.compare.epochs import draw, measure_loader, until
+from pycls.engine.compare.grid import VIEWS
 from pycls.engine.compare.task import Job, Task
 
 ANSWER = "pycls-cell-answer "  # what the line with the result begins with; libraries may print other lines
@@ -31,7 +32,7 @@ def measure_model(task: Task) -> dict[str, Any]:
 def probe(task: Task) -> dict[str, Any]:
     """Try a backend, save the squares of the first images in both views, and return its rough speed."""
     job, squares, count = Job(task), {}, task.num_squares
-    for phase in ("train", "test"):
+    for phase in VIEWS:
         start = time.perf_counter()
         with closing(build_loader(job.cfg, phase, job.device, job.samples)) as loader:
             (pixels,) = (batch.cpu().numpy().copy() for batch in loader.backend.batches(0, [np.arange(count)]))

@@ -21,11 +21,6 @@ class Epoch:
     cpu_sec: float | None  # of the whole process tree
     other_cores: float | None  # cores that other work on the machine kept busy meanwhile
 
-    @property
-    def sec(self) -> float:
-        """Duration."""
-        return self.marks[-1]
-
 
 def measure_loader(task: Task) -> dict[str, Any]:
     """Time the first batch and `task.epochs` epochs after the first one, during which memory is watched."""
@@ -50,12 +45,13 @@ def measure_loader(task: Task) -> dict[str, Any]:
 
 def _time_epoch(job: Job, loader: Loader, number: int) -> Epoch:
     job.drop_cache()
-    cpu, busy, marks, images = cpu_seconds(tree()) if available() else {}, busy_seconds(), [], 0
+    pids = tree() if available() else []  # the workers are there since the first epoch
+    cpu, busy, marks, images = cpu_seconds(pids), busy_seconds(), [], 0
     start = time.perf_counter()
     for count in until(draw(loader, number, job.task.output), job.task.max_sec):
         marks.append(time.perf_counter() - start)
         images += count
-    spent = cpu_spent(cpu, cpu_seconds(tree())) if available() else None
+    spent = cpu_spent(cpu, cpu_seconds(pids)) if pids else None
     return Epoch(images, marks, spent, _others(busy, spent, marks[-1]))
 
 

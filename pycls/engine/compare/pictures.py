@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pycls.engine.compare.statistics import ModelRow, Row
+from pycls.engine.compare.statistics import ModelRow, Row, figure
 
 # One colour for each variant on all plots, told apart by colour-blind readers, too (Okabe and Ito 2008).
 COLOURS = ("#0072b2", "#56b4e9", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
@@ -44,7 +44,7 @@ def bar_plot(rows: Sequence[Row], palette: dict[str, str], value: Callable[[Row]
         names = [f"{row.cell.variant.title}, {row.cell.workers}" for row in shown]
         values = [value(row) for row in shown]
         bars = axis.barh(range(len(shown)), values, color=[palette[row.cell.variant.title] for row in shown])
-        axis.bar_label(bars, [_figure(number) for number in values], padding=3, fontsize=8)
+        axis.bar_label(bars, [figure(number) for number in values], padding=3, fontsize=8)
         axis.set_yticks(range(len(shown)), names, fontsize=8)
         axis.invert_yaxis()
         axis.margins(x=0.15)
@@ -60,7 +60,7 @@ def model_plot(models: Sequence[ModelRow], palette: dict[str, str]) -> str:
         shown = [row for row in models if row.end_to_end]
         for place, row in enumerate(shown):
             axis.barh(place, row.end_to_end, color=palette[row.cell.variant.title])
-            axis.text(row.end_to_end, place, " " + _figure(row.end_to_end), va="center", fontsize=8)
+            axis.text(row.end_to_end, place, " " + figure(row.end_to_end), va="center", fontsize=8)
             axis.plot([row.compute] * 2, [place - 0.4, place + 0.4], color="#222222", lw=2)
         names = [f"{row.cell.variant.title}, {row.cell.workers}" for row in shown]
         axis.set_yticks(range(len(shown)), names, fontsize=8)
@@ -69,10 +69,6 @@ def model_plot(models: Sequence[ModelRow], palette: dict[str, str]) -> str:
         axis.set_xlabel("images/s; black line: the network alone")
 
     return _svg(draw, rows=len(models))
-
-
-def _figure(number: float) -> str:
-    return f"{number:.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def _by_variant(rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -87,8 +83,8 @@ def _svg(draw: Callable[[Any], None], rows: int = 0) -> str:
     import matplotlib
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(_SIZE[0], max(_SIZE[1], 0.8 + 0.24 * rows) if rows else _SIZE[1]), layout="constrained")
-    axis = figure.subplots()
+    picture = Figure(figsize=(_SIZE[0], max(_SIZE[1], 0.8 + 0.24 * rows) if rows else _SIZE[1]), layout="constrained")
+    axis = picture.subplots()
     draw(axis)
     axis.grid(alpha=0.25)
     axis.set_axisbelow(True)
@@ -96,7 +92,7 @@ def _svg(draw: Callable[[Any], None], rows: int = 0) -> str:
     buffer = io.StringIO()
     # Glyphs as outlines need no font of the reader's; names hashed from the content keep several pictures apart.
     with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": None}):
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        picture.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.S)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from pycls.engine.compare.grid import Cell
-from pycls.engine.compare.statistics import ModelRow, Row
+from pycls.engine.compare.statistics import ModelRow, Row, figure
 
 # Two speeds closer than this are the same: what repeated runs of one cell differ by on a quiet machine.
 LEAST_NOISE = 0.03
@@ -60,9 +60,9 @@ def _choose(
     noise = max(noise, (best[3] - best[2]) / (2 * best[1]))
     ties = [entry for entry in speeds if entry[1] >= (1 - noise) * best[1]]
     cell, speed, *_ = min(ties, key=lambda entry: (entry[0].workers, cost.get(entry[0], 0.0), -entry[1]))
-    reason = f"{speed:.0f} images/s {what}"
+    reason = f"{figure(speed)} images/s {what}"
     if cell != best[0]:
-        reason += f"; the fastest, {_name(best[0])}, makes {best[1]:.0f}: no more than the noise of {100 * noise:.0f} %"
+        reason += f"; {_name(best[0])} made {figure(best[1])}, which is within the noise of {100 * noise:.0f} %"
     return Recommendation(cell, reason, tuple(_name(entry[0]) for entry in ties if entry[0] != cell))
 
 

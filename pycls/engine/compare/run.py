@@ -38,6 +38,8 @@ def compare_loaders(cfg: CfgNode, folders: Sequence[str], options: Options) -> R
             comparison.measure()
     except KeyboardInterrupt:
         logger.info("Interrupted: what was measured is kept")
+        for comparison in comparisons:
+            comparison.section.notes.append("interrupted by Ctrl-C before everything was measured")
         interrupted = True
     sections = [comparison.section for comparison in comparisons]
     for section in sections:

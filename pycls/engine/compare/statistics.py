@@ -89,6 +89,11 @@ def summarise_model(cell: Cell, runs: Sequence[Raw]) -> ModelRow:
     return ModelRow(cell, low=min(rates), high=max(rates), **middle)
 
 
+def figure(number: float) -> str:
+    """Return a number with as many digits as anybody reads."""
+    return f"{number:.0f}" if number >= 100 else f"{number:.3g}"
+
+
 def percentile(values: Sequence[float], pct: float) -> float | None:
     """Return the value below which `pct` percent lie, interpolated linearly; None of nothing."""
     return float(np.percentile(values, pct)) if len(values) else None
