@@ -3,7 +3,7 @@
 
 import sys
 
-from pycls.core.cli import build_parser, run_tool
+from pycls.core.cli import Several, build_parser, run_tool
 
 DESCRIPTION = """Measure every loader backend on the images of DATA_DIR (class folders, with or without train and val),
 or on generated photographs; recommend backend and workers; write JSON, CSV and an HTML page into OUT_DIR.
@@ -29,11 +29,18 @@ def main() -> int:
     parser = build_parser(DESCRIPTION, example, folders=True)
     add = parser.add_argument
     add("--quick", action="store_true", help="one round, all cores, warm cache, 256 images: a minute or two")
-    add("--backends", nargs="+", metavar="NAME", help="only these (custom: threads and processes)")
-    add("--workers", nargs="+", type=int, metavar="N", help="default: 1, a quarter, half and all of the cores")
-    add("--batch-sizes", nargs="+", type=int, metavar="N", help="default: TRAIN.BATCH_SIZE")
-    add("--views", nargs="+", choices=("train", "eval"), help="default: both")
-    add("--caches", nargs="+", choices=("warm", "cold"), help="default: both")
+    add("--backends", nargs="+", action=Several, metavar="NAME", help="only these (custom: threads and processes)")
+    add(
+        "--workers",
+        nargs="+",
+        action=Several,
+        const=int,
+        metavar="N",
+        help="default: 1, a quarter, half and all of the cores",
+    )
+    add("--batch-sizes", nargs="+", action=Several, const=int, metavar="N", help="default: TRAIN.BATCH_SIZE")
+    add("--views", nargs="+", action=Several, metavar="NAME", help="train, eval; default: both")
+    add("--caches", nargs="+", action=Several, metavar="NAME", help="warm, cold; default: both")
     add("--images", type=int, metavar="N", help="different images to draw, or to generate (640)")
     add("--rounds", type=int, metavar="N", help="times that every cell runs (3)")
     add("--epochs", type=int, metavar="N", help="timed epochs of a cell in each round (3)")
@@ -41,7 +48,7 @@ def main() -> int:
     add("--model", choices=("best", "all", "none"), help="which training cells feed the network (best)")
     add("--minutes", type=float, metavar="M", help="begin no further cell after this")
     add("--pytorch-cls-table", action="store_true", help="instead: batch times keyed cores_workers_backend_RAM")
-    add("--cpus", nargs="+", type=int, metavar="N", help="cores that the table is measured on")
+    add("--cpus", nargs="+", action=Several, const=int, metavar="N", help="cores that the table is measured on")
     add("--batch-size", type=int, metavar="N", help="of the table (200)")
     return run_tool(parser, act)
 

@@ -47,8 +47,26 @@ def _parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
     if not any(action.dest == "words" for action in parser._actions):
         return parser.parse_args()
     args = parser.parse_intermixed_args()  # options may stand between folders
-    args.folders, args.overrides = split_words(args.words)
+    args.folders, args.overrides = split_words([*args.words, *getattr(args, "late_words", ())])
     return args
+
+
+class Several(argparse.Action):
+    """An option with several values (whole numbers with `const=int`); a folder or KEY after them is a word again."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        """Store the values and pass the words on."""
+        own = list(itertools.takewhile(self._fits, values))
+        if not own:
+            kind = "whole numbers" if self.const is int else "names"
+            raise argparse.ArgumentError(self, f"expected {kind}, got '{values[0]}'")
+        setattr(namespace, self.dest, [int(value) for value in own] if self.const is int else own)
+        namespace.late_words = [*getattr(namespace, "late_words", ()), *values[len(own) :]]
+
+    def _fits(self, value: str) -> bool:
+        if self.const is int:
+            return value.isdecimal()
+        return not (_KEY.fullmatch(value) or os.path.isdir(value) or os.sep in value)
 
 
 def split_words(words: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from pycls.core.cli import split_words
+from pycls.core.cli import Several, build_parser, run_tool, split_words
 from pycls.core.config import load_cfg
 from pycls.engine.compare.batch_table import table_key, table_rows
 from pycls.engine.compare.grid import Cell, Variant, build_grid, default_workers, rounds, variants
@@ -126,11 +126,27 @@ def test_options_are_settled():
     assert settled(Options(workers=[3], batch_sizes=[5]), cfg).workers == [3]
     with pytest.raises(ValueError, match="must be 1 or more"):
         settled(Options(rounds=0), cfg)
+    with pytest.raises(ValueError, match=r"--caches: unknown choice 'hot'"):
+        settled(Options(caches=("hot",)), cfg)
     with pytest.raises(ValueError, match=r"NUM_GPUS 8: loaders are compared on one process"):
         check_one_process(load_cfg(None, ["NUM_GPUS", "8"]))
 
 
 # ---- recommendation
+
+
+def test_options_with_several_values_end_at_a_folder_or_key(tmp_path):
+    parser = build_parser("x", "y", folders=True)
+    parser.add_argument("--workers", nargs="+", action=Several, const=int)
+    parser.add_argument("--backends", nargs="+", action=Several)
+    given = {}
+    words = ["--workers", "1", "2", str(tmp_path), "--backends", "torch", "custom", "TRAIN.BATCH_SIZE", "8"]
+    argv = ["tool", *words]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", argv)
+        assert run_tool(parser, lambda cfg, args: given.update(vars(args), batch=cfg.TRAIN.BATCH_SIZE) or 0) == 0
+    assert (given["workers"], given["backends"], given["folders"]) == ([1, 2], ["torch", "custom"], [str(tmp_path)])
+    assert given["batch"] == 8
 
 
 def test_the_fastest_with_the_network_wins():

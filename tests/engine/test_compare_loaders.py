@@ -89,7 +89,7 @@ def test_page_is_complete_and_needs_nothing_else(out_dir):
     words = " ".join(page.texts)
     for part in ("Recommended here", "All cells", "Pixels, train view", "Pixels, eval view", "Environment", "Plots"):
         assert part in words
-    assert "dali_gpu is not available" in words, "the reason is told"
+    assert "dali_gpu is left out: DATA_LOADER.BACKEND" in words, "the reason is told"
     assert page.tags.count("svg") >= 6 and "script" not in page.tags and not page.nameless
     assert all(re.match(r"data:image/png;base64,|#", source) for source in page.sources)
     assert "url(http" not in text and "@import" not in text

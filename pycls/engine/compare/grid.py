@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pycls.datasets import BACKENDS
 
 VIEWS = {"train": "train", "test": "eval"}  # phase -> name in tables
+CACHES = ("warm", "cold")  # states of the system's page cache
 
 
 @dataclass(frozen=True)

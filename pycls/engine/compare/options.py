@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from yacs.config import CfgNode
 
-from pycls.engine.compare.grid import default_workers, variants
+from pycls.core.tables import pick
+from pycls.engine.compare.grid import CACHES, VIEWS, default_workers, variants
 from pycls.engine.compare.sources import NUM_PHOTOS
 from pycls.engine.setup import usable_cores
 
@@ -32,13 +33,21 @@ def settled(options: Options, cfg: CfgNode) -> Options:
     """Return options with nothing left open; ValueError for numbers that cannot be."""
     if options.quick:
         options = replace(options, rounds=1, epochs=2, images=min(options.images, 256), caches=("warm",))
-    variants(options.backends)  # raises for a name that is none
+    check_names(options)
     cores = usable_cores()
     workers = options.workers or ([cores] if options.quick else default_workers(cores))
     filled = replace(options, workers=workers, batch_sizes=options.batch_sizes or [cfg.TRAIN.BATCH_SIZE])
     if min(*filled.batch_sizes, filled.rounds, filled.epochs, filled.images) < 1 or min(workers) < 0:
         raise ValueError("--batch-sizes, --rounds, --epochs and --images must be 1 or more, --workers 0 or more")
     return filled
+
+
+def check_names(options: Options) -> None:
+    """Raise ValueError for a backend, view or cache that there is not."""
+    variants(options.backends)
+    for option, given, known in (("views", options.views, VIEWS.values()), ("caches", options.caches, CACHES)):
+        for name in given:
+            pick(dict.fromkeys(known), name, f"--{option}")
 
 
 def check_one_process(cfg: CfgNode) -> None:

@@ -108,7 +108,7 @@ def _choice(section: Section, cfg: CfgNode) -> str:
 
 
 def _warnings(section: Section) -> str:
-    items = [f"{name} is not available: {reason}" for name, reason in section.unavailable.items()] + section.notes
+    items = [f"{name} is left out: {reason}" for name, reason in section.left_out.items()] + section.notes
     if section.other_cores > _BUSY_CORES:
         items.append(
             f"Other work kept {section.other_cores:.1f} cores of this machine busy meanwhile: speeds are lower than on "

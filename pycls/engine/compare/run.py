@@ -44,7 +44,18 @@ def compare_loaders(cfg: CfgNode, folders: Sequence[str], options: Options) -> R
     sections = [comparison.section for comparison in comparisons]
     for section in sections:
         logger.info("%s", section_text(section))
-    return Result(files=save_all(sections, cfg, options, machine), interrupted=interrupted)
+    files = save_all(sections, cfg, options, machine)
+    if not interrupted:
+        check_any(sections)
+    return Result(files=files, interrupted=interrupted)
+
+
+def check_any(sections: Sequence[Section]) -> None:
+    """Raise ValueError when no backend ran on any source, with the first reason."""
+    if any(section.loader_runs for section in sections):
+        return
+    reasons = [f"{name}: {reason}" for section in sections for name, reason in section.left_out.items()]
+    raise ValueError(f"no backend could be measured; {reasons[0]}")
 
 
 def save_all(sections: Sequence[Section], cfg: CfgNode, options: Options, machine: dict[str, str]) -> list[Path]:

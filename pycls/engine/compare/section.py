@@ -29,7 +29,7 @@ class Section:
     num_classes: int = 0
     mean_kb: float = 0.0
     num_files: int = 0  # different images that were drawn
-    unavailable: dict[str, str] = field(default_factory=dict)  # backend -> why
+    left_out: dict[str, str] = field(default_factory=dict)  # backend -> why
     notes: list[str] = field(default_factory=list)
     loader_runs: dict[Cell, list[Raw]] = field(default_factory=dict)
     model_runs: dict[Cell, list[Raw]] = field(default_factory=dict)
@@ -66,6 +66,6 @@ class Section:
             "classes": self.num_classes,
             "mean_kb": self.mean_kb,
             "files_drawn": self.num_files,
-            "unavailable": self.unavailable,
+            "left_out": self.left_out,
             "notes": self.notes,
         }

@@ -22,7 +22,7 @@ Rates = dict[str, tuple[float, float]]  # backend -> images/s, seconds to the fi
 def probe_backends(
     section: Section, backends: Sequence[str], task: Task, cfg: CfgNode, samples: Subset, say: Callable[[str], None]
 ) -> Rates:
-    """Fill in the section's squares and unavailable backends; return what the others do about."""
+    """Fill in the section's squares and the backends that are left out; return what the others do about."""
     rates, shown = {}, {}
     with tempfile.TemporaryDirectory() as folder:
         for name in backends:
@@ -30,8 +30,8 @@ def probe_backends(
             words = [*task.overrides, "DATA_LOADER.BACKEND", name]
             answer = run_task(replace(task, kind="probe", overrides=words, pixels_file=str(file)))
             if "error" in answer:
-                section.unavailable[name] = answer["error"]
-                say(f"{name}: not available: {answer['error']}")
+                section.left_out[name] = answer["error"]
+                say(f"{name} is left out: {answer['error']}")
                 continue
             rates[name] = answer["images_per_sec"], answer["start_sec"]
             shown[name] = dict(np.load(file))

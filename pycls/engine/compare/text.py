@@ -77,7 +77,7 @@ def section_text(section: Section) -> str:
     """Return all that the terminal shows of a source."""
     parts = [f"{section.source.title}: {section.num_images} images, {section.num_classes} classes", ""]
     parts += [text_table(section.rows), ""]
-    parts += [f"not available: {name}: {reason}" for name, reason in section.unavailable.items()]
+    parts += [f"left out: {name}: {reason}" for name, reason in section.left_out.items()]
     parts += [f"note: {note}" for note in section.notes]
     parts += [f"with the network: {model_text(row)}" for row in section.model_rows]
     return "\n".join(parts + recommendation_lines(section))
