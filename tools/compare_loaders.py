@@ -28,19 +28,14 @@ def main() -> int:
     example = "python tools/compare_loaders.py --cfg configs/benchmarks/loaders.yaml /path/to/images --quick"
     parser = build_parser(DESCRIPTION, example, folders=True)
     add = parser.add_argument
+    names = {"nargs": "+", "action": Several, "metavar": "NAME"}
+    numbers = names | {"const": int, "metavar": "N"}
     add("--quick", action="store_true", help="one round, all cores, warm cache, 256 images: a minute or two")
-    add("--backends", nargs="+", action=Several, metavar="NAME", help="only these (custom: threads and processes)")
-    add(
-        "--workers",
-        nargs="+",
-        action=Several,
-        const=int,
-        metavar="N",
-        help="default: 1, a quarter, half and all of the cores",
-    )
-    add("--batch-sizes", nargs="+", action=Several, const=int, metavar="N", help="default: TRAIN.BATCH_SIZE")
-    add("--views", nargs="+", action=Several, metavar="NAME", help="train, eval; default: both")
-    add("--caches", nargs="+", action=Several, metavar="NAME", help="warm, cold; default: both")
+    add("--backends", **names, help="only these (custom: threads and processes)")
+    add("--workers", **numbers, help="default: 1, a quarter, half and all of the cores")
+    add("--batch-sizes", **numbers, help="default: TRAIN.BATCH_SIZE")
+    add("--views", **names, help="train, eval; default: both")
+    add("--caches", **names, help="warm, cold; default: both")
     add("--images", type=int, metavar="N", help="different images to draw, or to generate (640)")
     add("--rounds", type=int, metavar="N", help="times that every cell runs (3)")
     add("--epochs", type=int, metavar="N", help="timed epochs of a cell in each round (3)")
@@ -48,8 +43,8 @@ def main() -> int:
     add("--model", choices=("best", "all", "none"), help="which training cells feed the network (best)")
     add("--minutes", type=float, metavar="M", help="begin no further cell after this")
     add("--pytorch-cls-table", action="store_true", help="instead: batch times keyed cores_workers_backend_RAM")
-    add("--cpus", nargs="+", action=Several, const=int, metavar="N", help="cores that the table is measured on")
-    add("--batch-size", type=int, metavar="N", help="of the table (200)")
+    add("--cpus", **numbers, help="cores that the table is measured on")
+    add("--table-batch-size", type=int, metavar="N", dest="batch_size", help="of the table (200)")
     return run_tool(parser, act)
 
 

@@ -151,6 +151,15 @@ def test_ctrl_c_keeps_what_was_measured(photos, tmp_path, monkeypatch):
     assert "not run" in (tmp_path / "compare_loaders.html").read_text()
 
 
+def test_a_bad_image_is_named(tmp_path):
+    (tmp_path / "data" / "class").mkdir(parents=True)
+    (tmp_path / "data" / "class" / "broken.JPEG").write_bytes(b"no image")
+    cfg = load_cfg(None, [*WORDS, "OUT_DIR", str(tmp_path / "out")])
+    with pytest.raises(ValueError, match=r"no backend could be measured; torch: .*broken\.JPEG"):
+        compare_loaders(cfg, [str(tmp_path / "data")], Options(["torch"], [1], [8], quick=True))
+    assert "broken.JPEG" in (tmp_path / "out" / "compare_loaders.html").read_text()
+
+
 def test_pytorch_cls_table(photos, tmp_path, monkeypatch):
     monkeypatch.setattr(batch_table, "_RAM", tmp_path / "no memory file system")
     monkeypatch.setattr(batch_table, "variants", lambda names: [Variant("custom", "threads")])
