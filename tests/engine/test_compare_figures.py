@@ -175,7 +175,9 @@ def test_rounds_that_differ_widen_the_noise():
 def test_without_a_network_the_warm_training_loader_decides():
     rows = [row(TORCH, 2, 2000, view="test"), row(TORCH, 2, 1500, cache="cold"), row(THREADS, 2, 900)]
     got = recommend(rows, [])
-    assert got.cell == rows[2].cell and "no network was measured" in got.reason
+    assert got.cell == rows[2].cell and "loader alone" in got.reason
+    half = [summarise_model(rows[2].cell, []), model(TORCH, 2, 80)]
+    assert "loader alone" in recommend(rows, half).reason, "stopped before the first one fed the network"
     assert recommend([Row(cell(), error="x")], []) is None
     assert recommend([row(TORCH, 2, 2000, view="test")], []) is None
 

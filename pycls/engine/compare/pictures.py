@@ -9,6 +9,7 @@ from pycls.engine.compare.statistics import ModelRow, Row, figure
 
 # One colour for each variant on all plots, told apart by colour-blind readers, too (Okabe and Ito 2008).
 COLOURS = ("#0072b2", "#56b4e9", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
+_LEAST_BARS = 4  # places on the axis, so that a single bar is no wall
 _SIZE = (4.6, 3.2)  # inches: readable on a phone, two beside each other on a desk
 
 
@@ -46,7 +47,7 @@ def bar_plot(rows: Sequence[Row], palette: dict[str, str], value: Callable[[Row]
         bars = axis.barh(range(len(shown)), values, color=[palette[row.cell.variant.title] for row in shown])
         axis.bar_label(bars, [figure(number) for number in values], padding=3, fontsize=8)
         axis.set_yticks(range(len(shown)), names, fontsize=8)
-        axis.invert_yaxis()
+        axis.set_ylim(max(_LEAST_BARS, len(shown)) - 0.5, -0.5)
         axis.margins(x=0.15)
         axis.set_xlabel(unit)
 
@@ -64,7 +65,7 @@ def model_plot(models: Sequence[ModelRow], palette: dict[str, str]) -> str:
             axis.plot([row.compute] * 2, [place - 0.4, place + 0.4], color="#222222", lw=2)
         names = [f"{row.cell.variant.title}, {row.cell.workers}" for row in shown]
         axis.set_yticks(range(len(shown)), names, fontsize=8)
-        axis.invert_yaxis()
+        axis.set_ylim(max(_LEAST_BARS, len(shown)) - 0.5, -0.5)
         axis.margins(x=0.15)
         axis.set_xlabel("images/s; black line: the network alone")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from pycls.engine.compare.grid import Cell
-from pycls.engine.compare.statistics import ModelRow, Row, figure
+from pycls.engine.compare.statistics import NOT_RUN, ModelRow, Row, figure
 
 # Two speeds closer than this are the same: what repeated runs of one cell differ by on a quiet machine.
 LEAST_NOISE = 0.03
@@ -31,11 +31,13 @@ def recommend(rows: Sequence[Row], models: Sequence[ModelRow]) -> Recommendation
     Of those that are as fast within the noise, the one with the fewest workers, then the least processor time.
     """
     fed = [row for row in models if row.end_to_end]
-    if fed:
+    whole = all(row.error != NOT_RUN for row in models)  # else it would choose among those whose turn had come
+    if fed and whole:
         speeds = [(row.cell, row.end_to_end, row.low, row.high) for row in fed]
         return _choose(speeds, network_noise(fed), rows, "with the network running")
     alone = [(r.cell, r.images_per_sec, r.p5, r.p95) for r in training_rows(rows) if r.images_per_sec]
-    return _choose(alone, LEAST_NOISE, rows, "of the loader alone (no network was measured)") if alone else None
+    what = "of the loader alone (the network was not fed by all that matter)"
+    return _choose(alone, LEAST_NOISE, rows, what) if alone else None
 
 
 def network_noise(models: Sequence[ModelRow]) -> float:

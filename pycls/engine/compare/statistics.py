@@ -10,6 +10,7 @@ import numpy as np
 from pycls.engine.compare.grid import Cell
 
 Raw = dict[str, Any]  # what a cell's process answered
+NOT_RUN = "not run"
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def summarise(cell: Cell, runs: Sequence[Raw]) -> Row:
     """Return the figures of a cell from its rounds; of those that failed only the error is kept, if all did."""
     good = [run for run in runs if "error" not in run]
     if not good:
-        return Row(cell, error=runs[0]["error"] if runs else "not run")
+        return Row(cell, error=runs[0]["error"] if runs else NOT_RUN)
     epochs = [epoch for run in good for epoch in run["epochs"]]
     rates = [epoch["images"] / epoch["marks"][-1] for epoch in epochs]
     return Row(
@@ -83,7 +84,7 @@ def summarise_model(cell: Cell, runs: Sequence[Raw]) -> ModelRow:
     """Return the figures of a cell's loader with the network."""
     good = [run for run in runs if "error" not in run]
     if not good:
-        return ModelRow(cell, error=runs[0]["error"] if runs else "not run")
+        return ModelRow(cell, error=runs[0]["error"] if runs else NOT_RUN)
     rates = [run["end_to_end"] for run in good]
     middle = {key: median(run[key] for run in good) for key in ("end_to_end", "compute", "loader", "data_wait_pct")}
     return ModelRow(cell, low=min(rates), high=max(rates), **middle)
