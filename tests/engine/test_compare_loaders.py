@@ -129,10 +129,25 @@ addEventListener("load", () => {
 """
 
 
+def test_every_folder_is_a_section(photos, tmp_path, monkeypatch):
+    epoch = {"images": 8, "marks": [1.0], "cpu_sec": 1.0, "other_cores": 0.0}
+    answer = {"first_batch_sec": 1.0, "epochs": [epoch], "peak_mb": 1.0, "memory_kind": "PSS"}
+    monkeypatch.setattr(comparison, "run_task", lambda task: answer)
+    monkeypatch.setattr(comparison, "probe_backends", lambda *_: {"torch": (100.0, 1.0)})
+    other = shutil.copytree(photos, tmp_path / "other" / "val")
+    cfg = load_cfg(None, [*WORDS, "OUT_DIR", str(tmp_path)])
+    options = Options(["torch"], [1], [8], caches=("warm",), model="none")
+    compare_loaders(cfg, [str(photos), str(other.parent)], options)
+    sources = json.loads((tmp_path / "compare_loaders.json").read_text())["sources"]
+    assert [source["title"] for source in sources] == [str(photos), str(other.parent)]
+    assert (tmp_path / "compare_loaders.html").read_text().count("<h3>All cells</h3>") == 2
+    with pytest.raises(ValueError, match="nowhere is not a folder"):
+        compare_loaders(cfg, [str(photos), "nowhere"], options)
+
+
 def test_ctrl_c_keeps_what_was_measured(photos, tmp_path, monkeypatch):
-    answers = iter([{"first_batch_sec": 1.0, "epochs": [], "peak_mb": 1.0, "memory_kind": "PSS"}])
-    answer = next(answers)
-    answer["epochs"] = [{"images": 8, "marks": [1.0], "cpu_sec": 1.0, "other_cores": 0.0}]
+    epoch = {"images": 8, "marks": [1.0], "cpu_sec": 1.0, "other_cores": 0.0}
+    answer = {"first_batch_sec": 1.0, "epochs": [epoch], "peak_mb": 1.0, "memory_kind": "PSS"}
     calls = []
 
     def run_task(task):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from pycls.engine.compare.section import Squares
 
-FACTOR = 32  # a difference of one grey level shows as this many
+FACTOR = 64  # a difference of one grey level shows as this many
 SIDE_PX = 128  # of the cut-out that is shown
 
 

@@ -36,12 +36,14 @@ class Cell:
     output: str = "uint8"  # "uint8": as handed to the device; "float": as the network gets them
 
     @property
+    def loader(self) -> str:
+        """Name of what can be chosen."""
+        return f"{self.variant.title} with {self.workers} worker{'' if self.workers == 1 else 's'}"
+
+    @property
     def title(self) -> str:
         """Name in progress lines."""
-        view = VIEWS[self.view]
-        return (
-            f"{self.variant.title}, {self.workers} workers, batch {self.batch_size}, {view} {self.cache} {self.output}"
-        )
+        return f"{self.loader}, batch {self.batch_size}, {VIEWS[self.view]} {self.cache} {self.output}"
 
     @property
     def phase_key(self) -> tuple[str, str, str]:

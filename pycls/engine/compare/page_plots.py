@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from html import escape
 
-from pycls.engine.compare.grid import VIEWS, Cell
+from pycls.engine.compare.grid import VIEWS
 from pycls.engine.compare.pictures import bar_plot, colours, model_plot, speed_plot
 from pycls.engine.compare.statistics import ModelRow, Row, figure
 
@@ -15,7 +15,7 @@ def plots_html(rows: Sequence[Row], models: Sequence[ModelRow]) -> str:
         group = _of_first_batch_size([row for row in rows if row.cell.phase_key == key])
         name = f"{VIEWS[key[0]]} view, {key[1]} cache, {key[2]}, batch {group[0].cell.batch_size}"
         best = max(group, key=lambda row: row.images_per_sec)
-        alt = f"Images a second over workers, {name}. Fastest: {_short(best.cell)}, {figure(best.images_per_sec)}."
+        alt = f"Images a second over workers, {name}. Fastest: {best.cell.loader}, {figure(best.images_per_sec)}."
         figures.append(_plot(f"Images/s: {name}", alt, _speeds(group, palette)))
     first = _of_first_batch_size([row for row in rows if row.cell.phase_key == rows[0].cell.phase_key])
     figures += [_bars(first, palette, title, value, unit) for title, value, unit in _BARS]
@@ -43,7 +43,7 @@ def _bars(rows: Sequence[Row], palette: dict[str, str], title: str, value: Calla
     known = [row for row in rows if value(row) is not None]
     least = min(known, key=value, default=None)
     alt = f"{title} of each backend and number of workers."
-    alt += f" Lowest: {_short(least.cell)}, {figure(value(least))} {unit}." if least else " Not measured."
+    alt += f" Lowest: {least.cell.loader}, {figure(value(least))} {unit}." if least else " Not measured."
     caption = f"{title} ({VIEWS[rows[0].cell.view]} view, backend, workers)"
     return _plot(caption, alt, bar_plot(rows, palette, value, unit))
 
@@ -55,7 +55,3 @@ def _of_first_batch_size(rows: Sequence[Row]) -> list[Row]:
 def _plot(title: str, alt: str, svg: str) -> str:
     caption = f"<figcaption>{escape(title)}</figcaption>"
     return f'<figure>{caption}<div role="img" aria-label="{escape(alt, quote=True)}">{svg}</div></figure>'
-
-
-def _short(cell: Cell) -> str:
-    return f"{cell.variant.title} with {cell.workers} workers"

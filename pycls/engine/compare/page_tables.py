@@ -42,7 +42,7 @@ def network_html(section: Section, cfg: CfgNode) -> str:
 
 
 def _network_row(row: ModelRow) -> str:
-    name = f"{row.cell.variant.title}, {row.cell.workers} workers"
+    name = row.cell.loader
     if row.error:
         return f'<tr><td>{escape(name)}</td><td class="wide" colspan="6">{escape(row.error)}</td></tr>'
     figures = (

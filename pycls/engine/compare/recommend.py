@@ -64,12 +64,8 @@ def _choose(
     cell, speed, *_ = min(ties, key=lambda entry: (entry[0].workers, cost.get(entry[0], 0.0), -entry[1]))
     reason = f"{figure(speed)} images/s {what}"
     if cell != best[0]:
-        reason += f"; {_name(best[0])} made {figure(best[1])}, which is within the noise of {100 * noise:.0f} %"
-    return Recommendation(cell, reason, tuple(_name(entry[0]) for entry in ties if entry[0] != cell))
-
-
-def _name(cell: Cell) -> str:
-    return f"{cell.variant.title} with {cell.workers} worker{'s' if cell.workers > 1 else ''}"
+        reason += f"; {best[0].loader} made {figure(best[1])}, which is within the noise of {100 * noise:.0f} %"
+    return Recommendation(cell, reason, tuple(entry[0].loader for entry in ties if entry[0] != cell))
 
 
 def model_candidates(rows: Sequence[Row], count: int) -> list[Cell]:

@@ -64,11 +64,10 @@ def _aligned(text: str, width: int, column: Column) -> str:
 
 def model_text(row: ModelRow) -> str:
     """Return one line about a loader with the network."""
-    name = f"{row.cell.variant.title}, {row.cell.workers} workers"
     if row.error:
-        return f"{name}: {row.error}"
+        return f"{row.cell.loader}: {row.error}"
     return (
-        f"{name}: {row.end_to_end:.1f} images/s ({row.low:.1f}-{row.high:.1f}), data wait {row.data_wait_pct:.1f} %; "
+        f"{row.cell.loader}: {row.end_to_end:.1f} images/s ({row.low:.1f}-{row.high:.1f}), data wait {row.data_wait_pct:.1f} %; "
         f"network alone {row.compute:.1f}, loader alone {row.loader:.1f}; {row.verdict}"
     )
 
