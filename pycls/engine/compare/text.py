@@ -67,7 +67,8 @@ def model_text(row: ModelRow) -> str:
     if row.error:
         return f"{row.cell.loader}: {row.error}"
     return (
-        f"{row.cell.loader}: {row.end_to_end:.1f} images/s ({row.low:.1f}-{row.high:.1f}), data wait {row.data_wait_pct:.1f} %; "
+        f"{row.cell.loader}: {row.end_to_end:.1f} images/s ({row.low:.1f}-{row.high:.1f}), "
+        f"data wait {row.data_wait_pct:.1f} %; "
         f"network alone {row.compute:.1f}, loader alone {row.loader:.1f}; {row.verdict}"
     )
 
