@@ -105,7 +105,7 @@ class Comparison:
 
     def _run_models(self) -> None:
         """Feed the network from the cells that matter, as many rounds as of the grid but at most two."""
-        few = 1 if self.options.quick else _NUM_MODEL_VARIANTS
+        few = 2 if self.options.quick else _NUM_MODEL_VARIANTS  # one would be no choice
         count = few if self.options.model == "best" else len(self.section.loader_runs)
         cells = model_candidates(self.section.rows, count)
         self.section.model_runs = {cell: [] for cell in cells}
