@@ -27,7 +27,6 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from benchmarks.photos import write_photos
 from benchmarks.report import describe_machine, write_section
 from pycls.datasets.custom_backend import CustomBackend
 from pycls.datasets.dali_backend import DaliBackend
@@ -37,6 +36,7 @@ from pycls.datasets.folder import load_folder
 from pycls.datasets.pack import pack_split
 from pycls.datasets.pack_recipe import PackOptions
 from pycls.datasets.packed import PackedSamples, load_packed
+from pycls.datasets.photos import write_photos
 from pycls.datasets.plan import View, epoch_order
 from pycls.datasets.samples import FileSamples, pack_names
 from pycls.datasets.torch_backend import TorchBackend

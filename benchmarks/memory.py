@@ -24,7 +24,6 @@ import numpy as np
 import torch
 
 from benchmarks.loaders import build_view
-from benchmarks.photos import write_photos
 from benchmarks.report import describe_machine, write_section
 from pycls.datasets.custom_backend import CustomBackend
 from pycls.datasets.finish import Finish
@@ -35,6 +34,7 @@ from pycls.datasets.pack import pack_split
 from pycls.datasets.pack_recipe import PackOptions
 from pycls.datasets.packed import PackedSamples
 from pycls.datasets.packed_index import index_file, load_index, write_index
+from pycls.datasets.photos import write_photos
 from pycls.datasets.samples import FileSamples, Names
 from pycls.datasets.torch_backend import TorchBackend
 

@@ -16,11 +16,11 @@ from statistics import median
 import numpy as np
 import torch
 
-from benchmarks.photos import write_photos
 from benchmarks.report import describe_machine, write_section
 from pycls.datasets.chunk import Encoded
 from pycls.datasets.fill import Filler
 from pycls.datasets.folder import load_folder
+from pycls.datasets.photos import write_photos
 from pycls.datasets.plan import View, epoch_order
 from pycls.datasets.samples import FileSamples
 from pycls.datasets.workers import ThreadWorkers

@@ -4,10 +4,12 @@ Nothing heavy is imported here, so that --help answers at once.
 """
 
 import argparse
+import itertools
 import os
+import re
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from yacs.config import CfgNode
 
@@ -21,10 +23,11 @@ Every key with its default and meaning is in pycls/core/defaults.py; --print-cfg
 # is for machines without other work: with loader threads on the same cores a training step on a CPU took ten times as
 # long.
 _SPIN_COUNT = "1000"
+_KEY = re.compile(r"[A-Z][A-Z0-9_]*(\.\w+)*")
 
 
-def build_parser(description: str, example: str) -> argparse.ArgumentParser:
-    """Return the parser of a tool."""
+def build_parser(description: str, example: str, folders: bool = False) -> argparse.ArgumentParser:
+    """Return the parser of a tool; with `folders` it takes DATA_DIRs before the KEY VALUE pairs, as `args.folders`."""
     epilog = f"{_EPILOG}\n\nexample:\n  {example}"
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=description, epilog=epilog, formatter_class=raw)
@@ -32,8 +35,44 @@ def build_parser(description: str, example: str) -> argparse.ArgumentParser:
     parser.add_argument("--print-cfg", action="store_true", help="print the resolved config and stop")
     parser.add_argument("--diff", action="store_true", help="print the keys that differ from the defaults and stop")
     parser.add_argument("--traceback", action="store_true", help="show where in the code an error arose")
-    parser.add_argument("overrides", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="overrides, after all options")
+    if folders:
+        parser.add_argument("words", nargs="*", metavar="DATA_DIR | KEY VALUE", help="folders, then overrides")
+    else:
+        overrides = "overrides, after all options"
+        parser.add_argument("overrides", nargs=argparse.REMAINDER, metavar="KEY VALUE", help=overrides)
     return parser
+
+
+def _parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    if not any(action.dest == "words" for action in parser._actions):
+        return parser.parse_args()
+    args = parser.parse_intermixed_args()  # options may stand between folders
+    args.folders, args.overrides = split_words([*args.words, *getattr(args, "late_words", ())])
+    return args
+
+
+class Several(argparse.Action):
+    """An option with several values (whole numbers with `const=int`); a folder or KEY after them is a word again."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        """Store the values and pass the words on."""
+        own = list(itertools.takewhile(self._fits, values))
+        if not own:
+            kind = "whole numbers" if self.const is int else "names"
+            raise argparse.ArgumentError(self, f"expected {kind}, got '{values[0]}'")
+        setattr(namespace, self.dest, [int(value) for value in own] if self.const is int else own)
+        namespace.late_words = [*getattr(namespace, "late_words", ()), *values[len(own) :]]
+
+    def _fits(self, value: str) -> bool:
+        if self.const is int:
+            return value.isdecimal()
+        return not (_KEY.fullmatch(value) or os.path.isdir(value) or os.sep in value)
+
+
+def split_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Split words into folders and KEY VALUE pairs, which begin at the first word that looks like a key."""
+    folders = list(itertools.takewhile(lambda word: os.path.isdir(word) or not _KEY.fullmatch(word), words))
+    return folders, list(words[len(folders) :])
 
 
 def run_tool(parser: argparse.ArgumentParser, act: Callable[[CfgNode, argparse.Namespace], int]) -> int:
@@ -46,7 +85,7 @@ def run_tool(parser: argparse.ArgumentParser, act: Callable[[CfgNode, argparse.N
             return 0
         return act(cfg, args)
 
-    return _answer(parser, parser.parse_args(), act_with_cfg)
+    return _answer(parser, _parse(parser), act_with_cfg)
 
 
 def run_plain_tool(parser: argparse.ArgumentParser, act: Callable[[argparse.Namespace], int]) -> int:

@@ -53,16 +53,22 @@ BACKENDS: dict[str, Callable[[CfgNode, Samples, View, torch.device, int], Backen
 }
 
 
+def list_samples(cfg: CfgNode, phase: str) -> Samples:
+    """Return the images and labels of a phase, without those on the skip list, however many classes they have."""
+    name, key = cfg[phase.upper()].DATASET, f"{phase.upper()}.DATASET"
+    return _without_listed(cfg, pick(DATASETS, name, key).build(cfg, phase))
+
+
 def build_samples(cfg: CfgNode, phase: str) -> Samples:
     """Return the images and labels of a phase, "train" or "test"; ValueError if MODEL.NUM_CLASSES does not fit them."""
     key = f"{phase.upper()}.DATASET"
     name = cfg[phase.upper()].DATASET
-    samples = pick(DATASETS, name, key).build(cfg, phase)
+    samples = list_samples(cfg, phase)
     if len(samples.classes) != cfg.MODEL.NUM_CLASSES:
         raise ValueError(
             f"MODEL.NUM_CLASSES is {cfg.MODEL.NUM_CLASSES}, but {key} {name} has {len(samples.classes)} classes"
         )
-    return _without_listed(cfg, samples)
+    return samples
 
 
 def _without_listed(cfg: CfgNode, samples: Samples) -> Samples:
@@ -75,11 +81,14 @@ def _without_listed(cfg: CfgNode, samples: Samples) -> Samples:
     return skip_listed(samples, path, {*CHOICES["TRAIN.SPLIT"], cfg.TRAIN.SPLIT, cfg.TEST.SPLIT})
 
 
-def build_loader(cfg: CfgNode, phase: str, device: torch.device) -> Loader:
-    """Return the batches of a phase, "train" or "test", on this process; what cannot run is a ValueError."""
+def build_loader(cfg: CfgNode, phase: str, device: torch.device, samples: Samples | None = None) -> Loader:
+    """Return the batches of a phase, "train" or "test", on this process; what cannot run is a ValueError.
+
+    `samples`, when given, are shown instead of those that the config names.
+    """
     dataset = pick(DATASETS, cfg[phase.upper()].DATASET, f"{phase.upper()}.DATASET")
     batch_size = _checked_batch_size(cfg, phase)
-    samples = build_samples(cfg, phase)
+    samples = build_samples(cfg, phase) if samples is None else samples
     if phase == "train" and len(samples) < batch_size:
         raise ValueError(f"TRAIN.BATCH_SIZE {batch_size} is more than the {len(samples)} training images")
     view = _array_view(cfg, phase, dataset) if dataset.im_size else build_view(cfg, phase)

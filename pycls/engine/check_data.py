@@ -10,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 from yacs.config import CfgNode
 
+from pycls.core.cores import usable_cores
 from pycls.core.tables import pick
 from pycls.datasets import DATASETS
 from pycls.datasets.inspection import (
@@ -38,7 +39,6 @@ from pycls.datasets.samples import FileSamples
 from pycls.datasets.scan import scan_tree
 from pycls.datasets.skip_list import save_skip_list
 from pycls.datasets.watchdog import Board, Watchdog
-from pycls.engine.setup import usable_cores
 
 _CHUNK_SIZE = 32  # files in one piece of work
 KINDS = {
