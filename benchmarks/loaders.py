@@ -9,6 +9,7 @@ Ratios are to the mean of the baseline runs just before and after, so that a mac
 """
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -27,6 +28,7 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
+from benchmarks.dali_reader import read_with_dali
 from benchmarks.report import describe_machine, write_section
 from pycls.datasets.custom_backend import CustomBackend
 from pycls.datasets.dali_backend import DaliBackend
@@ -48,11 +50,15 @@ _BACKENDS = {"custom": CustomBackend, "torch": TorchBackend, "dali_cpu": DaliBac
 _STEADY, _MAX_TRIES = 1.15, 3
 
 
+DALI_READER = "DALI's own reader"  # the peer of dali_cpu
+_LEAST_OF_READER = 0.95  # of its speed
+
+
 @dataclass(frozen=True)
 class Case:
     """One thing to time."""
 
-    loader: str  # "torchvision" or a backend
+    loader: str  # "torchvision", DALI_READER or a backend
     train: bool = True
     antialias: bool = True
     floats: bool = False  # normalised on the CPU, as without a GPU; else uint8, as handed to one
@@ -83,6 +89,7 @@ GOALS = {
     Case("custom", decoder="c", worker_mode="processes"): None,
     Case("torch"): 1.7,
     Case("dali_cpu"): 1.45,
+    Case(DALI_READER): None,
     Case("custom", floats=True, decoder="c"): 2.4,
     Case("custom", floats=True, decoder="opencv"): 1.75,
     Case("torch", floats=True): None,
@@ -94,6 +101,7 @@ GOALS = {
     Case("custom", train=False, decoder="opencv"): 2.0,
     Case("torch", train=False): 1.9,
     Case("dali_cpu", train=False): 1.5,
+    Case(DALI_READER, train=False): None,
     Case("custom", decoder="c", packed="as they are"): None,
     Case("custom", decoder="c", packed="--max-side 500"): 3.14,
     Case("custom", decoder="c", packed="--max-side 500 --reencode-all"): 3.14,
@@ -104,8 +112,8 @@ Epoch = Callable[[int], Iterator[torch.Tensor]]
 
 def time_case(case: Case, folder: Path, num_workers: int, batch_size: int) -> float:
     """Return images/s of the second epoch."""
-    build = _torchvision_epochs if case.loader == "torchvision" else _backend_epochs
-    epoch = build(case, folder, num_workers, batch_size)
+    builders = {"torchvision": _torchvision_epochs, DALI_READER: _dali_epochs}
+    epoch = builders.get(case.loader, _backend_epochs)(case, folder, num_workers, batch_size)
     for _ in epoch(0):
         pass
     start, count = time.perf_counter(), 0
@@ -122,6 +130,14 @@ def _torchvision_epochs(case: Case, folder: Path, num_workers: int, batch_size: 
     dataset = ImageFolder(str(folder), transforms.Compose(steps))
     loader = DataLoader(dataset, batch_size, shuffle=case.train, num_workers=num_workers, persistent_workers=True)
     return lambda epoch: (images for images, _ in loader)
+
+
+def _dali_epochs(case: Case, folder: Path, num_workers: int, batch_size: int) -> Epoch:
+    shown = read_with_dali(
+        folder, train=case.train, antialias=case.antialias, num_workers=num_workers, batch_size=batch_size
+    )
+    num_batches = len(_samples(folder)) // batch_size
+    return lambda epoch: itertools.islice(shown, num_batches)
 
 
 def _backend_epochs(case: Case, folder: Path, num_workers: int, batch_size: int) -> Epoch:
@@ -227,6 +243,10 @@ def check_goals(results: dict[Case, list[tuple[float, float]]]) -> str:
         if goal is not None and ratio < goal:
             view = f"{'train' if case.train else 'eval'}{'' if case.antialias else ', plain'}"
             missed.append(f"{case.title} ({view}{', float32' if case.floats else ''}) {ratio:.2f} instead of {goal}")
+    for train in (True, False):
+        ours, peer = (median(run[1] for run in results[Case(name, train)]) for name in ("dali_cpu", DALI_READER))
+        if ours < _LEAST_OF_READER * peer:
+            missed.append(f"dali_cpu ({'train' if train else 'eval'}) {ours / peer:.2f} of {DALI_READER}")
     return f"Goals missed: {'; '.join(missed)}." if missed else "All goals are met."
 
 

@@ -23,6 +23,7 @@ from pycls.datasets.folder import load_folder
 from pycls.datasets.photos import write_photos
 from pycls.datasets.plan import View, epoch_order
 from pycls.datasets.samples import FileSamples
+from pycls.datasets.watchdog import Board
 from pycls.datasets.workers import ThreadWorkers
 
 _TARGET = Path(__file__).with_name("RESULTS.md")
@@ -44,14 +45,14 @@ class Sleep:
 
 def time_threads(samples: FileSamples, num_threads: int, decode_ms: float, chunk_size: int = 16) -> float:
     """Return images/s of so many threads that each have a core of their own."""
-    fill = Filler(samples, _VIEW, Sleep(decode_ms / 1000))
+    count = int(_SECONDS * num_threads * 1000 / decode_ms / chunk_size) + num_threads
+    fill = Filler(samples, _VIEW, Sleep(decode_ms / 1000), Board(count, shared=False))
     places = np.empty((chunk_size, 1), np.uint8)
-    workers = ThreadWorkers(lambda indices: fill(places, 0, indices), num_threads)
+    workers = ThreadWorkers(lambda number, indices: fill(places, 0, indices, number), num_threads)
     order = epoch_order(0, 0, len(samples))
     chunks = [order[start : start + chunk_size] for start in range(0, len(order) - chunk_size, chunk_size)]
-    count = int(_SECONDS * num_threads * 1000 / decode_ms / chunk_size) + num_threads
     start = time.perf_counter()
-    for future in [workers.submit(chunks[number % len(chunks)]) for number in range(count)]:
+    for future in [workers.submit(number, chunks[number % len(chunks)]) for number in range(count)]:
         future.result()
     seconds = time.perf_counter() - start
     workers.close()

@@ -72,6 +72,7 @@ class TorchBackend(FileBackend):
         super().close()
         if self._watchdog.gave_up:
             _kill(self._pids)
+        _end_workers(self._loader)
         del self._loader
         self._waiter.shutdown()
 
@@ -100,6 +101,17 @@ def _kill(pids: torch.Tensor) -> None:
     for pid in filter(None, pids.tolist()):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+def _end_workers(loader: DataLoader) -> None:
+    """Tell the workers to end, and wait for them.
+
+    torch does so when its iterator is freed. While an error is handled the traceback keeps that alive, and the garbage
+    collector then closes the queues before the iterator asks the workers through them: they would stay.
+    """
+    iterator = loader._iterator  # None before the first epoch, and without workers
+    if iterator is not None:
+        iterator._shutdown_workers()
 
 
 def _prefetch_factor(prefetch: int, num_workers: int) -> int | None:

@@ -144,8 +144,9 @@ def test_work_of_an_abandoned_epoch_does_not_reach_the_next_one(mode, tmp_path):
     small = encode(Image.new("RGB", (40, 40), (9, 9, 9)), "PNG")
     samples = write_files(tmp_path, {"large.JPEG": large, "small.png": small})
     backend = make_backend("custom", samples, make_view(size=32), worker_mode=mode)
-    next(backend.batches(0, [[1], [1], [0] * 6]))  # one worker is left with the last batch, the other is free
-    *_, last = backend.batches(1, [[1] * 6] * 3)
+    first, second = [np.array([1]), np.array([1]), np.array([0] * 6)], [np.array([1] * 6)] * 3
+    next(backend.batches(0, first))  # one worker is left with the last batch, the other is free
+    *_, last = backend.batches(1, second)
     backend.close()  # waits for whatever is still being written
     assert (last == 9).all()
 
@@ -168,3 +169,14 @@ def test_processes_show_the_same_pixels_as_threads_and_name_a_broken_file(photog
 def _joined(*parts: FileSamples) -> tuple[Names, np.ndarray, tuple[str, ...]]:
     names = [part.name(index)[1:] for part in parts for index in range(len(part))]
     return pack_names(names), np.zeros(len(names), np.int64), ("photo",)
+
+
+def test_the_torch_workers_end_with_the_backend_even_while_an_error_is_handled(tmp_path):
+    samples = write_files(tmp_path, {"text.JPEG": b"no image"})
+    backend = make_backend("torch", samples, make_view(size=32), 2)
+    with pytest.raises(ValueError, match=r"text\.JPEG") as error:
+        draw(backend, 0, [[0]])
+    pids = backend._pids.tolist()
+    backend.close()
+    assert error.tb is not None, "the traceback holds torch's iterator"
+    assert all(pids) and not any(Path(f"/proc/{pid}").exists() for pid in pids)
