@@ -1,5 +1,6 @@
 """The torch backend: torchvision decodes, crops and resizes in the worker processes of torch's DataLoader."""
 
+import atexit
 import contextlib
 import functools
 import multiprocessing
@@ -54,6 +55,7 @@ class TorchBackend(FileBackend):
         self._watchdog = Watchdog(samples, board, timeout_sec, self._ask)
         self._waiter = DaemonPool(1, "pycls-waiter")  # waits for the DataLoader, so that this thread need not
         self._pids = torch.zeros(num_workers, dtype=torch.int64).share_memory_()
+        self._kill_workers = functools.partial(_kill, self._pids)
         self._loader = DataLoader(
             BatchDataset(Filler(samples, view, show, board, skip_bad)),
             sampler=self._requests,
@@ -71,19 +73,29 @@ class TorchBackend(FileBackend):
         """End the open epoch and the worker processes."""
         super().close()
         if self._watchdog.gave_up:
-            _kill(self._pids)
+            self._kill_workers()
         _end_workers(self._loader)
+        atexit.unregister(self._kill_workers)
         del self._loader
         self._waiter.shutdown()
 
     def _run(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
         self._requests.now = [(epoch, indices) for indices in index_batches]
         answers = self._watchdog.result(self._waiter.submit(iter, self._loader))
+        self._kill_at_exit()
         while (answer := self._watchdog.result(self._waiter.submit(_next, answers))) is not None:
             if isinstance(answer, ValueError):
                 raise answer
             batch, self.failures = answer
             yield batch
+
+    def _kill_at_exit(self) -> None:
+        """Have workers killed that are left when the program ends: before torch waits seconds for each, in its turn.
+
+        multiprocessing would then wait for ever: its one SIGTERM is overlooked, as a scheduler's.
+        """
+        atexit.unregister(self._kill_workers)
+        atexit.register(self._kill_workers)
 
 
 def _next(answers: Iterator[Answer]) -> Answer | None:

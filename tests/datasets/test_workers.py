@@ -180,3 +180,26 @@ def test_the_torch_workers_end_with_the_backend_even_while_an_error_is_handled(t
     backend.close()
     assert error.tb is not None, "the traceback holds torch's iterator"
     assert all(pids) and not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+UNCLOSED = """
+import sys
+import numpy as np
+from pathlib import Path
+from pycls.datasets.folder import load_folder
+from tests.datasets.backends import make_backend, make_view
+if __name__ == "__main__":
+    backend = make_backend("torch", load_folder(Path(sys.argv[1]), "train"), make_view(size=32), 2)
+    next(backend.batches(0, [np.array([0]), np.array([0])]))
+    print(*backend._pids.tolist())
+"""
+
+
+def test_a_program_that_does_not_close_the_torch_backend_ends_and_so_do_its_workers(tmp_path):
+    (tmp_path / "train" / "a").mkdir(parents=True)
+    (tmp_path / "train" / "a" / "0.JPEG").write_bytes(encode(Image.new("RGB", (40, 40))))
+    (tmp_path / "program.py").write_text(UNCLOSED)
+    command = [sys.executable, str(tmp_path / "program.py"), str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYCLS_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert all(_ends(int(pid), within_sec=20) for pid in done.stdout.split()) and len(done.stdout.split()) == 2
