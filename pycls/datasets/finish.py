@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 
+from pycls.datasets.reuse import ReusedMemory
+
 RGB = tuple[float, float, float]
 
 # PCA of ImageNet's colours in 0..1 units (Krizhevsky et al. 2012, section 4.1): rows R, G, B; columns are eigenvectors.
@@ -22,7 +24,8 @@ class Finish:
         std_tensor = torch.tensor(std, dtype=torch.float64)
         self.scale = (1 / (255 * std_tensor)).float().view(1, 3, 1, 1).to(device)
         self.bias = (-torch.tensor(mean, dtype=torch.float64) / std_tensor).float().view(1, 3, 1, 1).to(device)
-        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self._channels_last = channels_last
+        self._memory = ReusedMemory() if device.type == "cpu" else None
 
     def __call__(
         self, images: torch.Tensor, shift: torch.Tensor | None = None, erased: torch.Tensor | None = None
@@ -32,9 +35,19 @@ class Finish:
         `shift` (N, 3) is added in 0..1 units; then the boxes `erased` (N, 4: top, left, height, width) become 0.
         """
         bias = self.bias if shift is None else self.bias + 255 * self.scale * shift[:, :, None, None]
-        pixels = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=self.memory_format)
-        pixels = pixels.mul_(self.scale).add_(bias)
+        pixels = self._floats(images).mul_(self.scale).add_(bias)
         return pixels if erased is None else pixels.masked_fill_(_inside(erased, pixels.shape[-1])[:, None], 0)
+
+    def _floats(self, images: torch.Tensor) -> torch.Tensor:
+        """Convert (N, S, S, 3) to float32 (N, 3, S, S) in memory of the format that was asked for."""
+        planes = images.permute(0, 3, 1, 2)
+        if self._memory is None:
+            return planes.to(
+                torch.float32, memory_format=torch.channels_last if self._channels_last else torch.contiguous_format
+            )
+        if self._channels_last:
+            return self._memory.empty(tuple(images.shape)).copy_(images).permute(0, 3, 1, 2)
+        return self._memory.empty(tuple(planes.shape)).copy_(planes)
 
 
 def _inside(boxes: torch.Tensor, size: int) -> torch.Tensor:
