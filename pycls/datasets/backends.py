@@ -15,6 +15,7 @@ from pycls.datasets.loader import Backend
 from pycls.datasets.plan import View
 from pycls.datasets.preflight import Needs, check_room
 from pycls.datasets.samples import ArraySamples, FileSamples
+from pycls.datasets.workers import choose_mode
 
 logger = get_logger(__name__)
 
@@ -27,7 +28,7 @@ def build_custom(cfg: CfgNode, samples: FileSamples, view: View, device: torch.d
     from pycls.datasets.jpeg import describe
 
     options = _worker_options(cfg, device, max_batch)
-    processes = options["worker_mode"] == "processes"
+    processes = choose_mode(options["worker_mode"], options["num_workers"]) == "processes"
     check_room(_process_needs(options, view) if processes else Needs(threads=options["num_workers"]))
     decoder = cfg.DATA_LOADER.JPEG
     logger.info("JPEG decoder: %s", describe(decoder))

@@ -24,7 +24,7 @@ from pycls.datasets.header import JPEG_SIGNATURE
 from pycls.datasets.plan import View, eval_geometry
 from pycls.datasets.samples import FileSamples
 from pycls.datasets.watchdog import Board, Watchdog
-from pycls.datasets.workers import build_workers
+from pycls.datasets.workers import build_workers, choose_mode
 
 _DECODE_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 # Images in one piece of work: enough to share the cost of the plan, few enough to keep all workers busy to the end.
@@ -51,7 +51,7 @@ class CustomBackend(FileBackend):
         timeout_sec: float = 0.0,
         decoder: str = "auto",  # of JPEGs, as DATA_LOADER.JPEG
     ):
-        mode = "threads" if worker_mode == "auto" else worker_mode
+        mode = choose_mode(worker_mode, num_workers)
         self._prefetch = max(1, prefetch) if num_workers > 0 else 0
         shape = (self._prefetch + _NUM_HELD, max_batch, view.size, view.size, 3)
         self._slots = allocate(shape, shared=mode == "processes", pinned=pin_memory and device.type == "cuda")

@@ -1,10 +1,13 @@
 """Turn uint8 batches into normalised floats on the training device: mean, std, lighting, erasing exist once, here."""
 
+import cv2
 import numpy as np
 import torch
 
 from pycls.datasets.reuse import ReusedMemory
 
+# Values of a batch beyond which memory, not arithmetic, takes the time on a CPU.
+_LARGE = 1 << 22
 RGB = tuple[float, float, float]
 
 # PCA of ImageNet's colours in 0..1 units (Krizhevsky et al. 2012, section 4.1): rows R, G, B; columns are eigenvectors.
@@ -35,19 +38,38 @@ class Finish:
         `shift` (N, 3) is added in 0..1 units; then the boxes `erased` (N, 4: top, left, height, width) become 0.
         """
         bias = self.bias if shift is None else self.bias + 255 * self.scale * shift[:, :, None, None]
-        pixels = self._floats(images).mul_(self.scale).add_(bias)
+        if self._memory is not None and images.numel() > _LARGE:
+            pixels = self._look_up(images, bias, self._memory)
+        else:
+            pixels = self._compute(images, bias)
         return pixels if erased is None else pixels.masked_fill_(_inside(erased, pixels.shape[-1])[:, None], 0)
 
-    def _floats(self, images: torch.Tensor) -> torch.Tensor:
-        """Convert (N, S, S, 3) to float32 (N, 3, S, S) in memory of the format that was asked for."""
-        planes = images.permute(0, 3, 1, 2)
-        if self._memory is None:
-            return planes.to(
-                torch.float32, memory_format=torch.channels_last if self._channels_last else torch.contiguous_format
-            )
-        if self._channels_last:
-            return self._memory.empty(tuple(images.shape)).copy_(images).permute(0, 3, 1, 2)
-        return self._memory.empty(tuple(planes.shape)).copy_(planes)
+    def _compute(self, images: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        memory_format = torch.channels_last if self._channels_last else torch.contiguous_format
+        pixels = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=memory_format)
+        return pixels.mul_(self.scale).add_(bias)
+
+    def _look_up(self, images: torch.Tensor, bias: torch.Tensor, memory: ReusedMemory) -> torch.Tensor:
+        """Do the same on the CPU, to the bit, by tables: one image at a time stays in the cache, and leaves the other
+        cores to the loader's threads."""
+        tables = (torch.arange(256) * self.scale.view(1, 3, 1) + bias.view(-1, 3, 1)).numpy()  # (1 or N, 3, 256)
+        num_images, side = images.shape[:2]
+        look_up = _look_up_pixels if self._channels_last else _look_up_planes
+        floats = memory.empty((num_images, side, side, 3) if self._channels_last else (num_images, 3, side, side))
+        for image, table, place in zip(
+            images.numpy(), np.broadcast_to(tables, (num_images, 3, 256)), floats.numpy(), strict=True
+        ):
+            look_up(image, table, place)
+        return floats.permute(0, 3, 1, 2) if self._channels_last else floats
+
+
+def _look_up_pixels(image: np.ndarray, table: np.ndarray, place: np.ndarray) -> None:
+    cv2.LUT(image, np.ascontiguousarray(table.T)[None], dst=place)
+
+
+def _look_up_planes(image: np.ndarray, table: np.ndarray, place: np.ndarray) -> None:
+    for plane, levels, target in zip(cv2.split(image), table, place, strict=True):
+        cv2.LUT(plane, levels, dst=target)
 
 
 def _inside(boxes: torch.Tensor, size: int) -> torch.Tensor:

@@ -88,6 +88,17 @@ def limit_torch_threads(pool: Submits, num_workers: int) -> None:
     torch.set_num_threads(num_threads)
 
 
+# Reading and planning hold Python's lock: more threads than this are no faster (benchmarks/threads.py).
+MOST_THREADS = 8
+
+
+def choose_mode(mode: str, num_workers: int) -> str:
+    """Return what DATA_LOADER.WORKER_MODE means: "auto" is threads while they carry, then processes."""
+    if mode != "auto":
+        return mode
+    return "threads" if num_workers <= MOST_THREADS else "processes"
+
+
 KINDS = {"threads": ThreadWorkers, "processes": ProcessWorkers}
 
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
+from pycls.datasets import finish
 from pycls.datasets.finish import Finish, lighting_shift
 from pycls.datasets.imagenet import MEAN, STD
 from tests.datasets.records import RECORDS
@@ -26,6 +27,17 @@ def test_it_equals_torchvisions_normalize(channels_last, grey):
     assert batch.dtype == torch.float32 and batch.shape == (3, 3, 16, 16)
     assert batch.is_contiguous(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
     torch.testing.assert_close(batch, _torchvision(images), atol=2e-6, rtol=0, check_stride=False)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("shifted", [False, True])
+def test_large_batches_on_the_cpu_get_the_same_bits(channels_last, shifted, monkeypatch):
+    images = torch.randint(0, 256, (3, 37, 37, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    shift = torch.tensor([[0.1, 0.0, -0.2], [0, 0, 0], [0.01, 0.02, 0.03]]) if shifted else None
+    small = Finish(MEAN, STD, CPU, channels_last)(images, shift)
+    monkeypatch.setattr(finish, "_LARGE", 0)
+    large = Finish(MEAN, STD, CPU, channels_last)(images, shift)
+    assert torch.equal(large, small) and large.stride() == small.stride()
 
 
 def test_the_input_is_left_as_it_is():

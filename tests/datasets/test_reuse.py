@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from pycls.datasets import finish as finish_module
 from pycls.datasets.finish import Finish
 from pycls.datasets.reuse import ReusedMemory
 
@@ -38,7 +39,8 @@ def test_few_free_blocks_are_kept():
     assert sum(len(blocks) for blocks in memory._free.values()) < 10
 
 
-def test_all_batches_of_an_epoch_may_be_kept():
+def test_all_batches_of_an_epoch_may_be_kept(monkeypatch):
+    monkeypatch.setattr(finish_module, "_LARGE", 0)
     finish = Finish((0.0,) * 3, (1.0,) * 3, torch.device("cpu"))
     batches = [finish(torch.full((2, 4, 4, 3), number, dtype=torch.uint8)) for number in range(20)]
     np.testing.assert_allclose([batch.mean() for batch in batches], np.arange(20) / 255, rtol=1e-6)

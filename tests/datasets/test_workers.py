@@ -15,7 +15,7 @@ from PIL import Image
 
 from pycls.datasets.processes import ProcessWorkers
 from pycls.datasets.samples import FileSamples, Names, pack_names
-from pycls.datasets.workers import InlineWorkers, ThreadWorkers, limit_torch_threads
+from pycls.datasets.workers import InlineWorkers, ThreadWorkers, choose_mode, limit_torch_threads
 from tests.datasets.backends import draw, make_backend, make_view
 from tests.datasets.photographs import encode, write_files
 from tests.datasets.tasks import answer
@@ -203,3 +203,11 @@ def test_a_program_that_does_not_close_the_torch_backend_ends_and_so_do_its_work
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYCLS_CACHE_DIR": str(tmp_path)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
     assert all(_ends(int(pid), within_sec=20) for pid in done.stdout.split()) and len(done.stdout.split()) == 2
+
+
+@pytest.mark.parametrize(
+    "mode, num_workers, chosen",
+    [("auto", 0, "threads"), ("auto", 8, "threads"), ("auto", 9, "processes"), ("threads", 64, "threads")],
+)
+def test_many_workers_are_processes_unless_threads_are_asked_for(mode, num_workers, chosen):
+    assert choose_mode(mode, num_workers) == chosen
