@@ -1,13 +1,11 @@
 """The torch backend: torchvision decodes, crops and resizes in the worker processes of torch's DataLoader."""
 
 import atexit
-import contextlib
 import functools
 import multiprocessing
-import os
-import signal
 from collections.abc import Generator, Iterator, Sequence
 from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import numpy as np
@@ -54,8 +52,7 @@ class TorchBackend(FileBackend):
         board = Board(max(1, num_workers), shared=num_workers > 0)
         self._watchdog = Watchdog(samples, board, timeout_sec, self._ask)
         self._waiter = DaemonPool(1, "pycls-waiter")  # waits for the DataLoader, so that this thread need not
-        self._pids = torch.zeros(num_workers, dtype=torch.int64).share_memory_()
-        self._kill_workers = functools.partial(_kill, self._pids)
+        self._kill_workers = functools.partial(_kill, [])
         self._loader = DataLoader(
             BatchDataset(Filler(samples, view, show, board, skip_bad)),
             sampler=self._requests,
@@ -64,7 +61,7 @@ class TorchBackend(FileBackend):
             prefetch_factor=_prefetch_factor(prefetch, num_workers),
             persistent_workers=num_workers > 0,
             pin_memory=pin_memory and device.type == "cuda",
-            worker_init_fn=functools.partial(_prepare_worker, self._pids),
+            worker_init_fn=_prepare_worker,
             multiprocessing_context=_context() if num_workers > 0 else None,
             generator=torch.Generator(),  # else every epoch would take a number from the global one
         )
@@ -73,7 +70,7 @@ class TorchBackend(FileBackend):
         """End the open epoch and the worker processes."""
         super().close()
         if self._watchdog.gave_up:
-            self._kill_workers()
+            _kill(_workers(self._loader))
         _end_workers(self._loader)
         atexit.unregister(self._kill_workers)
         del self._loader
@@ -95,6 +92,7 @@ class TorchBackend(FileBackend):
         multiprocessing would then wait for ever: its one SIGTERM is overlooked, as a scheduler's.
         """
         atexit.unregister(self._kill_workers)
+        self._kill_workers = functools.partial(_kill, _workers(self._loader))
         atexit.register(self._kill_workers)
 
 
@@ -108,11 +106,15 @@ def _next(answers: Iterator[Answer]) -> Answer | None:
         raise ChildProcessError("a data loader process died (killed, or out of memory?)") from error
 
 
-def _kill(pids: torch.Tensor) -> None:
-    """End workers that do not answer; torch would ask them politely, and wait."""
-    for pid in filter(None, pids.tolist()):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+def _workers(loader: DataLoader) -> list[BaseProcess]:
+    """Return the processes of a loader; none before its first epoch."""
+    return [] if loader._iterator is None else loader._iterator._workers
+
+
+def _kill(workers: list[BaseProcess]) -> None:
+    """End workers that do not answer, or are not even up; torch would ask them politely, and wait."""
+    for worker in workers:
+        worker.kill()
 
 
 def _end_workers(loader: DataLoader) -> None:
@@ -143,9 +145,8 @@ def _context() -> BaseContext:
     return context
 
 
-def _prepare_worker(pids: torch.Tensor, worker: int) -> None:
+def _prepare_worker(worker: int) -> None:
     prepare_child()
-    pids[worker] = os.getpid()
 
 
 class Requests(Sampler[Request]):

@@ -42,3 +42,8 @@ def draw(backend: FileBackend, epoch: int, index_batches: Sequence[Sequence[int]
     """Return all images of an epoch, uint8 (N, S, S, 3)."""
     batches = backend.batches(epoch, [np.asarray(indices, np.int64) for indices in index_batches])
     return np.concatenate([batch.cpu().numpy().copy() for batch in batches])
+
+
+def torch_workers(backend: TorchBackend) -> list[int]:
+    """Return the process numbers of a torch backend's workers."""
+    return [worker.pid for worker in backend._loader._iterator._workers]

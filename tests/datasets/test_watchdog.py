@@ -18,7 +18,7 @@ from pycls.datasets import pool, processes
 from pycls.datasets.pool import DaemonPool
 from pycls.datasets.samples import FileSamples
 from pycls.datasets.watchdog import Board, Watchdog
-from tests.datasets.backends import draw, make_backend, make_view
+from tests.datasets.backends import draw, make_backend, make_view, torch_workers
 from tests.datasets.photographs import encode, write_files
 
 HOW = [
@@ -84,7 +84,7 @@ def test_a_dead_worker_is_noticed_and_the_files_in_flight_are_named(name, mode, 
     backend = make_backend(name, files, make_view(size=32), 1, worker_mode=mode, timeout_sec=60)
     batches = backend.batches(0, [np.arange(0, 4), np.arange(4, 8)])
     next(batches)
-    pids = [p.pid for p in backend._workers._processes] if name == "custom" else backend._pids.tolist()
+    pids = [p.pid for p in backend._workers._processes] if name == "custom" else torch_workers(backend)
     killer = threading.Timer(1.0, lambda: [os.kill(pid, signal.SIGKILL) for pid in pids])
     killer.start()
     with pytest.raises(ChildProcessError, match=r"process died .*; files in flight: \S*/5\.JPEG$"):

@@ -16,7 +16,7 @@ from PIL import Image
 from pycls.datasets.processes import ProcessWorkers
 from pycls.datasets.samples import FileSamples, Names, pack_names
 from pycls.datasets.workers import InlineWorkers, ThreadWorkers, choose_mode, limit_torch_threads
-from tests.datasets.backends import draw, make_backend, make_view
+from tests.datasets.backends import draw, make_backend, make_view, torch_workers
 from tests.datasets.photographs import encode, write_files
 from tests.datasets.tasks import answer
 
@@ -176,7 +176,7 @@ def test_the_torch_workers_end_with_the_backend_even_while_an_error_is_handled(t
     backend = make_backend("torch", samples, make_view(size=32), 2)
     with pytest.raises(ValueError, match=r"text\.JPEG") as error:
         draw(backend, 0, [[0]])
-    pids = backend._pids.tolist()
+    pids = torch_workers(backend)
     backend.close()
     assert error.tb is not None, "the traceback holds torch's iterator"
     assert all(pids) and not any(Path(f"/proc/{pid}").exists() for pid in pids)
@@ -187,11 +187,11 @@ import sys
 import numpy as np
 from pathlib import Path
 from pycls.datasets.folder import load_folder
-from tests.datasets.backends import make_backend, make_view
+from tests.datasets.backends import make_backend, make_view, torch_workers
 if __name__ == "__main__":
     backend = make_backend("torch", load_folder(Path(sys.argv[1]), "train"), make_view(size=32), 2)
     next(backend.batches(0, [np.array([0]), np.array([0])]))
-    print(*backend._pids.tolist())
+    print(*torch_workers(backend))
 """
 
 
