@@ -112,9 +112,10 @@ def run_epochs(file: Path, backend: str, num_workers: int) -> dict[str, list[flo
 
 def children(process: int) -> Iterator[int]:
     """Yield the ids of all processes below one."""
-    for line in Path(f"/proc/{process}/task/{process}/children").read_text().split():
-        yield int(line)
-        yield from children(int(line))
+    for thread in Path(f"/proc/{process}/task").iterdir():  # each has its own
+        for child in (thread / "children").read_text().split():
+            yield int(child)
+            yield from children(int(child))
 
 
 def pss_mb(process: int, file: Path, everything: bool) -> float:
