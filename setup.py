@@ -45,13 +45,13 @@ def jpeg_prefixes() -> list[Path]:
     return [*named, *map(Path, usual)]
 
 
-def jpeg_extension() -> Extension:
+def native_extension() -> Extension:
     """Describe the C extension of docs/JPEG.md; the system's own folders need no mention."""
     found = next((prefix for prefix in jpeg_prefixes() if (prefix / "include/jpeglib.h").exists()), Path("/usr"))
     libraries = [str(found / name) for name in ("lib", "lib64") if (found / name).is_dir()]
     elsewhere = found != Path("/usr")
     return Extension(
-        "pycls.datasets._jpeg",
+        "pycls.datasets._native",
         sources=sorted(map(str, Path("csrc").glob("*.c"))),
         depends=sorted(map(str, Path("csrc").glob("*.h"))),
         include_dirs=["csrc", *([str(found / "include")] if elsewhere else [])],
@@ -83,7 +83,7 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["pycls", "pycls.*"]),
-    ext_modules=[jpeg_extension()],
+    ext_modules=[native_extension()],
     cmdclass={"build_ext": BuildJpeg},
     python_requires=">=3.11",
     install_requires=REQUIRED,

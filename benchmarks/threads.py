@@ -17,13 +17,13 @@ import numpy as np
 import torch
 
 from benchmarks.report import describe_machine, write_section
+from pycls.datasets.board import Board
 from pycls.datasets.chunk import Encoded
 from pycls.datasets.fill import Filler
 from pycls.datasets.folder import load_folder
 from pycls.datasets.photos import write_photos
 from pycls.datasets.plan import View, epoch_order
 from pycls.datasets.samples import FileSamples
-from pycls.datasets.watchdog import Board
 from pycls.datasets.workers import ThreadWorkers
 
 _TARGET = Path(__file__).with_name("RESULTS.md")

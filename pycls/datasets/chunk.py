@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from pycls.datasets import plan
+from pycls.datasets.board import Cell
 from pycls.datasets.header import Header, read_header
 from pycls.datasets.plan import View
 from pycls.datasets.samples import FileSamples
-from pycls.datasets.watchdog import Note
 
 _UNREADABLE = b"", Header(1, 1, False)  # stands in for a file that could not be read
 # The machine's trouble, not the file's: never a reason to skip an image.
@@ -46,13 +46,12 @@ class Chunk:
         return Encoded(self.data[row], self.headers[row], self.boxes[row], bool(self.flips[row]))
 
 
-def read_chunk(samples: FileSamples, view: View, epoch: int, indices: np.ndarray, note: Note) -> Chunk:
+def read_chunk(samples: FileSamples, view: View, epoch: int, indices: np.ndarray, note: Cell) -> Chunk:
     """Read the files of `indices` and draw their views; what is no image is in `errors`, to be raised or skipped."""
     files, errors = [], {}
-    for row, index in enumerate(indices):
-        note(index)
+    for row, data in enumerate(samples.read_many(indices, note)):
         try:
-            files.append(_read(samples, index))
+            files.append(_image(samples, indices[row], data, note))
         except ValueError as error:
             errors[row] = error
             files.append(_UNREADABLE)
@@ -63,9 +62,11 @@ def read_chunk(samples: FileSamples, view: View, epoch: int, indices: np.ndarray
     return Chunk(indices, data, headers, boxes, plan.flips(view, epoch, indices), errors)
 
 
-def _read(samples: FileSamples, index: int) -> tuple[bytes, Header]:
+def _image(samples: FileSamples, index: int, data: bytes | None, note: Cell) -> tuple[bytes, Header]:
     with naming(samples, index):
-        data = samples.read(index)
+        if data is None:
+            note(index)
+            data = samples.read(index)
         return data, read_header(data)
 
 

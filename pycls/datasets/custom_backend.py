@@ -17,13 +17,13 @@ import torch.nn.functional as F
 
 from pycls.datasets import fallback, jpeg
 from pycls.datasets.bad_images import Failure
+from pycls.datasets.board import Board
 from pycls.datasets.chunk import Encoded
 from pycls.datasets.file_backend import FileBackend
-from pycls.datasets.fill import Filler
-from pycls.datasets.header import JPEG_SIGNATURE
+from pycls.datasets.fill import Filler, show_none
 from pycls.datasets.plan import View, eval_geometry
 from pycls.datasets.samples import FileSamples
-from pycls.datasets.watchdog import Board, Watchdog
+from pycls.datasets.watchdog import Watchdog
 from pycls.datasets.workers import build_workers, choose_mode
 
 _DECODE_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
@@ -58,7 +58,8 @@ class CustomBackend(FileBackend):
         self._chunks_per_slot = -(-max_batch // _CHUNK_SIZE)
         board = Board(len(self._slots) * self._chunks_per_slot, shared=mode == "processes")
         self._watchdog = Watchdog(samples, board, timeout_sec, self._ask)
-        fill = Filler(samples, view, show_fast if jpeg.use_extension(decoder) else show, board, skip_bad)
+        shows = (show_rest, jpeg.show_chunk) if jpeg.use_extension(decoder) else (show, show_none)
+        fill = Filler(samples, view, shows[0], board, skip_bad, shows[1])
         self._workers = build_workers(mode, num_workers, SlotFiller(fill, self._slots), watched=timeout_sec > 0)
 
     def close(self) -> None:
@@ -114,12 +115,12 @@ class SlotFiller:
         return self.fill(self.slots[slot].numpy()[start:], epoch, indices, cell)
 
 
-def show_fast(view: View, image: Encoded, place: np.ndarray) -> None:
-    """Show one image with the C extension; Pillow judges the JPEGs that it leaves, all else goes the slower way."""
-    if not (image.header.common and image.data.startswith(JPEG_SIGNATURE)):
-        show(view, image, place)
-    elif not jpeg.show(view, image, place):
+def show_rest(view: View, image: Encoded, place: np.ndarray) -> None:
+    """Show one image that the C extension leaves: Pillow judges JPEGs, all else goes the usual way."""
+    if jpeg.is_plain_jpeg(image.data, image.header):
         _write(fallback.decode_rgb(image.data), view, image, place)
+    else:
+        show(view, image, place)
 
 
 def show(view: View, image: Encoded, place: np.ndarray) -> None:

@@ -18,6 +18,7 @@ from pycls.core.logging import get_logger
 from pycls.datasets import fallback
 from pycls.datasets.augment_ahead import Drawn, build_augmenter
 from pycls.datasets.bad_images import Failure
+from pycls.datasets.board import NOTHING, Board
 from pycls.datasets.chunk import Chunk, Encoded, read_chunk
 from pycls.datasets.dali_pipeline import DEPTH, DaliPipeline, Feed, build_feed, check_dali, dummy_image, pick_row
 from pycls.datasets.file_backend import FileBackend, check_worker_mode
@@ -25,7 +26,7 @@ from pycls.datasets.fill import Filler
 from pycls.datasets.plan import View
 from pycls.datasets.pool import DaemonPool
 from pycls.datasets.samples import FileSamples
-from pycls.datasets.watchdog import NOTHING, Board, Watchdog
+from pycls.datasets.watchdog import Watchdog
 
 logger = get_logger(__name__)
 
@@ -138,9 +139,7 @@ class DaliBackend(FileBackend):
 
     def _read(self, epoch: int, indices: np.ndarray, cell: int) -> Job:
         """Read the files of one batch and prepare its feed (in a reader thread)."""
-        return self._prepare(
-            read_chunk(self._samples, self._view, epoch, indices, self._board.notes(cell)), epoch, cell
-        )
+        return self._prepare(read_chunk(self._samples, self._view, epoch, indices, self._board.cell(cell)), epoch, cell)
 
     def _prepare(self, chunk: Chunk, epoch: int, cell: int) -> Job:
         """Give what DALI cannot read faithfully, or at all, to Pillow, and dummies to DALI in its place."""
@@ -159,7 +158,7 @@ class DaliBackend(FileBackend):
         self, chunk: Chunk, epoch: int, rows: Sequence[int], cell: int
     ) -> tuple[dict[int, np.ndarray], list[Failure]]:
         """Show some rows of a chunk with Pillow; return their squares and the bad ones among them."""
-        side, note = self._view.size, self._board.notes(cell)
+        side, note = self._view.size, self._board.cell(cell)
         squares = {row: np.zeros((side, side, 3), np.uint8) for row in rows}
         try:
             filled = [self._fill.fill(chunk, row, epoch, squares[row], note) for row in rows]

@@ -1,18 +1,25 @@
 """Fill a part of a batch: what a worker does, whichever library decodes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from pycls.datasets.bad_images import Failure, shown_indices, substitutes
+from pycls.datasets.board import NOTHING, Board, Cell
 from pycls.datasets.chunk import Chunk, Encoded, naming, read_chunk
 from pycls.datasets.plan import View, augment
 from pycls.datasets.samples import FileSamples
-from pycls.datasets.watchdog import NOTHING, Board, Note
 
 # Decodes one image and writes what the view shows of it into its place, uint8 (S, S, 3) RGB.
 Show = Callable[[View, Encoded, np.ndarray], None]
+# Does so with as many images of a chunk as it can; tells of each whether it is done.
+ShowChunk = Callable[[View, Chunk, np.ndarray, Cell], Sequence[bool]]
+
+
+def show_none(view: View, chunk: Chunk, places: np.ndarray, note: Cell) -> Sequence[bool]:
+    """Leave all images to be shown one by one."""
+    return [False] * len(chunk.indices)
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,7 @@ class Filler:
     show: Show
     board: Board  # where each call notes what it is busy with
     skip_bad: bool = False  # whether a bad image is skipped, not an error
+    show_chunk: ShowChunk = show_none  # tried first
 
     def __call__(self, places: np.ndarray, epoch: int, indices: np.ndarray, cell: int = 0) -> list[Failure]:
         """Write the images of `indices` into the first of `places`, uint8 (N, S, S, 3); return the bad ones.
@@ -31,17 +39,18 @@ class Filler:
         A bad image is a ValueError that names it, or is skipped: in training its place shows a substitute, in
         evaluation it is left as it is. `cell` is this call's own on the board.
         """
-        note = self.board.notes(cell)
+        note = self.board.cell(cell)
         try:
             chunk = read_chunk(self.samples, self.view, epoch, indices, note)
-            filled = [self.fill(chunk, row, epoch, places[row], note) for row in range(len(indices))]
+            left = self._show_most(chunk, places, note)
+            filled = [self.fill(chunk, row, epoch, places[row], note) for row in left]
             failures = [failure for failure in filled if failure is not None]
             augment(self.view, epoch, shown_indices(indices, failures), places[: len(indices)])
         finally:
             note(NOTHING)
         return failures
 
-    def fill(self, chunk: Chunk, row: int, epoch: int, place: np.ndarray, note: Note) -> Failure | None:
+    def fill(self, chunk: Chunk, row: int, epoch: int, place: np.ndarray, note: Cell) -> Failure | None:
         """Show one image of a chunk in its place; return its failure if it is bad and may be skipped."""
         index = int(chunk.indices[row])
         note(index)
@@ -55,17 +64,24 @@ class Filler:
             return Failure(index, name, str(error).removeprefix(f"{name}: "), substitute)
         return None
 
+    def _show_most(self, chunk: Chunk, places: np.ndarray, note: Cell) -> list[int]:
+        """Show what can be shown in one go; return the other rows."""
+        done = self.show_chunk(self.view, chunk, places[: len(chunk.indices)], note)
+        return [row for row, shown in enumerate(done) if not shown]
+
     def _show(self, chunk: Chunk, row: int, place: np.ndarray) -> None:
         image = chunk[row]
         with naming(self.samples, chunk.indices[row]):
             self.show(self.view, image, place)
 
-    def _substitute(self, bad: int, epoch: int, place: np.ndarray, note: Note) -> int:
+    def _substitute(self, bad: int, epoch: int, place: np.ndarray, note: Cell) -> int:
         """Show another image of the class, as its own place in this epoch shows it, and return its index."""
         tried = substitutes(self.samples.labels, self.view.seed, epoch, bad)
         for index in tried:
             try:
-                self._show(read_chunk(self.samples, self.view, epoch, np.array([index]), note), 0, place)
+                chunk = read_chunk(self.samples, self.view, epoch, np.array([index]), note)
+                for row in self._show_most(chunk, place[None], note):
+                    self._show(chunk, row, place)
             except ValueError:
                 continue
             return int(index)

@@ -15,10 +15,10 @@ import numpy as np
 from PIL import Image
 
 from pycls.datasets import custom_backend, fallback, torch_backend
+from pycls.datasets.board import NOTHING, Board
 from pycls.datasets.dali_check import DaliDecoder
 from pycls.datasets.header import Header, read_header
 from pycls.datasets.samples import FileSamples
-from pycls.datasets.watchdog import NOTHING, Board
 
 # What a finding means, the worst first. An UNREADABLE image ends a run, or is skipped.
 UNREADABLE, DAMAGED, DISAGREE, WRONG_TYPE, TINY = "unreadable", "damaged", "disagree", "wrong_type", "tiny"
@@ -79,7 +79,7 @@ class Inspector:
 
     def __call__(self, indices: np.ndarray, cell: int) -> list[Inspection]:
         """Inspect the files of `indices`."""
-        note = self.board.notes(cell)
+        note = self.board.cell(cell)
         found = []
         for index in indices:
             note(index)

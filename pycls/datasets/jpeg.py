@@ -1,31 +1,18 @@
-"""The C extension of the custom backend: one call decodes what is needed of a JPEG, resizes and flips it.
+"""JPEGs in C: one call decodes what is needed of those of a chunk, resizes and flips it, without Python's lock.
 
-It is built when libjpeg-turbo's headers are there (docs/JPEG.md). What it cannot do faithfully it leaves to OpenCV.
+What the extension (docs/JPEG.md) cannot do faithfully it leaves to OpenCV and Pillow.
 """
 
-import importlib
-from functools import cache
-from types import ModuleType
+import platform
 
 import numpy as np
 
 from pycls.core.tables import pick
-from pycls.datasets.chunk import Encoded
+from pycls.datasets.board import Cell
+from pycls.datasets.chunk import Chunk
+from pycls.datasets.header import JPEG_SIGNATURE, Header
+from pycls.datasets.native import HOW_TO_BUILD, extension
 from pycls.datasets.plan import View
-
-HOW_TO_BUILD = "install libjpeg-turbo's headers (libjpeg-dev, libjpeg-turbo-devel), then pip install again"
-
-
-@cache
-def extension() -> ModuleType | str:
-    """Return the extension, or why there is none."""
-    try:
-        return importlib.import_module("pycls.datasets._jpeg")
-    except ModuleNotFoundError:
-        return "the C extension is not built"
-    except ImportError as error:  # it was built, but libjpeg has gone since
-        return f"the C extension cannot be loaded: {error}"
-
 
 # Whether each choice of DATA_LOADER.JPEG uses the extension when there is one.
 CHOICES = {"auto": True, "c": True, "opencv": False}
@@ -36,7 +23,12 @@ def use_extension(choice: str) -> bool:
     wanted = pick(CHOICES, choice, "DATA_LOADER.JPEG")
     if choice == "c" and isinstance(extension(), str):
         raise ValueError(f"DATA_LOADER.JPEG: 'c' is not possible, {extension()}: {HOW_TO_BUILD}; or use 'auto'")
-    return wanted and not isinstance(extension(), str)
+    return wanted and not isinstance(extension(), str) and (choice == "c" or not is_slow())
+
+
+def is_slow() -> bool:
+    """Tell whether OpenCV is faster: on x86 without AVX2 (before 2013), where the extension has plain C loops only."""
+    return platform.machine() in ("x86_64", "AMD64") and extension().levels() == ["scalar"]
 
 
 def describe(choice: str) -> str:
@@ -45,10 +37,21 @@ def describe(choice: str) -> str:
         return f"C extension, {extension().levels()[-1]}"
     if not CHOICES[choice]:
         return f"OpenCV (DATA_LOADER.JPEG: {choice})"
+    if not isinstance(extension(), str):
+        return "OpenCV: faster than the C extension on a processor without AVX2"
     return f"OpenCV: {extension()}; to make it faster, {HOW_TO_BUILD}"
 
 
-def show(view: View, image: Encoded, place: np.ndarray) -> bool:
-    """Write what the view shows of a JPEG into its place, (S, S, 3); False: not done, another decoder must."""
+def show_chunk(view: View, chunk: Chunk, places: np.ndarray, cell: Cell) -> list[bool]:
+    """Write what the view shows of each JPEG into its place, (n, S, S, 3); False: not done, another decoder must."""
+    files = [
+        data if is_plain_jpeg(data, header) else None for data, header in zip(chunk.data, chunk.headers, strict=True)
+    ]
     # In training the filter sees the crop only, as if it had been cut out; in evaluation all of the image.
-    return extension().show(image.data, image.box, not view.train, view.antialias, image.flip, place, view.size)
+    look = chunk.boxes, chunk.flips, not view.train, view.antialias
+    return extension().show(files, *look, places, view.size, chunk.indices, cell.row)
+
+
+def is_plain_jpeg(data: bytes, header: Header) -> bool:
+    """Tell whether a file is a JPEG that every decoder reads alike."""
+    return header.common and data.startswith(JPEG_SIGNATURE)

@@ -16,6 +16,7 @@ from torchvision.transforms.v2 import functional as tv
 
 from pycls.datasets import fallback
 from pycls.datasets.bad_images import Failure
+from pycls.datasets.board import Board
 from pycls.datasets.child import prepare_child
 from pycls.datasets.chunk import Encoded
 from pycls.datasets.file_backend import FileBackend, check_worker_mode
@@ -24,7 +25,7 @@ from pycls.datasets.header import JPEG_SIGNATURE
 from pycls.datasets.plan import View, eval_geometry
 from pycls.datasets.pool import DaemonPool
 from pycls.datasets.samples import FileSamples
-from pycls.datasets.watchdog import Board, Watchdog
+from pycls.datasets.watchdog import Watchdog
 
 Request = tuple[int, np.ndarray]  # epoch, indices of one batch
 Answer = tuple[torch.Tensor, list[Failure]] | ValueError

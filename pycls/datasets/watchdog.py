@@ -10,42 +10,14 @@ from concurrent.futures import Future, wait
 from typing import TypeVar
 
 import numpy as np
-import torch
 
+from pycls.datasets.board import NOTHING, Board
 from pycls.datasets.samples import FileSamples
 
 T = TypeVar("T")
-Note = Callable[[int], None]  # tells the board the index of the sample that is worked on, or NOTHING
 
-NOTHING = -1
 _POLL_SEC = 0.2
 _START_SEC = 60.0  # added to the patience with workers that are busy with nothing: they may still be starting
-
-
-class Board:
-    """Which sample each piece of work is busy with: int64 (cells, 2), index and number of notes so far."""
-
-    def __init__(self, num_cells: int, shared: bool):
-        self._cells = torch.tensor([[NOTHING, 0]] * num_cells)
-        if shared:
-            self._cells.share_memory_()
-
-    def __len__(self) -> int:
-        return len(self._cells)
-
-    def notes(self, cell: int) -> Note:
-        """Return the function that notes what is worked on in a cell; one piece of work at a time may use it."""
-        row = self._cells[cell].numpy()
-
-        def note(index: int) -> None:
-            row[0] = index
-            row[1] += 1
-
-        return note
-
-    def read(self) -> np.ndarray:
-        """Return a copy of the cells."""
-        return self._cells.numpy().copy()
 
 
 class Watchdog:

@@ -13,6 +13,7 @@ from yacs.config import CfgNode
 from pycls.core.cores import usable_cores
 from pycls.core.tables import pick
 from pycls.datasets import DATASETS
+from pycls.datasets.board import Board
 from pycls.datasets.inspection import (
     DAMAGED,
     DISAGREE,
@@ -38,7 +39,7 @@ from pycls.datasets.processes import ProcessWorkers
 from pycls.datasets.samples import FileSamples
 from pycls.datasets.scan import scan_tree
 from pycls.datasets.skip_list import save_skip_list
-from pycls.datasets.watchdog import Board, Watchdog
+from pycls.datasets.watchdog import Watchdog
 
 _CHUNK_SIZE = 32  # files in one piece of work
 KINDS = {

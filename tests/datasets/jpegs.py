@@ -7,13 +7,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pycls.datasets import jpeg
+from pycls.datasets import jpeg, native
+from pycls.datasets.board import NOTHING, Cell
+from pycls.datasets.chunk import Chunk, Encoded
 from pycls.datasets.plan import View, eval_geometry
 from tests.datasets.photographs import encode, load
 
-BUILT = not isinstance(jpeg.extension(), str)
-needs_extension = pytest.mark.skipif(not BUILT, reason=f"{jpeg.extension()}: {jpeg.HOW_TO_BUILD}")
-LEVELS = range(len(jpeg.extension().levels())) if BUILT else ()
+BUILT = not isinstance(native.extension(), str)
+needs_extension = pytest.mark.skipif(not BUILT, reason=f"{native.extension()}: {native.HOW_TO_BUILD}")
+LEVELS = range(len(native.extension().levels())) if BUILT else ()
+
+
+def show(view: View, image: Encoded, place: np.ndarray) -> bool:
+    """Have the extension show one image; tell whether it did."""
+    chunk = Chunk(np.zeros(1, np.int64), [image.data], [image.header], image.box[None], np.array([image.flip]), {})
+    (done,) = jpeg.show_chunk(view, chunk, place[None], Cell(np.array([NOTHING, 0])))
+    return done
 
 
 def layouts() -> dict[str, bytes]:

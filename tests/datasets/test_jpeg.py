@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pycls.core.config import load_cfg
-from pycls.datasets import jpeg, plan
+from pycls.datasets import jpeg, native, plan
 from pycls.datasets.chunk import Encoded
 from pycls.datasets.header import read_header
 from pycls.datasets.plan import View
@@ -24,8 +24,10 @@ EVAL = [(48, 56), (48, 48), (224, 256)]  # IM_SIZE and the shorter side before t
 def _show(data: bytes, view: View, box: np.ndarray, flip: bool, level: int) -> np.ndarray | None:
     """Return the square, between two rows of guard bytes that must stay as they are; None: not done."""
     memory = np.full((view.size + 2, view.size, 3), 77, np.uint8)
-    options = (not view.train, view.antialias, flip, memory[1:-1], view.size, level)
-    done = jpeg.extension().show(data, box, *options)
+    board = np.array([7]), np.zeros(2, np.int64)
+    options = np.array([flip]), not view.train, view.antialias, memory[1:-1], view.size, *board, level
+    (done,) = native.extension().show([data], box, *options)
+    assert (board[1] == (7, 1)).all()
     assert (memory[[0, -1]] == 77).all()
     return memory[1:-1] if done else None
 
@@ -113,12 +115,33 @@ def test_a_box_outside_the_image_is_refused(box):
 
 @jpegs.needs_extension
 def test_wrong_arguments_are_errors():
-    show, place, box = jpeg.extension().show, np.zeros((8, 8, 3), np.uint8), np.zeros(4)
-    for arguments in [(b"", box, 0, 0, 0, place, 9), (b"", box[:3], 0, 0, 0, place, 8), (b"", box, 0, 0, 0, place, -8)]:
-        with pytest.raises(ValueError, match="show needs"):
-            show(*arguments)
-    with pytest.raises(ValueError, match="no level 9"):
-        show(b"", box, 0, 0, 0, place, 8, 9)
+    good = {
+        "files": [b""],
+        "boxes": np.zeros(4),
+        "flips": np.zeros(1, bool),
+        "beyond": False,
+        "antialias": False,
+        "places": np.zeros((8, 8, 3), np.uint8),
+        "side": 8,
+        "indices": np.zeros(1, np.int64),
+        "row": np.zeros(2, np.int64),
+        "level": 0,
+    }
+    assert native.extension().show(*good.values()) == [False]
+    for wrong, message in [
+        ({"side": 9}, "show needs"),
+        ({"side": -8}, "show needs"),
+        ({"boxes": np.zeros(3)}, "show needs"),
+        ({"flips": np.zeros(2, bool)}, "show needs"),
+        ({"files": [b"", None]}, "show needs"),
+        ({"indices": np.zeros(1, np.int32)}, "a chunk needs"),
+        ({"row": np.zeros(1, np.int64)}, "a chunk needs"),
+        ({"level": 9}, "no level 9"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            native.extension().show(*(good | wrong).values())
+    with pytest.raises(TypeError, match="bytes"):
+        native.extension().show(*(good | {"files": ["text"]}).values())
 
 
 @jpegs.needs_extension
@@ -152,7 +175,7 @@ def test_the_view_decides_what_the_call_does():
     for train, antialias, flip in [(True, True, True), (True, False, False), (False, True, False)]:
         view, box = make_view(train, antialias, 48, 56), np.array([20.0, 31.0, 140.0, 150.0])
         box = box if train else _eval_box(view, data)
-        assert jpeg.show(view, Encoded(data, read_header(data), box, flip), place)
+        assert jpegs.show(view, Encoded(data, read_header(data), box, flip), place)
         assert np.abs(place - reference_square(data, view, box, flip)).mean() < 0.2
 
 
@@ -162,6 +185,24 @@ def test_without_the_extension_opencv_decodes_and_says_how_to_change_that(monkey
     assert "not built" in jpeg.describe("auto") and "libjpeg-dev" in jpeg.describe("auto")
     with pytest.raises(ValueError, match=r"DATA_LOADER\.JPEG: 'c' .*not built"):
         jpeg.use_extension("c")
+
+
+class PlainLoops:
+    """The extension on a processor without AVX2."""
+
+    @staticmethod
+    def levels() -> list[str]:
+        """Return the kernels."""
+        return ["scalar"]
+
+
+@pytest.mark.parametrize(("machine", "is_faster"), [("x86_64", False), ("aarch64", True)])
+def test_a_processor_on_which_opencv_is_faster_gets_opencv(monkeypatch, machine, is_faster):
+    monkeypatch.setattr(jpeg, "extension", PlainLoops)
+    monkeypatch.setattr(jpeg.platform, "machine", lambda: machine)
+    assert jpeg.use_extension("c")
+    assert jpeg.use_extension("auto") == is_faster
+    assert ("without AVX2" in jpeg.describe("auto")) != is_faster
 
 
 def test_the_choice_of_opencv_is_kept():

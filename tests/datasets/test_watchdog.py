@@ -15,9 +15,10 @@ import pytest
 from PIL import Image
 
 from pycls.datasets import pool, processes
+from pycls.datasets.board import Board
 from pycls.datasets.pool import DaemonPool
 from pycls.datasets.samples import FileSamples
-from pycls.datasets.watchdog import Board, Watchdog
+from pycls.datasets.watchdog import Watchdog
 from tests.datasets.backends import draw, make_backend, make_view, torch_workers
 from tests.datasets.photographs import encode, write_files
 
@@ -105,7 +106,7 @@ def test_a_slow_batch_of_quick_images_is_no_hang(tmp_path, monkeypatch):
 
 def test_time_in_which_nobody_watches_does_not_count():
     board = Board(1, shared=False)
-    board.notes(0)(7)
+    board.cell(0)(7)
     watchdog = Watchdog(None, board, timeout_sec=1)
     future: Future = Future()
     threading.Timer(0.5, future.set_result, [3]).start()

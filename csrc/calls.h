@@ -1,0 +1,31 @@
+/* The functions of the Python module. Each checks its arguments, then lets go of Python's lock for the whole of a chunk:
+ * asking for it again once an image would have to wait for a main thread that is busy in Python. */
+#ifndef PYCLS_CALLS_H
+#define PYCLS_CALLS_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <stdint.h>
+
+/* What every call on a chunk gets: the samples' indices, and the row of the board to note them on. */
+struct chunk {
+    Py_buffer indices, row;
+};
+
+/* Return 0, with ValueError set, unless there are `count` int64 indices and a row of two int64. */
+int check_chunk(const struct chunk *chunk, Py_ssize_t count);
+
+/* Note that image `number` of the chunk is worked on. */
+void note_image(const struct chunk *chunk, Py_ssize_t number);
+
+void release_chunk(struct chunk *chunk);
+
+PyObject *call_show(PyObject *module, PyObject *args);
+PyObject *call_levels(PyObject *module, PyObject *args);
+PyObject *call_read_files(PyObject *module, PyObject *args);
+PyObject *call_read_pieces(PyObject *module, PyObject *args);
+
+extern const char show_doc[], read_files_doc[], read_pieces_doc[];
+
+#endif
