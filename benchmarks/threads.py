@@ -2,14 +2,16 @@
 
     python -m benchmarks.threads                    # about a minute; writes its section of benchmarks/RESULTS.md
 
-Decoding lets go of Python's lock; reading files, planning and handing out work hold it, and can only happen once at a
-time. Here decoding is replaced by a sleep of the same length, which lets go of the lock and takes no core: so many
-cores can be played on few. What is left of the linear speed shows where the lock becomes the limit.
+Reading files and decoding let go of Python's lock; planning and handing out work hold it, and can only happen once at a
+time. Here the decoding of a chunk of images, one call into C, is replaced by a sleep of the same length, which lets go
+of the lock and takes no core: so many cores can be played on few. Files are read, on the cores that there are. What is
+left of the linear speed shows where the lock, or reading on these cores, becomes the limit.
 """
 
 import argparse
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
@@ -17,8 +19,9 @@ import numpy as np
 import torch
 
 from benchmarks.report import describe_machine, write_section
-from pycls.datasets.board import Board
-from pycls.datasets.chunk import Encoded
+from pycls.datasets.board import Board, Cell
+from pycls.datasets.chunk import Chunk
+from pycls.datasets.custom_backend import choose_chunk_size, show
 from pycls.datasets.fill import Filler
 from pycls.datasets.folder import load_folder
 from pycls.datasets.photos import write_photos
@@ -29,6 +32,7 @@ from pycls.datasets.workers import ThreadWorkers
 _TARGET = Path(__file__).with_name("RESULTS.md")
 _CORES = (1, 2, 4, 8, 16, 32, 64)
 _SECONDS = 3.0
+_NUM_AHEAD = 3 * 256  # images that are prepared ahead, for the size of the chunks
 _VIEW = View(True, 224, 256, (0.08, 1.0), (3 / 4, 4 / 3), 0.5, "torchvision", True, seed=0)
 
 
@@ -36,17 +40,19 @@ class Sleep:
     """Stand in for decoding: so many seconds without Python's lock and without a core."""
 
     def __init__(self, seconds: float):
-        self.seconds = seconds
+        self.seconds = seconds  # an image
 
-    def __call__(self, view: View, image: Encoded, place: np.ndarray) -> None:
-        """Sleep."""
-        time.sleep(self.seconds)
+    def __call__(self, view: View, chunk: Chunk, places: np.ndarray, note: Cell) -> Sequence[bool]:
+        """Sleep, and say that all is done."""
+        time.sleep(self.seconds * len(chunk.indices))
+        return [True] * len(chunk.indices)
 
 
-def time_threads(samples: FileSamples, num_threads: int, decode_ms: float, chunk_size: int = 16) -> float:
+def time_threads(samples: FileSamples, num_threads: int, decode_ms: float) -> float:
     """Return images/s of so many threads that each have a core of their own."""
+    chunk_size = choose_chunk_size(_NUM_AHEAD, num_threads)
     count = int(_SECONDS * num_threads * 1000 / decode_ms / chunk_size) + num_threads
-    fill = Filler(samples, _VIEW, Sleep(decode_ms / 1000), Board(count, shared=False))
+    fill = Filler(samples, _VIEW, show, Board(count, shared=False), show_chunk=Sleep(decode_ms / 1000))
     places = np.empty((chunk_size, 1), np.uint8)
     workers = ThreadWorkers(lambda number, indices: fill(places, 0, indices, number), num_threads)
     order = epoch_order(0, 0, len(samples))

@@ -163,7 +163,7 @@ _TREE = {
         "PIN_MEMORY": True,  # page-locked host batches (CUDA only)
         "MODE": "pytorch",  # pycls's switch; its other value, ffcv, is not available: use BACKEND
         "PREFETCH": 3,  # [ours] batches prepared ahead
-        "WORKER_MODE": "auto",  # [ours] custom backend: threads, processes, auto (threads up to 8 workers)
+        "WORKER_MODE": "auto",  # [ours] custom backend: threads, processes, auto (threads up to 16 workers)
         "CHANNEL_ORDER": "RGB",  # [ours] RGB and nothing else; weights of pycls, made for BGR, are turned when loaded
         "JPEG": "auto",  # [ours] custom backend: auto (the C extension if it is built), c (or fail), opencv
         "ANTIALIAS": True,  # [ours] Pillow's triangle filter; False: plain bilinear, as pycls

@@ -27,8 +27,9 @@ from pycls.datasets.watchdog import Watchdog
 from pycls.datasets.workers import build_workers, choose_mode
 
 _DECODE_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-# Images in one piece of work: enough to share the cost of the plan, few enough to keep all workers busy to the end.
-_CHUNK_SIZE = 16
+# Images in one piece of work: enough to share the cost of the plan and of asking for Python's lock, few enough to give
+# each worker two pieces of what is prepared ahead.
+_LEAST_CHUNK, _MOST_CHUNK, _CHUNKS_A_WORKER = 8, 32, 2
 # The consumer holds the batch that it draws and the one before it.
 _NUM_HELD = 2
 
@@ -55,7 +56,8 @@ class CustomBackend(FileBackend):
         self._prefetch = max(1, prefetch) if num_workers > 0 else 0
         shape = (self._prefetch + _NUM_HELD, max_batch, view.size, view.size, 3)
         self._slots = allocate(shape, shared=mode == "processes", pinned=pin_memory and device.type == "cuda")
-        self._chunks_per_slot = -(-max_batch // _CHUNK_SIZE)
+        self._chunk_size = choose_chunk_size(max_batch * max(1, self._prefetch), num_workers)
+        self._chunks_per_slot = -(-max_batch // self._chunk_size)
         board = Board(len(self._slots) * self._chunks_per_slot, shared=mode == "processes")
         self._watchdog = Watchdog(samples, board, timeout_sec, self._ask)
         shows = (show_rest, jpeg.show_chunk) if jpeg.use_extension(decoder) else (show, show_none)
@@ -84,13 +86,18 @@ class CustomBackend(FileBackend):
 
     def _send(self, epoch: int, number: int, indices: np.ndarray) -> list[Future]:
         """Have batch `number` written into its slot, one future for each chunk."""
-        slot = number % len(self._slots)
+        slot, size = number % len(self._slots), self._chunk_size
         return [
             self._workers.submit(
-                slot, start, epoch, indices[start : start + _CHUNK_SIZE], slot * self._chunks_per_slot + chunk
+                slot, start, epoch, indices[start : start + size], slot * self._chunks_per_slot + chunk
             )
-            for chunk, start in enumerate(range(0, len(indices), _CHUNK_SIZE))
+            for chunk, start in enumerate(range(0, len(indices), size))
         ]
+
+
+def choose_chunk_size(num_ahead: int, num_workers: int) -> int:
+    """Return how many images a worker gets at a time when so many are prepared ahead."""
+    return min(_MOST_CHUNK, max(_LEAST_CHUNK, num_ahead // (_CHUNKS_A_WORKER * max(1, num_workers))))
 
 
 def allocate(shape: tuple[int, ...], *, shared: bool, pinned: bool) -> torch.Tensor:

@@ -13,6 +13,8 @@ from pycls.datasets.board import Cell
 
 HOW_TO_BUILD = "install libjpeg-turbo's headers (libjpeg-dev, libjpeg-turbo-devel), then pip install again"
 
+MOST_OPEN = 32  # files that one call holds open
+
 
 @cache
 def extension() -> ModuleType | str:
@@ -32,7 +34,9 @@ def read_files(paths: list[bytes], indices: np.ndarray, cell: Cell) -> list[byte
     """
     if isinstance(extension(), str):
         return [None] * len(paths)
-    return extension().read_files(paths, np.ascontiguousarray(indices), cell.row)
+    read, indices = extension().read_files, np.ascontiguousarray(indices)
+    groups = [slice(start, start + MOST_OPEN) for start in range(0, len(paths), MOST_OPEN)]
+    return [data for group in groups for data in read(paths[group], indices[group], cell.row)]
 
 
 def read_pieces(pieces: np.ndarray, indices: np.ndarray, cell: Cell) -> list[bytes | None]:

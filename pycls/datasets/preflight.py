@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pycls.core.cores import free_threads
+from pycls.datasets.native import MOST_OPEN
 
 _SHARED_MEMORY = Path("/dev/shm")
 _OPEN_FILES = Path("/proc/self/fd")
@@ -31,7 +32,7 @@ def check_room(needs: Needs) -> None:
     """Raise ValueError, with the fix, unless shared memory, file handles and threads suffice."""
     if _SHARED_MEMORY.is_dir():
         _check_shared_memory(needs.shared_bytes, _free_bytes(_SHARED_MEMORY))
-    _check_handles(needs.processes * _HANDLES_A_PROCESS + needs.batches + _SPARE_HANDLES)
+    _check_handles(needs.processes * _HANDLES_A_PROCESS + needs.threads * MOST_OPEN + needs.batches + _SPARE_HANDLES)
     _check_threads(needs.threads + needs.processes * _THREADS_A_PROCESS + _SPARE_THREADS, free_threads())
 
 

@@ -1,5 +1,6 @@
 """Who does the work of the custom backend: the calling thread, a pool of threads, or child processes."""
 
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -44,10 +45,19 @@ class InlineWorkers:
         """Do nothing."""
 
 
+# How long a thread that is busy in Python keeps the lock from others. With Python's own 5 ms a worker, which asks about
+# five times in 32 images, would spend half its time waiting beside a busy main thread (benchmarks/end_to_end.py).
+_SWITCH_SEC = 0.0001
+
+
 class ThreadWorkers:
-    """Threads in which torch uses one core each; the main thread keeps its own setting."""
+    """Threads in which torch uses one core each; the main thread keeps its own setting.
+
+    The process changes between threads more often from then on, so that a busy main thread does not hold them up.
+    """
 
     def __init__(self, work: Work, num_workers: int):
+        sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_SEC))
         self._work = work
         self._pool = DaemonPool(num_workers, "pycls-loader")
         limit_torch_threads(self._pool, num_workers)
@@ -88,8 +98,8 @@ def limit_torch_threads(pool: Submits, num_workers: int) -> None:
     torch.set_num_threads(num_threads)
 
 
-# Reading and planning hold Python's lock: more threads than this are no faster (benchmarks/threads.py).
-MOST_THREADS = 8
+# Planning and handing out hold Python's lock: more threads than this are no faster (benchmarks/threads.py).
+MOST_THREADS = 16
 
 
 def choose_mode(mode: str, num_workers: int) -> str:

@@ -61,6 +61,7 @@ def test_a_long_image_takes_no_more_memory_than_it_needs(odd):
     code = (
         "import resource, sys, numpy as np\n"
         "from pycls.datasets import custom_backend, fallback, torch_backend\n"
+        "from pycls.datasets.board import Cell\n"
         "from pycls.datasets.chunk import read_chunk\n"
         "from pycls.datasets.samples import FileSamples, pack_names\n"
         "from tests.datasets.backends import make_view\n"
@@ -68,7 +69,7 @@ def test_a_long_image_takes_no_more_memory_than_it_needs(odd):
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "for antialias in (True, False):\n"
         "    view = make_view(False, antialias)\n"
-        "    image = read_chunk(samples, view, 0, np.zeros(1, int), lambda index: None)[0]\n"
+        "    image = read_chunk(samples, view, 0, np.zeros(1, int), Cell(np.zeros(2, int)))[0]\n"
         "    for show in (custom_backend.show, torch_backend.show):\n"
         "        show(view, image, np.zeros((224, 224, 3), np.uint8))\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"

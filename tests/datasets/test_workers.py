@@ -207,7 +207,7 @@ def test_a_program_that_does_not_close_the_torch_backend_ends_and_so_do_its_work
 
 @pytest.mark.parametrize(
     "mode, num_workers, chosen",
-    [("auto", 0, "threads"), ("auto", 8, "threads"), ("auto", 9, "processes"), ("threads", 64, "threads")],
+    [("auto", 0, "threads"), ("auto", 16, "threads"), ("auto", 17, "processes"), ("threads", 64, "threads")],
 )
 def test_many_workers_are_processes_unless_threads_are_asked_for(mode, num_workers, chosen):
     assert choose_mode(mode, num_workers) == chosen
