@@ -1,10 +1,25 @@
-"""Settings of a process that loads data for another one."""
+"""Start and settings of a process that loads data for another one."""
 
+import multiprocessing
 import signal
+from multiprocessing.context import BaseContext
 from types import FrameType
 
 import cv2
 import torch
+
+
+def child_context(module: str) -> BaseContext:
+    """Return how workers start: never as a fork of this process, whose threads (torch, DALI) may hold locks just then.
+
+    A fork server, where there is one, imports `module`, and torch with it, once, and has no threads; forks of it start
+    at once and share its memory.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([module])
+    return context
 
 
 def prepare_child() -> None:

@@ -11,17 +11,17 @@ from typing import Any
 
 import torch.multiprocessing  # noqa: F401 - lets tensors in shared memory travel to the children
 
-from pycls.datasets.child import prepare_child
+from pycls.datasets.child import child_context, prepare_child
 
 _SECONDS_TO_END = 5.0
 _BEFORE_THE_QUEUE = 20  # multiprocessing closes its queues at exit with priority 10
 
 
 class ProcessWorkers:
-    """Spawned processes that share one queue of tasks; each answers through its own pipe, which ends when it dies."""
+    """Processes that share one queue of tasks; each answers through its own pipe, which ends when it dies."""
 
     def __init__(self, work: Callable[..., Any], num_workers: int):
-        context = multiprocessing.get_context("spawn")  # safe beside threads and CUDA, where fork is not
+        context = child_context(work.__module__)
         self._tasks = context.Queue()
         self._open: dict[int, Future] = {}
         self._num_submitted = 0

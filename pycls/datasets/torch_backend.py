@@ -2,9 +2,7 @@
 
 import atexit
 import functools
-import multiprocessing
 from collections.abc import Generator, Iterator, Sequence
-from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -17,7 +15,7 @@ from torchvision.transforms.v2 import functional as tv
 from pycls.datasets import fallback
 from pycls.datasets.bad_images import Failure
 from pycls.datasets.board import Board
-from pycls.datasets.child import prepare_child
+from pycls.datasets.child import child_context, prepare_child
 from pycls.datasets.chunk import Encoded
 from pycls.datasets.file_backend import FileBackend, check_worker_mode
 from pycls.datasets.fill import Filler
@@ -63,7 +61,7 @@ class TorchBackend(FileBackend):
             persistent_workers=num_workers > 0,
             pin_memory=pin_memory and device.type == "cuda",
             worker_init_fn=_prepare_worker,
-            multiprocessing_context=_context() if num_workers > 0 else None,
+            multiprocessing_context=child_context(__name__) if num_workers > 0 else None,
             generator=torch.Generator(),  # else every epoch would take a number from the global one
         )
 
@@ -132,18 +130,6 @@ def _end_workers(loader: DataLoader) -> None:
 def _prefetch_factor(prefetch: int, num_workers: int) -> int | None:
     """Spread the batches prepared ahead over the workers, rounded up; the DataLoader counts for each worker."""
     return max(1, -(-prefetch // num_workers)) if num_workers > 0 else None
-
-
-def _context() -> BaseContext:
-    """Return how workers start: never as a fork of this process, whose threads (torch, DALI) may hold locks just then.
-
-    A fork server, where there is one, imports torch once and has no threads; forks of it start at once.
-    """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    return context
 
 
 def _prepare_worker(worker: int) -> None:
