@@ -7,26 +7,22 @@ counts, as one does that is busy with hooks and small kernels and never lets go 
 it: workers are one fewer than cores. Steps are 0.7, 1 and 1.4 times as long as the loader needs for a batch.
 """
 
-import argparse
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from statistics import median
 
 import numpy as np
 import torch
 
-from benchmarks.report import describe_machine, write_section
+from benchmarks.photos import made_photos
+from benchmarks.report import command_line, describe_machine, publish
 from pycls.core.cores import usable_cores
 from pycls.datasets.custom_backend import CustomBackend
 from pycls.datasets.folder import load_folder
-from pycls.datasets.photos import write_photos
 from pycls.datasets.plan import View, epoch_order
 from pycls.datasets.samples import FileSamples
 
-_TARGET = Path(__file__).with_name("RESULTS.md")
 _BATCH_SIZE, _NUM_BATCHES = 64, 30
 _LENGTHS = (0.7, 1.0, 1.4)
 Step = Callable[[float], None]
@@ -121,24 +117,20 @@ def table(samples: FileSamples, num_workers: int, rounds: int) -> str:
 
 def main() -> None:
     """Measure and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--print-only", action="store_true", help="leave RESULTS.md as it is")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    folder = Path(tempfile.gettempdir()) / "pycls_photos_end_to_end"
-    write_photos(folder / "train", 640)
+    folder = made_photos(640)
     text = (
         "## Loader and step together\n\n"
-        f"{table(load_folder(folder, 'train'), max(1, usable_cores() - 1), arguments.rounds)}\n\n"
+        f"{table(load_folder(folder.parent, folder.name), max(1, usable_cores() - 1), arguments.rounds)}\n\n"
         "`custom`, training view, batches of 64. Speed of both together as a part of that of the slower one alone; "
         "benchmarks/end_to_end.py says how the step is played. Median of "
         f"{arguments.rounds} rounds. Command: `python -m benchmarks.end_to_end`. {describe_machine()} "
         f"Load average at the end: {os.getloadavg()[0]:.1f}."
     )
-    print(text)
-    if not arguments.print_only:
-        write_section(_TARGET, "end to end", text)
+    publish("end to end", text, arguments.print_only)
 
 
 if __name__ == "__main__":

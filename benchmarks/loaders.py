@@ -15,7 +15,6 @@ import os
 import random
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -29,7 +28,8 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from benchmarks.dali_reader import read_with_dali
-from benchmarks.report import describe_machine, write_section
+from benchmarks.photos import made_photos
+from benchmarks.report import command_line, describe_machine, publish
 from pycls.datasets.custom_backend import CustomBackend
 from pycls.datasets.dali_backend import DaliBackend
 from pycls.datasets.file_backend import FileBackend
@@ -38,12 +38,10 @@ from pycls.datasets.folder import load_folder
 from pycls.datasets.pack import pack_split
 from pycls.datasets.pack_recipe import PackOptions
 from pycls.datasets.packed import PackedSamples, load_packed
-from pycls.datasets.photos import write_photos
 from pycls.datasets.plan import View, epoch_order
 from pycls.datasets.samples import FileSamples, pack_names
 from pycls.datasets.torch_backend import TorchBackend
 
-_TARGET = Path(__file__).with_name("RESULTS.md")
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _BACKENDS = {"custom": CustomBackend, "torch": TorchBackend, "dali_cpu": DaliBackend}
 # Other work on the machine shows in the baseline: runs are kept when its speed before and after differs by less.
@@ -251,7 +249,7 @@ def check_goals(results: dict[Case, list[tuple[float, float]]]) -> str:
 
 
 def write_report(results: dict[Case, list[tuple[float, float]]], arguments: argparse.Namespace) -> None:
-    """Print the table and put it into RESULTS.md."""
+    """Put the table into RESULTS.md."""
     photos = list(Path(arguments.data_dir).glob("*/*.JPEG"))
     size = np.mean([path.stat().st_size for path in photos]) / 1e3
     text = (
@@ -265,13 +263,12 @@ def write_report(results: dict[Case, list[tuple[float, float]]], arguments: argp
         f"Command: `python -m benchmarks.loaders --rounds {arguments.rounds}`. {describe_machine()} "
         f"Load average at the end: {os.getloadavg()[0]:.1f} (the benchmark itself makes about {arguments.workers})."
     )
-    print(text)
-    write_section(_TARGET, "loaders", text)
+    publish("loaders", text, arguments.print_only)
 
 
 def main() -> None:
     """Run all rounds, or with --one a single case."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2, help="worker processes or threads of every loader")
     parser.add_argument("--batch-size", type=int, default=64)
@@ -284,8 +281,7 @@ def main() -> None:
         print(time_case(case, arguments.data_dir, arguments.workers, arguments.batch_size))
         return
     if arguments.data_dir is None:
-        arguments.data_dir = Path(tempfile.gettempdir()) / f"pycls_photos_110kb_{arguments.num_images}"
-        write_photos(arguments.data_dir, arguments.num_images)
+        arguments.data_dir = made_photos(arguments.num_images)
     write_report(run_rounds(arguments), arguments)
 
 

@@ -17,14 +17,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from benchmarks.loaders import build_view
-from benchmarks.report import describe_machine, write_section
+from benchmarks.report import command_line, describe_machine, publish
 from pycls.datasets.custom_backend import CustomBackend
 from pycls.datasets.finish import Finish
 from pycls.datasets.folder import load_folder
@@ -37,8 +36,8 @@ from pycls.datasets.packed_index import index_file, load_index, write_index
 from pycls.datasets.photos import write_photos
 from pycls.datasets.samples import FileSamples, Names
 from pycls.datasets.torch_backend import TorchBackend
+from pycls.engine.compare.process_tree import tree
 
-_TARGET = Path(__file__).with_name("RESULTS.md")
 _BACKENDS = {"custom": (CustomBackend, "processes"), "torch": (TorchBackend, "processes")}
 _NUM_REAL, _NUM_SMALL = 64, 10_000
 _BATCH_SIZE, _NUM_BATCHES, _NUM_EPOCHS = 64, 20, 4
@@ -102,20 +101,12 @@ def run_epochs(file: Path, backend: str, num_workers: int) -> dict[str, list[flo
     for epoch in range(_NUM_EPOCHS):
         for _ in itertools.islice(loader.epoch(epoch), _NUM_BATCHES):
             pass
-        processes = [os.getpid(), *children(os.getpid())]
+        processes = tree()
         found["all"].append(sum(pss_mb(process, file, everything=True) for process in processes))
         found["worker"].append(max(pss_mb(process, file, everything=True) for process in processes[1:]))
         found["file"].append(sum(pss_mb(process, file, everything=False) for process in processes))
     loader.close()
     return found
-
-
-def children(process: int) -> Iterator[int]:
-    """Yield the ids of all processes below one."""
-    for thread in Path(f"/proc/{process}/task").iterdir():  # each has its own
-        for child in (thread / "children").read_text().split():
-            yield int(child)
-            yield from children(int(child))
 
 
 def pss_mb(process: int, file: Path, everything: bool) -> float:
@@ -172,12 +163,12 @@ def write_report(arguments: argparse.Namespace) -> None:
         f'after each epoch. "The file itself" is what all of them map of the list.\n\n{rows}\n\n'
         f"Command: `python -m benchmarks.memory --images {arguments.images}`. {describe_machine()}"
     )
-    write_section(_TARGET, f"memory {arguments.images}", text)
+    publish(f"memory {arguments.images}", text, arguments.print_only)
 
 
 def main() -> None:
     """Run all cases, or with --one a single one."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("--images", type=int, default=5_000_000, help="length of the list")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--backends", nargs="+", choices=_BACKENDS, default=list(_BACKENDS))

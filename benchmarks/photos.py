@@ -4,11 +4,19 @@ python -m benchmarks.photos DIR --num-images 640
 """
 
 import argparse
+import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from pycls.datasets.photos import write_photos
+
+
+def made_photos(num_images: int) -> Path:
+    """Return a folder of class folders with that many photos, which are made only once on a machine."""
+    folder = Path(tempfile.gettempdir()) / "pycls_photos" / str(num_images)
+    write_photos(folder, num_images)
+    return folder
 
 
 def main() -> None:

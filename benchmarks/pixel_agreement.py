@@ -5,14 +5,13 @@
 Numbers are grey levels of 255: mean absolute difference, its 99.9th percentile and its maximum over all pixels.
 """
 
-import argparse
 import tempfile
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.report import describe_machine, write_section
+from benchmarks.report import command_line, describe_machine, publish
 from pycls.datasets import plan
 from pycls.datasets.plan import View
 from pycls.datasets.samples import FileSamples
@@ -81,9 +80,7 @@ def _cell(one: np.ndarray, other: np.ndarray) -> str:
 
 def main() -> None:
     """Measure, print and write the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--print-only", action="store_true", help="leave docs/LOADERS.md as it is")
-    arguments = parser.parse_args()
+    arguments = command_line(__doc__).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         samples = write_photographs(Path(folder))
         by_view = {_title(*kind): show_all(samples, make_view(*kind)) for kind in _VIEWS}
@@ -93,9 +90,7 @@ def main() -> None:
         f"{kind_tables(by_view, samples)}\n\n"
         f"Command: `python -m benchmarks.pixel_agreement`. {describe_machine()}"
     )
-    print(text)
-    if not arguments.print_only:
-        write_section(_TARGET, "pixel agreement", text)
+    publish("pixel agreement", text, arguments.print_only, _TARGET)
 
 
 def _title(train: bool, antialias: bool) -> str:

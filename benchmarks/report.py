@@ -1,20 +1,35 @@
-"""Describe the machine, and keep one section of a Markdown file up to date."""
+"""What the benchmarks share: the options of their command line, the machine's description, the file of results."""
 
+import argparse
 import datetime
 import platform
-from importlib import metadata
 from pathlib import Path
 
 from pycls.core.cores import usable_cores
+from pycls.core.system import package_versions, processor_name
 
-_PACKAGES = ("torch", "torchvision", "opencv-python-headless", "nvidia-dali-cuda130", "nvidia-dali-cuda120", "pillow")
+_RESULTS = Path(__file__).with_name("RESULTS.md")
+
+
+def command_line(description: str) -> argparse.ArgumentParser:
+    """Return a parser that has the options of every benchmark."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--print-only", action="store_true", help="leave the file with the results as it is")
+    return parser
+
+
+def publish(name: str, text: str, print_only: bool, file: Path = _RESULTS) -> None:
+    """Print a section and, unless it is to be printed only, write it into the file."""
+    print(text)
+    if not print_only:
+        write_section(file, name, text)
 
 
 def describe_machine() -> str:
     """Return date, processor, cores in use and versions in one sentence each."""
-    versions = ", ".join(f"{name} {version}" for name in _PACKAGES if (version := _version(name)))
+    versions = ", ".join(f"{name} {version}" for name, version in package_versions().items())
     today = datetime.date.today().strftime("%d %B %Y")
-    return f"{today}. {usable_cores()} cores of {_processor()}. Python {platform.python_version()}, {versions}."
+    return f"{today}. {usable_cores()} cores of {processor_name()}. Python {platform.python_version()}, {versions}."
 
 
 def write_section(path: Path, name: str, text: str) -> None:
@@ -25,17 +40,3 @@ def write_section(path: Path, name: str, text: str) -> None:
         before = f"{before.rstrip()}\n\n{begin}\n{end}\n".lstrip()
     head, _, rest = before.partition(begin)
     path.write_text(f"{head}{begin}\n{text.strip()}\n{end}{rest.partition(end)[2]}")
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor() or platform.machine()

@@ -8,28 +8,24 @@ of the lock and takes no core: so many cores can be played on few. Files are rea
 left of the linear speed shows where the lock, or reading on these cores, becomes the limit.
 """
 
-import argparse
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import median
 
 import numpy as np
 import torch
 
-from benchmarks.report import describe_machine, write_section
+from benchmarks.photos import made_photos
+from benchmarks.report import command_line, describe_machine, publish
 from pycls.datasets.board import Board, Cell
 from pycls.datasets.chunk import Chunk
 from pycls.datasets.custom_backend import choose_chunk_size, show
 from pycls.datasets.fill import Filler
 from pycls.datasets.folder import load_folder
-from pycls.datasets.photos import write_photos
 from pycls.datasets.plan import View, epoch_order
 from pycls.datasets.samples import FileSamples
 from pycls.datasets.workers import ThreadWorkers
 
-_TARGET = Path(__file__).with_name("RESULTS.md")
 _CORES = (1, 2, 4, 8, 16, 32, 64)
 _SECONDS = 3.0
 _NUM_AHEAD = 3 * 256  # images that are prepared ahead, for the size of the chunks
@@ -77,22 +73,19 @@ def table(samples: FileSamples, decode_ms: float, rounds: int) -> str:
 
 def main() -> None:
     """Measure and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("--decode-ms", type=float, default=0.9, help="decoding and resizing of one image, ms of a core")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--print-only", action="store_true", help="leave RESULTS.md as it is")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    folder = Path(tempfile.gettempdir()) / "pycls_photos_threads"
-    write_photos(folder / "train", 320)
+    folder = made_photos(320)
     text = (
         "## How far threads carry\n\n"
-        f"{table(load_folder(folder, 'train'), arguments.decode_ms, arguments.rounds)}\n\n"
+        f"{table(load_folder(folder.parent, folder.name), arguments.decode_ms, arguments.rounds)}\n\n"
         f"`custom` with threads; decoding is played by a sleep of {arguments.decode_ms} ms (benchmarks/threads.py says "
         f"why). Command: `python -m benchmarks.threads --decode-ms {arguments.decode_ms}`. {describe_machine()}"
     )
-    if not arguments.print_only:
-        write_section(_TARGET, "threads", text)
+    publish("threads", text, arguments.print_only)
 
 
 if __name__ == "__main__":

@@ -126,7 +126,7 @@ def _settings(root, *more):
         "3",
     ]
     settings += ["TRAIN.BATCH_SIZE", "8", "TEST.BATCH_SIZE", "8", "TRAIN.IM_SIZE", "32", "TEST.IM_SIZE", "36"]
-    return load_cfg(None, [*settings, "DATA_LOADER.NUM_WORKERS", "2", *more])
+    return load_cfg(None, [*settings, "DATA_LOADER.NUM_WORKERS", "1", *more])
 
 
 @pytest.mark.parametrize("mode", ["threads", "processes"])

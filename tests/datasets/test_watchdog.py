@@ -1,7 +1,4 @@
-"""Workers that hang or die end the epoch with the names of the files in flight, in every backend and worker mode.
-
-A FIFO without a writer stands for a disk that does not answer: opening it never returns.
-"""
+"""Workers that hang or die end the epoch with the names of the files in flight, in every backend and worker mode."""
 
 import contextlib
 import os
@@ -20,6 +17,7 @@ from pycls.datasets.pool import DaemonPool
 from pycls.datasets.samples import FileSamples
 from pycls.datasets.watchdog import Watchdog
 from tests.datasets.backends import draw, make_backend, make_view, torch_workers
+from tests.datasets.hanging import make_hang, open_when_read
 from tests.datasets.photographs import encode, write_files
 
 HOW = [
@@ -43,8 +41,7 @@ def files(tmp_path) -> FileSamples:
     """Eight images, of which the sixth never answers."""
     photo = encode(Image.effect_noise((90, 70), 60).convert("RGB"))
     samples = write_files(tmp_path, {f"{number}.JPEG": photo for number in range(8)})
-    (tmp_path / "5.JPEG").unlink()
-    os.mkfifo(tmp_path / "5.JPEG")
+    make_hang(tmp_path / "5.JPEG")
     return samples
 
 
@@ -73,11 +70,11 @@ def test_an_epoch_left_early_is_not_waited_for_for_ever(name, num_workers, mode,
     backend = make_backend(name, files, make_view(size=32), num_workers, worker_mode=mode, timeout_sec=1.5)
     batches = backend.batches(0, [np.array([index]) for index in (0, 1, 5, 2)])
     next(batches), next(batches)
-    time.sleep(0.5)  # until a worker has begun the sixth: what has not begun is dropped
+    writer = open_when_read(files.name(5))  # a worker has begun the sixth: what has not begun is dropped
     with pytest.raises(TimeoutError, match=r"5\.JPEG"):
         next(backend.batches(1, [np.array([0]), np.array([1])]))
     backend.close()
-    _release(files)
+    os.close(writer)
 
 
 @pytest.mark.parametrize("name, mode", [("custom", "processes"), ("torch", "auto")])
@@ -86,7 +83,14 @@ def test_a_dead_worker_is_noticed_and_the_files_in_flight_are_named(name, mode, 
     batches = backend.batches(0, [np.arange(0, 4), np.arange(4, 8)])
     next(batches)
     pids = [p.pid for p in backend._workers._processes] if name == "custom" else torch_workers(backend)
-    killer = threading.Timer(1.0, lambda: [os.kill(pid, signal.SIGKILL) for pid in pids])
+
+    def kill():
+        writer = open_when_read(files.name(5))
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        os.close(writer)
+
+    killer = threading.Thread(target=kill)
     killer.start()
     with pytest.raises(ChildProcessError, match=r"process died .*; files in flight: \S*/5\.JPEG$"):
         next(batches)
@@ -125,7 +129,8 @@ def test_a_wait_can_be_interrupted():
     watchdog.settle([Future()])  # no more waiting
 
 
-def test_a_pool_runs_calls_in_order_and_drops_those_that_have_not_begun():
+def test_a_pool_runs_calls_in_order_and_drops_those_that_have_not_begun(monkeypatch):
+    monkeypatch.setattr(pool, "_SECONDS_TO_END", 60)
     workers, started, go_on, seen = DaemonPool(1, "test"), threading.Event(), threading.Event(), []
     running = workers.submit(lambda: [started.set(), go_on.wait(10), seen.append(1)])
     waiting = workers.submit(seen.append, 2)

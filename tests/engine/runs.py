@@ -1,13 +1,21 @@
-"""Small runs for the engine's tests."""
+"""Small runs for the engine's tests, and the tools as a user runs them."""
 
+import contextlib
+import io
+import runpy
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import pytest
 from yacs.config import CfgNode
 
 from pycls.core.config import load_cfg
 
-DIGITS = str(Path(__file__).parents[2] / "configs/quickstart/digits.yaml")
+ROOT = Path(__file__).parents[2]
+DIGITS = str(ROOT / "configs/quickstart/digits.yaml")
 
 
 def overrides(keys: dict[str, Any]) -> list[str]:
@@ -48,3 +56,29 @@ def tiny_words(out_dir: Path, **keys: Any) -> list[str]:
 def tiny_cfg(out_dir: Path, **keys: Any) -> CfgNode:
     """Return the config of a tiny digits run."""
     return load_cfg(DIGITS, tiny_words(out_dir, **keys))
+
+
+def start_tool(tool: str, *words: Any) -> subprocess.Popen:
+    """Start `python tools/TOOL WORDS`; all that it prints goes to its stdout."""
+    command = [sys.executable, str(ROOT / "tools" / tool), *map(str, words)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def run_tool(tool: str, *words: Any) -> subprocess.CompletedProcess:
+    """Run `python tools/TOOL WORDS`."""
+    command = [sys.executable, str(ROOT / "tools" / tool), *map(str, words)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200)
+
+
+def run_tool_here(tool: str, *words: Any) -> subprocess.CompletedProcess:
+    """Run the same in this process, which spares seconds: torch is imported already."""
+    command, out, err = [str(ROOT / "tools" / tool), *map(str, words)], io.StringIO(), io.StringIO()
+    with (
+        mock.patch.object(sys, "argv", list(command)),
+        pytest.raises(SystemExit) as end,
+        contextlib.chdir(ROOT),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        runpy.run_path(command[0], run_name="__main__")
+    return subprocess.CompletedProcess(command, end.value.code, out.getvalue(), err.getvalue())

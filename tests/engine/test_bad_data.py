@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,9 +13,9 @@ from pycls import engine
 from pycls.core.checkpoint import best_path, last_path, load_checkpoint
 from pycls.datasets.digits import export_digits
 from pycls.engine import EXIT_STOPPED, train
-from tests.engine.runs import DIGITS, tiny_cfg, tiny_words
+from tests.datasets.hanging import make_hang, open_when_read
+from tests.engine.runs import DIGITS, start_tool, tiny_cfg, tiny_words
 
-ROOT = Path(__file__).parents[2]
 BAD_TRAIN = ["0/0000.png", "3/0002.png", "3/0003.png", "9/0001.png"]
 BAD_VAL = ["0/0004.png", "4/0014.png", "9/0009.png"]
 SKIP = {"DATA_LOADER__ON_BAD_IMAGE": "skip", "OPTIM__MAX_EPOCH": 1}
@@ -104,71 +102,70 @@ def test_training_on_two_processes_counts_over_both(damaged, tmp_path):
     assert epoch["substituted"] == 4 and all(f"train/{name}: " in text for name in BAD_TRAIN)
 
 
-# ---- hanging files: a FIFO that nobody writes to
+# ---- hanging files
 
 
-@pytest.fixture
-def hanging(tmp_path):
-    """A run of one epoch whose data then gets a file that never answers: its keys, folder and the file."""
-    keys = copy_digits(tmp_path / "digits")
-    out_dir = tmp_path / "run"
-    train(tiny_cfg(out_dir, **keys, OPTIM__MAX_EPOCH=1))
-    fifo = tmp_path / "digits" / "train" / "3" / "0002.png"
-    fifo.rename(tmp_path / "kept.png")
-    os.mkfifo(fifo)
-    return keys, out_dir, fifo
+# Way of loading -> its keys. TIMEOUT_SEC is more than a busy machine may keep a good image waiting.
+WAYS = {
+    "threads": {"DATA_LOADER__BACKEND": "custom", "DATA_LOADER__WORKER_MODE": "threads"},
+    "processes": {"DATA_LOADER__BACKEND": "custom", "DATA_LOADER__WORKER_MODE": "processes"},
+    "torch": {"DATA_LOADER__BACKEND": "torch"},
+    "dali_cpu": {"DATA_LOADER__BACKEND": "dali_cpu"},
+    "threads, two ranks": {"DATA_LOADER__BACKEND": "custom", "DATA_LOADER__WORKER_MODE": "threads", "NUM_GPUS": 2},
+}
+HANGS = {"DATA_LOADER__NUM_WORKERS": 2, "DATA_LOADER__TIMEOUT_SEC": 4}
+
+
+def hang(folder):
+    """Make a run of one epoch whose data then gets a file that never answers: its keys, folder and the file."""
+    keys = copy_digits(folder / "digits")
+    train(tiny_cfg(folder / "run", **keys, OPTIM__MAX_EPOCH=1))
+    fifo = folder / "digits" / "train" / "3" / "0002.png"
+    shutil.copy(fifo, folder / "kept.png")
+    make_hang(fifo)
+    return keys, folder / "run", fifo
 
 
 def start(out_dir, **keys):
-    words = tiny_words(out_dir, **keys)
-    command = [sys.executable, str(ROOT / "tools/train_net.py"), "--cfg", DIGITS, *words]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return start_tool("train_net.py", "--cfg", DIGITS, *tiny_words(out_dir, **keys))
 
 
-HOW = [
-    ("custom", "threads", 1),
-    ("custom", "processes", 1),
-    ("torch", "auto", 1),
-    pytest.param("dali_cpu", "auto", 1, marks=pytest.mark.dali),
-    ("custom", "threads", 2),
-]
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory):
+    """The file that never answers; and way of loading -> its run's folder and program, all started at once."""
+    folder = tmp_path_factory.mktemp("hanging")
+    keys, run, fifo = hang(folder)
+    folders = {way: shutil.copytree(run, folder / way) for way in WAYS}
+    started = {way: (folders[way], start(folders[way], **keys, **HANGS, **WAYS[way])) for way in WAYS}
+    yield fifo, started
+    for _, program in started.values():
+        program.kill()
+        program.communicate()
 
 
-@pytest.mark.parametrize("backend, mode, num_processes", HOW)
-def test_a_hanging_file_ends_the_program_and_leaves_the_checkpoint(hanging, backend, mode, num_processes):
-    if backend == "dali_cpu":
+@pytest.mark.parametrize("way", [pytest.param(way, marks=pytest.mark.dali if "dali" in way else ()) for way in WAYS])
+def test_a_hanging_file_ends_the_program_and_leaves_the_checkpoint(programs, way):
+    if way == "dali_cpu":
         pytest.importorskip("nvidia.dali")
-    keys, out_dir, fifo = hanging
-    loader = {"BACKEND": backend, "WORKER_MODE": mode, "NUM_WORKERS": 2, "TIMEOUT_SEC": 2}
-    keys |= {f"DATA_LOADER__{key}": value for key, value in loader.items()}
-    process = start(out_dir, **keys, NUM_GPUS=num_processes)
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 1, output
-    assert f"train_net.py: error: DATA_LOADER.TIMEOUT_SEC 2: a loader worker hangs on {fifo}" in output
+    fifo, started = programs
+    out_dir, program = started[way]
+    output, _ = program.communicate(timeout=120)
+    assert program.returncode == 1, output
+    assert f"train_net.py: error: DATA_LOADER.TIMEOUT_SEC 4: a loader worker hangs on {fifo}" in output
     assert "Traceback" not in output.partition("train_net.py: error")[2]
     assert load_checkpoint(last_path(out_dir))["position"] == {"epoch": 1, "step": 0}
 
 
-def test_a_stop_signal_works_while_a_file_hangs_and_the_run_goes_on_later(hanging, tmp_path):
-    keys, out_dir, fifo = hanging
-    process = start(out_dir, **keys, DATA_LOADER__TIMEOUT_SEC=0, TRAIN__CHECKPOINT_MINUTES=0)
+def test_a_stop_signal_works_while_a_file_hangs_and_the_run_goes_on_later(tmp_path):
+    keys, out_dir, fifo = hang(tmp_path)
+    program = start(out_dir, **keys, DATA_LOADER__TIMEOUT_SEC=0, TRAIN__CHECKPOINT_MINUTES=0)
     writer = open_when_read(fifo)  # kept open, so that the reader goes on waiting
-    time.sleep(3)
-    process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=60)
+    time.sleep(1)
+    program.send_signal(signal.SIGTERM)
+    output, _ = program.communicate(timeout=60)
     os.close(writer)
-    assert process.returncode == EXIT_STOPPED and "Stopped in epoch 2" in output, output
+    assert program.returncode == EXIT_STOPPED and "Stopped in epoch 2" in output, output
     position = load_checkpoint(last_path(out_dir))["position"]
     assert position["epoch"] == 1
     (tmp_path / "kept.png").replace(fifo)
     assert train(tiny_cfg(out_dir, **keys)).epochs == 2
-
-
-def open_when_read(fifo, timeout=100):
-    end = time.monotonic() + timeout
-    while time.monotonic() < end:
-        try:
-            return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
-        except OSError:  # nobody reads yet
-            time.sleep(0.05)
-    raise AssertionError("the file was never read")

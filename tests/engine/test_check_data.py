@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +16,8 @@ from pycls.datasets.samples import FileSamples, pack_names
 from pycls.engine.check_data import samples_of_cfg, samples_of_folder
 from tests.datasets.odd_images import damaged, readable, unreadable
 from tests.datasets.photographs import encode, kinds, load, write_files
+from tests.engine.runs import run_tool, run_tool_here
 
-ROOT = Path(__file__).parents[2]
 # Kind of finding -> files that must have it, by beginning of their name; all others must not.
 EXPECTED = {
     "wrong_type": ("png_named", "gif_named", "animated"),
@@ -80,11 +78,6 @@ def test_duplicates_and_class_names():
     assert kinds_[-1] == ("class_names", "train/sea_lion") and ("empty_class", "train/tern") in kinds_
 
 
-def check(*words):
-    command = [sys.executable, str(ROOT / "tools/check_data.py"), *map(str, words)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200)
-
-
 @pytest.fixture
 def tree(tmp_path):
     """Two splits of two classes."""
@@ -99,7 +92,7 @@ def test_the_tool_finds_reports_and_its_list_is_left_out(tree, tmp_path):
     write_files(tree / "train" / "cat", {"cut.JPEG": unreadable()["cut.JPEG"], "half.JPEG": damaged()["half.JPEG"]})
     write_files(tree / "val" / "dog", {"empty.png": b"", "twice.JPEG": (tree / "train/dog/0.JPEG").read_bytes()})
     os.mkfifo(tree / "val" / "dog" / "pipe.JPEG")
-    done = check(tree, "--out", tmp_path / "out")
+    done = run_tool("check_data.py", tree, "--out", tmp_path / "out")
     assert done.returncode == 1, done.stderr
     assert "Images: 8 in train, 9 in val" in done.stdout and "\r" not in done.stderr
     report = json.loads((tmp_path / "out/report.json").read_text())
@@ -117,7 +110,7 @@ def test_the_tool_finds_reports_and_its_list_is_left_out(tree, tmp_path):
 
 
 def test_a_clean_tree(tree, tmp_path):
-    done = check(tree / "val", "--out", tmp_path / "out")
+    done = run_tool_here("check_data.py", tree / "val", "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert "Images: 6 in val" in done.stdout and "Nothing found" in done.stdout
 
@@ -130,7 +123,7 @@ def test_a_config_and_a_folder_name_the_same_images(tree):
 
 
 def test_bad_input_is_one_line():
-    done = check("--dir", "/nowhere")
+    done = run_tool_here("check_data.py", "--dir", "/nowhere")
     assert done.returncode == 2 and done.stderr == "check_data.py: error: /nowhere is not a folder\n"
-    done = check("TRAIN.DATASET", "cifar10", "TEST.DATASET", "cifar10")
+    done = run_tool_here("check_data.py", "TRAIN.DATASET", "cifar10", "TEST.DATASET", "cifar10")
     assert done.returncode == 2 and done.stderr.count("\n") == 1

@@ -6,6 +6,7 @@ from pycls.core.config import load_cfg
 from pycls.core.distributed import launch
 from pycls.datasets.loader import Batch
 from pycls.datasets.shares import evaluation_share
+from pycls.engine import plots
 from pycls.engine.evaluate import Counter, Evaluation, evaluate, save_per_class
 from pycls.engine.meters import topk_correct
 from pycls.engine.precision import Precision
@@ -65,11 +66,11 @@ def test_one_process_with_a_short_last_batch():
 
 
 def test_two_processes():
-    check(launch(evaluate_share, (6, 2), 2, "gloo", 1.0))
+    check(launch(evaluate_share, (6, 2), 2, "gloo", 5.0))
 
 
 def test_three_processes_of_which_one_has_fewer_batches():
-    check(launch(evaluate_share, (12, 3), 3, "gloo", 1.0))
+    check(launch(evaluate_share, (12, 3), 3, "gloo", 5.0))
 
 
 def test_a_wrong_count_gives_no_number():
@@ -88,7 +89,8 @@ def test_top5_with_fewer_than_five_classes():
     assert (top1.item(), top5.item()) == (1, 2)
 
 
-def test_tables_and_picture(tmp_path):
+def test_tables_and_picture(tmp_path, monkeypatch, draw):
+    monkeypatch.setattr(plots, "_save", draw)
     images, correct, confusion = torch.tensor([4, 0]), torch.tensor([3, 0]), torch.tensor([[3, 1], [0, 0]])
     result = Evaluation(4, 3, 4, 0.5, images, correct, confusion)
     assert result.top1_err == 25.0 and result.per_class()[0] == 75.0 and result.per_class()[1].isnan()

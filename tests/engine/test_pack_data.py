@@ -1,17 +1,14 @@
 """tools/pack_data.py as a user runs it: which folders it packs, what it prints, what it refuses."""
 
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from pycls.datasets.packed import PackedSamples
 from pycls.engine.pack import find_splits, pack_folders, verify_folder
 from tests.datasets.arrays import write_tree
+from tests.engine.runs import run_tool, run_tool_here
 
-ROOT = Path(__file__).parents[2]
 TREE = {"a": ["1.jpg", "2.jpg"], "train": ["3.jpg"]}  # a class may well be called "train"
 
 
@@ -30,13 +27,8 @@ def test_the_usual_splits_are_found_or_the_folder_is_one(data):
         find_splits(data / "nowhere", [])
 
 
-def _run(*words):
-    command = [sys.executable, str(ROOT / "tools/pack_data.py"), *map(str, words)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
-
-
 def test_packing_and_verifying(data, tmp_path):
-    done = _run(data, "--split", "val", tmp_path / "packed", "--verify")
+    done = run_tool("pack_data.py", data, "--split", "val", tmp_path / "packed", "--verify")
     assert done.returncode == 0 and done.stderr == ""
     index = tmp_path / "packed" / "val.index"
     summary, damaged, verified = done.stdout.splitlines()
@@ -46,12 +38,12 @@ def test_packing_and_verifying(data, tmp_path):
     assert PackedSamples(index).read(2) == b"train/3.jpg"
     shard = tmp_path / "packed" / "val-000000.tar"
     shard.write_bytes(shard.read_bytes().replace(b"a/2.jpg", b"A/2.jpg"))
-    done = _run(tmp_path / "packed", "--verify")
+    done = run_tool_here("pack_data.py", tmp_path / "packed", "--verify")
     assert done.returncode == 1 and "a/2.jpg: the checksum of the packed image is wrong" in done.stdout
 
 
 def test_mistakes_are_one_line(data, tmp_path):
-    done = _run(data)
+    done = run_tool_here("pack_data.py", data)
     assert done.returncode == 2
     assert done.stderr.startswith("pack_data.py: error: two folders are needed") and done.stderr.count("\n") == 1
 

@@ -51,7 +51,7 @@ def statistics_on_a_process():
 
 
 def test_two_processes_end_with_identical_statistics_over_both_shares():
-    first, second = launch(statistics_on_a_process, (), 2, "gloo", 1.0)
+    first, second = launch(statistics_on_a_process, (), 2, "gloo", 5.0)
     norm = nn.BatchNorm2d(2)
     compute_precise_bn([norm], recorded_batches()[:4])
     assert first == second

@@ -4,9 +4,8 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,14 +13,15 @@ import torch
 
 from pycls.core.checkpoint import epoch_path, last_path, load_checkpoint
 from pycls.engine import EXIT_STOPPED, train
-from tests.engine.runs import DIGITS, tiny_cfg, tiny_words
+from pycls.engine.report import report
+from pycls.engine.step import Stepper
+from tests.engine.runs import DIGITS, start_tool, tiny_cfg, tiny_words
 
-ROOT = Path(__file__).parents[2]
 # Random in every way it can be (dropout, drop-connect), slow enough to be hit by a signal, and saving after every step.
 EFFNET = {"MODEL__TYPE": "effnet", "EN__STEM_W": 8, "EN__HEAD_W": 16, "EN__DC_RATIO": 0.2, "EN__DROPOUT_RATIO": 0.2}
 EFFNET |= {"EN__DEPTHS": [1, 2], "EN__WIDTHS": [8, 12], "EN__EXP_RATIOS": [1, 4], "EN__STRIDES": [1, 2]}
 EFFNET |= {"EN__KERNELS": [3, 3], "TRAIN__IM_SIZE": 12, "TEST__IM_SIZE": 12}
-SLOW = EFFNET | {"OPTIM__MAX_EPOCH": 3, "TRAIN__CHECKPOINT_MINUTES": 1e-9, "TRAIN__BATCH_SIZE": 48}
+SLOW = EFFNET | {"OPTIM__MAX_EPOCH": 3, "TRAIN__CHECKPOINT_MINUTES": 1e-9, "TRAIN__BATCH_SIZE": 72}
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +33,7 @@ def uninterrupted(tmp_path_factory):
 
 
 def start(out_dir, **keys):
-    words = tiny_words(out_dir, **(SLOW | keys))
-    command = [sys.executable, str(ROOT / "tools/train_net.py"), "--cfg", DIGITS, *words]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return start_tool("train_net.py", "--cfg", DIGITS, *tiny_words(out_dir, **(SLOW | keys)))
 
 
 def wait_for_save(process, out_dir, saves, timeout=120):
@@ -82,30 +80,53 @@ def figures(out_dir):
     return [{k: v for k, v in line.items() if k not in timed} for line in lines]
 
 
-@pytest.mark.parametrize("number", range(2))
-def test_killed_at_a_random_step_and_resumed(tmp_path, uninterrupted, number):
-    process = start(tmp_path)
-    wait_for_save(process, tmp_path, random.randint(2, 60))
-    os.kill(process.pid, signal.SIGKILL)
+def kill_at_a_random_step(out_dir):
+    process = start(out_dir)
+    wait_for_save(process, out_dir, random.randint(2, 40))
+    process.kill()
     process.communicate()
-    position = load_checkpoint(last_path(tmp_path))["position"]
-    result = train(tiny_cfg(tmp_path, **SLOW, DATA_LOADER__NUM_WORKERS=1 + number))
-    assert result.epochs == 3, position
-    assert_same_run(tmp_path, uninterrupted)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1], ids=lambda n: n.name)
-def test_signals_stop_cleanly_and_the_same_command_goes_on(tmp_path, uninterrupted, number):
+def test_killed_at_a_random_step_and_resumed(tmp_path, uninterrupted):
+    folders = [tmp_path / "one", tmp_path / "other"]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(kill_at_a_random_step, folders))
+    for num_workers, folder in enumerate(folders, 1):
+        position = load_checkpoint(last_path(folder))["position"]
+        result = train(tiny_cfg(folder, **SLOW, DATA_LOADER__NUM_WORKERS=num_workers))
+        assert result.epochs == 3, position
+        assert_same_run(folder, uninterrupted)
+
+
+def test_a_signal_stops_cleanly_and_the_same_command_goes_on(tmp_path, uninterrupted):
     keys = {"TRAIN__CHECKPOINT_MINUTES": 0}
     process = start(tmp_path, **keys)
     wait_for_save(process, tmp_path, 1)  # the first epoch's steps
-    process.send_signal(number)
+    process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == EXIT_STOPPED == 75, output
     assert "Stopped" in output
     position = load_checkpoint(last_path(tmp_path))["position"]
-    assert (position["epoch"], position["step"]) >= (0, 30)
+    assert (position["epoch"], position["step"]) >= (0, 20)
     train(tiny_cfg(tmp_path, **SLOW | keys))
+    assert_same_run(tmp_path, uninterrupted)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGUSR1], ids=lambda n: n.name)
+def test_every_signal_stops_after_the_step_that_runs(tmp_path, uninterrupted, monkeypatch, number):
+    step, taken = Stepper.step, []
+
+    def interrupted_step(*words, **keys):
+        taken.append(1)
+        if len(taken) == 26:
+            os.kill(os.getpid(), number)
+        return step(*words, **keys)
+
+    monkeypatch.setattr(Stepper, "step", interrupted_step)
+    result = train(tiny_cfg(tmp_path, **SLOW | {"TRAIN__CHECKPOINT_MINUTES": 0}))
+    assert result.interrupted and report(result) == EXIT_STOPPED
+    assert load_checkpoint(last_path(tmp_path))["position"] == {"epoch": 1, "step": 6}
+    train(tiny_cfg(tmp_path, **SLOW))
     assert_same_run(tmp_path, uninterrupted)
 
 
@@ -146,7 +167,7 @@ def test_a_stop_during_evaluation_loses_no_step(tmp_path, uninterrupted, monkeyp
     with pytest.raises(OSError, match="unreadable"):
         train(tiny_cfg(tmp_path, **SLOW | {"TRAIN__CHECKPOINT_MINUTES": 0}))
     monkeypatch.undo()
-    assert load_checkpoint(last_path(tmp_path))["position"] == {"epoch": 0, "step": 30}
+    assert load_checkpoint(last_path(tmp_path))["position"] == {"epoch": 0, "step": 20}
     train(tiny_cfg(tmp_path, **SLOW))
     assert_same_run(tmp_path, uninterrupted)
 
@@ -163,7 +184,7 @@ def test_processes_that_see_different_checkpoints_do_not_train(tmp_path, monkeyp
 
     train(tiny_cfg(tmp_path / "a", OPTIM__MAX_EPOCH=1))
     with pytest.raises(RuntimeError, match=r"process 1 on .* has another (state|config)"):
-        launch(two_processes_with_folders_of_their_own, (str(tmp_path),), 2, "gloo", 1.0)
+        launch(two_processes_with_folders_of_their_own, (str(tmp_path),), 2, "gloo", 5.0)
 
 
 @pytest.mark.parametrize(

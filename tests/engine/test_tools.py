@@ -2,31 +2,25 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from tests.engine.runs import DIGITS, tiny_words
+from tests.engine.runs import DIGITS, ROOT, run_tool, run_tool_here, tiny_words
 
-ROOT = Path(__file__).parents[2]
 TOOLS = sorted((ROOT / "tools").glob("*.py"))
-
-
-def run(tool, *words):
-    command = [sys.executable, str(ROOT / "tools" / tool), *map(str, words)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200)
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda p: p.name)
 def test_help_says_how(tool):
-    done = run(tool.name, "--help")
+    done = run_tool(tool.name, "--help")
     assert done.returncode == 0 and "example:" in done.stdout
     assert "KEY VALUE" in done.stdout or "--cfg" not in done.stdout
     assert len(tool.read_text().splitlines()) <= 60, "tools are thin"
 
 
 def test_bad_input_is_one_line_and_exit_code_2():
-    done = run("train_net.py", "--cfg", DIGITS, "OPTIM.BASELR", "1")
+    done = run_tool("train_net.py", "--cfg", DIGITS, "OPTIM.BASELR", "1")
     assert done.returncode == 2 and done.stdout == ""
     assert (
         done.stderr.strip()
@@ -35,18 +29,21 @@ def test_bad_input_is_one_line_and_exit_code_2():
 
 
 def test_print_cfg_and_diff():
-    printed = run("train_net.py", "--cfg", DIGITS, "--print-cfg", "OPTIM.MAX_EPOCH", "7")
+    printed = run_tool("train_net.py", "--cfg", DIGITS, "--print-cfg", "OPTIM.MAX_EPOCH", "7")
     assert "MAX_EPOCH: 7" in printed.stdout and "EPS: 1.0e-05" in printed.stdout
-    diff = run("train_net.py", "--diff", "OPTIM.MAX_EPOCH", "7")
+    diff = run_tool("train_net.py", "--diff", "OPTIM.MAX_EPOCH", "7")
     assert diff.stdout == "OPTIM.MAX_EPOCH: 7\n"
 
 
 def test_train_then_test(tmp_path):
-    trained = run("run_net.py", "--mode", "train", "--cfg", DIGITS, *tiny_words(tmp_path))
+    trained = run_tool("run_net.py", "--mode", "train", "--cfg", DIGITS, *tiny_words(tmp_path))
     assert trained.returncode == 0, trained.stderr
     assert "Top-1 accuracy" in trained.stdout and "Files: " in trained.stdout and "curves.png" in trained.stdout
+    for picture in ("curves.png", "test_confusion.png"):
+        with Image.open(tmp_path / picture) as image:
+            assert min(image.size) > 400 and len(image.convert("L").getcolors()) > 50, "something is drawn"
     assert "\r" not in trained.stdout + trained.stderr, "no progress bar in a pipe"
-    tested = run("test_net.py", "--cfg", DIGITS, *tiny_words(tmp_path))
+    tested = run_tool_here("test_net.py", "--cfg", DIGITS, *tiny_words(tmp_path))
     assert tested.returncode == 0 and "355 images" in tested.stdout, tested.stderr
 
 
@@ -61,13 +58,13 @@ def test_torchrun_starts_the_same_training(tmp_path):
 
 
 def test_info_prints_layers_and_totals():
-    done = run("info_net.py", "--cfg", "configs/baselines/R-50.yaml")
+    done = run_tool_here("info_net.py", "--cfg", "configs/baselines/R-50.yaml")
     assert "4,089,185,256 MACs" in done.stdout and "25,557,032 parameters" in done.stdout
     assert "s4.b3.f.c" in done.stdout
 
 
 def test_time_names_the_bottleneck(tmp_path):
-    done = run(
+    done = run_tool_here(
         "time_net.py", "--cfg", DIGITS, *tiny_words(tmp_path), "PREC_TIME.NUM_ITER", 3, "PREC_TIME.WARMUP_ITER", 1
     )
     assert done.returncode == 0, done.stderr

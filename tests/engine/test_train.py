@@ -213,7 +213,7 @@ def test_two_processes_stop_together(tmp_path):
 
 def test_one_process_failing_ends_all_with_its_error(tmp_path):
     with pytest.raises(ValueError, match=r"^cannot be honoured by rank 1 \(process 1\)$"):
-        launch(fail_on_rank_1, (), 2, "gloo", 1.0)
+        launch(fail_on_rank_1, (), 2, "gloo", 5.0)
 
 
 def a_large_result():
@@ -221,12 +221,12 @@ def a_large_result():
 
 
 def test_a_large_result_comes_back():
-    assert len(launch(a_large_result, (), 2, "gloo", 1.0)) == 3_000_000
+    assert len(launch(a_large_result, (), 2, "gloo", 5.0)) == 3_000_000
 
 
 def test_another_error_of_a_process_shows_where_it_arose():
     with pytest.raises(RuntimeError, match=r"(?s)process \d failed:.*ZeroDivisionError"):
-        launch(divide_by_zero, (), 2, "gloo", 1.0)
+        launch(divide_by_zero, (), 2, "gloo", 5.0)
 
 
 def divide_by_zero():
