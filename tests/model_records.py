@@ -9,6 +9,7 @@ from yacs.config import CfgNode
 from pycls.core.config import load_cfg
 
 RECORDS = Path(__file__).parent / "records"
+CONFIGS = Path(__file__).parents[1] / "configs"
 
 
 def load_record(name: str) -> dict[str, Any]:
