@@ -19,6 +19,11 @@ def load_record(name: str) -> dict[str, Any]:
     return record
 
 
+def load_list(name: str) -> list[dict[str, Any]]:
+    """Return the rows of tests/records/`name`."""
+    return json.loads((RECORDS / name).read_text())
+
+
 def cfg_of(keys: dict[str, Any]) -> CfgNode:
     """Return the defaults with {"SECTION.KEY": value} over them."""
     return load_cfg(None, [str(word) for pair in keys.items() for word in pair])

@@ -49,6 +49,19 @@ def dump_cfg(cfg: CfgNode) -> str:
     return cfg.dump(sort_keys=False)
 
 
+def dump_changes(cfg: CfgNode) -> str:
+    """Return YAML text of the keys that differ from the defaults, in the order of the tree, lists on one line."""
+    lines, section = [], ""
+    for key, value in diff_cfg(cfg).items():
+        *sections, name = key.split(".")
+        if sections and sections[0] != section:
+            lines.append(f"{sections[0]}:")
+        section = sections[0] if sections else ""
+        text = yaml.safe_dump([value], default_flow_style=True, width=sys.maxsize).strip()[1:-1]
+        lines.append(f"{'  ' if sections else ''}{name}: {text}")
+    return "\n".join(lines) + "\n"
+
+
 def flatten(cfg: CfgNode, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield ("SECTION.KEY", value) for every leaf."""
     for name, value in cfg.items():

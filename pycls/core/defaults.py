@@ -21,8 +21,8 @@ _TREE = {
         "LOSS_FUN": "cross_entropy",  # loss: cross_entropy
         "ACTIVATION_FUN": "relu",  # relu, silu (= swish), gelu
         "ACTIVATION_INPLACE": True,  # in-place ReLU
-        "SCALING_TYPE": "",  # pycls's model scaler; not available yet, must stay empty for training
-        "SCALING_FACTOR": 1.0,  # as above
+        "SCALING_TYPE": "",  # scale_net.py: letters of d, w, g, r (dwr) or weights (d1_w8_g8_r1); empty for training
+        "SCALING_FACTOR": 1.0,  # scale_net.py: multiply-adds wanted / multiply-adds now
     },
     "RESNET": {
         "TRANS_FUN": "basic_transform",  # basic_transform or bottleneck_transform

@@ -12,6 +12,9 @@ from pycls.models.mobilenet import build_mobilenet
 from pycls.models.regnet import build_regnet
 from pycls.models.resnet import build_resnet
 from pycls.models.vit import build_vit
+from pycls.models.zoo import effnet, regnetx, regnety, resnet, resnext, vit
+
+__all__ = ["MODELS", "build_model", "effnet", "regnetx", "regnety", "resnet", "resnext", "vit"]
 
 MODELS: dict[str, Callable[[CfgNode], nn.Module]] = {
     "anynet": build_anynet,
