@@ -149,7 +149,7 @@ def _override_settings(overrides: Sequence[str]) -> list[Setting]:
 
 def _apply_all(cfg: CfgNode, settings: Sequence[Setting]) -> None:
     """Apply the settings in order; one warning tells of all keys that are ignored or called otherwise here."""
-    notes: list[str] = []
+    notes = _missing_activation(settings)
     for setting in settings:
         current = _translate(setting, notes)
         if current is not None:
@@ -173,6 +173,15 @@ def _translate(setting: Setting, notes: list[str]) -> Setting | None:
         return setting
     notes.append(f"{where}: {key} means nothing here and is ignored ({hint})")
     return None
+
+
+def _missing_activation(settings: Sequence[Setting]) -> list[str]:
+    """Tell of an EfficientNet with relu: files of pytorch-cls and of older pycls, which know silu only, name none."""
+    given = {setting.key: setting for setting in settings}
+    kind = given.get("MODEL.TYPE")
+    if kind is None or kind.value != "effnet" or "MODEL.ACTIVATION_FUN" in given:
+        return []
+    return [f"{kind.where}: an effnet without MODEL.ACTIVATION_FUN gets relu; EfficientNet's own is silu"]
 
 
 # ---- applying one setting

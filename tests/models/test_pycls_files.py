@@ -10,6 +10,7 @@ import torch
 import yaml
 
 from pycls.core.config import diff_cfg, load_cfg
+from pycls.engine.setup import check_supported
 from pycls.models import build_model
 from pycls.models.complexity import complexity
 from tests.model_records import CONFIGS, cfg_of, load_record
@@ -157,6 +158,31 @@ MEANT = {
     "CUDNN.DETERMINISTIC": True,
     "LOG_DEST": "file",
 }
+
+
+def test_an_efficientnet_without_activation_is_told_of():
+    """pytorch-cls's files name none and mean silu; pycls's default, which is kept, is relu."""
+    with pytest.warns(UserWarning, match=r"effnet without MODEL\.ACTIVATION_FUN gets relu; .* silu"):
+        assert load_cfg(None, ["MODEL.TYPE", "effnet"]).MODEL.ACTIVATION_FUN == "relu"
+
+
+REFUSED = {
+    "vitconv_baselines": "TRAIN.MIXUP_ALPHA 0.8",
+    "fsdp": "TRAIN.MIXUP_ALPHA 0.8",
+    "examples": "DATA_LOADER.MODE",
+}
+
+
+@pytest.mark.parametrize("name", [name for name in PYCLS if name.split("/")[0] in REFUSED])
+def test_what_cannot_be_trained_yet_is_refused(name):
+    with pytest.raises(ValueError, match=rf"{REFUSED[name.split('/')[0]]}.* is not available yet"):
+        check_supported(load_cfg(str(CONFIGS / name), ["DEVICE", "cpu"]))
+
+
+def test_the_rest_can_be_trained():
+    for name in ("dds_baselines/effnet/EN-B5_dds_8gpu.yaml", "archive/imagenet/resnet/X-101-32x4d_step_8gpu.yaml"):
+        check_supported(load_cfg(str(CONFIGS / name), ["DEVICE", "cpu"]))
+    check_supported(load_cfg(str(CONFIGS / "mobilenet/MobileNetV3Small.yaml"), ["DEVICE", "cpu"]))
 
 
 def test_rmsprop_is_refused():
