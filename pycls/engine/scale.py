@@ -22,8 +22,11 @@ def scale(cfg: CfgNode) -> str:
     path = Path(cfg.OUT_DIR) / cfg.CFG_DEST
     if path.exists():
         raise ValueError(f"{path} is there already; choose another OUT_DIR or CFG_DEST")
+    if not cfg.MODEL.SCALING_TYPE:
+        raise ValueError("MODEL.SCALING_TYPE is empty: name the dimensions to scale, such as dwr or d1_w8_g8_r1")
+    before = _counts(cfg)  # building it checks its keys
     scaled = scaled_cfg(cfg)
-    text = _report(cfg, scaled)
+    text = _report(cfg, scaled, before)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"# {line}\n" for line in text.splitlines()) + dump_changes(scaled))
     return f"{text}\nWritten: {path}"
@@ -78,14 +81,14 @@ def _scale_effnet(cfg: CfgNode, factors: Factors) -> None:
 SCALERS = {"anynet": _scale_anynet, "regnet": _scale_regnet, "effnet": _scale_effnet}
 
 
-def _report(cfg: CfgNode, scaled: CfgNode) -> str:
-    before, after = _counts(cfg), _counts(scaled)
+def _report(cfg: CfgNode, scaled: CfgNode, before: dict[str, int]) -> str:
+    after = _counts(scaled)
     asked, got = cfg.MODEL.SCALING_FACTOR, after["flops"] / before["flops"]
-    lines = [f"{cfg.MODEL.TYPE} scaled by {cfg.MODEL.SCALING_TYPE or 'nothing'} x {asked:g}"]
+    lines = [f"{cfg.MODEL.TYPE} scaled by {cfg.MODEL.SCALING_TYPE} x {asked:g}"]
     lines.append(f"pixels: {cfg.TRAIN.IM_SIZE} -> {scaled.TRAIN.IM_SIZE}")
     for key, name in (("flops", "multiply-adds"), ("params", "parameters"), ("acts", "activations")):
         lines.append(f"{name}: {before[key]:,} -> {after[key]:,} ({after[key] / before[key]:.2f}x)")
-    if cfg.MODEL.SCALING_TYPE and abs(got / asked - 1) > 0.05:
+    if abs(got / asked - 1) > 0.05:
         lines.append(f"{got:.2f}x instead of {asked:g}x comes from whole blocks, and widths that groups divide")
     return "\n".join(lines)
 

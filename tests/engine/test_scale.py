@@ -55,6 +55,24 @@ def test_depth_alone_leaves_an_odd_network_as_it_is():
     assert scaled.TRAIN.IM_SIZE == 33
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], r"MODEL\.SCALING_TYPE is empty"),
+        (["MODEL.SCALING_TYPE", "w", "ANYNET.WIDTHS", "[64]"], r"ANYNET\.WIDTHS has 1 values but ANYNET\.DEPTHS has 4"),
+    ],
+)
+def test_mistakes_write_nothing(tmp_path, words, message):
+    with pytest.raises(ValueError, match=message):
+        scale(load_cfg(str(CONFIGS / R_50), [*words, "OUT_DIR", str(tmp_path / "new")]))
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_reached_factor_is_told_where_rounding_moves_it(tmp_path):
+    text = scale(load("dds_baselines/regnetx/RegNetX-400MF_dds_8gpu.yaml", "d1_w8_g8_r1", 16.0, OUT_DIR=tmp_path))
+    assert "397,678,568 -> 5,741,713,384 (14.44x)" in text and "14.44x instead of 16x" in text  # pycls's counts
+
+
 def test_families_without_rules_are_refused():
     with pytest.raises(ValueError, match=r"MODEL.TYPE.*unknown choice 'vit' \(choices: anynet, effnet, regnet\)"):
         scaled_cfg(load("vitconv_baselines/vit/ViT-P-1.0GF_adamw_8gpus.yaml", "d", 2.0))
