@@ -7,6 +7,7 @@ from pathlib import Path
 
 from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 from setuptools.errors import BaseError, CCompilerError
 
 VERSION = re.search(r'__version__ = "(.+)"', Path("pycls/__init__.py").read_text())[1]
@@ -75,6 +76,20 @@ class BuildJpeg(build_ext):
             raise
 
 
+class BuildWithConfigs(build_py):
+    """Put configs/ inside the package, where an installed pycls.models.regnetx("400MF") finds them."""
+
+    def run(self) -> None:
+        """Copy the package and then the configs; a checkout installed with --editable has them already."""
+        super().run()
+        if not self.editable_mode:
+            target = Path(self.build_lib) / "pycls/configs"
+            for path in Path("configs").rglob("*.yaml"):
+                copy = target / path.relative_to("configs")
+                self.mkpath(str(copy.parent))
+                self.copy_file(str(path), str(copy))
+
+
 setup(
     name="pycls",
     version=VERSION,
@@ -84,7 +99,7 @@ setup(
     license="MIT",
     packages=find_packages(include=["pycls", "pycls.*"]),
     ext_modules=[native_extension()],
-    cmdclass={"build_ext": BuildJpeg},
+    cmdclass={"build_ext": BuildJpeg, "build_py": BuildWithConfigs},
     python_requires=">=3.11",
     install_requires=REQUIRED,
     extras_require={"dali": DALI, "dev": DEV},

@@ -9,6 +9,7 @@ from yacs.config import CfgNode
 from pycls.core.config import load_cfg
 
 RECORDS = Path(__file__).parent / "records"
+CONFIGS = Path(__file__).parents[1] / "configs"
 
 
 def load_record(name: str) -> dict[str, Any]:
@@ -16,6 +17,11 @@ def load_record(name: str) -> dict[str, Any]:
     record = json.loads((RECORDS / name).read_text())
     del record["_about"]
     return record
+
+
+def load_list(name: str) -> list[dict[str, Any]]:
+    """Return the rows of tests/records/`name`."""
+    return json.loads((RECORDS / name).read_text())
 
 
 def cfg_of(keys: dict[str, Any]) -> CfgNode:

@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
-"""Train, test, time or describe a network: one entry point, as pycls has it."""
+"""Train, test, time, describe or scale a network: one entry point, as pycls has it."""
 
 import sys
 
 import info_net
+import scale_net
 import test_net
 import time_net
 import train_net
 
 from pycls.core.cli import build_parser, run_tool
 
-MODES = {"train": train_net, "test": test_net, "time": time_net, "info": info_net}
-DESCRIPTION = "Train, test, time or describe a network; each mode has a tool of its own, whose --help says more."
+MODES = {"train": train_net, "test": test_net, "time": time_net, "info": info_net, "scale": scale_net}
+DESCRIPTION = "Train, test, time, describe or scale a network; each mode has a tool of its own, whose --help says more."
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ import yaml
 from yacs.config import CfgNode
 
 from pycls.core.augment_name import parse_augment
-from pycls.core.defaults import CHOICES, IGNORED, IMPLIED, RENAMED, TABLES, default_cfg
+from pycls.core.defaults import CHOICES, IGNORED, IMPLIED, RENAMED, TABLES, TRANSLATED, default_cfg
 from pycls.core.tables import did_you_mean
 
 
@@ -30,9 +30,7 @@ class Setting(NamedTuple):
 def load_cfg(cfg_file: str | None, overrides: Sequence[str] = ()) -> CfgNode:
     """Return the frozen config: defaults, then the YAML file (None: no file), then `KEY VALUE` pairs."""
     cfg = default_cfg()
-    settings = [*_file_settings(cfg_file), *_override_settings(overrides)]
-    for setting in settings:
-        _apply(cfg, setting)
+    _apply_all(cfg, [*_file_settings(cfg_file), *_override_settings(overrides)])
     check_cfg(cfg)
     cfg.freeze()
     return cfg
@@ -41,8 +39,7 @@ def load_cfg(cfg_file: str | None, overrides: Sequence[str] = ()) -> CfgNode:
 def load_cfg_text(text: str, where: str) -> CfgNode:
     """Return the frozen config stored as YAML text, in a checkpoint say; `where` names the source in errors."""
     cfg = default_cfg()
-    for setting in _text_settings(text, where):
-        _apply(cfg, setting)
+    _apply_all(cfg, list(_text_settings(text, where)))
     cfg.freeze()
     return cfg
 
@@ -50,6 +47,19 @@ def load_cfg_text(text: str, where: str) -> CfgNode:
 def dump_cfg(cfg: CfgNode) -> str:
     """Return the whole tree as YAML text that `load_cfg` reads back."""
     return cfg.dump(sort_keys=False)
+
+
+def dump_changes(cfg: CfgNode) -> str:
+    """Return YAML text of the keys that differ from the defaults, in the order of the tree, lists on one line."""
+    lines, section = [], ""
+    for key, value in diff_cfg(cfg).items():
+        *sections, name = key.split(".")
+        if sections and sections[0] != section:
+            lines.append(f"{sections[0]}:")
+        section = sections[0] if sections else ""
+        text = yaml.safe_dump([value], default_flow_style=True, width=sys.maxsize).strip()[1:-1]
+        lines.append(f"{'  ' if sections else ''}{name}: {text}")
+    return "\n".join(lines) + "\n"
 
 
 def flatten(cfg: CfgNode, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -134,18 +144,51 @@ def _override_settings(overrides: Sequence[str]) -> list[Setting]:
     return [Setting("command line", key, value) for key, value in zip(words[::2], words[1::2], strict=True)]
 
 
+# ---- keys of the ancestors
+
+
+def _apply_all(cfg: CfgNode, settings: Sequence[Setting]) -> None:
+    """Apply the settings in order; one warning tells of all keys that are ignored or called otherwise here."""
+    notes = _missing_activation(settings)
+    for setting in settings:
+        current = _translate(setting, notes)
+        if current is not None:
+            _apply(cfg, current)
+    if notes:
+        warnings.warn("; ".join(notes), stacklevel=3)
+
+
+def _translate(setting: Setting, notes: list[str]) -> Setting | None:
+    """Return the setting in today's words, None for one that means nothing here; append what to tell the user."""
+    where, key, value = setting
+    if (key, str(value).lower()) in TRANSLATED:
+        new_key, new_value = TRANSLATED[key, str(value).lower()]
+        notes.append(f"{where}: {key} {value} is read as {new_key} {new_value}")
+        return Setting(where, new_key, new_value)
+    if key in RENAMED:
+        notes.append(f"{where}: {key} is called {RENAMED[key]} here")
+        return Setting(where, RENAMED[key], value)
+    hint = next((text for name, text in IGNORED.items() if key == name or key.startswith(f"{name}.")), None)
+    if hint is None:
+        return setting
+    notes.append(f"{where}: {key} means nothing here and is ignored ({hint})")
+    return None
+
+
+def _missing_activation(settings: Sequence[Setting]) -> list[str]:
+    """Tell of an EfficientNet with relu: files of pytorch-cls and of older pycls, which know silu only, name none."""
+    given = {setting.key: setting for setting in settings}
+    kind = given.get("MODEL.TYPE")
+    if kind is None or kind.value != "effnet" or "MODEL.ACTIVATION_FUN" in given:
+        return []
+    return [f"{kind.where}: an effnet without MODEL.ACTIVATION_FUN gets relu; EfficientNet's own is silu"]
+
+
 # ---- applying one setting
 
 
 def _apply(cfg: CfgNode, setting: Setting) -> None:
     where, key, value = setting
-    if _is_ignored(key):
-        hint = next(text for name, text in IGNORED.items() if key == name or key.startswith(f"{name}."))
-        warnings.warn(f"{where}: {key} means nothing here and is ignored ({hint})", stacklevel=4)
-        return
-    if key in RENAMED:
-        warnings.warn(f"{where}: {key} is called {RENAMED[key]} here", stacklevel=4)
-        key = RENAMED[key]
     found = _find(cfg, key, where, value)
     if found is not None:
         section, name = found
@@ -154,10 +197,6 @@ def _apply(cfg: CfgNode, setting: Setting) -> None:
         implied, its_value = IMPLIED[key]
         section, name = _find(cfg, implied, where, its_value)
         section[name] = its_value
-
-
-def _is_ignored(key: str) -> bool:
-    return any(key == name or key.startswith(f"{name}.") for name in IGNORED)
 
 
 def _find(cfg: CfgNode, key: str, where: str, value: Any) -> tuple[CfgNode, str] | None:
@@ -264,8 +303,7 @@ def _check_choices(cfg: CfgNode) -> None:
     for key in CHOICES:
         value, choices = leaves[key], known_choices(key)
         may_be_empty = key in ("MODEL.TYPE", "TRAIN.DATASET", "TEST.DATASET") and value == ""
-        # pycls's vit files load, so that they can be read and compared; building one says that it is not there.
-        if value not in choices and not may_be_empty and (key, value) != ("MODEL.TYPE", "vit"):
+        if value not in choices and not may_be_empty:
             raise ValueError(
                 f"{key}: unknown choice '{value}'{did_you_mean(value, choices)} (choices: {', '.join(choices)})"
             )

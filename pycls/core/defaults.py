@@ -15,14 +15,14 @@ def default_cfg() -> CfgNode:
 
 _TREE = {
     "MODEL": {
-        "TYPE": "",  # network family: anynet, resnet, regnet, effnet
+        "TYPE": "",  # network family: anynet, resnet, regnet, effnet, mobilenet, vit
         "DEPTH": 0,  # number of layers; read by resnet only (50, 101, 152 for ImageNet; 6n+2 for CIFAR)
         "NUM_CLASSES": 10,  # outputs of the classifier
         "LOSS_FUN": "cross_entropy",  # loss: cross_entropy
         "ACTIVATION_FUN": "relu",  # relu, silu (= swish), gelu
         "ACTIVATION_INPLACE": True,  # in-place ReLU
-        "SCALING_TYPE": "",  # pycls's model scaler; not available yet, must stay empty for training
-        "SCALING_FACTOR": 1.0,  # as above
+        "SCALING_TYPE": "",  # scale_net.py: letters of d, w, g, r (dwr) or weights (d1_w8_g8_r1); empty for training
+        "SCALING_FACTOR": 1.0,  # scale_net.py: multiply-adds wanted / multiply-adds now
     },
     "RESNET": {
         "TRANS_FUN": "basic_transform",  # basic_transform or bottleneck_transform
@@ -70,17 +70,32 @@ _TREE = {
         "DC_RATIO": 0.0,  # drop-connect (stochastic depth) probability of every block
         "DROPOUT_RATIO": 0.0,  # dropout before the classifier
     },
-    "VIT": {  # vision transformer of pycls; the family is not available yet, the keys are, so that its files load
-        "PATCH_SIZE": 16,
-        "STEM_TYPE": "patchify",
-        "C_STEM_KERNELS": [],
-        "C_STEM_STRIDES": [],
-        "C_STEM_DIMS": [],
-        "NUM_LAYERS": 12,
-        "NUM_HEADS": 12,
-        "HIDDEN_DIM": 768,
-        "MLP_DIM": 3072,
-        "CLASSIFIER_TYPE": "token",
+    "MB": {  # [ours] MobileNetV2 and V3 of pytorch-cls; the lists have one value per block
+        "STEM_W": 32,  # channels after the stem
+        "STEM_ACT": "relu",  # relu, hardswish (swish means the same here, as in pytorch-cls)
+        "WIDTH_MULT": 1.0,  # factor on WIDTHS; stem and head keep theirs
+        "WIDTHS": [],  # output channels
+        "EXP_RATIOS": [],  # expansion
+        "SE_RATIOS": [],  # SE width / expanded channels; 0 is off
+        "ACTS": [],  # activation, as STEM_ACT
+        "STRIDES": [],  # stride
+        "KERNELS": [],  # depthwise kernel
+        "HEAD_W": [1280],  # channels of the head convolution, then of hidden linear layers
+        "HEAD_ACTS": ["relu"],  # their activations
+        "DC_RATIO": 0.0,  # drop-connect (stochastic depth) probability of every block
+        "DROPOUT_RATIO": 0.0,  # dropout before the classifier
+    },
+    "VIT": {
+        "PATCH_SIZE": 16,  # side of a patch; divides TRAIN.IM_SIZE (pixels)
+        "STEM_TYPE": "patchify",  # patchify, conv
+        "C_STEM_KERNELS": [],  # conv stem: the last one is used, all others are 3 (as pycls)
+        "C_STEM_STRIDES": [],  # conv stem: their product is PATCH_SIZE
+        "C_STEM_DIMS": [],  # conv stem: channels; the last is HIDDEN_DIM
+        "NUM_LAYERS": 12,  # encoder blocks
+        "NUM_HEADS": 12,  # attention heads; divide HIDDEN_DIM
+        "HIDDEN_DIM": 768,  # width of a token
+        "MLP_DIM": 3072,  # width inside the perceptron of a block
+        "CLASSIFIER_TYPE": "token",  # token (a class token), pooled (the mean of all)
     },
     "BN": {
         "EPS": 1e-5,  # epsilon of every batch norm
@@ -219,7 +234,7 @@ _TREE = {
 
 # Values allowed for keys that choose something. Where a family owns a table, the names here are its built-in ones.
 CHOICES = {
-    "MODEL.TYPE": ("anynet", "resnet", "regnet", "effnet"),
+    "MODEL.TYPE": ("anynet", "resnet", "regnet", "effnet", "mobilenet", "vit"),
     "MODEL.LOSS_FUN": ("cross_entropy",),
     "MODEL.ACTIVATION_FUN": ("relu", "silu", "swish", "gelu"),
     "OPTIM.OPTIMIZER": ("sgd", "adam", "adamw"),
@@ -256,8 +271,19 @@ TABLES = {
 
 # Keys of pycls and pytorch-cls under another name here; the value is taken over, with a warning.
 RENAMED = {
+    "OPTIM.NAME": "OPTIM.OPTIMIZER",
     "TRAIN.AMP": "TRAIN.MIXED_PRECISION",
     "DETERMINSTIC": "CUDNN.DETERMINISTIC",
+    "MB.SE_RARIOS": "MB.SE_RATIOS",
+    "MEM.RELU_INPLACE": "MODEL.ACTIVATION_INPLACE",
+}
+
+# Values of pytorch-cls that are written otherwise here: (key, lower-case value) -> (key, value), with a warning.
+TRANSLATED = {
+    ("TRAIN.DATASET", "imagenet_dataset"): ("TRAIN.DATASET", "imagenet"),
+    ("TEST.DATASET", "imagenet_dataset"): ("TEST.DATASET", "imagenet"),
+    ("DATA_LOADER.PCA_JITTER", "true"): ("TRAIN.PCA_STD", "0.1"),
+    ("DATA_LOADER.PCA_JITTER", "false"): ("TRAIN.PCA_STD", "0.0"),
 }
 
 # Setting the first key sets the second one to this value; what is set later wins.
@@ -266,8 +292,7 @@ IMPLIED = {"DATA_LOADER.NUM_WORKERS": ("DATA_LOADER.AUTO_WORKERS", False)}
 # Keys of pycls and pytorch-cls that mean nothing here: accepted with a warning that says what to use instead.
 IGNORED = {
     "MEM": "use MODEL.ACTIVATION_INPLACE",
-    "OPTIM.GAMMA": "use OPTIM.MIN_LR with OPTIM.LR_POLICY exp",
-    "OPTIM.NAME": "use OPTIM.OPTIMIZER",
+    "OPTIM.GAMMA": "with OPTIM.LR_POLICY exp set OPTIM.MIN_LR to GAMMA ** MAX_EPOCH",
     "OPTIM.ALPHA": "RMSprop is not available",
     "OPTIM.EPSILON": "RMSprop is not available",
     "PREC_TIME.BATCH_SIZE": "use TRAIN.BATCH_SIZE and TEST.BATCH_SIZE",

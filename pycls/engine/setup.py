@@ -19,7 +19,7 @@ from pycls.datasets.augment import build_augmentation
 
 logger = get_logger(__name__)
 
-_NOT_YET = ("TRAIN.MIXUP_ALPHA", "TRAIN.CUTMIX_ALPHA", "FSDP.ENABLED", "MODEL.SCALING_TYPE")
+_NOT_YET = ("TRAIN.MIXUP_ALPHA", "TRAIN.CUTMIX_ALPHA", "FSDP.ENABLED")
 _NOT_YET += ("LAUNCH.MODE", "DATA_LOADER.MODE")
 
 
@@ -32,6 +32,8 @@ def check_supported(cfg: CfgNode) -> None:
             raise ValueError(
                 f"{key} {cfg[section][name]!r} is not available yet; leave it at {defaults[section][name]!r}"
             )
+    if cfg.MODEL.SCALING_TYPE:
+        raise ValueError("MODEL.SCALING_TYPE scales nothing here: tools/scale_net.py writes the config to use instead")
     build_augmentation(cfg)  # its errors come now, not after a million files have been listed
     check_dataset(cfg, "TRAIN")
     check_dataset(cfg, "TEST")

@@ -8,14 +8,21 @@ from yacs.config import CfgNode
 from pycls.core.tables import pick
 from pycls.models.anynet import build_anynet
 from pycls.models.effnet import build_effnet
+from pycls.models.mobilenet import build_mobilenet
 from pycls.models.regnet import build_regnet
 from pycls.models.resnet import build_resnet
+from pycls.models.vit import build_vit
+from pycls.models.zoo import effnet, regnetx, regnety, resnet, resnext, vit
+
+__all__ = ["MODELS", "build_model", "effnet", "regnetx", "regnety", "resnet", "resnext", "vit"]
 
 MODELS: dict[str, Callable[[CfgNode], nn.Module]] = {
     "anynet": build_anynet,
     "effnet": build_effnet,
+    "mobilenet": build_mobilenet,
     "regnet": build_regnet,
     "resnet": build_resnet,
+    "vit": build_vit,
 }
 
 

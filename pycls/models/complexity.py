@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from pycls.core.tables import pick
+from pycls.models.attention import SelfAttention
 
 # (layer, output for one image) -> (flops, acts)
 Rule = Callable[[nn.Module, Tensor], tuple[int, int]]
@@ -35,7 +36,8 @@ def layer_table(model: nn.Module, im_size: int, convention: str = "macs") -> lis
     rows: list[dict] = []
     for name, layer in twin.named_modules():
         rule = rule_for(layer, rules)
-        if rule or not any(layer.children()):
+        owns_parameters = any(True for _ in layer.parameters(recurse=False))
+        if rule or owns_parameters or not any(layer.children()):
             layer.register_forward_hook(row_hook(name, rule or count_nothing, rows))
     dtype = next((parameter.dtype for parameter in twin.parameters()), torch.float32)
     with torch.no_grad():
@@ -63,7 +65,7 @@ def row_hook(name: str, rule: Rule, rows: list[dict]) -> Callable:
         output = output[0] if isinstance(output, tuple) else output
         flops, acts = rule(layer, output)
         is_first = all(row["name"] != name for row in rows)
-        params = sum(p.numel() for p in layer.parameters()) if is_first else 0
+        params = sum(p.numel() for p in layer.parameters(recurse=False)) if is_first else 0
         rows.append(
             {
                 "name": name,
@@ -89,6 +91,16 @@ def weight_macs(layer: nn.Module, output: Tensor) -> tuple[int, int]:
     return per_output * output.numel(), output.numel()
 
 
+def attention_macs(layer: SelfAttention, output: Tensor) -> tuple[int, int]:
+    """Count queries, keys and values with their biases, and both products with the attention matrix, stored too.
+
+    The output projection is a layer of its own.
+    """
+    _, tokens, width = output.shape
+    flops = 3 * width * (width + 1) * tokens + 2 * width * tokens**2
+    return flops, 4 * width * tokens + layer.num_heads * tokens**2
+
+
 def count_acts_only(layer: nn.Module, output: Tensor) -> tuple[int, int]:
     """Count the output, no arithmetic."""
     return 0, output.numel()
@@ -102,5 +114,10 @@ def count_nothing(layer: nn.Module, output: Tensor) -> tuple[int, int]:
 # "macs", as pycls counts: multiply-adds of convolutions and linear layers, their outputs and those of max pools.
 # The weight of a linear layer is (out, in), that of a convolution (out, in / groups, k, k): one rule serves both.
 CONVENTIONS: dict[str, dict[type, Rule]] = {
-    "macs": {nn.Conv2d: weight_macs, nn.Linear: weight_macs, nn.MaxPool2d: count_acts_only},
+    "macs": {
+        nn.Conv2d: weight_macs,
+        nn.Linear: weight_macs,
+        SelfAttention: attention_macs,
+        nn.MaxPool2d: count_acts_only,
+    },
 }

@@ -68,6 +68,16 @@ def _adjust(width: int, bot_mul: float, group_w: int) -> tuple[int, int]:
     return int(width_b / bot_mul), group_w
 
 
+def regnet_stages(
+    w_a: float, w_0: int, w_m: float, depth: int, bot_mul: float, group_w: int
+) -> tuple[list[int], list[int], list[float], list[int]]:
+    """Return (depths, widths, bot_muls, group_ws) of the stages."""
+    widths, depths = generate_regnet(w_a, w_0, w_m, depth)
+    count = len(widths)
+    widths, bot_muls, group_ws = adjust_block_compatibility(widths, [bot_mul] * count, [group_w] * count)
+    return depths, widths, bot_muls, group_ws
+
+
 def build_regnet(cfg: CfgNode) -> AnyNet:
     """Build the network of the REGNET keys: (N, 3, S, S) -> (N, K)."""
     keys = cfg.REGNET
@@ -75,10 +85,9 @@ def build_regnet(cfg: CfgNode) -> AnyNet:
     block = pick(BLOCKS, keys.BLOCK_TYPE, "REGNET.BLOCK_TYPE")
     for name in ("STRIDE", "GROUP_W", "STEM_W"):
         check_positive(f"REGNET.{name}", [keys[name]], whole=True)
-    widths, depths = generate_regnet(keys.WA, keys.W0, keys.WM, keys.DEPTH)
-    num_stages = len(widths)
-    muls, groups = [keys.BOT_MUL] * num_stages, [keys.GROUP_W] * num_stages
-    widths, muls, groups = adjust_block_compatibility(widths, muls, groups)
+    numbers = (keys.WA, keys.W0, keys.WM, keys.DEPTH, keys.BOT_MUL, keys.GROUP_W)
+    depths, widths, muls, groups = regnet_stages(*numbers)
+    num_stages = len(depths)
     stages = anynet_stages(depths, widths, [keys.STRIDE] * num_stages, muls, groups)
     check_group_widths(stages, "REGNET.GROUP_W")
     check_im_size(cfg.TRAIN.IM_SIZE, stem.stride * keys.STRIDE**num_stages)

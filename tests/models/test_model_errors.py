@@ -27,6 +27,32 @@ REGNET = {"MODEL.TYPE": "regnet", "TRAIN.IM_SIZE": 32}
 RESNET = {"MODEL.TYPE": "resnet", "MODEL.DEPTH": 50, "TRAIN.IM_SIZE": 224, "TRAIN.DATASET": "imagenet"}
 CIFAR = {"MODEL.TYPE": "resnet", "MODEL.DEPTH": 20, "TRAIN.IM_SIZE": 32, "TRAIN.DATASET": "cifar10"}
 
+VIT = {
+    "MODEL.TYPE": "vit",
+    "VIT.PATCH_SIZE": 8,
+    "VIT.NUM_LAYERS": 1,
+    "VIT.NUM_HEADS": 2,
+    "VIT.HIDDEN_DIM": 16,
+    "VIT.MLP_DIM": 16,
+    "TRAIN.IM_SIZE": 32,
+}
+CONV_STEM = {
+    "VIT.STEM_TYPE": "conv",
+    "VIT.C_STEM_KERNELS": [3, 3, 1],
+    "VIT.C_STEM_STRIDES": [2, 4, 1],
+    "VIT.C_STEM_DIMS": [8, 16, 16],
+}
+MOBILENET = {
+    "MODEL.TYPE": "mobilenet",
+    "MB.WIDTHS": [16, 24],
+    "MB.EXP_RATIOS": [1, 6],
+    "MB.SE_RATIOS": [0, 0.25],
+    "MB.ACTS": ["relu", "hardswish"],
+    "MB.STRIDES": [1, 2],
+    "MB.KERNELS": [3, 5],
+    "TRAIN.IM_SIZE": 32,
+}
+
 CASES = [
     (
         ANYNET,
@@ -71,6 +97,25 @@ CASES = [
     ),
     (CIFAR, {"MODEL.DEPTH": 0}, r"MODEL.DEPTH: 0 is no depth of a CIFAR-style resnet.*nearest: 8"),
     (CIFAR, {"RESNET.TRANS_FUN": "bottleneck_transform"}, r"RESNET.TRANS_FUN: .*cifar10 has basic_transform only"),
+    (VIT, {"TRAIN.IM_SIZE": 30}, r"TRAIN.IM_SIZE 30 is no multiple of VIT.PATCH_SIZE 8; the nearest is 32"),
+    (VIT, {"VIT.NUM_HEADS": 3}, r"VIT.HIDDEN_DIM 16 is no multiple of VIT.NUM_HEADS 3; the nearest is 15"),
+    (VIT, {"VIT.NUM_LAYERS": 0}, r"VIT.NUM_LAYERS: expected whole numbers above 0"),
+    (VIT, {"VIT.STEM_TYPE": "convs"}, r"VIT.STEM_TYPE: unknown choice 'convs', did you mean 'conv'"),
+    (VIT, {"VIT.CLASSIFIER_TYPE": "tokens"}, r"VIT.CLASSIFIER_TYPE.*did you mean 'token'"),
+    (VIT, {"VIT.STEM_TYPE": "conv"}, r"VIT.C_STEM_KERNELS.* expected one per convolution"),
+    (VIT | CONV_STEM, {"VIT.C_STEM_STRIDES": [2, 2, 1]}, r"VIT.C_STEM_STRIDES: .*is 4, expected VIT.PATCH_SIZE 8"),
+    (VIT | CONV_STEM, {"VIT.C_STEM_DIMS": [8, 16, 24]}, r"VIT.C_STEM_DIMS: the last one is 24, .*VIT.HIDDEN_DIM 16"),
+    (VIT | CONV_STEM, {"VIT.C_STEM_DIMS": [8, 16]}, r"VIT.C_STEM_DIMS have \[3, 3, 2\] values"),
+    (VIT | CONV_STEM, {"VIT.C_STEM_KERNELS": [3, 3, 2]}, r"VIT.C_STEM_KERNELS: the last one must be odd, got 2"),
+    (MOBILENET, {"MB.ACTS": ["relu"]}, r"MB.ACTS has 1 values but MB.WIDTHS has 2: one per block each"),
+    (MOBILENET, {"MB.ACTS": ["relu", "relu6"]}, r"MB.ACTS: unknown choice 'relu6', did you mean 'relu'"),
+    (MOBILENET, {"MB.HEAD_W": [64, 32]}, r"MB.HEAD_ACTS has 1 values but MB.HEAD_W has 2"),
+    (MOBILENET, {"MB.WIDTHS": []}, r"MB.WIDTHS is empty"),
+    (MOBILENET, {"MB.KERNELS": [3, 4]}, r"MB.KERNELS: kernels must be odd, got 4"),
+    (MOBILENET, {"MB.SE_RATIOS": [0, 2]}, r"MB.SE_RATIOS: expected numbers from 0"),
+    (MOBILENET, {"MB.WIDTH_MULT": 0}, r"MB.WIDTH_MULT: expected numbers above 0"),
+    (MOBILENET, {"MB.DROPOUT_RATIO": 1.0}, r"MB.DROPOUT_RATIO: expected a probability below 1"),
+    (MOBILENET, {"TRAIN.IM_SIZE": 3}, r"TRAIN.IM_SIZE: 3 pixels is less than .* at least 4"),
 ]
 
 
@@ -92,9 +137,9 @@ def changed(**values):
     return cfg
 
 
-@pytest.mark.parametrize("name", ["", "resnt", "vit"])
+@pytest.mark.parametrize("name", ["", "resnt", "vitt"])
 def test_unknown_model_type(name):
-    with pytest.raises(ValueError, match=rf"MODEL.TYPE: unknown choice '{name}'.*anynet, effnet, regnet, resnet"):
+    with pytest.raises(ValueError, match=rf"MODEL.TYPE: unknown choice '{name}'.*anynet, .*effnet, .*regnet, resnet"):
         build_model(changed(TYPE=name))
 
 

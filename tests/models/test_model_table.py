@@ -12,6 +12,7 @@ from pycls.models.heads import HEADS
 from tests.model_records import cfg_of
 
 COMMON = {"MODEL.NUM_CLASSES": 7, "TRAIN.IM_SIZE": 32}
+FIXED_SIZE = {"vit"}  # families that take images of TRAIN.IM_SIZE only, and say so
 EXAMPLES = {
     "anynet": {
         "ANYNET.DEPTHS": [1, 2],
@@ -30,8 +31,33 @@ EXAMPLES = {
         "EN.DC_RATIO": 0.2,
         "EN.DROPOUT_RATIO": 0.2,
     },
+    "mobilenet": {
+        "MB.STEM_W": 16,
+        "MB.STEM_ACT": "hardswish",
+        "MB.WIDTHS": [16, 16, 24],
+        "MB.EXP_RATIOS": [1, 4.5, 3],
+        "MB.SE_RATIOS": [0.25, 0, 0.25],
+        "MB.ACTS": ["relu", "hardswish", "relu"],
+        "MB.STRIDES": [1, 1, 2],
+        "MB.KERNELS": [3, 5, 3],
+        "MB.HEAD_W": [48, 40],
+        "MB.HEAD_ACTS": ["hardswish", "relu"],
+        "MB.DC_RATIO": 0.2,
+        "MB.DROPOUT_RATIO": 0.2,
+    },
     "regnet": {"REGNET.DEPTH": 4, "REGNET.SE_ON": True},
     "resnet": {"MODEL.DEPTH": 14, "TRAIN.DATASET": "cifar10"},
+    "vit": {
+        "VIT.PATCH_SIZE": 8,
+        "VIT.STEM_TYPE": "conv",
+        "VIT.C_STEM_KERNELS": [3, 3, 1],
+        "VIT.C_STEM_STRIDES": [2, 4, 1],
+        "VIT.C_STEM_DIMS": [8, 16, 24],
+        "VIT.NUM_LAYERS": 2,
+        "VIT.NUM_HEADS": 3,
+        "VIT.HIDDEN_DIM": 24,
+        "VIT.MLP_DIM": 48,
+    },
 }
 
 
@@ -65,8 +91,15 @@ def test_logits_and_gradients(model, images):
     assert model.eval()(images[:1]).shape == (1, 7)
 
 
-def test_image_sizes_are_free_in_evaluation(model):
-    assert model.eval()(torch.rand(1, 3, 45, 32)).shape == (1, 7)
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in FIXED_SIZE])
+def test_image_sizes_are_free_in_evaluation(name):
+    assert build_example(name).eval()(torch.rand(1, 3, 45, 32)).shape == (1, 7)
+
+
+@pytest.mark.parametrize("name", FIXED_SIZE)
+def test_the_other_families_name_their_size(name):
+    with pytest.raises(ValueError, match="32 x 32 pixels, the image is 45 x 32"):
+        build_example(name).eval()(torch.rand(1, 3, 45, 32))
 
 
 def test_copies_and_pickles(model, images):
