@@ -7,13 +7,21 @@ from yacs.config import CfgNode
 
 from pycls.core.tables import pick
 from pycls.models.anynet import build_anynet
+from pycls.models.cutmix_resnet import build_cutmix_resnet
+from pycls.models.densenet import build_densenet
 from pycls.models.effnet import build_effnet
+from pycls.models.lip_resnet import build_lip_resnet
+from pycls.models.pyramidnet import build_pyramidnet
 from pycls.models.regnet import build_regnet
 from pycls.models.resnet import build_resnet
 
 MODELS: dict[str, Callable[[CfgNode], nn.Module]] = {
     "anynet": build_anynet,
+    "cutmix_resnet": build_cutmix_resnet,
+    "densenet": build_densenet,
     "effnet": build_effnet,
+    "lip_resnet": build_lip_resnet,
+    "pyramidnet": build_pyramidnet,
     "regnet": build_regnet,
     "resnet": build_resnet,
 }
