@@ -45,7 +45,7 @@ def is_strided(layer: nn.Module) -> bool:
 
 
 def pooled_block(block: Callable[..., nn.Module], pooling: Pooling, key: str) -> Callable[..., nn.Module]:
-    """Return a block that pools where it would stride; ValueError naming `key` for blocks without a shortcut to pool."""
+    """Return a block that pools where it would stride; ValueError naming `key` for blocks that have no shortcut."""
     if block not in (ResBasicBlock, ResBottleneckBlock):
         raise ValueError(f"{key}: only res_basic_block and res_bottleneck_block can pool instead of striding")
 

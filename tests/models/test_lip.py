@@ -106,7 +106,7 @@ def test_stable_in_every_dtype(dtype, tolerance, scale, offset):
 
 
 def test_one_high_logit_leaves_the_other_windows_as_they_are():
-    """A channel's maximum 75 above the rest is no reason to lose the weights of far windows, nor 1e30 to divide by 0."""
+    """A channel's maximum 75 above the rest is no reason to lose far windows' weights, nor 1e30 to divide by 0."""
     x, logit = draw(1, 1, 12, 12, dtype=torch.float32)
     logit[0, 0, 0, 0] = logit[0, 0, 4:].max() + 75
     torch.testing.assert_close(lip2d(x, logit).double(), reference(x, logit), rtol=1e-5, atol=1e-5)

@@ -1,4 +1,4 @@
-"""LIP's networks are the authors': names, counts, logits, gradients, initialisation, checkpoints (records/models_lip.json)."""
+"""LIP's networks are the authors' (records/models_lip.json): names, counts, logits, gradients, start, checkpoints."""
 
 import re
 import zlib
