@@ -204,7 +204,7 @@ def load_weights(model: nn.Module, path: str | Path) -> LoadReport:
 
 def _read_weights(state: dict[str, Any], path: str | Path) -> tuple[str, dict[str, torch.Tensor], list[str]]:
     name = _better_of(state)
-    weights = state.get(name, state)
+    weights = state.get(name, state.get("state_dict", state))  # "state_dict": the drivers of LIP and CutMix
     weights = {_clean(key): value for key, value in weights.items() if isinstance(value, torch.Tensor)}
     weights = {key: value for key, value in weights.items() if not key.endswith(_COUNTER_BUFFERS)}
     if not weights:

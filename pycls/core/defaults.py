@@ -15,8 +15,8 @@ def default_cfg() -> CfgNode:
 
 _TREE = {
     "MODEL": {
-        "TYPE": "",  # network family: anynet, resnet, regnet, effnet, mobilenet, vit
-        "DEPTH": 0,  # number of layers; read by resnet only (50, 101, 152 for ImageNet; 6n+2 for CIFAR)
+        "TYPE": "",  # network family: the names of CHOICES below
+        "DEPTH": 0,  # number of layers (resnet: 50, 101, 152 for ImageNet; 6n+2 for CIFAR)
         "NUM_CLASSES": 10,  # outputs of the classifier
         "LOSS_FUN": "cross_entropy",  # loss: cross_entropy
         "ACTIVATION_FUN": "relu",  # relu, silu (= swish), gelu
@@ -29,6 +29,7 @@ _TREE = {
         "NUM_GROUPS": 1,  # groups of the 3x3 convolution (32 in ResNeXt 32x4d)
         "WIDTH_PER_GROUP": 64,  # channels of a group in stage 1
         "STRIDE_1X1": True,  # stride of a bottleneck on its first 1x1 (True) or on its 3x3 (False)
+        "POOL": "",  # [ours] lip, softpool, avg: strided blocks and stem pool like LIP-ResNet's; empty: as published
     },
     "ANYNET": {
         "STEM_TYPE": "simple_stem_in",  # res_stem_cifar, res_stem_in, simple_stem_in
@@ -42,6 +43,7 @@ _TREE = {
         "HEAD_W": 0,  # channels of an extra 1x1 convolution before pooling; 0 leaves it out
         "SE_ON": False,  # squeeze and excitation in bottleneck blocks
         "SE_R": 0.25,  # SE width / channels of the block's input
+        "POOL": "",  # [ours] as RESNET.POOL
     },
     "REGNET": {
         "STEM_TYPE": "simple_stem_in",  # as ANYNET.STEM_TYPE
@@ -96,6 +98,13 @@ _TREE = {
         "HIDDEN_DIM": 768,  # width of a token
         "MLP_DIM": 3072,  # width inside the perceptron of a block
         "CLASSIFIER_TYPE": "token",  # token (a class token), pooled (the mean of all)
+    },
+    "DENSENET": {
+        "POOL": "avg",  # [ours] avg, or lip for LIP-DenseNet
+    },
+    "PYRAMIDNET": {
+        "ALPHA": 48.0,  # [ours] channels of the last block (before its expansion) above those of the stem
+        "BOTTLENECK": True,  # [ours] blocks 1x1, 3x3, 1x1; a ResNet's depth on ImageNet (18 .. 200) decides itself
     },
     "BN": {
         "EPS": 1e-5,  # epsilon of every batch norm
@@ -234,9 +243,23 @@ _TREE = {
 
 # Values allowed for keys that choose something. Where a family owns a table, the names here are its built-in ones.
 CHOICES = {
-    "MODEL.TYPE": ("anynet", "resnet", "regnet", "effnet", "mobilenet", "vit"),
+    "MODEL.TYPE": (
+        "anynet",
+        "resnet",
+        "regnet",
+        "effnet",
+        "mobilenet",
+        "vit",
+        "lip_resnet",
+        "densenet",
+        "pyramidnet",
+        "cutmix_resnet",
+    ),
     "MODEL.LOSS_FUN": ("cross_entropy",),
     "MODEL.ACTIVATION_FUN": ("relu", "silu", "swish", "gelu"),
+    "RESNET.POOL": ("", "lip", "softpool", "avg"),
+    "ANYNET.POOL": ("", "lip", "softpool", "avg"),
+    "DENSENET.POOL": ("avg", "lip"),
     "OPTIM.OPTIMIZER": ("sgd", "adam", "adamw"),
     "OPTIM.LR_POLICY": ("cos", "exp", "lin", "steps"),
     "TRAIN.DATASET": ("imagenet", "imagenet-21k", "cifar10", "cifar100", "fashion_mnist", "digits"),

@@ -7,8 +7,12 @@ from yacs.config import CfgNode
 
 from pycls.core.tables import pick
 from pycls.models.anynet import build_anynet
+from pycls.models.cutmix_resnet import build_cutmix_resnet
+from pycls.models.densenet import build_densenet
 from pycls.models.effnet import build_effnet
+from pycls.models.lip_resnet import build_lip_resnet
 from pycls.models.mobilenet import build_mobilenet
+from pycls.models.pyramidnet import build_pyramidnet
 from pycls.models.regnet import build_regnet
 from pycls.models.resnet import build_resnet
 from pycls.models.vit import build_vit
@@ -18,8 +22,12 @@ __all__ = ["MODELS", "build_model", "effnet", "regnetx", "regnety", "resnet", "r
 
 MODELS: dict[str, Callable[[CfgNode], nn.Module]] = {
     "anynet": build_anynet,
+    "cutmix_resnet": build_cutmix_resnet,
+    "densenet": build_densenet,
     "effnet": build_effnet,
     "mobilenet": build_mobilenet,
+    "lip_resnet": build_lip_resnet,
+    "pyramidnet": build_pyramidnet,
     "regnet": build_regnet,
     "resnet": build_resnet,
     "vit": build_vit,

@@ -15,11 +15,16 @@ from pycls.models.blocks import BLOCKS, Stage
 from pycls.models.checks import check_im_size, check_positive, check_stage_lists
 from pycls.models.heads import ResHead
 from pycls.models.layers import Style, build_style, init_weights, stage_layers
+from pycls.models.lip import Pooling, zero_logits
+from pycls.models.pooled import pick_pooling, pooled_block
 from pycls.models.stems import STEMS, Stem, stem_layers
 
 
 class AnyNet(nn.Module):
-    """`stem`, stages `s1` .. with blocks `b1` .., `head`: (N, 3, S, S) -> (N, K)."""
+    """`stem`, stages `s1` .. with blocks `b1` .., `head`: (N, 3, S, S) -> (N, K).
+
+    `pooling` says what takes the place of strides and of the stem's max pool; `block` must know it, too.
+    """
 
     def __init__(
         self,
@@ -31,10 +36,13 @@ class AnyNet(nn.Module):
         head_w: int = 0,
         se_r: float = 0.0,
         style: Style | None = None,
+        pooling: Pooling | None = None,
     ):
         super().__init__()
         style = style or Style()
         self.stem = stem_layers(stem, stem_w, style)
+        if pooling and stem.max_pool:
+            self.stem.pool = pooling.stem(stem_w)
         w_in = stem_w
         for i, stage in enumerate(stages, start=1):
             make_block = partial(block, stage=stage, se_r=se_r, style=style)
@@ -42,6 +50,7 @@ class AnyNet(nn.Module):
             w_in = stage.width
         self.head = ResHead(w_in, head_w, num_classes, style)
         init_weights(self)
+        zero_logits(self)
 
     def forward(self, x: Tensor) -> Tensor:
         for part in self.children():
@@ -91,5 +100,7 @@ def build_anynet(cfg: CfgNode) -> AnyNet:
         check_group_widths(stages, "ANYNET.GROUP_WS")
     check_im_size(cfg.TRAIN.IM_SIZE, stem.stride * math.prod(keys.STRIDES))
     se_r = se_ratio("ANYNET", keys.BLOCK_TYPE, keys.SE_ON, keys.SE_R)
-    style = build_style(cfg)
-    return AnyNet(stem, keys.STEM_W, block, stages, cfg.MODEL.NUM_CLASSES, keys.HEAD_W, se_r, style)
+    style, pooling = build_style(cfg), pick_pooling(keys.POOL, "ANYNET.POOL")
+    if pooling:
+        block = pooled_block(block, pooling, "ANYNET.POOL")
+    return AnyNet(stem, keys.STEM_W, block, stages, cfg.MODEL.NUM_CLASSES, keys.HEAD_W, se_r, style, pooling)

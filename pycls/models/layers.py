@@ -107,13 +107,19 @@ def drop_connect(x: Tensor, ratio: float) -> Tensor:
 def init_weights(model: nn.Module) -> None:
     """Initialise in place as pycls: He normal by fan-out for convolutions, N(0, 0.01) for linear layers.
 
-    The fan-out is kernel area x outputs, not divided by groups. Biases of convolutions (only squeeze-and-excitation
-    has them) and BatchNorms keep what their constructors gave.
+    Biases of convolutions (only squeeze-and-excitation has them) and BatchNorms keep what their constructors gave.
     """
+    init_convs(model)
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            module.weight.normal_(mean=0.0, std=0.01)
+            module.bias.zero_()
+
+
+@torch.no_grad()
+def init_convs(model: nn.Module) -> None:
+    """Initialise convolutions in place: He normal, whose fan-out is kernel area x outputs, not divided by groups."""
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
             fan_out = math.prod(module.kernel_size) * module.out_channels
             module.weight.normal_(mean=0.0, std=math.sqrt(2.0 / fan_out))
-        elif isinstance(module, nn.Linear):
-            module.weight.normal_(mean=0.0, std=0.01)
-            module.bias.zero_()

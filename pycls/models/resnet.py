@@ -7,6 +7,7 @@ from pycls.models.anynet import AnyNet
 from pycls.models.blocks import ResBasicBlock, ResBottleneckBlock, Stage
 from pycls.models.checks import check_im_size, check_positive
 from pycls.models.layers import build_style
+from pycls.models.pooled import pick_pooling, pooled_block
 from pycls.models.stems import STEMS
 
 TRANSFORMS = {"basic_transform": ResBasicBlock, "bottleneck_transform": ResBottleneckBlock}
@@ -53,7 +54,11 @@ def build_resnet(cfg: CfgNode) -> AnyNet:
     stages = _build_small_stages(cfg) if small else _build_imagenet_stages(cfg)
     stem = STEMS["res_stem_cifar" if small else "res_stem_in"]
     check_im_size(cfg.TRAIN.IM_SIZE, 4 if small else 32)
-    return AnyNet(stem, 16 if small else 64, block, stages, cfg.MODEL.NUM_CLASSES, style=build_style(cfg))
+    pooling = pick_pooling(cfg.RESNET.POOL, "RESNET.POOL")
+    if pooling:
+        block = pooled_block(block, pooling, "RESNET.POOL")
+    stem_w, num_classes = 16 if small else 64, cfg.MODEL.NUM_CLASSES
+    return AnyNet(stem, stem_w, block, stages, num_classes, style=build_style(cfg), pooling=pooling)
 
 
 def _build_small_stages(cfg: CfgNode) -> list[Stage]:

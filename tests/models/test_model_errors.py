@@ -52,6 +52,10 @@ MOBILENET = {
     "MB.KERNELS": [3, 5],
     "TRAIN.IM_SIZE": 32,
 }
+LIP = {"MODEL.TYPE": "lip_resnet", "MODEL.DEPTH": 50, "TRAIN.IM_SIZE": 64}
+DENSENET = {"MODEL.TYPE": "densenet", "MODEL.DEPTH": 121, "TRAIN.IM_SIZE": 64}
+PYRAMID = {"MODEL.TYPE": "pyramidnet", "MODEL.DEPTH": 29, "TRAIN.DATASET": "cifar10", "TRAIN.IM_SIZE": 32}
+CUTMIX = {"MODEL.TYPE": "cutmix_resnet", "MODEL.DEPTH": 20, "TRAIN.DATASET": "cifar10", "TRAIN.IM_SIZE": 32}
 
 CASES = [
     (
@@ -96,6 +100,22 @@ CASES = [
         r"MODEL.DEPTH: 101 is no depth of a CIFAR-style resnet; expected 6n \+ 2 .*nearest: 98",
     ),
     (CIFAR, {"MODEL.DEPTH": 0}, r"MODEL.DEPTH: 0 is no depth of a CIFAR-style resnet.*nearest: 8"),
+    (LIP, {"MODEL.DEPTH": 18}, r"MODEL.DEPTH: 18 is no depth of a lip_resnet; expected 50, 101 or 152.*nearest: 50"),
+    (LIP, {"TRAIN.IM_SIZE": 31}, r"TRAIN.IM_SIZE: 31 pixels is less than .* at least 32"),
+    (DENSENET, {"MODEL.DEPTH": 122}, r"MODEL.DEPTH: 122 is no depth of a densenet; .*nearest: 121"),
+    (DENSENET, {"DENSENET.POOL": "lipp"}, r"DENSENET.POOL: unknown choice 'lipp', did you mean 'lip'"),
+    (DENSENET, {"TRAIN.IM_SIZE": 31}, r"TRAIN.IM_SIZE: 31 pixels is less than .* at least 32"),
+    (PYRAMID, {"MODEL.DEPTH": 110, "PYRAMIDNET.ALPHA": -1}, r"PYRAMIDNET.ALPHA: expected 0 or more .*got -1"),
+    (PYRAMID, {"MODEL.DEPTH": 108}, r"MODEL.DEPTH: 108 is no depth of a CIFAR pyramidnet .* 9n \+ 2 .*nearest: 110"),
+    (
+        PYRAMID,
+        {"TRAIN.DATASET": "imagenet", "MODEL.DEPTH": 13, "TRAIN.IM_SIZE": 64},
+        r"MODEL.DEPTH: 13 layers make no pyramidnet; expected at least 14",
+    ),
+    (CUTMIX, {"MODEL.DEPTH": 29}, r"MODEL.DEPTH: 29 is no depth of a CIFAR cutmix_resnet of basic blocks.*nearest: 26"),
+    (CUTMIX, {"TRAIN.DATASET": "imagenet"}, r"MODEL.DEPTH: 20 is no depth of an ImageNet cutmix_resnet.*nearest: 18"),
+    (ANYNET, {"ANYNET.POOL": "soft"}, r"ANYNET.POOL: unknown choice 'soft', did you mean 'softpool'"),
+    (ANYNET, {"ANYNET.POOL": "lip", "ANYNET.BLOCK_TYPE": "vanilla_block"}, r"ANYNET.POOL: only res_basic_block and"),
     (CIFAR, {"RESNET.TRANS_FUN": "bottleneck_transform"}, r"RESNET.TRANS_FUN: .*cifar10 has basic_transform only"),
     (VIT, {"TRAIN.IM_SIZE": 30}, r"TRAIN.IM_SIZE 30 is no multiple of VIT.PATCH_SIZE 8; the nearest is 32"),
     (VIT, {"VIT.NUM_HEADS": 3}, r"VIT.HIDDEN_DIM 16 is no multiple of VIT.NUM_HEADS 3; the nearest is 15"),

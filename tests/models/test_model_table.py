@@ -22,6 +22,8 @@ EXAMPLES = {
         "ANYNET.SE_ON": True,
         "ANYNET.HEAD_W": 24,
     },
+    "cutmix_resnet": {"MODEL.DEPTH": 18},
+    "densenet": {"MODEL.DEPTH": 121, "DENSENET.POOL": "lip"},
     "effnet": {
         "EN.DEPTHS": [1, 2],
         "EN.WIDTHS": [16, 24],
@@ -45,6 +47,8 @@ EXAMPLES = {
         "MB.DC_RATIO": 0.2,
         "MB.DROPOUT_RATIO": 0.2,
     },
+    "lip_resnet": {"MODEL.DEPTH": 50},
+    "pyramidnet": {"MODEL.DEPTH": 29, "PYRAMIDNET.ALPHA": 24, "TRAIN.DATASET": "cifar10"},
     "regnet": {"REGNET.DEPTH": 4, "REGNET.SE_ON": True},
     "resnet": {"MODEL.DEPTH": 14, "TRAIN.DATASET": "cifar10"},
     "vit": {
