@@ -12,6 +12,7 @@ from yacs.config import CfgNode
 from pycls.core import distributed
 from pycls.core.checkpoint import load_newest, load_weights, remove_temporaries
 from pycls.core.logging import get_logger
+from pycls.core.weight_sources import find_weights
 from pycls.datasets import build_loader
 from pycls.datasets.loader import Loader
 from pycls.engine.classes import check_classes
@@ -119,7 +120,8 @@ def resume(run: Run) -> None:
         where = f"epoch {state.epoch + 1} of {cfg.OPTIM.MAX_EPOCH}, step {state.step + 1}"
         logger.info("Resuming from %s at %s", path, where if state.epoch < cfg.OPTIM.MAX_EPOCH else "its end")
     elif cfg.TRAIN.WEIGHTS:
-        logger.info("%s: %s", cfg.TRAIN.WEIGHTS, load_weights(state.model, cfg.TRAIN.WEIGHTS))
+        path = find_weights(cfg.TRAIN.WEIGHTS, cfg.DOWNLOAD_CACHE, "TRAIN.WEIGHTS")
+        logger.info("%s: %s", path, load_weights(state.model, path))
         if state.ema:
             state.ema.model.load_state_dict(state.model.state_dict())
     check_all_equal("state (is OUT_DIR one folder for all processes?)", fingerprint(state))

@@ -10,8 +10,12 @@ from torch import nn
 from yacs.config import CfgNode
 
 from pycls.core import distributed
-from pycls.core.checkpoint import LoadReport, best_path, load_checkpoint, load_weights
+from pycls.core.checkpoint import LoadReport, best_path
 from pycls.core.logging import get_logger, json_line
+from pycls.core.tensor_file import load_tensor_file
+from pycls.core.weight_layouts import find_weights_in
+from pycls.core.weight_sources import find_weights
+from pycls.core.weights import fill_model
 from pycls.datasets import build_loader
 from pycls.engine.classes import check_classes
 from pycls.engine.evaluate import evaluate, save_left_out, save_per_class
@@ -33,15 +37,13 @@ def test(cfg: CfgNode) -> Result:
 
 
 def weights_path(cfg: CfgNode) -> Path:
-    """Return the file to evaluate; none raises ValueError."""
-    path = Path(cfg.TEST.WEIGHTS) if cfg.TEST.WEIGHTS else best_path(cfg.OUT_DIR)
+    """Return the file to evaluate, downloaded if need be; none raises ValueError."""
+    if cfg.TEST.WEIGHTS:
+        return find_weights(cfg.TEST.WEIGHTS, cfg.DOWNLOAD_CACHE, "TEST.WEIGHTS")
+    path = best_path(cfg.OUT_DIR)
     if not path.is_file():
-        asked = (
-            f"TEST.WEIGHTS {path}: no such file"
-            if cfg.TEST.WEIGHTS
-            else f"TEST.WEIGHTS is not set and {path} does not exist"
-        )
-        raise ValueError(f"{asked}; give a checkpoint, for example TEST.WEIGHTS {best_path('runs/digits')}")
+        hint = f"give a checkpoint, for example TEST.WEIGHTS {best_path('runs/digits')}"
+        raise ValueError(f"TEST.WEIGHTS is not set and {path} does not exist; {hint}")
     return path
 
 
@@ -67,12 +69,13 @@ def _test_process(cfg: CfgNode) -> Result:
 
 def load_model(cfg: CfgNode, path: Path, classes: tuple[str, ...]) -> nn.Module:
     """Build the network with the weights of a file, whose classes must be those of the data."""
-    saved = load_checkpoint(path)
+    saved = load_tensor_file(path)
     if "classes" in saved:
         check_classes(saved["classes"], classes, str(path))
+    if "pixels" in saved:
         warn_of_other_pixels(saved["pixels"], cfg, str(path))
     model = build_model(cfg)
-    report = load_weights(model, path)
+    report = fill_model(model, find_weights_in(saved, str(path)), str(path))
     logger.info("%s: %s", path, report)
     check_complete(report, path)
     return model.to(memory_format=torch.channels_last if cfg.TRAIN.CHANNELS_LAST else torch.contiguous_format)
