@@ -48,7 +48,7 @@ def fill_model(model: nn.Module, weights: Weights, where: str) -> LoadReport:
     naming, tensors = best_naming(target, weights.tensors)
     report = _match(target, tensors, weights.layout if naming is None else f"{weights.layout}, names of {naming.name}")
     report.notes += weights.notes
-    _check_enough(report, where)
+    _check_enough(report, _classifier(target), where)
     if naming is not None:
         _check_arithmetic(model, naming, where)
     model.load_state_dict({name: tensors[name] for name in report.matched}, strict=False)
@@ -76,7 +76,8 @@ def _num_fitting(target: dict[str, Tensor], tensors: dict[str, Tensor]) -> int:
 
 def _match(target: dict[str, Tensor], weights: dict[str, Tensor], layout: str) -> LoadReport:
     report = LoadReport(layout, unexpected=[key for key in weights if key not in target])
-    num_classes = _num_classes(target)
+    classifier = _classifier(target)
+    num_classes = target[classifier].shape[0] if classifier else 0
     for key, value in target.items():
         if key not in weights:
             report.missing.append(key)
@@ -92,21 +93,23 @@ def _match(target: dict[str, Tensor], weights: dict[str, Tensor], layout: str) -
     return report
 
 
-def _num_classes(target: dict[str, Tensor]) -> int:
-    """Return the outputs of the last layer with a weight matrix or kernel, 0 if there is none."""
+def _classifier(target: dict[str, Tensor]) -> str:
+    """Return the name of the last weight matrix or kernel, "" if there is none."""
     layers = [key for key, value in target.items() if value.dim() >= 2 and not key.startswith(_AFTER_CLASSIFIER)]
-    return target[layers[-1]].shape[0] if layers else 0
+    return layers[-1] if layers else ""
 
 
 def _is_classifier(target: dict[str, Tensor], key: str, theirs: Tensor, num_classes: int) -> bool:
-    """Tell whether a tensor differs in the number of classes only; auxiliary classifiers count, batch norms do not."""
+    """Tell whether a tensor differs in the number of classes only: auxiliary classifiers count, batch norms do not."""
     matrix = target.get(key.rpartition(".")[0] + ".weight")
     has_classes = matrix is not None and matrix.dim() >= 2 and matrix.shape[0] == target[key].shape[0] == num_classes
     return has_classes and theirs.dim() == target[key].dim() and theirs.shape[1:] == target[key].shape[1:]
 
 
-def _check_enough(report: LoadReport, where: str) -> None:
-    matched, missing = _countable(report.matched), _countable(report.missing)
+def _check_enough(report: LoadReport, classifier: str, where: str) -> None:
+    """Raise ValueError unless MIN_SHARE of what is in front of the classifier was found."""
+    head = classifier.removesuffix("weight")
+    matched, missing = _backbone(report.matched, head), _backbone(report.missing, head)
     share = len(matched) / max(1, len(matched) + len(missing))
     if share < MIN_SHARE:
         names = ", ".join(missing[:3])
@@ -114,8 +117,8 @@ def _check_enough(report: LoadReport, where: str) -> None:
         raise ValueError(f"{where}: {found}; is it of another network?")
 
 
-def _countable(names: list[str]) -> list[str]:
-    return [name for name in names if not name.endswith("num_batches_tracked")]
+def _backbone(names: list[str], head: str) -> list[str]:
+    return [name for name in names if not name.endswith("num_batches_tracked") and not (head and name.startswith(head))]
 
 
 def _check_arithmetic(model: nn.Module, naming: Naming, where: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 from torch import Tensor
+from yacs.config import CfgNode
 
 from pycls.core.checkpoint import save_checkpoint, save_safetensors
 from pycls.core.config import diff_cfg, dump_cfg, load_cfg_text
@@ -80,7 +81,7 @@ def _write_torchvision(path: Path, dst: Path, cfg_file: str | None, overrides: S
 def torchvision_family(tensors: dict[str, Tensor], where: str) -> str:
     """Return the key in NAMINGS of torchvision's twin of a network with pycls's names; none raises ValueError."""
     stem = tensors.get("stem.conv.weight")
-    if any(".dwise." in key for key in tensors):
+    if any(".se." in key for key in tensors) and any(".dwise." in key for key in tensors):
         return "effnet"
     if stem is not None and stem.shape[-1] == 7:
         return "resnet"
@@ -106,12 +107,22 @@ def _pycls_cfg(saved: dict[str, Any], path: Path) -> str:
     tree: dict[str, Any] = {"TRAIN": {"DATASET": "imagenet"}, "DATA_LOADER": {"MODE": "pytorch"}}
     if saved.get("cfg"):
         cfg = load_cfg_text(saved["cfg"], str(path))
+        _check_pycls_can(cfg, path)
         tree["TRAIN"] = {"DATASET": cfg.TRAIN.DATASET, "IM_SIZE": cfg.TRAIN.IM_SIZE}
         for key, value in diff_cfg(cfg).items():
             section, _, name = key.partition(".")
             if key.startswith(_NETWORK_KEYS):
                 tree.setdefault(section, {})[name] = value
     return yaml.safe_dump(tree)
+
+
+def _check_pycls_can(cfg: CfgNode, path: Path) -> None:
+    """Raise ValueError for what pycls has no keys for: its logits would not be those of the network."""
+    is_theirs = (
+        cfg.MODEL.TYPE in ("anynet", "effnet", "regnet", "resnet", "vit") and cfg.MODEL.ACTIVATION_FUN != "relu6"
+    )
+    if not is_theirs or cfg.EN.TF_PADDING or cfg.DATA_LOADER.MEAN or cfg.DATA_LOADER.STD:
+        raise ValueError(f"{path}: pycls has no such network, or cannot normalise its pixels; write another layout")
 
 
 def pycls_names(tensors: dict[str, Tensor], where: str) -> dict[str, Tensor]:
