@@ -110,7 +110,7 @@ def _check_enough(report: LoadReport, classifier: str, where: str) -> None:
     """Raise ValueError unless MIN_SHARE of what is in front of the classifier was found."""
     head = classifier.removesuffix("weight")
     matched, missing = _backbone(report.matched, head), _backbone(report.missing, head)
-    share = len(matched) / max(1, len(matched) + len(missing))
+    share = len(matched) / (len(matched) + len(missing)) if matched or missing else 1.0
     if share < MIN_SHARE:
         names = ", ".join(missing[:3])
         found = f"only {share:.0%} of the network's tensors are in the file (missing: {names}, ...)"
