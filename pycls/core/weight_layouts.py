@@ -9,6 +9,8 @@ from typing import Any
 import yaml
 from torch import Tensor
 
+from pycls.core.published_names import todays_names
+
 # Where foreign training programs keep the network in their files; averaged weights first, as they evaluate those.
 _CONTAINERS = ("state_dict_ema", "model_ema", "state_dict", "model")
 _COUNTERS = ("total_ops", "total_params", "total_acts")  # buffers that pytorch-cls's complexity count leaves behind
@@ -33,7 +35,8 @@ class Weights:
 def find_weights_in(state: dict[str, Any], where: str) -> Weights:
     """Return the network's tensors in a file's content, the better of model and EMA; none raises ValueError."""
     name = _container(state)
-    found = {_plain(key): value for key, value in state.get(name, state).items() if isinstance(value, Tensor)}
+    plain = {_plain(key): value for key, value in state.get(name, state).items() if isinstance(value, Tensor)}
+    found = todays_names(plain)
     tensors = {key: value for key, value in found.items() if not key.endswith((*_COUNTERS, "n_averaged"))}
     if not tensors:
         raise ValueError(f"{where}: holds no weights (keys: {', '.join(map(str, list(state)[:8]))})")

@@ -51,7 +51,9 @@ def fill_model(model: nn.Module, weights: Weights, where: str) -> LoadReport:
     _check_enough(report, _classifier(target), where)
     if naming is not None:
         _check_arithmetic(model, naming, where)
-    model.load_state_dict({name: tensors[name] for name in report.matched}, strict=False)
+    filled = model.state_dict()  # with the version numbers that some networks (MnasNet) ask for
+    filled.update((name, tensors[name]) for name in report.matched)
+    model.load_state_dict(filled)
     return report
 
 

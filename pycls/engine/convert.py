@@ -14,9 +14,9 @@ from pycls.core.tables import pick
 from pycls.core.tensor_file import load_tensor_file, safetensors_metadata
 from pycls.core.weight_layouts import Weights, find_weights_in, flip_stem, is_bgr
 from pycls.core.weight_names import NAMINGS, blocks_of
-from pycls.core.weight_sources import find_weights
-from pycls.engine.saved_network import load_network
+from pycls.engine.saved_network import cache_dir, load_network
 from pycls.engine.setup import pixel_contract
+from pycls.engine.weights_file import weights_file
 
 # The sections that describe a network in pycls's configs.
 _NETWORK_KEYS = ("MODEL.", "RESNET.", "ANYNET.", "REGNET.", "EN.", "VIT.", "BN.EPS", "LN.EPS")
@@ -28,7 +28,7 @@ def convert_weights(src: str, dst: Path, to: str, cfg_file: str | None = None, o
     The better of model and EMA is taken, as everywhere. `ours` needs a config, in the file or given. ValueError for a
     layout that has no names for the network, and for a file that would be overwritten by itself.
     """
-    path = find_weights(src)
+    path = weights_file(src, cache_dir(overrides))
     if dst.exists() and dst.samefile(path):
         raise ValueError(f"{dst}: is the file to read from; give another name")
     return pick(WRITERS, to, "--to")(path, dst, cfg_file, overrides)

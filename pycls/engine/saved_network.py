@@ -12,10 +12,11 @@ from yacs.config import CfgNode
 from pycls.core.config import load_cfg, load_cfg_text
 from pycls.core.tensor_file import load_tensor_file
 from pycls.core.weight_layouts import find_weights_in
-from pycls.core.weight_sources import find_weights
+from pycls.core.weight_sources import DEFAULT_CACHE
 from pycls.core.weights import LoadReport, fill_model
 from pycls.datasets.imagenet import imagenet_names
 from pycls.engine.test import check_complete
+from pycls.engine.weights_file import weights_file
 from pycls.models import build_model
 
 _WORDNET = re.compile(r"n\d{8}")  # ImageNet's class folders
@@ -50,7 +51,7 @@ def load_network(weights: str, cfg_file: str | None = None, overrides: Sequence[
 
     ValueError for a file without a config, or with weights that are not exactly those of the config's network.
     """
-    path = find_weights(weights, load_cfg(None, _only("DOWNLOAD_CACHE", overrides)).DOWNLOAD_CACHE)
+    path = weights_file(weights, cache_dir(overrides))
     saved = load_tensor_file(path)
     cfg = load_cfg(cfg_file, overrides) if cfg_file else _saved_cfg(saved, path, overrides)
     model = build_model(cfg)
@@ -62,9 +63,10 @@ def load_network(weights: str, cfg_file: str | None = None, overrides: Sequence[
     return SavedNetwork(path, cfg, model.eval(), classes, report)
 
 
-def _only(key: str, overrides: Sequence[str]) -> list[str]:
-    pairs = zip(overrides[::2], overrides[1::2], strict=False)
-    return [word for name, value in pairs if name == key for word in (name, value)]
+def cache_dir(overrides: Sequence[str]) -> str:
+    """Return DOWNLOAD_CACHE, which is needed before the file that holds the config is there."""
+    given = dict(zip(overrides[::2], overrides[1::2], strict=False))
+    return given.get("DOWNLOAD_CACHE", DEFAULT_CACHE)
 
 
 def _saved_cfg(saved: dict[str, Any], path: Path, overrides: Sequence[str]) -> CfgNode:

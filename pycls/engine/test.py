@@ -14,7 +14,6 @@ from pycls.core.checkpoint import LoadReport, best_path
 from pycls.core.logging import get_logger, json_line
 from pycls.core.tensor_file import load_tensor_file
 from pycls.core.weight_layouts import find_weights_in
-from pycls.core.weight_sources import find_weights
 from pycls.core.weights import fill_model
 from pycls.datasets import build_loader
 from pycls.engine.classes import check_classes
@@ -23,6 +22,7 @@ from pycls.engine.precision import pick_precision
 from pycls.engine.recorder import describe, evaluation_figures, evaluation_record
 from pycls.engine.result import Result
 from pycls.engine.setup import check_dataset, run_processes, setup_process, warn_of_other_pixels
+from pycls.engine.weights_file import weights_file
 from pycls.losses import build_loss
 from pycls.models import build_model
 
@@ -39,7 +39,7 @@ def test(cfg: CfgNode) -> Result:
 def weights_path(cfg: CfgNode) -> Path:
     """Return the file to evaluate, downloaded if need be; none raises ValueError."""
     if cfg.TEST.WEIGHTS:
-        return find_weights(cfg.TEST.WEIGHTS, cfg.DOWNLOAD_CACHE, "TEST.WEIGHTS")
+        return weights_file(cfg.TEST.WEIGHTS, cfg.DOWNLOAD_CACHE, "TEST.WEIGHTS")
     path = best_path(cfg.OUT_DIR)
     if not path.is_file():
         hint = f"give a checkpoint, for example TEST.WEIGHTS {best_path('runs/digits')}"

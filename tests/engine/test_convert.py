@@ -13,6 +13,8 @@ from pycls.models import build_model
 from tests.core.test_weights import TWINS, torchvision_net
 from tests.model_records import cfg_of
 
+SMALL = {"MODEL.TYPE": "resnet", "MODEL.DEPTH": 8, "TRAIN.DATASET": "cifar10", "TRAIN.IM_SIZE": 32}
+
 
 def our_file(path, keys):
     """Write a checkpoint of a random network and return the network."""
@@ -30,10 +32,9 @@ def same(first, second):
 
 
 @pytest.mark.parametrize("name", ["resnet18", "regnet_y_400mf", "efficientnet_b0"])
-@pytest.mark.parametrize(
-    ("to", "file"), [("torchvision", "b.pth"), ("pycls", "b.pyth"), ("safetensors", "b.safetensors")]
-)
-def test_there_and_back_every_bit_is_kept(tmp_path, name, to, file):
+@pytest.mark.parametrize("to", ["torchvision", "pycls", "safetensors", "ours"])
+def test_there_and_back_every_bit_is_kept(tmp_path, name, to):
+    file = "b.safetensors" if to == "safetensors" else "b.pth"
     model = our_file(tmp_path / "a.pyth", TWINS[name])
     convert_weights(str(tmp_path / "a.pyth"), tmp_path / file, to)
     fresh = build_model(cfg_of({"MODEL.NUM_CLASSES": 1000} | TWINS[name]))
@@ -67,8 +68,7 @@ def test_the_pycls_layout_is_what_pycls_writes(tmp_path):
 
 
 def test_small_pictures_of_pycls_are_rgb(tmp_path):
-    keys = {"MODEL.TYPE": "resnet", "MODEL.DEPTH": 8, "TRAIN.DATASET": "cifar10", "TRAIN.IM_SIZE": 32}
-    model = our_file(tmp_path / "a.pyth", keys)
+    model = our_file(tmp_path / "a.pyth", SMALL)
     convert_weights(str(tmp_path / "a.pyth"), tmp_path / "b.pyth", "pycls")
     assert same(load_checkpoint(tmp_path / "b.pyth")["model_state"], model.state_dict())
 
@@ -87,9 +87,8 @@ def test_torchvision_to_ours_and_to_pycls(tmp_path):
     assert saved["pixels"]["mean"] == [0.485, 0.456, 0.406] and "position" not in saved
     assert torch.equal(saved["model_state"]["s4.b2.f.b.weight"], theirs.layer4[1].conv2.weight)
     convert_weights(str(tmp_path / "a.pth"), tmp_path / "c.pyth", "pycls")
-    assert torch.equal(
-        load_checkpoint(tmp_path / "c.pyth")["model_state"]["stem.conv.weight"].flip(1), theirs.conv1.weight
-    )
+    stem = load_checkpoint(tmp_path / "c.pyth")["model_state"]["stem.conv.weight"]
+    assert torch.equal(stem.flip(1), theirs.conv1.weight)
 
 
 def test_the_better_of_model_and_ema_is_written(tmp_path):
@@ -102,9 +101,7 @@ def test_the_better_of_model_and_ema_is_written(tmp_path):
 
 
 def test_what_has_no_place_in_a_layout_is_refused(tmp_path):
-    our_file(
-        tmp_path / "a.pyth", {"MODEL.TYPE": "resnet", "MODEL.DEPTH": 8, "TRAIN.DATASET": "cifar10", "TRAIN.IM_SIZE": 32}
-    )
+    our_file(tmp_path / "a.pyth", SMALL)
     with pytest.raises(ValueError, match="torchvision has no such network"):
         convert_weights(str(tmp_path / "a.pyth"), tmp_path / "b.pth", "torchvision")
     with pytest.raises(ValueError, match="is the file to read from"):

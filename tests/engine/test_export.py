@@ -115,6 +115,7 @@ def test_a_file_that_computes_something_else_is_not_kept(network, tmp_path, monk
 
 def test_metadata_of_other_pixels(tmp_path, network):
     cfg = cfg_of(KEYS | {"DATA_LOADER.MEAN": [0.5, 0.5, 0.5], "DATA_LOADER.ANTIALIAS": False})
-    save_checkpoint({"model_state": build_model(cfg).state_dict(), "cfg": dump_cfg(cfg)}, tmp_path / "b.pyth")
+    state = {"model_state": build_model(cfg).state_dict(), "cfg": dump_cfg(cfg), "pixels": {}}
+    save_checkpoint(state, tmp_path / "b.pyth")
     pixels = json.loads(metadata(load_network(str(tmp_path / "b.pyth")))["pixels"])
     assert pixels["mean"] == [0.5, 0.5, 0.5] and pixels["std"] == [0.229, 0.224, 0.225] and not pixels["antialias"]
