@@ -69,8 +69,8 @@ def _write_safetensors(path: Path, dst: Path, cfg_file: str | None, overrides: S
 
 
 def _write_torchvision(path: Path, dst: Path, cfg_file: str | None, overrides: Sequence[str]) -> str:
-    weights = _read(path)[1]
-    tensors = pycls_names(weights.tensors, str(path))
+    saved, weights = _read(path)
+    tensors = pycls_names(weights.tensors, "model_state" in saved, str(path))
     naming = NAMINGS[torchvision_family(tensors, str(path))]
     names = naming.from_pycls(tensors, blocks_of(tensors))
     _check_all(tensors, names, f"{path}: {naming.name}")
@@ -93,7 +93,7 @@ def torchvision_family(tensors: dict[str, Tensor], where: str) -> str:
 def _write_pycls(path: Path, dst: Path, cfg_file: str | None, overrides: Sequence[str]) -> str:
     """Write what pycls's load_checkpoint reads; the stem becomes BGR, as its ImageNet loader gives it."""
     saved, weights = _read(path)
-    tensors, text = pycls_names(weights.tensors, str(path)), _pycls_cfg(saved, path)
+    tensors, text = pycls_names(weights.tensors, "model_state" in saved, str(path)), _pycls_cfg(saved, path)
     note = f"; {flip_stem(tensors)} converted from RGB to BGR" if is_bgr(text) else ""
     errors = {name: saved[name] for name in ("test_err", "ema_err") if isinstance(saved.get(name), (int, float))}
     save_checkpoint({"epoch": saved.get("epoch", 0), "model_state": tensors, "cfg": text, **errors}, dst)
@@ -125,14 +125,17 @@ def _check_pycls_can(cfg: CfgNode, path: Path) -> None:
         raise ValueError(f"{path}: pycls has no such network, or cannot normalise its pixels; write another layout")
 
 
-def pycls_names(tensors: dict[str, Tensor], where: str) -> dict[str, Tensor]:
-    """Return tensors under pycls's names, in a new dictionary; ValueError where a name has no counterpart."""
-    if blocks_of(tensors) and "head.fc.weight" in tensors and not any(".downsample." in key for key in tensors):
-        return dict(tensors)
+def pycls_names(tensors: dict[str, Tensor], is_ours: bool, where: str) -> dict[str, Tensor]:
+    """Return tensors under pycls's names, in a new dictionary; ValueError where a name has no counterpart.
+
+    `is_ours`: the file is pycls's or ours, so that names which nobody else has are known to be right.
+    """
     for naming in NAMINGS.values():
         names = naming.to_pycls(tensors, ())
         if len(names) == len(tensors):
             return {names[key]: value for key, value in tensors.items()}
+    if is_ours or (blocks_of(tensors) and "stem.conv.weight" in tensors):
+        return dict(tensors)
     raise ValueError(f"{where}: its tensors have no names in pycls ({', '.join(list(tensors)[:3])}, ...)")
 
 

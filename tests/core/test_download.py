@@ -25,7 +25,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if server.status != 200:
             return self.send_error(server.status)
         start = 0
-        if server.has_ranges and self.headers.get("Range") and self.headers.get("If-Range") == server.etag:
+        unchanged = self.headers.get("If-Range", server.etag) == server.etag
+        if server.has_ranges and self.headers.get("Range") and unchanged:
             start = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
         if start >= len(server.data) > 0 and start:
             return self.send_error(416)
