@@ -5,9 +5,10 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from pycls.core.namings import NAMINGS
 from pycls.core.tensor_file import load_tensor_file
 from pycls.core.weight_layouts import Weights, find_weights_in
-from pycls.core.weight_names import NAMINGS, Naming, blocks_of
+from pycls.core.weight_names import Naming, blocks_of
 from pycls.core.weight_sources import DEFAULT_CACHE, find_weights
 
 MIN_SHARE = 0.9  # of the backbone's tensors that must be in the file

@@ -10,10 +10,11 @@ from yacs.config import CfgNode
 
 from pycls.core.checkpoint import save_checkpoint, save_safetensors
 from pycls.core.config import diff_cfg, dump_cfg, load_cfg_text
+from pycls.core.namings import NAMINGS
 from pycls.core.tables import pick
 from pycls.core.tensor_file import load_tensor_file, safetensors_metadata
 from pycls.core.weight_layouts import Weights, find_weights_in, flip_stem, is_bgr
-from pycls.core.weight_names import NAMINGS, blocks_of
+from pycls.core.weight_names import Naming, blocks_of
 from pycls.engine.saved_network import cache_dir, load_network
 from pycls.engine.setup import pixel_contract
 from pycls.engine.weights_file import weights_file
@@ -74,8 +75,25 @@ def _write_torchvision(path: Path, dst: Path, cfg_file: str | None, overrides: S
     naming = NAMINGS[torchvision_family(tensors, str(path))]
     names = naming.from_pycls(tensors, blocks_of(tensors))
     _check_all(tensors, names, f"{path}: {naming.name}")
+    if saved.get("cfg"):
+        _check_torchvision_can(load_cfg_text(saved["cfg"], str(path)), naming, path)
     save_checkpoint({names[key]: value for key, value in tensors.items()}, dst)
     return f"{weights.layout}: {len(names)} tensors, names of {naming.name}"
+
+
+def _check_torchvision_can(cfg: CfgNode, naming: Naming, path: Path) -> None:
+    """Raise ValueError where torchvision's network would compute something else with the same tensors."""
+    strides_1x1 = (
+        cfg.MODEL.TYPE == "resnet" and cfg.RESNET.TRANS_FUN == "bottleneck_transform" and cfg.RESNET.STRIDE_1X1
+    )
+    other = {
+        "RESNET.STRIDE_1X1": strides_1x1,
+        "BN.EPS": naming.bn_eps not in (None, cfg.BN.EPS),
+        "EN.TF_PADDING": cfg.EN.TF_PADDING,
+    }
+    for key in (key for key, differs in other.items() if differs):
+        section, name = key.split(".")
+        raise ValueError(f"{path}: torchvision has no such network: {key} is {cfg[section][name]}")
 
 
 def torchvision_family(tensors: dict[str, Tensor], where: str) -> str:

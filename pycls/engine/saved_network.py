@@ -70,8 +70,16 @@ def cache_dir(overrides: Sequence[str]) -> str:
 
 
 def _saved_cfg(saved: dict[str, Any], path: Path, overrides: Sequence[str]) -> CfgNode:
-    """Return the config in a file; pycls's own are of a loader without antialiasing, which they do not say."""
+    """Return the config in a file."""
     if not saved.get("cfg"):
         raise ValueError(f"{path}: holds no config; give that of its network with --cfg")
-    pycls_words = () if "pixels" in saved else ("DATA_LOADER.ANTIALIAS", "False")
-    return load_cfg_text(saved["cfg"], f"{path} (config)", (*pycls_words, *overrides))
+    implied = [] if "pixels" in saved else _implied_by_pycls(saved["cfg"])
+    return load_cfg_text(saved["cfg"], f"{path} (config)", [*implied, *overrides])
+
+
+def _implied_by_pycls(text: str) -> list[str]:
+    """Return what pycls's configs need not say: its loader does not antialias, its first EfficientNets have silu."""
+    words = ["DATA_LOADER.ANTIALIAS", "False"]
+    if "ACTIVATION_FUN" not in text:
+        words += ["MODEL.ACTIVATION_FUN", "silu" if "TYPE: effnet" in text else "relu"]
+    return words

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from pycls.core.checkpoint import save_checkpoint
-from pycls.core.config import dump_cfg
+from pycls.core.config import dump_cfg, load_cfg_text
 from pycls.core.tensor_file import load_tensor_file
 from pycls.datasets.digits import export_digits
 from pycls.datasets.imagenet import imagenet_names
@@ -166,6 +166,22 @@ def test_names_of_imagenet_are_english(tmp_path):
         save_checkpoint(state | ({} if classes is None else {"classes": classes}), tmp_path / "a.pyth")
         assert load_network(str(tmp_path / "a.pyth")).names() == imagenet_names()
     assert imagenet_names()[285] == "Egyptian cat" and len(imagenet_names()) == 1000
+
+
+def test_files_of_pycls_bring_their_config(tmp_path):
+    """Those of 2020 name no activation: EfficientNets had silu, all others relu; and no image was antialiased."""
+    effnet = """
+MODEL:
+  TYPE: effnet
+  NUM_CLASSES: 5
+EN: {DEPTHS: [1], WIDTHS: [8], STRIDES: [1], EXP_RATIOS: [1], KERNELS: [3]}
+TRAIN: {DATASET: imagenet, IM_SIZE: 32}
+"""
+    model = build_model(load_cfg_text(effnet, "test", ["MODEL.ACTIVATION_FUN", "silu"]))
+    torch.save({"epoch": 99, "model_state": model.state_dict(), "cfg": effnet}, tmp_path / "a.pyth")
+    network = load_network(str(tmp_path / "a.pyth"))
+    assert network.cfg.MODEL.ACTIVATION_FUN == "silu" and not network.cfg.DATA_LOADER.ANTIALIAS
+    assert "BGR to RGB" in str(network.report)
 
 
 def test_mistakes_are_answered(tmp_path):

@@ -61,6 +61,7 @@ def test_training_starts_from_an_address(server, tmp_path):
     wanted = load_checkpoint(tmp_path / "served/net.pyth")["model_state"]
     assert all(torch.equal(saved["model_state"][name], wanted[name]) for name in wanted if name.endswith("weight"))
     assert server.asked == ["/net.safetensors"]
+    assert [path.name for path in cache.rglob("*.safetensors") if path.is_file()] == ["net.safetensors"]
 
 
 def test_a_wrong_address_is_told_before_processes_start(server, tmp_path):
