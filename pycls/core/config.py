@@ -36,10 +36,10 @@ def load_cfg(cfg_file: str | None, overrides: Sequence[str] = ()) -> CfgNode:
     return cfg
 
 
-def load_cfg_text(text: str, where: str) -> CfgNode:
+def load_cfg_text(text: str, where: str, overrides: Sequence[str] = ()) -> CfgNode:
     """Return the frozen config stored as YAML text, in a checkpoint say; `where` names the source in errors."""
     cfg = default_cfg()
-    _apply_all(cfg, list(_text_settings(text, where)))
+    _apply_all(cfg, [*_text_settings(text, where), *_override_settings(overrides)])
     cfg.freeze()
     return cfg
 
@@ -323,6 +323,12 @@ def _check_numbers(cfg: CfgNode) -> None:
         pair = leaves[key]
         if len(pair) != 2 or not all(isinstance(v, (int, float)) for v in pair) or not 0 < pair[0] <= pair[1]:
             raise ValueError(f"{key} must be two rising positive numbers, got {pair}")
+    for key in ("DATA_LOADER.MEAN", "DATA_LOADER.STD"):
+        colour = leaves[key]
+        if len(colour) not in (0, 3) or not all(isinstance(v, (int, float)) and 0 <= v <= 1 for v in colour):
+            raise ValueError(f"{key} must be three numbers between 0 and 1 (or empty), got {colour}")
+    if 0 in cfg.DATA_LOADER.STD:
+        raise ValueError(f"DATA_LOADER.STD must be above 0, got {cfg.DATA_LOADER.STD}")
     jitter = leaves["TRAIN.COLOR_JITTER"]
     if len(jitter) != 4 or not all(isinstance(v, (int, float)) and v >= 0 for v in jitter) or jitter[3] > 0.5:
         raise ValueError(

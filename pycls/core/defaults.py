@@ -19,7 +19,7 @@ _TREE = {
         "DEPTH": 0,  # number of layers (resnet: 50, 101, 152 for ImageNet; 6n+2 for CIFAR)
         "NUM_CLASSES": 10,  # outputs of the classifier
         "LOSS_FUN": "cross_entropy",  # loss: cross_entropy
-        "ACTIVATION_FUN": "relu",  # relu, silu (= swish), gelu
+        "ACTIVATION_FUN": "relu",  # relu, relu6, silu (= swish), gelu
         "ACTIVATION_INPLACE": True,  # in-place ReLU
         "SCALING_TYPE": "",  # scale_net.py: letters of d, w, g, r (dwr) or weights (d1_w8_g8_r1); empty for training
         "SCALING_FACTOR": 1.0,  # scale_net.py: multiply-adds wanted / multiply-adds now
@@ -65,12 +65,13 @@ _TREE = {
         "DEPTHS": [],  # blocks of each stage
         "WIDTHS": [],  # channels of each stage
         "EXP_RATIOS": [],  # MBConv expansion of each stage
-        "SE_R": 0.25,  # SE width / channels of the block's input
+        "SE_R": 0.25,  # SE width / channels of the block's input; 0: none (EfficientNet-Lite)
         "STRIDES": [],  # stride of each stage's first block
         "KERNELS": [],  # depthwise kernel of each stage
         "HEAD_W": 1280,  # channels of the head convolution
         "DC_RATIO": 0.0,  # drop-connect (stochastic depth) probability of every block
         "DROPOUT_RATIO": 0.0,  # dropout before the classifier
+        "TF_PADDING": False,  # [ours] strided convolutions pad right and bottom first, for weights from TensorFlow
     },
     "MB": {  # [ours] MobileNetV2 and V3 of pytorch-cls; the lists have one value per block
         "STEM_W": 32,  # channels after the stem
@@ -152,7 +153,7 @@ _TREE = {
         "BATCH_SIZE": 128,  # global: over all processes and accumulation steps
         "IM_SIZE": 224,  # side of the square that the network sees, in training and evaluation (pixels)
         "AUTO_RESUME": True,  # continue from the newest readable checkpoint in OUT_DIR (wins over TRAIN.WEIGHTS)
-        "WEIGHTS": "",  # path of initial weights: a checkpoint of ours or of pycls
+        "WEIGHTS": "",  # initial weights: path (docs/WEIGHTS.md has the layouts), URL, or zoo name (RegNetX-400MF)
         "MIXED_PRECISION": False,  # autocast to AMP_DTYPE, in training and evaluation
         "AMP_DTYPE": "bf16",  # [ours] bf16 or fp16 (fp16 adds a gradient scaler)
         "CHANNELS_LAST": False,  # [ours] NHWC memory layout
@@ -178,7 +179,7 @@ _TREE = {
         "SPLIT": "val",  # val or test
         "BATCH_SIZE": 200,  # global
         "IM_SIZE": 256,  # shorter side after the resize, before the central TRAIN.IM_SIZE crop (pixels)
-        "WEIGHTS": "",  # checkpoint that test_net.py evaluates; empty: the best one in OUT_DIR
+        "WEIGHTS": "",  # what test_net.py evaluates: path, URL or zoo name; empty: the best checkpoint in OUT_DIR
     },
     "DATA_LOADER": {
         "BACKEND": "auto",  # [ours] auto, custom (C, OpenCV), torch (torchvision), dali_cpu, dali_gpu, memory (arrays)
@@ -190,6 +191,8 @@ _TREE = {
         "WORKER_MODE": "auto",  # [ours] custom backend: threads, processes, auto (threads up to 16 workers)
         "CHANNEL_ORDER": "RGB",  # [ours] RGB and nothing else; weights of pycls, made for BGR, are turned when loaded
         "JPEG": "auto",  # [ours] custom backend: auto (the C extension if it is built), c (or fail), opencv
+        "MEAN": [],  # [ours] RGB mean that is subtracted, 0..1; empty: that of the data set
+        "STD": [],  # [ours] RGB standard deviation that is divided by, 0..1; empty: that of the data set
         "ANTIALIAS": True,  # [ours] Pillow's triangle filter; False: plain bilinear, as pycls
         "ON_BAD_IMAGE": "raise",  # [ours] raise; skip: another image of the class in training, left out in evaluation
         "SKIP_LIST": "",  # [ours] file that names images to leave out, <split>/<class>/<image>; by check_data.py
@@ -238,7 +241,7 @@ _TREE = {
     "DIST_TIMEOUT_MINUTES": 10.0,  # [ours] a collective that takes longer ends the run
     "HOST": "localhost",  # accepted for pycls; read by nothing
     "PORT_RANGE": [10000, 65000],  # accepted for pycls; a free port is taken from the system
-    "DOWNLOAD_CACHE": "/tmp/pycls-download-cache",  # accepted for pycls; nothing is downloaded yet
+    "DOWNLOAD_CACHE": "/tmp/pycls-download-cache",  # where weights are downloaded to, once
 }
 
 # Values allowed for keys that choose something. Where a family owns a table, the names here are its built-in ones.
@@ -256,7 +259,7 @@ CHOICES = {
         "cutmix_resnet",
     ),
     "MODEL.LOSS_FUN": ("cross_entropy",),
-    "MODEL.ACTIVATION_FUN": ("relu", "silu", "swish", "gelu"),
+    "MODEL.ACTIVATION_FUN": ("relu", "relu6", "silu", "swish", "gelu"),
     "RESNET.POOL": ("", "lip", "softpool", "avg"),
     "ANYNET.POOL": ("", "lip", "softpool", "avg"),
     "DENSENET.POOL": ("avg", "lip"),

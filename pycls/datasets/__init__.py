@@ -99,7 +99,7 @@ def build_loader(cfg: CfgNode, phase: str, device: torch.device, samples: Sample
         samples,
         view,
         backend(cfg, samples, view, device, batch_size // world_size()),
-        Finish(dataset.mean, dataset.std, device, cfg.TRAIN.CHANNELS_LAST),
+        Finish(*colour_scale(cfg, phase), device, cfg.TRAIN.CHANNELS_LAST),
         batch_size=batch_size,
         device=device,
         pin_memory=cfg.DATA_LOADER.PIN_MEMORY,
@@ -107,6 +107,12 @@ def build_loader(cfg: CfgNode, phase: str, device: torch.device, samples: Sample
         rank=rank(),
         world_size=world_size(),
     )
+
+
+def colour_scale(cfg: CfgNode, phase: str) -> tuple[RGB, RGB]:
+    """Return mean and standard deviation of the normalisation, RGB, 0..1: DATA_LOADER's, else those of the data set."""
+    dataset = pick(DATASETS, cfg[phase.upper()].DATASET, f"{phase.upper()}.DATASET")
+    return tuple(cfg.DATA_LOADER.MEAN) or dataset.mean, tuple(cfg.DATA_LOADER.STD) or dataset.std
 
 
 def _checked_batch_size(cfg: CfgNode, phase: str) -> int:

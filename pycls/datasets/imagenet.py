@@ -21,6 +21,13 @@ def build_imagenet(cfg: CfgNode, phase: str) -> FileSamples | PackedSamples:
     return load_split(_root(data_root(cfg.DATA_DIR), split), split, other_split if same_set else "")
 
 
+def imagenet_names() -> tuple[str, ...]:
+    """Return the English names of ImageNet-1k's classes, in the order of its folders."""
+    from torchvision.models import ResNet50_Weights
+
+    return tuple(ResNet50_Weights.IMAGENET1K_V1.meta["categories"])
+
+
 def _root(root: Path, split: str) -> Path:
     """Return the folder with the splits: the data folder itself, or its sub-folder `imagenet`."""
     nested = root / "imagenet"

@@ -22,6 +22,7 @@ from pycls.engine.setup import check_all_equal, check_ranks_agree, warn_of_other
 from pycls.engine.signals import StopRequest
 from pycls.engine.state import TrainState, build_state, fingerprint, unpack_state
 from pycls.engine.step import Stepper
+from pycls.engine.weights_file import weights_file
 from pycls.losses import build_loss
 from pycls.optim import build_lr_policy
 
@@ -119,7 +120,8 @@ def resume(run: Run) -> None:
         where = f"epoch {state.epoch + 1} of {cfg.OPTIM.MAX_EPOCH}, step {state.step + 1}"
         logger.info("Resuming from %s at %s", path, where if state.epoch < cfg.OPTIM.MAX_EPOCH else "its end")
     elif cfg.TRAIN.WEIGHTS:
-        logger.info("%s: %s", cfg.TRAIN.WEIGHTS, load_weights(state.model, cfg.TRAIN.WEIGHTS))
+        path = weights_file(cfg.TRAIN.WEIGHTS, cfg.DOWNLOAD_CACHE, "TRAIN.WEIGHTS")
+        logger.info("%s: %s", path, load_weights(state.model, path))
         if state.ema:
             state.ema.model.load_state_dict(state.model.state_dict())
     check_all_equal("state (is OUT_DIR one folder for all processes?)", fingerprint(state))

@@ -14,7 +14,7 @@ from pycls.core.config import check_divisible, dump_cfg
 from pycls.core.cores import usable_cores
 from pycls.core.defaults import default_cfg
 from pycls.core.logging import get_logger, setup_logging
-from pycls.datasets import DATASETS, backend_name
+from pycls.datasets import DATASETS, backend_name, colour_scale
 from pycls.datasets.augment import build_augmentation
 
 logger = get_logger(__name__)
@@ -97,7 +97,7 @@ def check_all_equal(name: str, value: Any) -> None:
 def warn_of_other_pixels(saved: dict[str, Any], cfg: CfgNode, where: str) -> None:
     """Warn of every difference between the pixel contract in a checkpoint and the one in force."""
     for name, now in pixel_contract(cfg).items():
-        if saved.get(name) != now:
+        if name in saved and saved[name] != now:
             logger.warning("%s: was made with %s %s, now it is %s", where, name, saved.get(name), now)
 
 
@@ -117,11 +117,14 @@ def environment() -> dict[str, Any]:
 def pixel_contract(cfg: CfgNode) -> dict[str, Any]:
     """Return how images become pixels, which a checkpoint keeps."""
     dataset = cfg.TRAIN.DATASET or cfg.TEST.DATASET
+    mean, std = colour_scale(cfg, "train" if cfg.TRAIN.DATASET else "test")
     return {
         "channels": cfg.DATA_LOADER.CHANNEL_ORDER,
         "backend": backend_name(cfg.DATA_LOADER.BACKEND, DATASETS[dataset].im_size is not None),
         "antialias": cfg.DATA_LOADER.ANTIALIAS,
         "train_im_size": cfg.TRAIN.IM_SIZE,
         "test_im_size": cfg.TEST.IM_SIZE,
+        "mean": list(mean),
+        "std": list(std),
         "dataset": dataset,
     }

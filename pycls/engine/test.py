@@ -10,8 +10,11 @@ from torch import nn
 from yacs.config import CfgNode
 
 from pycls.core import distributed
-from pycls.core.checkpoint import LoadReport, best_path, load_checkpoint, load_weights
+from pycls.core.checkpoint import LoadReport, best_path
 from pycls.core.logging import get_logger, json_line
+from pycls.core.tensor_file import load_tensor_file
+from pycls.core.weight_layouts import find_weights_in
+from pycls.core.weights import fill_model
 from pycls.datasets import build_loader
 from pycls.engine.classes import check_classes
 from pycls.engine.evaluate import evaluate, save_left_out, save_per_class
@@ -19,6 +22,7 @@ from pycls.engine.precision import pick_precision
 from pycls.engine.recorder import describe, evaluation_figures, evaluation_record
 from pycls.engine.result import Result
 from pycls.engine.setup import check_dataset, run_processes, setup_process, warn_of_other_pixels
+from pycls.engine.weights_file import weights_file
 from pycls.losses import build_loss
 from pycls.models import build_model
 
@@ -33,15 +37,13 @@ def test(cfg: CfgNode) -> Result:
 
 
 def weights_path(cfg: CfgNode) -> Path:
-    """Return the file to evaluate; none raises ValueError."""
-    path = Path(cfg.TEST.WEIGHTS) if cfg.TEST.WEIGHTS else best_path(cfg.OUT_DIR)
+    """Return the file to evaluate, downloaded if need be; none raises ValueError."""
+    if cfg.TEST.WEIGHTS:
+        return weights_file(cfg.TEST.WEIGHTS, cfg.DOWNLOAD_CACHE, "TEST.WEIGHTS")
+    path = best_path(cfg.OUT_DIR)
     if not path.is_file():
-        asked = (
-            f"TEST.WEIGHTS {path}: no such file"
-            if cfg.TEST.WEIGHTS
-            else f"TEST.WEIGHTS is not set and {path} does not exist"
-        )
-        raise ValueError(f"{asked}; give a checkpoint, for example TEST.WEIGHTS {best_path('runs/digits')}")
+        hint = f"give a checkpoint, for example TEST.WEIGHTS {best_path('runs/digits')}"
+        raise ValueError(f"TEST.WEIGHTS is not set and {path} does not exist; {hint}")
     return path
 
 
@@ -67,12 +69,13 @@ def _test_process(cfg: CfgNode) -> Result:
 
 def load_model(cfg: CfgNode, path: Path, classes: tuple[str, ...]) -> nn.Module:
     """Build the network with the weights of a file, whose classes must be those of the data."""
-    saved = load_checkpoint(path)
+    saved = load_tensor_file(path)
     if "classes" in saved:
         check_classes(saved["classes"], classes, str(path))
+    if "pixels" in saved:
         warn_of_other_pixels(saved["pixels"], cfg, str(path))
     model = build_model(cfg)
-    report = load_weights(model, path)
+    report = fill_model(model, find_weights_in(saved, str(path)), str(path))
     logger.info("%s: %s", path, report)
     check_complete(report, path)
     return model.to(memory_format=torch.channels_last if cfg.TRAIN.CHANNELS_LAST else torch.contiguous_format)

@@ -66,7 +66,8 @@ def mbconv_layers(w_in: int, stride: int, stage: EffStage, se_r: float, style: S
     """Return the named layers of one block's branch, without the expansion where it would not expand."""
     w_exp, w_se = int(w_in * stage.exp_ratio), int(w_in * se_r)
     layers = conv_bn_act("exp", conv2d(w_in, w_exp, 1), style) if w_exp != w_in else []
-    layers += conv_bn_act("dwise", conv2d(w_exp, w_exp, stage.kernel, stride=stride, groups=w_exp), style)
+    dwise = conv2d(w_exp, w_exp, stage.kernel, stride=stride, groups=w_exp, tf_padding=style.tf_padding)
+    layers += conv_bn_act("dwise", dwise, style)
     if w_se > 0:
         layers.append(("se", SE(w_exp, w_se, style)))
     return layers + conv_bn("lin_proj", conv2d(w_exp, stage.width, 1), style, final=True)
@@ -124,5 +125,5 @@ def build_effnet(cfg: CfgNode) -> EffNet:
         se_r=keys.SE_R,
         dc_ratio=keys.DC_RATIO,
         dropout_ratio=keys.DROPOUT_RATIO,
-        style=build_style(cfg),
+        style=replace(build_style(cfg), tf_padding=keys.TF_PADDING),
     )

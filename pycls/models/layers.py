@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from yacs.config import CfgNode
 
 from pycls.core.tables import pick
 
-ACTIVATIONS = {"relu": nn.ReLU, "silu": nn.SiLU, "swish": nn.SiLU, "gelu": nn.GELU}
+ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6, "silu": nn.SiLU, "swish": nn.SiLU, "gelu": nn.GELU}
 
 
 @dataclass(frozen=True)
@@ -19,15 +20,16 @@ class Style:
     """The choices that all layers of one network share."""
 
     activation: str = "relu"
-    activation_inplace: bool = True  # honoured by relu only: autograd needs the inputs of the others
+    activation_inplace: bool = True  # honoured by relu and relu6 only: autograd needs the inputs of the others
     bn_eps: float = 1e-5
     bn_mom: float = 0.1
     zero_init_final_gamma: bool = False
+    tf_padding: bool = False  # see TFConv2d
 
     def act(self) -> nn.Module:
         """Return a new activation module."""
         kind = pick(ACTIVATIONS, self.activation, "MODEL.ACTIVATION_FUN")
-        return kind(inplace=self.activation_inplace) if kind is nn.ReLU else kind()
+        return kind(inplace=self.activation_inplace) if kind in (nn.ReLU, nn.ReLU6) else kind()
 
     def norm(self, width: int, final: bool = False) -> nn.BatchNorm2d:
         """Return a BatchNorm; `final` marks the last one of a residual branch, whose gamma may start at 0."""
@@ -48,11 +50,36 @@ def build_style(cfg: CfgNode) -> Style:
     )
 
 
-def conv2d(w_in: int, w_out: int, kernel: int, *, stride: int = 1, groups: int = 1, bias: bool = False) -> nn.Conv2d:
+class TFConv2d(nn.Conv2d):
+    """A convolution padded as TensorFlow's "SAME": as little as possible, the odd pixel on the right and the bottom.
+
+    With stride 1 that is the usual padding; with stride 2 and an even image the windows lie a pixel further on.
+    """
+
+    tf_padding = True
+
+    def forward(self, x: Tensor) -> Tensor:
+        (kernel, _), (stride, _) = self.kernel_size, self.stride
+        height, width = (max((-(-size // stride) - 1) * stride + kernel - size, 0) for size in x.shape[-2:])
+        x = F.pad(x, (width // 2, width - width // 2, height // 2, height - height // 2))
+        return F.conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
+
+def conv2d(
+    w_in: int,
+    w_out: int,
+    kernel: int,
+    *,
+    stride: int = 1,
+    groups: int = 1,
+    bias: bool = False,
+    tf_padding: bool = False,
+) -> nn.Conv2d:
     """Return a convolution that keeps ceil(size / stride) pixels: (N, w_in, H, W) -> (N, w_out, H', W')."""
     assert kernel % 2 == 1, f"an even kernel ({kernel}) has no centre, so it cannot pad evenly"
     padding = (kernel - 1) // 2
-    return nn.Conv2d(w_in, w_out, kernel, stride=stride, padding=padding, groups=groups, bias=bias)
+    kind = TFConv2d if tf_padding and stride > 1 else nn.Conv2d
+    return kind(w_in, w_out, kernel, stride=stride, padding=padding, groups=groups, bias=bias)
 
 
 def conv_bn(name: str, conv: nn.Conv2d, style: Style, final: bool = False) -> list[tuple[str, nn.Module]]:

@@ -31,7 +31,7 @@ STEMS = {
 def stem_layers(stem: Stem, width: int, style: Style) -> nn.Sequential:
     """Return the stem's layers: (N, 3, S, S) -> (N, width, S / stride, S / stride)."""
     layers = [
-        ("conv", conv2d(3, width, stem.kernel, stride=stem.conv_stride)),
+        ("conv", conv2d(3, width, stem.kernel, stride=stem.conv_stride, tf_padding=style.tf_padding)),
         ("bn", style.norm(width)),
         ("af", style.act()),
     ]

@@ -202,3 +202,11 @@ def test_workers_are_counted_unless_they_are_set(tmp_path):
 def test_there_is_one_channel_order():
     with pytest.raises(ValueError, match=r"CHANNEL_ORDER.*RGB"):
         load_cfg(None, ["DATA_LOADER.CHANNEL_ORDER", "BGR"])
+
+
+@pytest.mark.parametrize(
+    "words", [["DATA_LOADER.MEAN", "[0.5]"], ["DATA_LOADER.STD", "[1, 1, 127]"], ["DATA_LOADER.STD", "[0, 1, 1]"]]
+)
+def test_colours_are_three_shares(words):
+    with pytest.raises(ValueError, match=rf"{words[0]} must be"):
+        load_cfg(None, words)

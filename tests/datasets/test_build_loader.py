@@ -129,3 +129,12 @@ def test_files_need_a_backend_for_files(tmp_path):
     ]
     with pytest.raises(ValueError, match="BACKEND memory needs array data"):
         _build(settings, "train", "DATA_LOADER.BACKEND", "memory")
+
+
+def test_colours_of_the_config_win_over_those_of_the_data_set(fashion):
+    """White pixels: (1 - mean) / std, by channel."""
+    colours = ["DATA_LOADER.MEAN", "[0.5, 0.25, 0]", "DATA_LOADER.STD", "[0.5, 0.5, 1]"]
+    loader = _build(fashion, "test", "TEST.BATCH_SIZE", "10", *colours)
+    images = next(loader.epoch(0)).images
+    assert images.amin(dim=(0, 2, 3)).tolist() == images.amax(dim=(0, 2, 3)).tolist() == [1.0, 1.5, 1.0]
+    loader.close()

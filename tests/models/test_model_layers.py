@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from pycls.models import build_model
-from pycls.models.layers import SE, Style, conv2d, drop_connect
+from pycls.models.layers import SE, Style, TFConv2d, conv2d, drop_connect
 from pycls.models.stems import STEMS, stem_layers
 from tests.model_records import cfg_of
 
@@ -157,3 +157,35 @@ def test_stem_strides(name, size):
 def test_even_kernels_are_refused():
     with pytest.raises(AssertionError, match="even kernel"):
         conv2d(3, 8, 4)
+
+
+@pytest.mark.parametrize("size", [5, 6, 7, 8])
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 2), (5, 2), (5, 3), (1, 2)])
+def test_tensorflow_padding_is_its_formula(size, kernel, stride):
+    """Output o sees inputs from o * stride - floor(total / 2) on; total is what ceil(size / stride) outputs lack."""
+    total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
+    conv = conv2d(1, 1, kernel, stride=stride, tf_padding=True)
+    assert isinstance(conv, TFConv2d)
+    image = torch.rand(1, 1, size, size)
+    with torch.no_grad():
+        y = conv(image)[0, 0]
+    assert y.shape == (math.ceil(size / stride),) * 2
+    for row in range(y.shape[0]):
+        for column in range(y.shape[1]):
+            top, left = row * stride - total // 2, column * stride - total // 2
+            wanted = sum(
+                conv.weight[0, 0, i, j].item() * image[0, 0, top + i, left + j].item()
+                for i in range(kernel)
+                for j in range(kernel)
+                if 0 <= top + i < size and 0 <= left + j < size
+            )
+            assert y[row, column].item() == pytest.approx(wanted, abs=1e-5)
+
+
+def test_tensorflow_padding_is_that_of_the_whole_network_or_none():
+    model = build_model(cfg_of(EFFNET | {"EN.TF_PADDING": True, "MODEL.ACTIVATION_FUN": "relu6", "EN.SE_R": 0.0}))
+    strided = [m for m in model.modules() if isinstance(m, nn.Conv2d) and m.stride[0] > 1]
+    assert len(strided) == 2 and all(isinstance(m, TFConv2d) for m in strided)
+    kinds = {type(m) for m in model.modules()}
+    assert nn.ReLU6 in kinds and SE not in kinds
+    assert not any(isinstance(m, TFConv2d) for m in build_model(cfg_of(EFFNET)).modules())

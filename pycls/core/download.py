@@ -1,0 +1,165 @@
+"""Download a file once: cached, checked, resumable, and by one process at a time."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+
+from tqdm import tqdm
+
+from pycls.core.logging import get_logger
+
+logger = get_logger(__name__)
+
+NUM_TRIES = 4  # each goes on where the one before was cut off
+_PAUSE_SEC = 1.0  # before the second try, twice as long before each further one
+_TIMEOUT_SEC = 60.0  # without a byte
+_CHUNK_BYTES = 1 << 20
+_HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.\w+$")  # as torchvision names files: the first digits of the SHA-256
+
+
+def download(url: str, cache_dir: str | Path, sha256: str | None = None) -> Path:
+    """Return the local copy of a file, from cache_dir/<host>/<path> or freshly downloaded and renamed into place.
+
+    What is checked: `sha256` (hex digits), else the digits in a file name like resnet50-0676ba61.pth, else the length.
+    Processes that ask together wait for one of them. ValueError for a wrong address or content, OSError for a network
+    that fails; what has arrived stays, and the next call goes on from there.
+    """
+    path = cached_path(url, Path(cache_dir))
+    digits = (sha256 or _digits_in_name(path)).lower()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(path):
+        if path.is_file() and not _is_wrong(path, digits):
+            return path
+        if path.is_file():
+            logger.warning("%s: its SHA-256 does not begin with %s; downloading it again", path, digits)
+        part = path.with_name(f"{path.name}.part")
+        _fetch(url, part)
+        if _is_wrong(part, digits):
+            found = _sha256(part)
+            _forget(part)
+            raise ValueError(f"{url}: the SHA-256 of what came is {found}, expected {digits}; nothing was kept")
+        os.replace(part, path)
+        _forget(part)
+    return path
+
+
+def cached_path(url: str, cache_dir: Path) -> Path:
+    """Return where the copy of a file is kept; a query becomes part of the name."""
+    parts = urllib.parse.urlsplit(url)
+    names = [name for name in urllib.parse.unquote(parts.path).split("/") if name not in ("", ".", "..")]
+    if parts.scheme.lower() not in ("http", "https") or not parts.hostname or not names:
+        raise ValueError(f"{url}: not an address of a file, expected http(s)://host/path")
+    suffix = f"-{hashlib.sha256(parts.query.encode()).hexdigest()[:8]}" if parts.query else ""
+    return cache_dir.joinpath(parts.netloc.rpartition("@")[2].replace(":", "_"), *names[:-1], names[-1] + suffix)
+
+
+def _digits_in_name(path: Path) -> str:
+    match = _HASH_IN_NAME.search(path.name)
+    return match[1] if match else ""
+
+
+def _is_wrong(path: Path, digits: str) -> bool:
+    return bool(digits) and not _sha256(path).startswith(digits)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock on a file's name; the system releases that of a killed process."""
+    with path.with_name(f".{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _fetch(url: str, part: Path) -> None:
+    """Download into `part`, going on where it ends, and try again when the connection breaks."""
+    for attempt in range(NUM_TRIES):
+        try:
+            return _fetch_rest(url, part)
+        except (OSError, HTTPException) as error:
+            if attempt == NUM_TRIES - 1:
+                so_far = f"{part.stat().st_size:,} bytes are kept" if part.exists() else "nothing came"
+                raise OSError(f"{url}: {_reason(error)}; {so_far}, the same command goes on from there") from error
+            logger.warning("%s: %s; trying again", url, _reason(error))
+            time.sleep(_PAUSE_SEC * 2**attempt)
+    raise AssertionError("not reached")
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "reason", "") or error) or type(error).__name__
+
+
+def _fetch_rest(url: str, part: Path) -> None:
+    """Ask for the bytes that are missing; a server that cannot say that they belong to ours sends all of them."""
+    start, validator = part.stat().st_size if part.exists() else 0, _validator_file(part)
+    headers = {"User-Agent": "pycls", "Accept-Encoding": "identity"}
+    if start and validator.exists():
+        headers |= {"Range": f"bytes={start}-", "If-Range": validator.read_text()}
+    response = _open(url, headers, part)
+    if response is None:  # there is nothing behind what we have, which therefore is not a part of it
+        return _fetch_rest(url, part)
+    with response:
+        resumed = response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
+        _note_validator(response, validator)
+        _copy(response, part, start if resumed else 0)
+
+
+def _open(url: str, headers: dict[str, str], part: Path) -> HTTPResponse | None:
+    """Return the answer, None where the server refuses the range; ValueError for 404 and the like."""
+    try:
+        return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT_SEC)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == 416 and "Range" in headers:
+            _forget(part)
+            return None
+        if error.code >= 500 or error.code == 429:
+            raise OSError(f"the server answers {error.code} {error.reason}") from error
+        raise ValueError(f"{url}: the server answers {error.code} {error.reason}") from error
+
+
+def _copy(response: HTTPResponse, part: Path, start: int) -> None:
+    """Write a response behind the first `start` bytes of `part`; OSError unless it has the length it said."""
+    length = response.headers.get("Content-Length")
+    expected = start + int(length) if length else None
+    logger.info("Downloading %s%s", response.url, f" from byte {start:,} on" if start else "")
+    bar = tqdm(desc=part.stem, initial=start, total=expected, unit="B", unit_scale=True, disable=None, leave=False)
+    with part.open("r+b" if start else "wb") as file, bar:
+        file.seek(start)
+        while chunk := response.read(_CHUNK_BYTES):
+            bar.update(file.write(chunk))
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
+        arrived = file.tell()
+    if expected not in (None, arrived):
+        raise OSError(f"the connection ended after {arrived:,} of {expected:,} bytes")
+
+
+def _validator_file(part: Path) -> Path:
+    return part.with_name(f"{part.name}.version")
+
+
+def _note_validator(response: HTTPResponse, file: Path) -> None:
+    """Keep what tells this version of the file from others: only then may a later request go on from here."""
+    version = response.headers.get("ETag", "")
+    version = response.headers.get("Last-Modified", "") if not version or version.startswith("W/") else version
+    file.write_text(version) if version else file.unlink(missing_ok=True)
+
+
+def _forget(part: Path) -> None:
+    part.unlink(missing_ok=True)
+    _validator_file(part).unlink(missing_ok=True)

@@ -1,0 +1,151 @@
+"""Name what is on photographs, with a network that needs nothing but its file."""
+
+import contextlib
+import csv
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from yacs.config import CfgNode
+
+from pycls.core.distributed import pick_device
+from pycls.core.tables import pick
+from pycls.datasets import DATASETS, build_loader
+from pycls.datasets.loader import Batch
+from pycls.datasets.samples import FileSamples, pack_names
+from pycls.datasets.scan import EXTENSIONS
+from pycls.engine.precision import pick_precision
+from pycls.engine.saved_network import SavedNetwork
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The likeliest classes of one image, best first; or why it could not be read."""
+
+    path: str
+    names: tuple[str, ...] = ()
+    indices: tuple[int, ...] = ()
+    probs: tuple[float, ...] = ()  # of all classes together they sum to 1
+    error: str = ""
+
+    def __str__(self) -> str:
+        if self.error:
+            return f"{self.path}: COULD NOT BE READ: {self.error}"
+        guesses = (f"{name} {100 * prob:.1f} %" for name, prob in zip(self.names, self.probs, strict=True))
+        return f"{self.path}: " + ", ".join(guesses)
+
+
+def predict_words(backend: str = "auto") -> list[str]:
+    """Return the KEY VALUE pairs by which a training's config serves for files on this machine."""
+    loader = {"BACKEND": backend, "AUTO_WORKERS": "True", "ON_BAD_IMAGE": "skip", "SKIP_LIST": ""}
+    return [word for key, value in loader.items() for word in (f"DATA_LOADER.{key}", value)] + ["NUM_GPUS", "1"]
+
+
+def predict(network: SavedNetwork, paths: Sequence[str], topk: int = 5) -> Iterator[Prediction]:
+    """Yield the `topk` classes (all, if there are fewer) of every image in files and folders, in order.
+
+    Images that cannot be read come with an error. ValueError for a path that is not there and a folder without images.
+    """
+    if topk < 1:
+        raise ValueError(f"topk must be at least 1, got {topk}")
+    files, names = list_images(paths), network.names()
+    cfg = eval_cfg(network, len(files))
+    device = pick_device(cfg.DEVICE)
+    precision = pick_precision(device, cfg.TRAIN.MIXED_PRECISION and device.type == "cuda", cfg.TRAIN.AMP_DTYPE)
+    model = network.model.to(device)
+    with contextlib.closing(build_loader(cfg, "test", device, file_samples(files))) as loader:
+        for batch in loader.epoch(0):
+            probs = torch.zeros(0, len(names))
+            if len(batch.images):
+                with torch.inference_mode(), precision.autocast():
+                    probs = model(batch.images).float().softmax(1).cpu()
+            yield from _named(batch, probs, files, names, topk)
+
+
+def _named(
+    batch: Batch, probs: torch.Tensor, files: Sequence[str], names: Sequence[str], topk: int
+) -> Iterator[Prediction]:
+    """Yield the predictions of a batch in the order of its files, probabilities (M, K) of those that were read."""
+    best = probs.topk(min(topk, len(names)), dim=1)
+    found = {failure.index: Prediction(files[failure.index], error=failure.reason) for failure in batch.failures}
+    for index, values, classes in zip(batch.indices.tolist(), best.values.tolist(), best.indices.tolist(), strict=True):
+        labels = tuple(names[number] for number in classes)
+        found[index] = Prediction(files[index], labels, tuple(classes), tuple(values))
+    yield from (found[index] for index in sorted(found))
+
+
+def list_images(paths: Sequence[str]) -> list[str]:
+    """Return the files named, and the images below the folders named (hidden ones left out), each folder sorted."""
+    files: list[str] = []
+    for path in paths:
+        if os.path.isdir(path):
+            inside = sorted(str(file) for file in Path(path).rglob("*") if _is_image(file.relative_to(path)))
+            if not inside:
+                raise ValueError(f"{path} holds no images ({', '.join(EXTENSIONS)})")
+            files += inside
+        elif os.path.isfile(path):
+            files.append(path)
+        else:
+            raise ValueError(f"{path}: no such image or folder")
+    if not files:
+        raise ValueError("no images: give files or folders")
+    return files
+
+
+def file_samples(files: Sequence[str]) -> FileSamples:
+    """Return image files as samples that belong to no data set."""
+    return FileSamples("", pack_names(files), np.zeros(len(files), np.int64), ("unknown",))
+
+
+def _is_image(relative: Path) -> bool:
+    return relative.name.lower().endswith(EXTENSIONS) and not any(part.startswith(".") for part in relative.parts)
+
+
+def eval_cfg(network: SavedNetwork, num_images: int) -> CfgNode:
+    """Return the network's config for files that are no data set; one of array data sees them at its own size."""
+    cfg = network.cfg.clone()
+    cfg.defrost()
+    cfg.TEST.DATASET = network.dataset or "imagenet"
+    cfg.TEST.BATCH_SIZE = min(cfg.TEST.BATCH_SIZE, num_images)
+    if pick(DATASETS, cfg.TEST.DATASET, "TEST.DATASET").im_size:
+        cfg.TEST.IM_SIZE = cfg.TRAIN.IM_SIZE
+    cfg.freeze()
+    return cfg
+
+
+def save_predictions(
+    predictions: Iterable[Prediction], topk: int, csv_file: str | None = None, jsonl_file: str | None = None
+) -> Iterator[Prediction]:
+    """Pass predictions on, each written to the files that are asked for."""
+    with contextlib.ExitStack() as stack:
+        table = stack.enter_context(open(csv_file, "w", newline="", encoding="utf-8")) if csv_file else None
+        lines = stack.enter_context(open(jsonl_file, "w", encoding="utf-8")) if jsonl_file else None
+        if table:
+            ranks = range(1, topk + 1)
+            csv.writer(table).writerow(["path", "error", *(f"{what}{rank}" for rank in ranks for what in _COLUMNS)])
+        for prediction in predictions:
+            if table:
+                csv.writer(table).writerow(_csv_row(prediction))
+            if lines:
+                lines.write(json.dumps(_json_row(prediction), ensure_ascii=False) + "\n")
+            yield prediction
+
+
+_COLUMNS = ("class", "index", "prob")
+
+
+def _csv_row(prediction: Prediction) -> list[str]:
+    guesses = zip(prediction.names, prediction.indices, prediction.probs, strict=True)
+    cells = (cell for name, index, prob in guesses for cell in (name, str(index), f"{prob:.6f}"))
+    return [prediction.path, prediction.error, *cells]
+
+
+def _json_row(prediction: Prediction) -> dict:
+    if prediction.error:
+        return {"path": prediction.path, "error": prediction.error}
+    guesses = zip(prediction.names, prediction.indices, prediction.probs, strict=True)
+    return {"path": prediction.path, "top": [dict(zip(_COLUMNS, guess, strict=True)) for guess in guesses]}

@@ -1,0 +1,85 @@
+"""A network as a file holds it, ready to be used: its config, weights in evaluation mode, and names of its classes."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from yacs.config import CfgNode
+
+from pycls.core.config import load_cfg, load_cfg_text
+from pycls.core.tensor_file import load_tensor_file
+from pycls.core.weight_layouts import find_weights_in
+from pycls.core.weight_sources import DEFAULT_CACHE
+from pycls.core.weights import LoadReport, fill_model
+from pycls.datasets.imagenet import imagenet_names
+from pycls.engine.test import check_complete
+from pycls.engine.weights_file import weights_file
+from pycls.models import build_model
+
+_WORDNET = re.compile(r"n\d{8}")  # ImageNet's class folders
+
+
+@dataclass(frozen=True)
+class SavedNetwork:
+    """What a file and its config give."""
+
+    path: Path
+    cfg: CfgNode
+    model: nn.Module  # on the CPU, in evaluation mode
+    classes: tuple[str, ...] | None  # as the data set calls them; None: the file does not say
+    report: LoadReport
+
+    @property
+    def dataset(self) -> str:
+        """The name of the data set it was trained for."""
+        return self.cfg.TEST.DATASET or self.cfg.TRAIN.DATASET
+
+    def names(self) -> tuple[str, ...]:
+        """Return a name of each class for people: English ones for ImageNet-1k, numbers where none are known."""
+        count = self.cfg.MODEL.NUM_CLASSES
+        is_wordnet = self.classes is not None and all(map(_WORDNET.fullmatch, self.classes))
+        if count == 1000 and (is_wordnet or (self.classes is None and self.dataset == "imagenet")):
+            return imagenet_names()
+        return self.classes or tuple(f"class {number}" for number in range(count))
+
+
+def load_network(weights: str, cfg_file: str | None = None, overrides: Sequence[str] = ()) -> SavedNetwork:
+    """Load a path, URL or zoo name, with the config in the file unless `cfg_file` is given; then KEY VALUE pairs.
+
+    ValueError for a file without a config, or with weights that are not exactly those of the config's network.
+    """
+    path = weights_file(weights, cache_dir(overrides))
+    saved = load_tensor_file(path)
+    cfg = load_cfg(cfg_file, overrides) if cfg_file else _saved_cfg(saved, path, overrides)
+    model = build_model(cfg)
+    report = fill_model(model, find_weights_in(saved, str(path)), str(path))
+    check_complete(report, path)
+    classes = tuple(saved["classes"]) if "classes" in saved else None
+    if classes is not None and len(classes) != cfg.MODEL.NUM_CLASSES:
+        raise ValueError(f"{path}: names {len(classes)} classes, but MODEL.NUM_CLASSES is {cfg.MODEL.NUM_CLASSES}")
+    return SavedNetwork(path, cfg, model.eval(), classes, report)
+
+
+def cache_dir(overrides: Sequence[str]) -> str:
+    """Return DOWNLOAD_CACHE, which is needed before the file that holds the config is there."""
+    given = dict(zip(overrides[::2], overrides[1::2], strict=False))
+    return given.get("DOWNLOAD_CACHE", DEFAULT_CACHE)
+
+
+def _saved_cfg(saved: dict[str, Any], path: Path, overrides: Sequence[str]) -> CfgNode:
+    """Return the config in a file."""
+    if not saved.get("cfg"):
+        raise ValueError(f"{path}: holds no config; give that of its network with --cfg")
+    implied = [] if "pixels" in saved else _implied_by_pycls(saved["cfg"])
+    return load_cfg_text(saved["cfg"], f"{path} (config)", [*implied, *overrides])
+
+
+def _implied_by_pycls(text: str) -> list[str]:
+    """Return what pycls's configs need not say: its loader does not antialias, its first EfficientNets have silu."""
+    words = ["DATA_LOADER.ANTIALIAS", "False"]
+    if "ACTIVATION_FUN" not in text:
+        words += ["MODEL.ACTIVATION_FUN", "silu" if "TYPE: effnet" in text else "relu"]
+    return words
