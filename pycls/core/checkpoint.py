@@ -16,6 +16,7 @@ import yaml
 from torch import nn
 
 from pycls.core.logging import get_logger
+from pycls.core.published_names import todays_names
 
 logger = get_logger(__name__)
 
@@ -198,7 +199,9 @@ def load_weights(model: nn.Module, path: str | Path) -> LoadReport:
     report = _match(model.state_dict(), weights, layout)
     report.notes.extend(notes)
     _check_enough(report, path)
-    model.load_state_dict({name: weights[name] for name in report.matched}, strict=False)
+    filled = model.state_dict()  # with the version numbers that some networks (MnasNet) ask for
+    filled.update((name, weights[name]) for name in report.matched)
+    model.load_state_dict(filled)
     return report
 
 
@@ -206,7 +209,7 @@ def _read_weights(state: dict[str, Any], path: str | Path) -> tuple[str, dict[st
     name = _better_of(state)
     weights = state.get(name, state)
     weights = {_clean(key): value for key, value in weights.items() if isinstance(value, torch.Tensor)}
-    weights = {key: value for key, value in weights.items() if not key.endswith(_COUNTER_BUFFERS)}
+    weights = {key: value for key, value in todays_names(weights).items() if not key.endswith(_COUNTER_BUFFERS)}
     if not weights:
         raise ValueError(f"{path}: holds no weights (keys: {', '.join(map(str, list(state)[:8]))})")
     if "pixels" in state:

@@ -15,7 +15,8 @@ def default_cfg() -> CfgNode:
 
 _TREE = {
     "MODEL": {
-        "TYPE": "",  # network family: anynet, resnet, regnet, effnet
+        "TYPE": "",  # network family: anynet, resnet, regnet, effnet; torchvision, timm: one of theirs by NAME
+        "NAME": "",  # [ours] name of a network of torchvision or timm, such as resnet50
         "DEPTH": 0,  # number of layers; read by resnet only (50, 101, 152 for ImageNet; 6n+2 for CIFAR)
         "NUM_CLASSES": 10,  # outputs of the classifier
         "LOSS_FUN": "cross_entropy",  # loss: cross_entropy
@@ -219,7 +220,7 @@ _TREE = {
 
 # Values allowed for keys that choose something. Where a family owns a table, the names here are its built-in ones.
 CHOICES = {
-    "MODEL.TYPE": ("anynet", "resnet", "regnet", "effnet"),
+    "MODEL.TYPE": ("anynet", "resnet", "regnet", "effnet", "timm", "torchvision"),
     "MODEL.LOSS_FUN": ("cross_entropy",),
     "MODEL.ACTIVATION_FUN": ("relu", "silu", "swish", "gelu"),
     "OPTIM.OPTIMIZER": ("sgd", "adam", "adamw"),

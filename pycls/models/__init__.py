@@ -10,12 +10,16 @@ from pycls.models.anynet import build_anynet
 from pycls.models.effnet import build_effnet
 from pycls.models.regnet import build_regnet
 from pycls.models.resnet import build_resnet
+from pycls.models.timm_models import build_timm
+from pycls.models.torchvision_models import build_torchvision
 
 MODELS: dict[str, Callable[[CfgNode], nn.Module]] = {
     "anynet": build_anynet,
     "effnet": build_effnet,
     "regnet": build_regnet,
     "resnet": build_resnet,
+    "timm": build_timm,
+    "torchvision": build_torchvision,
 }
 
 
