@@ -26,7 +26,9 @@ REQUIRED = [
     "tqdm>=4.66.5",
 ]
 DALI = ["nvidia-dali-cuda130>=2.2"]
+TIMM = ["timm>=1.0.23"]
 DEV = [
+    *TIMM,
     "pytest>=8.4",
     "pytest-timeout>=2.3.1",
     "scikit-image>=0.25.2",
@@ -87,5 +89,5 @@ setup(
     cmdclass={"build_ext": BuildJpeg},
     python_requires=">=3.11",
     install_requires=REQUIRED,
-    extras_require={"dali": DALI, "dev": DEV},
+    extras_require={"dali": DALI, "timm": TIMM, "dev": DEV},
 )

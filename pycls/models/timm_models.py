@@ -20,7 +20,7 @@ def build_timm(cfg: CfgNode) -> nn.Module:
 def timm_names() -> list[str]:
     """Return the names of all networks of the installed timm; ValueError if there is none."""
     if importlib.util.find_spec("timm") is None:
-        raise ValueError('MODEL.TYPE: timm is not installed: pip install "timm>=1.0.22" (the extra timm)')
+        raise ValueError('MODEL.TYPE: timm is not installed: pip install "timm>=1.0.23" (the extra timm)')
     import timm
 
     return timm.list_models()

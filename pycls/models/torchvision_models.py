@@ -33,7 +33,7 @@ def torchvision_model(name: str, num_classes: int, im_size: int) -> nn.Module:
 
     with _widths_on_cpu(name):
         model = models.get_model(name, weights=None, num_classes=num_classes, **_options(name, im_size))
-    return model.to(torch.get_default_device())
+    return model.to(torch.empty(0).device)  # the default device
 
 
 def _options(name: str, im_size: int) -> dict[str, Any]:
