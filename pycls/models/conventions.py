@@ -23,7 +23,10 @@ class Convention:
 
 
 def weights_only(layer: nn.Module, x: Tensor, y: Tensor) -> int:
-    """Count the weights that each output element takes; (out, in) in linear layers, (out, in / groups, k, k) in others."""
+    """Count the weights that each output element takes.
+
+    The weight of a linear layer is (out, in), that of a convolution (out, in / groups, k, k): one rule serves both.
+    """
     return layer.weight[0].numel() * y.numel()
 
 

@@ -1,9 +1,8 @@
-"""Count products where they are computed, below the layers: attention and other functional code has no layer of its own."""
+"""Count products where they are computed, below the layers: functional code, attention above all, has no layer."""
 
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 

@@ -53,7 +53,9 @@ def _options(name: str, im_size: int) -> dict[str, Any]:
 def _check_multiple(name: str, im_size: int, step: int) -> None:
     if im_size % step:
         near = max(step, round(im_size / step) * step)
-        raise ValueError(f"TRAIN.IM_SIZE: {name} takes multiples of {step} pixels only, got {im_size} (nearest: {near})")
+        raise ValueError(
+            f"TRAIN.IM_SIZE: {name} takes multiples of {step} pixels only, got {im_size} (nearest: {near})"
+        )
 
 
 def _widths_on_cpu(name: str) -> contextlib.AbstractContextManager:

@@ -48,8 +48,14 @@ def test_training_gives_plain_logits_too(name):
 
 @pytest.mark.parametrize(
     ("library", "name", "im_size"),
-    [("torchvision", "vit_b_32", 96), ("torchvision", "maxvit_t", 448), ("torchvision", "swin_t", 96)]
-    + [("timm", "test_vit", 96), ("timm", "swin_tiny_patch4_window7_224", 160), ("timm", "mixer_s32_224", 64)],
+    [
+        ("torchvision", "vit_b_32", 96),
+        ("torchvision", "maxvit_t", 448),
+        ("torchvision", "swin_t", 96),
+        ("timm", "test_vit", 96),
+        ("timm", "swin_tiny_patch4_window7_224", 160),
+        ("timm", "mixer_s32_224", 64),
+    ],
 )
 def test_transformers_for_another_image_size(library, name, im_size):
     model = build(library, name, MODEL__NUM_CLASSES=7, TRAIN__IM_SIZE=im_size)
@@ -167,7 +173,10 @@ def test_names_of_timms_weights():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("torchvision://resnet50/IMAGENET1K_V3", r"resnet50: unknown tag .*did you mean 'IMAGENET1K_V2'.*IMAGENET1K_V1"),
+        (
+            "torchvision://resnet50/IMAGENET1K_V3",
+            r"resnet50: unknown tag .*did you mean 'IMAGENET1K_V2'.*IMAGENET1K_V1",
+        ),
         ("torchvision://resnet50", r"unknown tag '' \(choices: IMAGENET1K_V1, IMAGENET1K_V2\)"),
         ("torchvision://resnet51/IMAGENET1K_V1", r"torchvision has no network 'resnet51' \(nearest: resnet50"),
         ("torchvison://resnet50/IMAGENET1K_V1", r"did you mean 'torchvision'"),
