@@ -16,6 +16,7 @@ from pycls.datasets import build_loader
 from pycls.engine.classes import check_classes
 from pycls.engine.evaluate import evaluate, save_left_out, save_per_class
 from pycls.engine.precision import pick_precision
+from pycls.engine.published import warn_of_other_view
 from pycls.engine.recorder import describe, evaluation_figures, evaluation_record
 from pycls.engine.result import Result
 from pycls.engine.setup import check_dataset, run_processes, setup_process, warn_of_other_pixels
@@ -71,6 +72,7 @@ def load_model(cfg: CfgNode, path: Path, classes: tuple[str, ...]) -> nn.Module:
     if "classes" in saved:
         check_classes(saved["classes"], classes, str(path))
         warn_of_other_pixels(saved["pixels"], cfg, str(path))
+    warn_of_other_view(cfg.TEST.WEIGHTS, cfg)
     model = build_model(cfg)
     report = load_weights(model, path)
     logger.info("%s: %s", path, report)
