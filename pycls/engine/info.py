@@ -1,11 +1,13 @@
 """What a network costs, layer by layer."""
 
 import torch
+from torch import nn
 from yacs.config import CfgNode
 
 from pycls.datasets import jpeg
 from pycls.models import build_model
 from pycls.models.complexity import complexity, layer_table
+from pycls.models.conventions import CONVENTIONS
 
 
 def info(cfg: CfgNode) -> str:
@@ -20,11 +22,21 @@ def info(cfg: CfgNode) -> str:
         counts = f"{row['flops']:15,} {row['params']:12,} {row['acts']:12,}"
         lines.append(f"{row['name']:{width}} {row['type']:18} {shape:>20} {counts}")
     decoder = f"JPEG decoder of the custom loader: {jpeg.describe(cfg.DATA_LOADER.JPEG)}"
-    return "\n".join([*lines, "", totals(cfg, complexity(model, cfg.TRAIN.IM_SIZE)), decoder])
+    return "\n".join([*lines, "", totals(cfg, complexity(model, cfg.TRAIN.IM_SIZE)), *conventions(cfg, model), decoder])
 
 
 def totals(cfg: CfgNode, counts: dict[str, int]) -> str:
     """Return the totals in words: pycls's "flops" are multiply-adds (MACs)."""
+    name = " ".join(word for word in (cfg.MODEL.TYPE, cfg.MODEL.NAME) if word)
     macs = f"{counts['flops']:,} MACs (pycls's flops; {2 * counts['flops']:,} FLOPs at two a MAC)"
-    acts = f"{counts['acts']:,} activations (outputs of convolutions, linear layers and max-pools)"
-    return f"{cfg.MODEL.TYPE} at {cfg.TRAIN.IM_SIZE} px: {macs}, {counts['params']:,} parameters, {acts}"
+    acts = f"{counts['acts']:,} activations (outputs of convolutions, linear layers, attention and max-pools)"
+    return f"{name} at {cfg.TRAIN.IM_SIZE} px: {macs}, {counts['params']:,} parameters, {acts}"
+
+
+def conventions(cfg: CfgNode, model: nn.Module) -> list[str]:
+    """Return the "flops" of every convention, a line each, and what it counts."""
+    size = cfg.TRAIN.IM_SIZE
+    return [
+        f"flops, {name:8} {complexity(model, size, name)['flops']:18,}  {convention.says}"
+        for name, convention in CONVENTIONS.items()
+    ]

@@ -19,6 +19,7 @@ from pycls.datasets import build_loader
 from pycls.engine.classes import check_classes
 from pycls.engine.evaluate import evaluate, save_left_out, save_per_class
 from pycls.engine.precision import pick_precision
+from pycls.engine.published import warn_of_other_view
 from pycls.engine.recorder import describe, evaluation_figures, evaluation_record
 from pycls.engine.result import Result
 from pycls.engine.setup import check_dataset, run_processes, setup_process, warn_of_other_pixels
@@ -74,6 +75,7 @@ def load_model(cfg: CfgNode, path: Path, classes: tuple[str, ...]) -> nn.Module:
         check_classes(saved["classes"], classes, str(path))
     if "pixels" in saved:
         warn_of_other_pixels(saved["pixels"], cfg, str(path))
+    warn_of_other_view(cfg.TEST.WEIGHTS, cfg)
     model = build_model(cfg)
     report = fill_model(model, find_weights_in(saved, str(path)), str(path))
     logger.info("%s: %s", path, report)

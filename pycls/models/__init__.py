@@ -15,6 +15,8 @@ from pycls.models.mobilenet import build_mobilenet
 from pycls.models.pyramidnet import build_pyramidnet
 from pycls.models.regnet import build_regnet
 from pycls.models.resnet import build_resnet
+from pycls.models.timm_models import build_timm
+from pycls.models.torchvision_models import build_torchvision
 from pycls.models.vit import build_vit
 from pycls.models.zoo import effnet, regnetx, regnety, resnet, resnext, vit
 
@@ -30,6 +32,8 @@ MODELS: dict[str, Callable[[CfgNode], nn.Module]] = {
     "pyramidnet": build_pyramidnet,
     "regnet": build_regnet,
     "resnet": build_resnet,
+    "timm": build_timm,
+    "torchvision": build_torchvision,
     "vit": build_vit,
 }
 

@@ -1,26 +1,27 @@
 """Cost of a network for one image: multiply-adds, parameters, activations.
 
-A copy without data (on the meta device) sees one image; hooks on its layers note what each does. The network itself is
-neither run nor changed.
+A copy without data (on the meta device) sees one image; hooks on its layers note what each does, products.py what is
+computed between them. The network itself is neither run nor changed.
 """
 
 import copy
 import itertools
 from collections import OrderedDict
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from pycls.core.tables import pick
-from pycls.models.attention import SelfAttention
-
-# (layer, output for one image) -> (flops, acts)
-Rule = Callable[[nn.Module, Tensor], tuple[int, int]]
+from pycls.models.conventions import CONVENTIONS, Convention, Rule
+from pycls.models.products import Products
 
 
 def complexity(model: nn.Module, im_size: int, convention: str = "macs") -> dict[str, int]:
-    """Return {"flops", "params", "acts"} for one image of `im_size` pixels a side; see CONVENTIONS for what counts."""
+    """Return {"flops", "params", "acts"} for one image of `im_size` pixels a side; see CONVENTIONS for what counts.
+
+    Activations are pycls's in every convention: outputs of convolutions, linear layers, attention products, max pools.
+    """
     rows = layer_table(model, im_size, convention)
     return {
         "flops": sum(row["flops"] for row in rows),
@@ -30,19 +31,25 @@ def complexity(model: nn.Module, im_size: int, convention: str = "macs") -> dict
 
 
 def layer_table(model: nn.Module, im_size: int, convention: str = "macs") -> list[dict]:
-    """Return a row per layer call, in order: name, type, output_shape (of one image), flops, params, acts."""
-    rules = pick(CONVENTIONS, convention, "convention")
+    """Return a row per layer call, in order: name, type, output_shape (of one image), flops, params, acts.
+
+    A module with layers inside has a row, after theirs, if it computes or has parameters of its own.
+    """
+    table = LayerTable(pick(CONVENTIONS, convention, "convention"))
     twin = meta_twin(model)
-    rows: list[dict] = []
     for name, layer in twin.named_modules():
-        rule = rule_for(layer, rules)
-        owns_parameters = any(True for _ in layer.parameters(recurse=False))
-        if rule or owns_parameters or not any(layer.children()):
-            layer.register_forward_hook(row_hook(name, rule or count_nothing, rows))
+        table.watch(name, layer)
+    with table.products:
+        show_image(twin, im_size)
+    return table.rows
+
+
+def show_image(twin: nn.Module, im_size: int) -> Tensor:
+    """Run a network without data on one image of `im_size` pixels a side and return its output, shape without data."""
     dtype = next((parameter.dtype for parameter in twin.parameters()), torch.float32)
-    with torch.no_grad():
-        twin(torch.empty(1, 3, im_size, im_size, dtype=dtype, device="meta"))
-    return rows
+    # The plain form of attention shows its two products; the fused ones are a single operation.
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+        return twin(torch.empty(1, 3, im_size, im_size, dtype=dtype, device="meta"))
 
 
 def meta_twin(model: nn.Module) -> nn.Module:
@@ -58,26 +65,50 @@ def meta_twin(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model, memo).eval()
 
 
-def row_hook(name: str, rule: Rule, rows: list[dict]) -> Callable:
-    """Return a forward hook that appends the layer's row; its parameters count at the first call only."""
+class LayerTable:
+    """The rows of one forward pass, written by hooks when a module's call ends."""
 
-    def hook(layer: nn.Module, inputs: tuple, output) -> None:
-        output = output[0] if isinstance(output, tuple) else output
-        flops, acts = rule(layer, output)
-        is_first = all(row["name"] != name for row in rows)
-        params = sum(p.numel() for p in layer.parameters(recurse=False)) if is_first else 0
-        rows.append(
+    def __init__(self, convention: Convention):
+        self.rows: list[dict] = []
+        self.products = Products()
+        self._convention = convention
+        self._counted: set[int] = set()  # parameters that have been in a row: a shared layer's count at its first call
+
+    def watch(self, name: str, layer: nn.Module) -> None:
+        """Write a row at the end of each call of `layer`."""
+
+        def end(layer: nn.Module, inputs: tuple, output: object) -> None:
+            self._end(name, layer, inputs, output)
+
+        layer.register_forward_pre_hook(lambda *_: self.products.open())
+        layer.register_forward_hook(end)
+
+    def _end(self, name: str, layer: nn.Module, inputs: tuple, output: object) -> None:
+        flops, acts = self.products.close()
+        rule = rule_for(layer, self._convention.rules)
+        is_row = rule or acts or not any(layer.children()) or any(True for _ in layer.parameters(recurse=False))
+        y = first_tensor(output)
+        if not is_row or y is None:
+            return
+        if rule:
+            flops = rule(layer, inputs[0], y)
+        elif not self._convention.functional:
+            flops = 0
+        self.rows.append(
             {
                 "name": name,
                 "type": type(layer).__name__,
-                "output_shape": tuple(output.shape[1:]),
+                "output_shape": tuple(y.shape[1:]),
                 "flops": flops,
-                "params": params,
+                "params": self._new_params(layer),
                 "acts": acts,
             }
         )
 
-    return hook
+    def _new_params(self, layer: nn.Module) -> int:
+        new = [p for p in layer.parameters() if id(p) not in self._counted]
+        self._counted.update(map(id, new))
+        return sum(p.numel() for p in new)
 
 
 def rule_for(layer: nn.Module, rules: dict[type, Rule]) -> Rule | None:
@@ -85,39 +116,7 @@ def rule_for(layer: nn.Module, rules: dict[type, Rule]) -> Rule | None:
     return next((rules[kind] for kind in type(layer).__mro__ if kind in rules), None)
 
 
-def weight_macs(layer: nn.Module, output: Tensor) -> tuple[int, int]:
-    """Count the weights that each output element takes, one more where there is a bias."""
-    per_output = layer.weight[0].numel() + (layer.bias is not None)
-    return per_output * output.numel(), output.numel()
-
-
-def attention_macs(layer: SelfAttention, output: Tensor) -> tuple[int, int]:
-    """Count queries, keys and values with their biases, and both products with the attention matrix, stored too.
-
-    The output projection is a layer of its own.
-    """
-    _, tokens, width = output.shape
-    flops = 3 * width * (width + 1) * tokens + 2 * width * tokens**2
-    return flops, 4 * width * tokens + layer.num_heads * tokens**2
-
-
-def count_acts_only(layer: nn.Module, output: Tensor) -> tuple[int, int]:
-    """Count the output, no arithmetic."""
-    return 0, output.numel()
-
-
-def count_nothing(layer: nn.Module, output: Tensor) -> tuple[int, int]:
-    """Count neither arithmetic nor output: normalisation, activations, global pooling, dropout."""
-    return 0, 0
-
-
-# "macs", as pycls counts: multiply-adds of convolutions and linear layers, their outputs and those of max pools.
-# The weight of a linear layer is (out, in), that of a convolution (out, in / groups, k, k): one rule serves both.
-CONVENTIONS: dict[str, dict[type, Rule]] = {
-    "macs": {
-        nn.Conv2d: weight_macs,
-        nn.Linear: weight_macs,
-        SelfAttention: attention_macs,
-        nn.MaxPool2d: count_acts_only,
-    },
-}
+def first_tensor(output: object) -> Tensor | None:
+    """Return a module's output, or the first of several; None if it is no tensor."""
+    first = output[0] if isinstance(output, (tuple, list)) and output else output
+    return first if isinstance(first, Tensor) else None

@@ -51,6 +51,8 @@ EXAMPLES = {
     "pyramidnet": {"MODEL.DEPTH": 29, "PYRAMIDNET.ALPHA": 24, "TRAIN.DATASET": "cifar10"},
     "regnet": {"REGNET.DEPTH": 4, "REGNET.SE_ON": True},
     "resnet": {"MODEL.DEPTH": 14, "TRAIN.DATASET": "cifar10"},
+    "timm": {"MODEL.NAME": "resnet10t"},
+    "torchvision": {"MODEL.NAME": "resnet18"},
     "vit": {
         "VIT.PATCH_SIZE": 8,
         "VIT.STEM_TYPE": "conv",
@@ -67,6 +69,8 @@ EXAMPLES = {
 
 def build_example(name):
     """Build a small network of one family."""
+    if name == "timm":
+        pytest.importorskip("timm")
     torch.manual_seed(0)
     return build_model(cfg_of({"MODEL.TYPE": name} | COMMON | EXAMPLES[name]))
 
