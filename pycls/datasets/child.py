@@ -1,7 +1,9 @@
 """Start and settings of a process that loads data for another one."""
 
 import multiprocessing
+import os
 import signal
+import threading
 from multiprocessing.context import BaseContext
 from types import FrameType
 
@@ -23,7 +25,7 @@ def child_context(module: str) -> BaseContext:
 
 
 def prepare_child() -> None:
-    """Use one core, and leave the signals that stop a run to the parent.
+    """Use one core, end with the parent, and leave the signals that stop a run to it.
 
     A terminal sends Ctrl-C, and a scheduler its warning, to every process of a job. Only the training process acts on
     them: it may still need batches to finish its step, and its loaders end with it.
@@ -33,8 +35,20 @@ def prepare_child() -> None:
     signal.signal(signal.SIGTERM, _ignore_first)
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
 
 
 def _ignore_first(number: int, frame: FrameType | None) -> None:
     """Overlook the scheduler's SIGTERM; the next one comes from the parent and means this process."""
     signal.signal(number, signal.SIG_DFL)
+
+
+def _die_with_parent() -> None:
+    """End this process when the parent is gone, however it ended (thread).
+
+    torch's workers look for the parent's number in vain: that of a process from a fork server is the server's.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

@@ -49,7 +49,7 @@ class Chunk:
 def read_chunk(samples: FileSamples, view: View, epoch: int, indices: np.ndarray, note: Cell) -> Chunk:
     """Read the files of `indices` and draw their views; what is no image is in `errors`, to be raised or skipped."""
     files, errors = [], {}
-    for row, data in enumerate(samples.read_many(indices, note)):
+    for row, data in enumerate(samples.read_many(indices, indices, note)):
         try:
             files.append(_image(samples, indices[row], data, note))
         except ValueError as error:

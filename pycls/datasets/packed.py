@@ -73,18 +73,21 @@ class PackedSamples:
             raise ValueError("the checksum of the packed image is wrong: the shard was damaged after it was packed")
         return data
 
-    def read_many(self, indices: np.ndarray, note: Cell) -> list[bytes | None]:
-        """Read images in one call, without Python's lock; None: not done, `read` does it or says what is wrong."""
+    def read_many(self, indices: np.ndarray, numbers: np.ndarray, note: Cell) -> list[bytes | None]:
+        """Read images in one call, without Python's lock; None: not done, `read` does it or says what is wrong.
+
+        `numbers`, int64 (n,), are noted: the same as `indices`, unless these are part of a Subset.
+        """
         images = self._index.images[self._number(indices)]
         try:
-            shards = [self._noted_shard(note, *one) for one in zip(indices, images["shard"].tolist(), strict=True)]
+            shards = [self._noted_shard(note, *one) for one in zip(numbers, images["shard"].tolist(), strict=True)]
         except (OSError, ValueError):
             return [None] * len(indices)
         columns = [[shard.id for shard in shards], images["offset"], images["size"], images["crc32"]]
-        return read_pieces(np.stack([np.asarray(column, np.int64) for column in columns], axis=1), indices, note)
+        return read_pieces(np.stack([np.asarray(column, np.int64) for column in columns], axis=1), numbers, note)
 
-    def _noted_shard(self, note: Cell, index: int, shard: int) -> "_Shard":
-        note(index)  # the disk may hang
+    def _noted_shard(self, note: Cell, number: int, shard: int) -> "_Shard":
+        note(number)  # the disk may hang
         return self._open_shard(os.getpid(), shard)
 
     def _number(self, index: Any) -> Any:

@@ -1,7 +1,5 @@
 """Child processes as workers of the custom backend: they write into batches in shared memory and answer in a word."""
 
-import multiprocessing
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -109,18 +107,9 @@ def _start(context: Any, work: Callable[..., Any], tasks: Any) -> tuple[Any, Con
 def _serve(work: Callable[..., Any], tasks: Any, answers: Connection) -> None:
     """Do tasks until None comes (main function of a child)."""
     prepare_child()
-    threading.Thread(target=_die_with_parent, daemon=True).start()
     while (numbered := tasks.get()) is not None:
         number, task = numbered
         try:
             answers.send((number, work(*task), None))
         except Exception as error:
             answers.send((number, None, error))
-
-
-def _die_with_parent() -> None:
-    """End this process when the parent is gone, however it ended (thread)."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)

@@ -72,9 +72,12 @@ class FileSamples:
         with open(self.name(index), "rb") as file:
             return file.read()
 
-    def read_many(self, indices: np.ndarray, note: Cell) -> list[bytes | None]:
-        """Read files in one call, without Python's lock; None: not done, `read` does it or says what is wrong."""
-        return read_files([os.fsencode(self.name(index)) for index in indices], indices, note)
+    def read_many(self, indices: np.ndarray, numbers: np.ndarray, note: Cell) -> list[bytes | None]:
+        """Read files in one call, without Python's lock; None: not done, `read` does it or says what is wrong.
+
+        `numbers`, int64 (n,), are noted: the same as `indices`, unless these are part of a Subset.
+        """
+        return read_files([os.fsencode(self.name(index)) for index in indices], numbers, note)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,15 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pycls.datasets.board import Cell
 from pycls.datasets.plan import epoch_order
-from pycls.datasets.samples import Samples
+from pycls.datasets.samples import FileSamples
 
 
 @dataclass(frozen=True, eq=False)
 class Subset:
     """Samples `chosen` of another set, numbered from 0."""
 
-    samples: Samples
+    samples: FileSamples
     chosen: np.ndarray  # int64 (N,)
 
     def __len__(self) -> int:
@@ -36,8 +37,12 @@ class Subset:
         """Read one encoded image."""
         return self.samples.read(self.chosen[index])
 
+    def read_many(self, indices: np.ndarray, numbers: np.ndarray, note: Cell) -> list[bytes | None]:
+        """Read images as the whole set does."""
+        return self.samples.read_many(self.chosen[indices], numbers, note)
 
-def choose(samples: Samples, num_files: int, num_samples: int, seed: int = 0) -> Subset:
+
+def choose(samples: FileSamples, num_files: int, num_samples: int, seed: int = 0) -> Subset:
     """Return `num_samples` samples made of at most `num_files` different ones, spread over the whole set."""
     different = epoch_order(seed, 0, len(samples))[:num_files]
     return Subset(samples, np.resize(different, num_samples))

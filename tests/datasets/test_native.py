@@ -10,6 +10,7 @@ import pytest
 from pycls.datasets import native
 from pycls.datasets.board import NOTHING, Cell
 from pycls.datasets.chunk import read_chunk
+from pycls.datasets.subset import Subset
 from tests.datasets import jpegs
 from tests.datasets.backends import make_view
 from tests.datasets.photographs import write_files
@@ -97,3 +98,12 @@ def test_a_chunk_is_the_same_without_the_extension(tmp_path, monkeypatch):
     monkeypatch.setattr(native, "extension", lambda: "the C extension is not built")
     slow = read_chunk(samples, make_view(), 5, order, _cell())
     assert fast.data == slow.data and (fast.boxes == slow.boxes).all() and not fast.errors
+
+
+def test_a_part_of_a_set_is_read_like_the_set_and_noted_by_its_own_numbers(tmp_path):
+    samples = write_files(tmp_path, {f"{number}.JPEG": bytes([number]) for number in range(4)})
+    part, cell = Subset(samples, np.array([3, 3, 1])), _cell()
+    indices = np.array([2, 0])
+    assert part.read_many(indices, indices, cell) == [bytes([1]), bytes([3])]
+    assert cell.row[0] == 0
+    assert part.read(2) == bytes([1])

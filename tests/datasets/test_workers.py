@@ -191,18 +191,28 @@ from tests.datasets.backends import make_backend, make_view, torch_workers
 if __name__ == "__main__":
     backend = make_backend("torch", load_folder(Path(sys.argv[1]), "train"), make_view(size=32), 2)
     next(backend.batches(0, [np.array([0]), np.array([0])]))
-    print(*torch_workers(backend))
+    print(*torch_workers(backend), flush=True)
+    {then}
 """
 
 
-def test_a_program_that_does_not_close_the_torch_backend_ends_and_so_do_its_workers(tmp_path):
-    (tmp_path / "train" / "a").mkdir(parents=True)
-    (tmp_path / "train" / "a" / "0.JPEG").write_bytes(encode(Image.new("RGB", (40, 40))))
-    (tmp_path / "program.py").write_text(UNCLOSED)
-    command = [sys.executable, str(tmp_path / "program.py"), str(tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYCLS_CACHE_DIR": str(tmp_path)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
-    assert all(_ends(int(pid), within_sec=20) for pid in done.stdout.split()) and len(done.stdout.split()) == 2
+def _start_torch_program(folder: Path, then: str) -> subprocess.Popen:
+    (folder / "train" / "a").mkdir(parents=True)
+    (folder / "train" / "a" / "0.JPEG").write_bytes(encode(Image.new("RGB", (40, 40))))
+    (folder / "program.py").write_text(UNCLOSED.format(then=then))
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYCLS_CACHE_DIR": str(folder)}
+    command = [sys.executable, str(folder / "program.py"), str(folder)]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_program_that_does_not_close_the_torch_backend_ends_and_so_do_its_workers(killed, tmp_path):
+    with _start_torch_program(tmp_path, then="import time; time.sleep(60)" if killed else "") as program:
+        workers = [int(pid) for pid in program.stdout.readline().split()]
+        if killed:
+            program.kill()
+        assert program.wait(timeout=60) == (-signal.SIGKILL if killed else 0)
+    assert len(workers) == 2 and all(_ends(pid, within_sec=20) for pid in workers)
 
 
 @pytest.mark.parametrize(

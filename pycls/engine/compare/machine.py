@@ -9,15 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pycls
+from pycls.core.cores import cgroup_cores
 from pycls.core.system import memory_gb, package_versions, processor_name
 from pycls.engine.setup import environment
 
 _CGROUP = Path("/sys/fs/cgroup")
-# cgroup v2 and v1 names of the same limits
-_LIMITS = {
-    "cgroup processor limit": ("cpu.max", "cpu/cpu.cfs_quota_us"),
-    "cgroup memory limit": ("memory.max", "memory/memory.limit_in_bytes"),
-}
+_MEMORY_LIMITS = ("memory.max", "memory/memory.limit_in_bytes")  # versions 2 and 1
 
 
 def describe_machine() -> dict[str, str]:
@@ -39,11 +36,18 @@ def describe_machine() -> dict[str, str]:
 
 
 def _limits() -> dict[str, str]:
-    return {name: _first_line(*(_CGROUP / file for file in files)) or "none" for name, files in _LIMITS.items()}
+    cores, memory = cgroup_cores(), _memory_limit_gb()
+    return {
+        "cgroup processor limit": f"{cores:g} cores" if cores is not None else "none",
+        "cgroup memory limit": f"{memory:.1f} GB" if memory is not None else "none",
+    }
 
 
-def _first_line(*files: Path) -> str:
-    return next((file.read_text().split("\n")[0] for file in files if file.is_file()), "")
+def _memory_limit_gb() -> float | None:
+    """Return the limit, None without one: version 1 then gives a number larger than any memory."""
+    words = [(_CGROUP / file).read_text().strip() for file in _MEMORY_LIMITS if (_CGROUP / file).is_file()]
+    limits = [int(word) / 1e9 for word in words if word.isdigit()]
+    return next((limit for limit in limits if limit < (memory_gb() or limit)), None)
 
 
 def as_plain(machine: dict[str, str]) -> dict[str, Any]:
