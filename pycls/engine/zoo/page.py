@@ -68,6 +68,8 @@ def link(text: str, target: str | None) -> str:
 NAME = Column("network", "", lambda row: row.entry.name)
 CONFIG = Column("config", "", lambda row: link("yaml", row.entry.config))
 WEIGHTS = Column("weights", "published", lambda row: link("file", row.entry.weights))
+SOURCE = Column("source", "", lambda row: row.entry.source)
+NOTE = Column("note", "", lambda row: row.entry.note)
 FLOPS = counted("flops (B)", "flops", 1e9, 1)
 PARAMS = counted("params (M)", "params", 1e6, 1)
 ACTS = counted("acts (M)", "acts", 1e6, 1)
@@ -94,6 +96,35 @@ GROUPS: dict[str, Sequence[Column]] = {
         CONFIG,
         WEIGHTS,
     ],
+    "lip": [
+        NAME,
+        published("top-1 (%)", "top1_acc"),
+        published("top-5 (%)", "top5_acc"),
+        published("params (M)", "params_M"),
+        counted("params (M)", "params", 1e6, 1),
+        published("FLOPs (G)", "flops_B"),
+        counted("FLOPs (G), ptflops", "flops", 1e9, 2, "ptflops"),
+        counted("flops (B)", "flops", 1e9, 2),
+        published("infer, 1 image (ms)", "infer_ms"),
+        OUR_INFER,
+        CONFIG,
+        NOTE,
+    ],
+    "torchvision": [
+        NAME,
+        IM_SIZE,
+        published("params (M)", "params_M"),
+        counted("params (M)", "params", 1e6, 2),
+        published("FLOPs (G)", "flops_B"),
+        counted("FLOPs (G), thop", "flops", 1e9, 2, "thop"),
+        counted("flops (B)", "flops", 1e9, 2),
+        TOP1_ERR,
+        TOP5_ERR,
+        CONFIG,
+        NOTE,
+    ],
+    "pyramidnet": [NAME, PARAMS, FLOPS, published("params (M)", "params_M"), TOP1_ERR, TOP5_ERR, CONFIG, SOURCE, NOTE],
+    "lite": [NAME, FLOPS, PARAMS, ACTS, TOP1_ERR, CONFIG, SOURCE, NOTE],
 }
 
 

@@ -22,7 +22,7 @@ class Entry:
     published: dict[str, Any] = field(default_factory=dict)  # top1_err (%), params_M, flops_B, infer_ms, train_hr ...
     source: str = ""
     note: str = ""
-    weights: str = ""  # URL
+    weights: str = ""  # URL, or what TEST.WEIGHTS takes
 
 
 @dataclass(frozen=True)
