@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from pycls.engine.zoo.counts import count
 from pycls.engine.zoo.page import PAGE, fill_sections, page
 from pycls.engine.zoo.records import COUNTS, Entry, find_entry, load_counts, load_entries
 from pycls.engine.zoo.verify import Check, check_counts, verify
@@ -21,11 +20,6 @@ def test_the_page_is_what_the_records_say():
 
 def test_every_config_is_counted():
     assert sorted(load_counts(ROOT)) == CONFIGS, "run python tools/model_zoo.py"
-
-
-@pytest.mark.parametrize("config", CONFIGS)
-def test_the_counts_are_those_of_the_network(config):
-    assert count(ROOT / config) == load_counts(ROOT)[config], "run python tools/model_zoo.py"
 
 
 def test_published_pycls_counts_round_to_ours():

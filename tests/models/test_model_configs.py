@@ -8,12 +8,13 @@ import torch
 from pycls.core.config import load_cfg
 from pycls.models import build_model
 from pycls.models.complexity import complexity
-from tests.model_records import CONFIGS, load_record
+from tests.model_records import CONFIGS, load_list, load_record
 
 FILES = sorted(CONFIGS.rglob("*.yaml"))
 NAMES = [str(path.relative_to(CONFIGS)) for path in FILES]
 BASELINES = sorted((CONFIGS / "baselines").glob("*.yaml"))
 
+COUNTS = load_list("zoo_counts.json")  # MODEL_ZOO.md's
 MODELS = load_record("pycls_models.json")
 PUBLISHED = {
     name.split("/")[-1].replace("-1x64d", "").split("_dds")[0]: r for name, r in MODELS.items() if "dds_" in name
@@ -33,7 +34,8 @@ def test_config_builds_and_is_short(path):
     of_pycls = str(path.relative_to(CONFIGS)) in MODELS  # these are built by test_model_parity.py
     assert len(lines) <= (60 if of_pycls else 45) and max(map(len, lines)) <= 120
     assert f"--cfg {path.relative_to(CONFIGS.parent)}" in "\n".join(lines), "the header gives the command"
-    assert of_pycls or count(load_cfg(str(path)))["params"] > 0
+    counts = MODELS[str(path.relative_to(CONFIGS))]["complexity"] if of_pycls else count(load_cfg(str(path)))
+    assert counts == COUNTS[str(path.relative_to(CONFIGS.parent))]["macs"], "run python tools/model_zoo.py"
 
 
 @pytest.mark.parametrize("path", [*BASELINES, *sorted((CONFIGS / "cifar").glob("*.yaml"))], ids=lambda path: path.stem)
