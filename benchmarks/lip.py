@@ -4,8 +4,8 @@
     python -m benchmarks.lip --device cuda
 
 A row is one operator at one place of LIP-ResNet-50; times are those of the device for one call (on a CPU: of one
-thread's processor time, so that neighbours disturb little). The first row of each place is the baseline; all take turns,
-and a ratio is the median over the turns.
+thread's processor time, so that neighbours disturb little). The first row of each place is the baseline; all
+take turns, and a ratio is the median over the turns.
 """
 
 import argparse
