@@ -4,12 +4,14 @@
     python -m benchmarks.lip --device cuda
 
 A row is one operator at one place of LIP-ResNet-50; times are those of the device for one call (on a CPU: of one
-thread's processor time, so that neighbours disturb little). The first row of each place is the baseline, ratio 1.
+thread's processor time, so that neighbours disturb little). The first row of each place is the baseline; all
+take turns, and a ratio is the median over the turns.
 """
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -66,11 +68,13 @@ def run_once(operator: Operator, x: Tensor, logit: Tensor, backward: bool) -> No
             torch.autograd.grad(outputs, (x, logit), [torch.ones_like(output) for output in outputs])
 
 
-def time_ms(call: Callable[[], None], device: str, rounds: int) -> float:
-    """Return the median time of a call in milliseconds."""
-    call()
-    call()
-    return median(_cuda_ms(call) if device == "cuda" else _cpu_ms(call) for _ in range(rounds))
+def time_in_turns(calls: Sequence[Callable[[], None]], device: str, rounds: int) -> list[tuple[float, float]]:
+    """Return for each call its median time (ms) and the median ratio to the first call's time of the same round."""
+    measure = _cuda_ms if device == "cuda" else _cpu_ms
+    for call in (*calls, *calls):
+        call()  # compile, and touch the memory
+    turns = [[measure(call) for call in calls] for _ in range(rounds)]
+    return [(median(turn[i] for turn in turns), median(turn[i] / turn[0] for turn in turns)) for i in range(len(calls))]
 
 
 def _cpu_ms(call: Callable[[], None]) -> float:
@@ -104,11 +108,13 @@ def table(batch_size: int, dtype: torch.dtype, device: str, rounds: int) -> str:
     for place in _PLACES:
         for layout in _LAYOUTS:
             x, logit = inputs(place, layout, batch_size, dtype, device)
-            base = None
-            for name, operator in operators().items():
-                times = [time_ms(lambda: run_once(operator, x, logit, b), device, rounds) for b in (False, True)]  # noqa: B023
-                base = base or times
-                cells = " | ".join(f"{t:.2f} | **{t / b:.2f}**" for t, b in zip(times, base, strict=True))
+            found = operators()
+            forward, both = (
+                time_in_turns([partial(run_once, f, x, logit, backward) for f in found.values()], device, rounds)
+                for backward in (False, True)
+            )
+            for name, (ms, ratio), (both_ms, both_ratio) in zip(found, forward, both, strict=True):
+                cells = f"{ms:.2f} | **{ratio:.2f}** | {both_ms:.2f} | **{both_ratio:.2f}**"
                 lines.append(f"| {place} | {layout} | {name} | {cells} |")
                 print(lines[-1], flush=True)
     return "\n".join(lines)

@@ -6,7 +6,6 @@ checkpoints. Names that say "bn" there are instance norms: no running statistics
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -190,6 +189,6 @@ def stem_lip(width: int) -> LIP:
 
 POOLINGS = {
     "lip": Pooling(shared_trunk, SharedLIP, stem_lip),
-    "softpool": Pooling(partial(nn.Identity), SoftPool, SoftPool),
-    "avg": Pooling(partial(nn.Identity), AveragePool, AveragePool),
+    "softpool": Pooling(nn.Identity, SoftPool, SoftPool),
+    "avg": Pooling(nn.Identity, AveragePool, AveragePool),
 }
