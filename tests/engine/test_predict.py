@@ -18,7 +18,8 @@ from pycls.core.tensor_file import load_tensor_file
 from pycls.datasets.digits import export_digits
 from pycls.datasets.imagenet import imagenet_names
 from pycls.engine.convert import convert_weights
-from pycls.engine.predict import predict, predict_words, save_predictions
+from pycls.engine.predict import predict, predict_words
+from pycls.engine.predictions import save_predictions
 from pycls.engine.saved_network import load_network
 from pycls.models import build_model
 from tests.datasets.photographs import encode, load
