@@ -19,6 +19,7 @@ def act(cfg, args) -> int:
     from pycls.engine.saved_network import load_network
 
     setup_logging(None, main=False)
+    sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     network = load_network(args.weights, args.cfg, [*predict_words(args.backend), *args.overrides])
     topk = min(args.topk, network.cfg.MODEL.NUM_CLASSES)
     num_images = num_failed = 0

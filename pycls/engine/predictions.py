@@ -5,6 +5,7 @@ import csv
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TextIO
 
 _COLUMNS = ("class", "index", "prob")
 
@@ -31,8 +32,8 @@ def save_predictions(
 ) -> Iterator[Prediction]:
     """Pass predictions on, each written to the files that are asked for."""
     with contextlib.ExitStack() as stack:
-        table = stack.enter_context(open(csv_file, "w", newline="", encoding="utf-8")) if csv_file else None
-        lines = stack.enter_context(open(jsonl_file, "w", encoding="utf-8")) if jsonl_file else None
+        table = stack.enter_context(_open(csv_file)) if csv_file else None
+        lines = stack.enter_context(_open(jsonl_file)) if jsonl_file else None
         if table:
             ranks = range(1, topk + 1)
             csv.writer(table).writerow(["path", "error", *(f"{what}{rank}" for rank in ranks for what in _COLUMNS)])
@@ -42,6 +43,11 @@ def save_predictions(
             if lines:
                 lines.write(json.dumps(_json_row(prediction), ensure_ascii=False) + "\n")
             yield prediction
+
+
+def _open(path: str) -> TextIO:
+    """Open a file for text; names of images that are no valid text keep their bytes."""
+    return open(path, "w", newline="", encoding="utf-8", errors="surrogateescape")
 
 
 def _csv_row(prediction: Prediction) -> list[str]:
