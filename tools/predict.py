@@ -14,10 +14,12 @@ config of their network (--cfg). Exit codes: 0 all images were read, 1 some coul
 def act(cfg, args) -> int:
     """Predict, print and save."""
     from pycls.core.logging import setup_logging
-    from pycls.engine.predict import predict, predict_words, save_predictions
+    from pycls.engine.predict import predict, predict_words
+    from pycls.engine.predictions import save_predictions
     from pycls.engine.saved_network import load_network
 
     setup_logging(None, main=False)
+    sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     network = load_network(args.weights, args.cfg, [*predict_words(args.backend), *args.overrides])
     topk = min(args.topk, network.cfg.MODEL.NUM_CLASSES)
     num_images = num_failed = 0

@@ -1,11 +1,8 @@
 """Name what is on photographs, with a network that needs nothing but its file."""
 
 import contextlib
-import csv
-import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,24 +16,8 @@ from pycls.datasets.loader import Batch
 from pycls.datasets.samples import FileSamples, pack_names
 from pycls.datasets.scan import EXTENSIONS
 from pycls.engine.precision import pick_precision
+from pycls.engine.predictions import Prediction
 from pycls.engine.saved_network import SavedNetwork
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The likeliest classes of one image, best first; or why it could not be read."""
-
-    path: str
-    names: tuple[str, ...] = ()
-    indices: tuple[int, ...] = ()
-    probs: tuple[float, ...] = ()  # of all classes together they sum to 1
-    error: str = ""
-
-    def __str__(self) -> str:
-        if self.error:
-            return f"{self.path}: COULD NOT BE READ: {self.error}"
-        guesses = (f"{name} {100 * prob:.1f} %" for name, prob in zip(self.names, self.probs, strict=True))
-        return f"{self.path}: " + ", ".join(guesses)
 
 
 def predict_words(backend: str = "auto") -> list[str]:
@@ -115,37 +96,3 @@ def eval_cfg(network: SavedNetwork, num_images: int) -> CfgNode:
         cfg.TEST.IM_SIZE = cfg.TRAIN.IM_SIZE
     cfg.freeze()
     return cfg
-
-
-def save_predictions(
-    predictions: Iterable[Prediction], topk: int, csv_file: str | None = None, jsonl_file: str | None = None
-) -> Iterator[Prediction]:
-    """Pass predictions on, each written to the files that are asked for."""
-    with contextlib.ExitStack() as stack:
-        table = stack.enter_context(open(csv_file, "w", newline="", encoding="utf-8")) if csv_file else None
-        lines = stack.enter_context(open(jsonl_file, "w", encoding="utf-8")) if jsonl_file else None
-        if table:
-            ranks = range(1, topk + 1)
-            csv.writer(table).writerow(["path", "error", *(f"{what}{rank}" for rank in ranks for what in _COLUMNS)])
-        for prediction in predictions:
-            if table:
-                csv.writer(table).writerow(_csv_row(prediction))
-            if lines:
-                lines.write(json.dumps(_json_row(prediction), ensure_ascii=False) + "\n")
-            yield prediction
-
-
-_COLUMNS = ("class", "index", "prob")
-
-
-def _csv_row(prediction: Prediction) -> list[str]:
-    guesses = zip(prediction.names, prediction.indices, prediction.probs, strict=True)
-    cells = (cell for name, index, prob in guesses for cell in (name, str(index), f"{prob:.6f}"))
-    return [prediction.path, prediction.error, *cells]
-
-
-def _json_row(prediction: Prediction) -> dict:
-    if prediction.error:
-        return {"path": prediction.path, "error": prediction.error}
-    guesses = zip(prediction.names, prediction.indices, prediction.probs, strict=True)
-    return {"path": prediction.path, "top": [dict(zip(_COLUMNS, guess, strict=True)) for guess in guesses]}

@@ -3,6 +3,7 @@
 import csv
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,8 @@ from pycls.core.tensor_file import load_tensor_file
 from pycls.datasets.digits import export_digits
 from pycls.datasets.imagenet import imagenet_names
 from pycls.engine.convert import convert_weights
-from pycls.engine.predict import predict, predict_words, save_predictions
+from pycls.engine.predict import predict, predict_words
+from pycls.engine.predictions import save_predictions
 from pycls.engine.saved_network import load_network
 from pycls.models import build_model
 from tests.datasets.photographs import encode, load
@@ -82,12 +84,13 @@ def test_the_tool_writes_what_it_sees_and_names_what_it_cannot_read(photographs,
     (photographs / "sub/cut.jpg").write_bytes(encode(load("coffee.png"), quality=90)[:4000])
     (photographs / "text.jpg").write_text("not an image")
     (photographs / ".hidden.jpg").write_text("left alone")
+    (photographs / os.fsdecode(b"caf\xe9.png")).write_bytes((photographs / "coffee.png").read_bytes())
     table, lines = tmp_path / "out.csv", tmp_path / "out.jsonl"
     words = ["--weights", lite0_file(), "--cfg", LITE0, "--csv", table, "--jsonl", lines, "--topk", 3]
     done = run_tool(photographs, *words, "DEVICE", "cpu")
-    assert done.returncode == 1 and "2 of 7 images could not be read" in done.stderr, done.stderr
-    rows = list(csv.DictReader(table.open()))
-    records = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert done.returncode == 1 and "2 of 8 images could not be read" in done.stderr, done.stderr
+    rows = list(csv.DictReader(table.open(errors="surrogateescape")))
+    records = [json.loads(line) for line in lines.read_text(errors="surrogateescape").splitlines()]
     assert [row["path"] for row in rows] == [record["path"] for record in records]
     by_name = {Path(row["path"]).name: (row, record) for row, record in zip(rows, records, strict=True)}
     row, record = by_name["coffee.png"]
@@ -95,6 +98,7 @@ def test_the_tool_writes_what_it_sees_and_names_what_it_cannot_read(photographs,
     assert [guess["class"] for guess in record["top"]] == [row["class1"], row["class2"], row["class3"]]
     assert float(row["prob1"]) == pytest.approx(record["top"][0]["prob"], abs=1e-6)
     assert f"{photographs}/coffee.png: espresso 9" in done.stdout
+    assert b"caf\xe9.png,,espresso" in table.read_bytes()
     for name in ("cut.jpg", "text.jpg"):
         row, record = by_name[name]
         assert row["error"] == record["error"] != "" and "top" not in record
