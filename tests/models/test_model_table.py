@@ -23,6 +23,7 @@ EXAMPLES = {
         "ANYNET.HEAD_W": 24,
     },
     "effnet": {
+        "MODEL.ACTIVATION_FUN": "silu",
         "EN.DEPTHS": [1, 2],
         "EN.WIDTHS": [16, 24],
         "EN.STRIDES": [1, 2],
