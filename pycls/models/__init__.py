@@ -20,6 +20,7 @@ from pycls.models.torchvision_models import build_torchvision
 from pycls.models.vit import build_vit
 from pycls.models.zoo import effnet, regnetx, regnety, resnet, resnext, vit
 
+# Three of these calls hide the submodules of their names, as in pycls; `from pycls.models.resnet import ...` works.
 __all__ = ["MODELS", "build_model", "effnet", "regnetx", "regnety", "resnet", "resnext", "vit"]
 
 MODELS: dict[str, Callable[[CfgNode], nn.Module]] = {

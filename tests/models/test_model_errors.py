@@ -16,6 +16,7 @@ ANYNET = {
 }
 EFFNET = {
     "MODEL.TYPE": "effnet",
+    "MODEL.ACTIVATION_FUN": "silu",
     "EN.DEPTHS": [1, 2],
     "EN.WIDTHS": [16, 24],
     "EN.STRIDES": [1, 2],

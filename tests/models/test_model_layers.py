@@ -22,6 +22,7 @@ BOTTLENECK = {
 }
 EFFNET = {
     "MODEL.TYPE": "effnet",
+    "MODEL.ACTIVATION_FUN": "silu",
     "EN.DEPTHS": [1, 3],
     "EN.WIDTHS": [24, 40],
     "EN.STRIDES": [1, 2],

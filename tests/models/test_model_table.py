@@ -25,6 +25,7 @@ EXAMPLES = {
     "cutmix_resnet": {"MODEL.DEPTH": 18},
     "densenet": {"MODEL.DEPTH": 121, "DENSENET.POOL": "lip"},
     "effnet": {
+        "MODEL.ACTIVATION_FUN": "silu",
         "EN.DEPTHS": [1, 2],
         "EN.WIDTHS": [16, 24],
         "EN.STRIDES": [1, 2],
