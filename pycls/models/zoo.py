@@ -13,6 +13,7 @@ from pycls.core.checkpoint import load_weights
 from pycls.core.config import load_cfg
 from pycls.core.logging import get_logger
 from pycls.core.tables import did_you_mean
+from pycls.core.weight_sources import ZOO
 
 logger = get_logger(__name__)
 
@@ -24,47 +25,6 @@ FILES = {
     "ResNeXt-": "dds_baselines/resnext/X-{}-32x4d_dds_8gpu.yaml",
     "EfficientNet-": "dds_baselines/effnet/EN-{}_dds_8gpu.yaml",
     "ViT-": "vitconv_baselines/vit/ViT-{}_adamw_*gpus.yaml",
-}
-
-WEIGHTS_URL = "https://dl.fbaipublicfiles.com/pycls/dds_baselines/{run}/{file}.pyth"
-# Numbers of the published runs; pycls publishes no weights of the others, and no checksums.
-RUNS = {
-    "RegNetX-200MF": 160905981,
-    "RegNetX-400MF": 160905967,
-    "RegNetX-600MF": 160906442,
-    "RegNetX-800MF": 160906036,
-    "RegNetX-1.6GF": 160990626,
-    "RegNetX-3.2GF": 160906139,
-    "RegNetX-4.0GF": 160906383,
-    "RegNetX-6.4GF": 161116590,
-    "RegNetX-8.0GF": 161107726,
-    "RegNetX-12GF": 160906020,
-    "RegNetX-16GF": 158460855,
-    "RegNetX-32GF": 158188473,
-    "RegNetY-200MF": 176245422,
-    "RegNetY-400MF": 160906449,
-    "RegNetY-600MF": 160981443,
-    "RegNetY-800MF": 160906567,
-    "RegNetY-1.6GF": 160906681,
-    "RegNetY-3.2GF": 160906834,
-    "RegNetY-4.0GF": 160906838,
-    "RegNetY-6.4GF": 160907112,
-    "RegNetY-8.0GF": 161160905,
-    "RegNetY-12GF": 160907100,
-    "RegNetY-16GF": 161303400,
-    "RegNetY-32GF": 161277763,
-    "ResNet-50": 161235311,
-    "ResNet-101": 161167170,
-    "ResNet-152": 161167467,
-    "ResNeXt-50": 161167411,
-    "ResNeXt-101": 161167590,
-    "ResNeXt-152": 162471172,
-    "EfficientNet-B0": 161305613,
-    "EfficientNet-B1": 161304979,
-    "EfficientNet-B2": 161305015,
-    "EfficientNet-B3": 161305060,
-    "EfficientNet-B4": 161305098,
-    "EfficientNet-B5": 161305138,
 }
 
 
@@ -102,12 +62,11 @@ def build_zoo_model(prefix: str, name: str, pretrained: bool, cfg_list: Sequence
     """Build the network of a name with or without its prefix; ValueError names the nearest one and missing weights."""
     full_name = prefix + name.removeprefix(prefix)
     cfg = load_cfg(str(zoo_config(full_name)), [str(word) for word in cfg_list])
-    url = zoo_url(full_name) if pretrained else ""
+    if pretrained and full_name not in ZOO:
+        raise ValueError(f"{full_name}: pycls publishes no weights for it; use pretrained=False")
     model = pycls.models.build_model(cfg)
     if pretrained:
-        from pycls.core.download import download
-
-        logger.info("%s: %s", url, load_weights(model, download(url, cfg.DOWNLOAD_CACHE)))
+        logger.info("%s: %s", full_name, load_weights(model, full_name, cfg.DOWNLOAD_CACHE))
     return model
 
 
@@ -128,13 +87,6 @@ def zoo_config(name: str) -> Path:
     if name not in configs:
         raise ValueError(f"{name}: no network of the model zoo{did_you_mean(name, configs)}")
     return configs[name]
-
-
-def zoo_url(name: str) -> str:
-    """Return the address of a name's published weights; ValueError where there are none."""
-    if name not in RUNS:
-        raise ValueError(f"{name}: pycls publishes no weights for it; use pretrained=False")
-    return WEIGHTS_URL.format(run=RUNS[name], file=zoo_config(name).stem)
 
 
 def configs_dir() -> Path:

@@ -2,14 +2,15 @@
 
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 import torch
 
 import pycls.models
+from pycls.core import weight_sources
+from pycls.core.weight_sources import ZOO, zoo_url
 from pycls.models.complexity import complexity
-from pycls.models.zoo import RUNS, zoo_config, zoo_configs, zoo_url
+from pycls.models.zoo import zoo_config, zoo_configs
 from tests.model_records import CONFIGS, load_list, load_record
 
 ROOT = CONFIGS.parent
@@ -17,11 +18,11 @@ PUBLISHED = load_list("zoo_pycls.json")
 
 
 def test_names_configs_and_addresses_are_those_of_pycls():
-    assert len(PUBLISHED) == len(RUNS) == 36
+    assert len(PUBLISHED) == len(ZOO) == 36
     for row in PUBLISHED:
         assert str(zoo_config(row["name"]).relative_to(ROOT)) == row["config"]
         assert zoo_url(row["name"]) == row["weights"]
-    rest = set(zoo_configs()) - set(RUNS)
+    rest = set(zoo_configs()) - set(ZOO)
     assert rest == {f"ViT-{stem}-{size}GF" for stem in "PC" for size in ("1.0", "4.0", "18", "36")}
 
 
@@ -61,11 +62,11 @@ def test_published_weights_fill_the_network(tmp_path, monkeypatch):
     path, asked = tmp_path / "weights.pyth", []
     torch.save({"epoch": 99, "model_state": theirs, "cfg": "TRAIN:\n  DATASET: imagenet\n"}, path)
 
-    def download(url, cache_dir, sha256=None):
+    def download(url, cache_dir):
         asked.append((url, str(cache_dir)))
         return path
 
-    monkeypatch.setitem(sys.modules, "pycls.core.download", SimpleNamespace(download=download))
+    monkeypatch.setattr(weight_sources, "download", download)
     words = ("MODEL.NUM_CLASSES", 7, "DOWNLOAD_CACHE", str(tmp_path))
     model = pycls.models.regnetx("200MF", pretrained=True, cfg_list=words)
     address = "https://dl.fbaipublicfiles.com/pycls/dds_baselines/160905981/RegNetX-200MF_dds_8gpu.pyth"
