@@ -7,7 +7,7 @@ of them show the same.
 import io
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from pycls.datasets.plan import View, eval_geometry
 
@@ -19,6 +19,8 @@ def decode_rgb(data: bytes) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data)) as image:
             return np.array(_eight_bit(image).convert("RGB"))
+    except UnidentifiedImageError as error:  # its own words name an object in memory
+        raise ValueError("cannot decode the image: no decoder knows this kind of file") from error
     # Pillow's plug-ins let many exception types through on damaged files; all of them mean the same to the user.
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, Image.DecompressionBombError) as error:
         raise ValueError(f"cannot decode the image: {error}") from error

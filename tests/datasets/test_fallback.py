@@ -38,3 +38,8 @@ def test_a_file_cut_short_is_a_value_error(name):
     data = kinds()[name]
     with pytest.raises(ValueError, match="cannot decode"):
         decode_rgb(data[: len(data) // 2])
+
+
+def test_what_is_no_image_is_said_in_the_same_words_each_time():
+    with pytest.raises(ValueError, match=r"no decoder knows this kind of file$"):
+        decode_rgb(b"\x89PNG\r\n\x1a\n, and then no chunk")
