@@ -13,7 +13,7 @@ from pycls.core.config import diff_cfg, dump_cfg, load_cfg_text
 from pycls.core.namings import NAMINGS
 from pycls.core.tables import pick
 from pycls.core.tensor_file import load_tensor_file, safetensors_metadata
-from pycls.core.weight_layouts import Weights, find_weights_in, flip_stem, is_bgr
+from pycls.core.weight_layouts import Weights, flip_stem, is_bgr, unpack_weights
 from pycls.core.weight_names import Naming, blocks_of
 from pycls.engine.saved_network import cache_dir, load_network
 from pycls.engine.setup import pixel_contract
@@ -37,7 +37,7 @@ def convert_weights(src: str, dst: Path, to: str, cfg_file: str | None = None, o
 
 def _read(path: Path) -> tuple[dict[str, Any], Weights]:
     saved = load_tensor_file(path)
-    return saved, find_weights_in(saved, str(path))
+    return saved, unpack_weights(saved, str(path))
 
 
 def _write_ours(path: Path, dst: Path, cfg_file: str | None, overrides: Sequence[str]) -> str:
