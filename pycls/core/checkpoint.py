@@ -53,8 +53,8 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
 
 
 def save_safetensors(tensors: dict[str, torch.Tensor], metadata: dict[str, str], path: Path) -> None:
-    """Write tensors as a safetensors file, just as safely."""
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    """Write tensors as a safetensors file, just as safely; those that share memory become copies."""
+    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     _write_whole(path, lambda file: file.write(safetensors.torch.save(plain, {"format": "pt", **metadata})))
 
 

@@ -32,7 +32,7 @@ class Weights:
     notes: list[str]
 
 
-def find_weights_in(state: dict[str, Any], where: str) -> Weights:
+def unpack_weights(state: dict[str, Any], where: str) -> Weights:
     """Return the network's tensors in a file's content, the better of model and EMA; none raises ValueError."""
     name = _container(state)
     plain = {_plain(key): value for key, value in state.get(name, state).items() if isinstance(value, Tensor)}

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from pycls.core.namings import NAMINGS
 from pycls.core.tensor_file import load_tensor_file
-from pycls.core.weight_layouts import Weights, find_weights_in
+from pycls.core.weight_layouts import Weights, unpack_weights
 from pycls.core.weight_names import Naming, blocks_of
 from pycls.core.weight_sources import DEFAULT_CACHE, find_weights
 
@@ -39,7 +39,7 @@ def load_weights(model: nn.Module, path: str | Path, cache_dir: str | Path = DEF
     when less than 90 % of the other tensors match, or when the same tensors would mean another network.
     """
     path = find_weights(path, cache_dir)
-    weights = find_weights_in(load_tensor_file(path), str(path))
+    weights = unpack_weights(load_tensor_file(path), str(path))
     return fill_model(model, weights, str(path))
 
 

@@ -13,7 +13,7 @@ from pycls.core.config import diff_cfg, dump_cfg, load_cfg_text
 from pycls.core.namings import NAMINGS
 from pycls.core.tables import pick
 from pycls.core.tensor_file import load_tensor_file, safetensors_metadata
-from pycls.core.weight_layouts import Weights, find_weights_in, flip_stem, is_bgr
+from pycls.core.weight_layouts import Weights, flip_stem, is_bgr, unpack_weights
 from pycls.core.weight_names import Naming, blocks_of
 from pycls.engine.saved_network import cache_dir, load_network
 from pycls.engine.setup import pixel_contract
@@ -21,6 +21,10 @@ from pycls.engine.weights_file import weights_file
 
 # The sections that describe a network in pycls's configs.
 _NETWORK_KEYS = ("MODEL.", "RESNET.", "ANYNET.", "REGNET.", "EN.", "VIT.", "BN.EPS", "LN.EPS")
+
+_PYCLS_TYPES = ("anynet", "effnet", "regnet", "resnet", "vit")
+# Keys of ours that change what a network computes, or is shown.
+_OUR_KEYS = ("EN.TF_PADDING", "RESNET.POOL", "ANYNET.POOL", "DATA_LOADER.MEAN", "DATA_LOADER.STD")
 
 
 def convert_weights(src: str, dst: Path, to: str, cfg_file: str | None = None, overrides: Sequence[str] = ()) -> str:
@@ -37,7 +41,7 @@ def convert_weights(src: str, dst: Path, to: str, cfg_file: str | None = None, o
 
 def _read(path: Path) -> tuple[dict[str, Any], Weights]:
     saved = load_tensor_file(path)
-    return saved, find_weights_in(saved, str(path))
+    return saved, unpack_weights(saved, str(path))
 
 
 def _write_ours(path: Path, dst: Path, cfg_file: str | None, overrides: Sequence[str]) -> str:
@@ -136,11 +140,10 @@ def _pycls_cfg(saved: dict[str, Any], path: Path) -> str:
 
 def _check_pycls_can(cfg: CfgNode, path: Path) -> None:
     """Raise ValueError for what pycls has no keys for: its logits would not be those of the network."""
-    is_theirs = (
-        cfg.MODEL.TYPE in ("anynet", "effnet", "regnet", "resnet", "vit") and cfg.MODEL.ACTIVATION_FUN != "relu6"
-    )
-    if not is_theirs or cfg.EN.TF_PADDING or cfg.DATA_LOADER.MEAN or cfg.DATA_LOADER.STD:
-        raise ValueError(f"{path}: pycls has no such network, or cannot normalise its pixels; write another layout")
+    ours = [key for key in diff_cfg(cfg) if key in _OUR_KEYS]
+    if cfg.MODEL.TYPE not in _PYCLS_TYPES or cfg.MODEL.ACTIVATION_FUN == "relu6" or ours:
+        what = ours[0] if ours else f"MODEL.TYPE {cfg.MODEL.TYPE} with MODEL.ACTIVATION_FUN {cfg.MODEL.ACTIVATION_FUN}"
+        raise ValueError(f"{path}: pycls has nothing like {what}, so its logits would differ; write another layout")
 
 
 def pycls_names(tensors: dict[str, Tensor], is_ours: bool, where: str) -> dict[str, Tensor]:

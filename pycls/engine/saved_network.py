@@ -11,7 +11,7 @@ from yacs.config import CfgNode
 
 from pycls.core.config import load_cfg, load_cfg_text
 from pycls.core.tensor_file import load_tensor_file
-from pycls.core.weight_layouts import find_weights_in
+from pycls.core.weight_layouts import unpack_weights
 from pycls.core.weight_sources import DEFAULT_CACHE
 from pycls.core.weights import LoadReport, fill_model
 from pycls.datasets.imagenet import imagenet_names
@@ -55,7 +55,7 @@ def load_network(weights: str, cfg_file: str | None = None, overrides: Sequence[
     saved = load_tensor_file(path)
     cfg = load_cfg(cfg_file, overrides) if cfg_file else _saved_cfg(saved, path, overrides)
     model = build_model(cfg)
-    report = fill_model(model, find_weights_in(saved, str(path)), str(path))
+    report = fill_model(model, unpack_weights(saved, str(path)), str(path))
     check_complete(report, path)
     classes = tuple(saved["classes"]) if "classes" in saved else None
     if classes is not None and len(classes) != cfg.MODEL.NUM_CLASSES:

@@ -13,7 +13,7 @@ from pycls.core import distributed
 from pycls.core.checkpoint import LoadReport, best_path
 from pycls.core.logging import get_logger, json_line
 from pycls.core.tensor_file import load_tensor_file
-from pycls.core.weight_layouts import find_weights_in
+from pycls.core.weight_layouts import unpack_weights
 from pycls.core.weights import fill_model
 from pycls.datasets import build_loader
 from pycls.engine.classes import check_classes
@@ -77,7 +77,7 @@ def load_model(cfg: CfgNode, path: Path, classes: tuple[str, ...]) -> nn.Module:
         warn_of_other_pixels(saved["pixels"], cfg, str(path))
     warn_of_other_view(cfg.TEST.WEIGHTS, cfg)
     model = build_model(cfg)
-    report = fill_model(model, find_weights_in(saved, str(path)), str(path))
+    report = fill_model(model, unpack_weights(saved, str(path)), str(path))
     logger.info("%s: %s", path, report)
     check_complete(report, path)
     return model.to(memory_format=torch.channels_last if cfg.TRAIN.CHANNELS_LAST else torch.contiguous_format)

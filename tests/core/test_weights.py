@@ -156,6 +156,13 @@ def test_safetensors(tmp_path, metadata):
         load_weights(target, tmp_path / "a.safetensors")
 
 
+def test_tensors_that_share_memory_are_written_one_by_one(tmp_path):
+    weight = torch.arange(6.0).view(2, 3)
+    save_safetensors({"a": weight, "b": weight, "c": weight.T}, {}, tmp_path / "a.safetensors")
+    loaded = load_tensor_file(tmp_path / "a.safetensors")
+    assert torch.equal(loaded["b"], weight) and torch.equal(loaded["c"], weight.T)
+
+
 def test_half_precision_files_load(tmp_path):
     torch.save({key: value.half() for key, value in tiny_net().state_dict().items()}, tmp_path / "a.pth")
     target = tiny_net()
