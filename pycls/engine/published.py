@@ -3,7 +3,7 @@
 from yacs.config import CfgNode
 
 from pycls.core.logging import get_logger
-from pycls.datasets import DATASETS
+from pycls.datasets import colour_scale
 from pycls.models.weights_url import weights_url
 
 logger = get_logger(__name__)
@@ -14,7 +14,6 @@ def warn_of_other_view(name: str, cfg: CfgNode) -> None:
     _, published = weights_url(name)
     if published is None:
         return
-    data = DATASETS[cfg.TEST.DATASET]
-    view = (cfg.TRAIN.IM_SIZE, cfg.TEST.IM_SIZE, cfg.DATA_LOADER.ANTIALIAS, data.mean, data.std)
+    view = (cfg.TRAIN.IM_SIZE, cfg.TEST.IM_SIZE, cfg.DATA_LOADER.ANTIALIAS, *colour_scale(cfg, "test"))
     for words in published.differences(*view):
         logger.warning("%s: %s; expect other figures than the published ones", name, words)

@@ -10,7 +10,7 @@ from torchvision import models
 
 from pycls.core.checkpoint import load_weights
 from pycls.core.config import load_cfg
-from pycls.datasets import DATASETS
+from pycls.datasets import colour_scale
 from pycls.models import build_model
 from pycls.models.complexity import show_image
 from pycls.models.torchvision_models import torchvision_model, torchvision_names
@@ -140,8 +140,7 @@ def test_the_evaluation_is_the_published_one(path):
     cfg, header = load_cfg(str(path)), path.read_text().split("MODEL:")[0]
     assert path.stem == cfg.MODEL.NAME and cfg.MODEL.NUM_CLASSES == 1000
     _, published = weights_url(cfg.TEST.WEIGHTS)
-    data = DATASETS[cfg.TEST.DATASET]
-    view = (cfg.TRAIN.IM_SIZE, cfg.TEST.IM_SIZE, cfg.DATA_LOADER.ANTIALIAS, data.mean, data.std)
+    view = (cfg.TRAIN.IM_SIZE, cfg.TEST.IM_SIZE, cfg.DATA_LOADER.ANTIALIAS, *colour_scale(cfg, "test"))
     assert published.differences(*view) == []
     assert f"{100 - published.top1_err:.3f} % top-1, {100 - published.top5_err:.3f} % top-5" in header
     second = re.search(r"TEST.WEIGHTS (\S+/IMAGENET1K_V2)(?: TEST.IM_SIZE (\d+))?", header)
