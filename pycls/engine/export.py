@@ -52,7 +52,7 @@ def export(network: SavedNetwork, path: Path, kind: str, images: Sequence[str] =
 def metadata(network: SavedNetwork) -> dict[str, str]:
     """Return what a user of the file must know, as text: JSON for pixels and classes, YAML for the config."""
     cfg = network.cfg
-    mean, std = colour_scale(cfg, "test" if cfg.TEST.DATASET else "train")
+    mean, std = colour_scale(eval_cfg(network, 1), "test")
     pixels = {
         "input": f"{_INPUT}: float32 (N, 3, {cfg.TRAIN.IM_SIZE}, {cfg.TRAIN.IM_SIZE}), (pixel / 255 - mean) / std",
         "output": f"{_OUTPUT}: float32 (N, {cfg.MODEL.NUM_CLASSES}), before the softmax",

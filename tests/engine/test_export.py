@@ -1,5 +1,6 @@
 """Exported networks compute the same on real photographs, for batches of any size, and say what they must be fed."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -119,3 +120,9 @@ def test_metadata_of_other_pixels(tmp_path, network):
     save_checkpoint(state, tmp_path / "b.pyth")
     pixels = json.loads(metadata(load_network(str(tmp_path / "b.pyth")))["pixels"])
     assert pixels["mean"] == [0.5, 0.5, 0.5] and pixels["std"] == [0.229, 0.224, 0.225] and not pixels["antialias"]
+
+
+def test_a_network_without_a_data_set_is_described_as_one_for_imagenet(network):
+    cfg = cfg_of(KEYS | {"TRAIN.DATASET": "", "TEST.DATASET": ""})
+    pixels = json.loads(metadata(dataclasses.replace(network, cfg=cfg))["pixels"])
+    assert pixels["mean"] == [0.485, 0.456, 0.406]
