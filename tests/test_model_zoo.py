@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from pycls.engine.zoo.measure import measure
 from pycls.engine.zoo.page import PAGE, fill_sections, page
-from pycls.engine.zoo.records import COUNTS, Entry, find_entry, load_counts, load_entries
+from pycls.engine.zoo.records import COUNTS, Entry, find_entry, load_counts, load_entries, load_measurements
 from pycls.engine.zoo.verify import Check, check_counts, verify
 
 ROOT = Path(__file__).parents[1]
@@ -61,6 +62,16 @@ def test_verify_without_data_says_why_there_is_no_error(monkeypatch):
     checks = verify(ROOT, "R-56", ["PREC_TIME.NUM_ITER", "1", "PREC_TIME.WARMUP_ITER", "0"], str)
     assert [check.what for check in checks] == ["flops", "params", "acts", "infer 64 images (ms)", "top-1 error (%)"]
     assert checks[3].now > 0 and "DATA_DIR" in checks[4].note
+
+
+def test_a_time_measured_again_takes_the_place_of_the_old_one(other_root):
+    counts = {"configs/quickstart/digits.yaml": load_counts(ROOT)["configs/quickstart/digits.yaml"]}
+    (other_root / COUNTS).write_text(json.dumps(counts))
+    before = load_measurements(other_root)
+    for _ in range(2):
+        new = measure(other_root, "digits", ["PREC_TIME.NUM_ITER", "3", "PREC_TIME.WARMUP_ITER", "0"])
+    assert new.what == "infer_ms" and new.value > 0 and "of 3 runs" in new.spread
+    assert load_measurements(other_root) == [*before, new]
 
 
 def test_an_unknown_network_gets_the_nearest_name():

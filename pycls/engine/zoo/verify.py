@@ -5,21 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from yacs.config import CfgNode
 
 from pycls.core.config import load_cfg
-from pycls.core.cores import usable_cores
 from pycls.core.distributed import pick_device
-from pycls.core.system import processor_name
 from pycls.datasets import build_samples
-from pycls.engine import benchmark
-from pycls.engine.precision import pick_precision
 from pycls.engine.test import test
 from pycls.engine.zoo.counts import count
+from pycls.engine.zoo.measure import hardware, time_64
 from pycls.engine.zoo.page import GROUPS
 from pycls.engine.zoo.records import Entry, find_entry, load_counts, load_measurements
-from pycls.models import build_model
 
 _ERROR_TOLERANCE = 0.1  # percent points: decoders and number formats differ by less
 
@@ -75,11 +70,7 @@ def check_counts(root: Path, entry: Entry) -> list[Check]:
 
 def check_time(root: Path, entry: Entry, cfg: CfgNode) -> list[Check]:
     """Time the inference of 64 images here; it is compared with a record of the same hardware only."""
-    device = pick_device(cfg.DEVICE)
-    precision = pick_precision(device, cfg.TRAIN.MIXED_PRECISION, cfg.TRAIN.AMP_DTYPE)
-    model = build_model(cfg).to(device, memory_format=torch.channels_last)
-    timing = benchmark.time_inference(model, cfg, precision, 64, torch.channels_last)
-    here = hardware(device)
+    timing, here = time_64(cfg), hardware(pick_device(cfg.DEVICE))
     checks = [
         Check("infer 64 images (ms)", each.value, timing.median, f"both on {here}", tolerance=None)
         for each in load_measurements(root)
@@ -88,13 +79,6 @@ def check_time(root: Path, entry: Entry, cfg: CfgNode) -> list[Check]:
     published = entry.published.get("infer_ms")
     note = f"now on {here}" + ("; published on other hardware" if published is not None else "")
     return checks or [Check("infer 64 images (ms)", published, timing.median, note, tolerance=None)]
-
-
-def hardware(device: torch.device) -> str:
-    """Name what computes, such as "2 cores of AMD EPYC"."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{usable_cores()} cores of {processor_name()}"
 
 
 def check_error(root: Path, entry: Entry, cfg: CfgNode) -> list[Check]:
