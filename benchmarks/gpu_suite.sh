@@ -22,3 +22,5 @@ for backend in custom torch dali_gpu; do
         OUT_DIR "$out/digits_$backend" > "$out/digits_$backend.txt" 2>&1
     grep -E "Top-1|error:" "$out/digits_$backend.txt"
 done
+echo "== LIP against two average pools"
+timeout 60 "$python" -m benchmarks.lip --device cuda --print-only 2>&1 | tee "$out/lip.txt" | grep "^|"
