@@ -5,11 +5,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
+from pycls.core.config import load_cfg
 from pycls.engine.zoo.measure import measure
 from pycls.engine.zoo.page import PAGE, fill_sections, page
 from pycls.engine.zoo.records import COUNTS, Entry, find_entry, load_counts, load_entries, load_measurements
-from pycls.engine.zoo.verify import Check, check_counts, verify
+from pycls.engine.zoo.verify import Check, check_counts, check_error, verify
+from pycls.models import build_model
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "configs").rglob("*.yaml"))
@@ -55,6 +58,16 @@ def test_an_error_rate_may_differ_by_a_tenth_of_a_point():
     assert not Check("top-1 error (%)", 23.2, 23.29, tolerance=0.1).is_wrong
     assert Check("top-1 error (%)", 23.2, 23.31, tolerance=0.1).is_wrong
     assert not Check("top-1 error (%)", None, 23.31, tolerance=0.1).is_wrong
+
+
+def test_verify_sees_weights_that_do_not_reach_the_recorded_error(tmp_path):
+    config = "configs/quickstart/digits.yaml"
+    cfg = load_cfg(str(ROOT / config), ["OUT_DIR", str(tmp_path), "TEST.WEIGHTS", str(tmp_path / "untrained.pth")])
+    torch.manual_seed(0)
+    torch.save(build_model(cfg).state_dict(), tmp_path / "untrained.pth")
+    top1, top5 = check_error(ROOT, Entry("digits", config), cfg)
+    assert top1.recorded == 0.85 and top1.is_wrong and 50 < top1.now <= 100
+    assert top5.recorded is None and not top5.is_wrong and 0 < top5.now < top1.now
 
 
 def test_verify_without_data_says_why_there_is_no_error(monkeypatch):

@@ -78,7 +78,7 @@ IM_SIZE = Column("px", "", lambda row: number(row.counts.get("im_size"), None))
 TOP1_ERR = published("top-1 err (%)", "top1_err")
 TOP5_ERR = published("top-5 err (%)", "top5_err")
 OUR_ERR = measured("top-1 err (%)", "top1_err", 2)
-OUR_INFER = measured("infer (ms)", "infer_ms", 1)
+OUR_INFER = measured("infer (ms)", "infer_ms", 0)
 
 # Record -> columns of its table.
 GROUPS: dict[str, Sequence[Column]] = {
@@ -118,7 +118,7 @@ GROUPS: dict[str, Sequence[Column]] = {
         counted("FLOPs (G), ptflops", "flops", 1e9, 2, "ptflops"),
         counted("flops (B)", "flops", 1e9, 2),
         published("infer, 1 image (ms)", "infer_ms"),
-        OUR_INFER,
+        measured("infer, 64 images (ms)", "infer_ms", 0),
         CONFIG,
         NOTE,
     ],
