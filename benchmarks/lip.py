@@ -8,21 +8,18 @@ thread's processor time, so that neighbours disturb little). The first row of ea
 take turns, and a ratio is the median over the turns.
 """
 
-import argparse
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from statistics import median
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.report import describe_machine, write_section
+from benchmarks.report import command_line, describe_machine, publish
 from pycls.models.lip import lip2d, weighted_mean2d, wide
 
-_TARGET = Path(__file__).with_name("RESULTS.md")
 _PLACES = {"stem": (64, 112), "stage 3": (512, 28)}  # channels, pixels a side
 _LAYOUTS = {"NCHW": torch.contiguous_format, "NHWC": torch.channels_last}
 
@@ -122,12 +119,11 @@ def table(batch_size: int, dtype: torch.dtype, device: str, rounds: int) -> str:
 
 def main() -> None:
     """Measure and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
     parser.add_argument("--batch-size", type=int, default=0, help="default: 8 on a CPU, 256 on a GPU")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--print-only", action="store_true", help="leave RESULTS.md as it is")
     arguments = parser.parse_args()
     device, batch_size = arguments.device, arguments.batch_size or (256 if arguments.device == "cuda" else 8)
     torch.set_num_threads(1)
@@ -138,8 +134,7 @@ def main() -> None:
         f"Windows 3x3, stride 2; {arguments.dtype}, batches of {batch_size}, {hardware}; median of {arguments.rounds} "
         f"calls. Command: `python -m benchmarks.lip --device {device} --dtype {arguments.dtype}`. {describe_machine()}"
     )
-    if not arguments.print_only:
-        write_section(_TARGET, f"lip {device} {arguments.dtype}", text)
+    publish(f"lip {device} {arguments.dtype}", text, arguments.print_only)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,6 @@ Times are per image. On a CPU they are one thread's processor time, so that neig
 LIP network take turns, and the ratio is the median over the turns.
 """
 
-import argparse
-import json
 from functools import partial
 from pathlib import Path
 
@@ -16,19 +14,18 @@ import torch
 from torch import nn
 
 from benchmarks.lip import time_in_turns
-from benchmarks.report import describe_machine, write_section
+from benchmarks.report import command_line, describe_machine, publish
 from pycls.core.config import load_cfg
+from pycls.engine.zoo.records import load_entries
 from pycls.models import build_model
 
-_TARGET = Path(__file__).with_name("RESULTS.md")
 _ROOT = Path(__file__).parents[1]
 _PAIRS = {"LIP-ResNet-50": "ResNet-50", "LIP-ResNet-101": "ResNet-101", "LIP-DenseNet-121": "DenseNet-121"}
 
 
 def published_ms() -> dict[str, float]:
     """Return the published inference times: one image, batches of 32, Titan XP."""
-    rows = json.loads((_ROOT / "tests/records/zoo_lip.json").read_text())["rows"]
-    return {row["name"]: row["published"]["infer_ms"] for row in rows}
+    return {entry.name: entry.published["infer_ms"] for entry in load_entries(_ROOT, "lip")}
 
 
 def build(name: str, device: str) -> nn.Module:
@@ -60,12 +57,11 @@ def table(batch_size: int, device: str, rounds: int, compiled: bool) -> str:
 
 def main() -> None:
     """Measure and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--compile", action="store_true", help="compile the networks")
-    parser.add_argument("--print-only", action="store_true", help="leave RESULTS.md as it is")
     arguments = parser.parse_args()
     device, batch_size = arguments.device, arguments.batch_size
     torch.set_num_threads(1)
@@ -79,8 +75,7 @@ def main() -> None:
         f"a Titan XP. Median of {arguments.rounds} turns. Command: `python -m benchmarks.lip_networks "
         f"--device {device} --batch-size {batch_size}{' --compile' if arguments.compile else ''}`. {describe_machine()}"
     )
-    if not arguments.print_only:
-        write_section(_TARGET, f"lip networks {device}{words}", text)
+    publish(f"lip networks {device}{words}", text, arguments.print_only)
 
 
 if __name__ == "__main__":
