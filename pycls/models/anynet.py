@@ -7,11 +7,12 @@ import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from torch import Tensor, nn
+from torch import nn
 from yacs.config import CfgNode
 
 from pycls.core.tables import pick
 from pycls.models.blocks import BLOCKS, Stage
+from pycls.models.chain import Chain
 from pycls.models.checks import check_im_size, check_positive, check_stage_lists
 from pycls.models.heads import ResHead
 from pycls.models.layers import Style, build_style, init_weights, stage_layers
@@ -20,7 +21,7 @@ from pycls.models.pooled import pick_pooling, pooled_block
 from pycls.models.stems import STEMS, Stem, stem_layers
 
 
-class AnyNet(nn.Module):
+class AnyNet(Chain):
     """`stem`, stages `s1` .. with blocks `b1` .., `head`: (N, 3, S, S) -> (N, K).
 
     `pooling` says what takes the place of strides and of the stem's max pool; `block` must know it, too.
@@ -51,11 +52,6 @@ class AnyNet(nn.Module):
         self.head = ResHead(w_in, head_w, num_classes, style)
         init_weights(self)
         zero_logits(self)
-
-    def forward(self, x: Tensor) -> Tensor:
-        for part in self.children():
-            x = part(x)
-        return x
 
 
 def anynet_stages(

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from pycls.core.tables import pick
+from pycls.models.chain import Chain
 from pycls.models.checks import check_im_size
 from pycls.models.heads import Classifier
 from pycls.models.layers import Style, build_style, conv2d, init_convs, named_sequential
@@ -76,7 +77,7 @@ class Bottleneck(nn.Module):
         return self.relu(y + (x if self.downsample is None else self.downsample(x)))
 
 
-class TorchResNet(nn.Module):
+class TorchResNet(Chain):
     """`conv1`, `bn1`, `maxpool`, `layer1` .., `fc`: (N, 3, S, S) -> (N, K)."""
 
     def __init__(
@@ -105,11 +106,6 @@ class TorchResNet(nn.Module):
         self.avgpool, self.flatten = nn.AdaptiveAvgPool2d(1), nn.Flatten()
         self.fc = classifier(w_in, num_classes)
         init_convs(self)
-
-    def forward(self, x: Tensor) -> Tensor:
-        for part in self.children():
-            x = part(x)
-        return x
 
 
 def cifar_depths(depth: int, is_bottleneck: bool, family: str) -> tuple[int, int, int]:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from torch import Tensor, nn
+from torch import nn
 from yacs.config import CfgNode
 
+from pycls.models.chain import Chain, InvertedResidual
 from pycls.models.checks import check_im_size, check_odd_kernels, check_positive, check_stage_lists
 from pycls.models.heads import EffHead
 from pycls.models.layers import (
@@ -17,7 +18,6 @@ from pycls.models.layers import (
     conv2d,
     conv_bn,
     conv_bn_act,
-    drop_connect,
     init_weights,
     stage_layers,
 )
@@ -35,31 +35,12 @@ class EffStage:
     kernel: int
 
 
-class MBConv(nn.Module):
-    """Expand 1x1, depthwise, SE, project 1x1, plus the input where the shape is kept.
-
-    SE's width is a fraction of the block's *input* width, not of the expanded one. `dc_ratio` is the probability of
-    dropping a sample's branch in training.
-    """
-
-    def __init__(self, w_in: int, stride: int, stage: EffStage, se_r: float, dc_ratio: float, style: Style):
-        super().__init__()
-        self.has_skip = stride == 1 and w_in == stage.width
-        self.dc_ratio = dc_ratio
-        if not self.has_skip:  # a zero gamma with nothing to add to would silence the network
-            style = replace(style, zero_init_final_gamma=False)
-        for name, layer in mbconv_layers(w_in, stride, stage, se_r, style):
-            self.add_module(name, layer)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = x
-        for layer in self.children():
-            y = layer(y)
-        if not self.has_skip:
-            return y
-        if self.training and self.dc_ratio > 0:
-            y = drop_connect(y, self.dc_ratio)
-        return x + y
+def mbconv(w_in: int, stride: int, stage: EffStage, se_r: float, dc_ratio: float, style: Style) -> InvertedResidual:
+    """Build one block; SE's width is a fraction of the block's *input* width, not of the expanded one."""
+    has_skip = stride == 1 and w_in == stage.width
+    if not has_skip:  # a zero gamma with nothing to add to would silence the network
+        style = replace(style, zero_init_final_gamma=False)
+    return InvertedResidual(mbconv_layers(w_in, stride, stage, se_r, style), has_skip, dc_ratio)
 
 
 def mbconv_layers(w_in: int, stride: int, stage: EffStage, se_r: float, style: Style) -> list[tuple[str, nn.Module]]:
@@ -73,7 +54,7 @@ def mbconv_layers(w_in: int, stride: int, stage: EffStage, se_r: float, style: S
     return layers + conv_bn("lin_proj", conv2d(w_exp, stage.width, 1), style, final=True)
 
 
-class EffNet(nn.Module):
+class EffNet(Chain):
     """`stem`, stages `s1` .. with blocks `b1` .., `head`: (N, 3, S, S) -> (N, K)."""
 
     def __init__(
@@ -92,16 +73,11 @@ class EffNet(nn.Module):
         self.stem = stem_layers(STEMS["simple_stem_in"], stem_w, style)
         w_in = stem_w
         for i, stage in enumerate(stages, start=1):
-            make_block = partial(MBConv, stage=stage, se_r=se_r, dc_ratio=dc_ratio, style=style)
+            make_block = partial(mbconv, stage=stage, se_r=se_r, dc_ratio=dc_ratio, style=style)
             self.add_module(f"s{i}", stage_layers(w_in, stage.width, stage.depth, stage.stride, make_block))
             w_in = stage.width
         self.head = EffHead(w_in, head_w, num_classes, dropout_ratio, style)
         init_weights(self)
-
-    def forward(self, x: Tensor) -> Tensor:
-        for part in self.children():
-            x = part(x)
-        return x
 
 
 def build_effnet(cfg: CfgNode) -> EffNet:

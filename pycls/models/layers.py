@@ -120,16 +120,6 @@ class SE(nn.Module):
         return x * self.f_ex(self.avg_pool(x))
 
 
-def drop_connect(x: Tensor, ratio: float) -> Tensor:
-    """Zero whole samples of (N, C, H, W) with probability `ratio`, scale the others to keep the mean.
-
-    Stochastic depth of a residual branch (Huang et al., arXiv 1603.09382).
-    """
-    keep = 1.0 - ratio
-    mask = torch.empty((x.shape[0], 1, 1, 1), dtype=x.dtype, device=x.device).bernoulli_(keep)
-    return x / keep * mask
-
-
 @torch.no_grad()
 def init_weights(model: nn.Module) -> None:
     """Initialise in place as pycls: He normal by fan-out for convolutions, N(0, 0.01) for linear layers.

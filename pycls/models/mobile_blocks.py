@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from torch import Tensor, nn
 
 from pycls.core.tables import pick
-from pycls.models.layers import Style, conv2d, conv_bn, drop_connect
+from pycls.models.chain import InvertedResidual
+from pycls.models.layers import Style, conv2d, conv_bn
 
 # pytorch-cls writes swish where it means the hard one.
 MB_ACTIVATIONS = {"relu": nn.ReLU, "swish": nn.Hardswish, "hardswish": nn.Hardswish}
@@ -48,27 +49,12 @@ class MobileSE(nn.Module):
         return x * self.f_ex(self.avg_pool(x))
 
 
-class InvertedResidual(nn.Module):
-    """Expand 1x1, depthwise, SE, project 1x1, plus the input where the shape is kept."""
-
-    def __init__(self, w_in: int, block: MobileBlock, dc_ratio: float, style: Style):
-        super().__init__()
-        self.has_skip = block.stride == 1 and w_in == block.width
-        self.dc_ratio = dc_ratio
-        if not self.has_skip:  # a zero gamma with nothing to add to would silence the network
-            style = replace(style, zero_init_final_gamma=False)
-        for name, layer in block_layers(w_in, block, style):
-            self.add_module(name, layer)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = x
-        for layer in self.children():
-            y = layer(y)
-        if not self.has_skip:
-            return y
-        if self.training and self.dc_ratio > 0:
-            y = drop_connect(y, self.dc_ratio)
-        return x + y
+def mobile_block(w_in: int, block: MobileBlock, dc_ratio: float, style: Style) -> InvertedResidual:
+    """Build one block."""
+    has_skip = block.stride == 1 and w_in == block.width
+    if not has_skip:  # a zero gamma with nothing to add to would silence the network
+        style = replace(style, zero_init_final_gamma=False)
+    return InvertedResidual(block_layers(w_in, block, style), has_skip, dc_ratio)
 
 
 def block_layers(w_in: int, block: MobileBlock, style: Style) -> list[tuple[str, nn.Module]]:

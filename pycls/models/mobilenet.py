@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from pycls.core.tables import pick
+from pycls.models.chain import Chain
 from pycls.models.checks import check_im_size, check_odd_kernels, check_positive
 from pycls.models.heads import Classifier
 from pycls.models.layers import Style, build_style, conv2d, init_weights, named_sequential
-from pycls.models.mobile_blocks import MB_ACTIVATIONS, InvertedResidual, MobileBlock, make_divisible, mobile_act
+from pycls.models.mobile_blocks import MB_ACTIVATIONS, MobileBlock, make_divisible, mobile_act, mobile_block
 
 
 class MobileHead(nn.Module):
@@ -46,7 +47,7 @@ class MobileHead(nn.Module):
         return self.fc(self.dropout(self.linears(self.avg_pool(x).flatten(1))))
 
 
-class MobileNet(nn.Module):
+class MobileNet(Chain):
     """`stem`, blocks `layer_1` .., `head`: (N, 3, S, S) -> (N, K)."""
 
     def __init__(
@@ -67,15 +68,10 @@ class MobileNet(nn.Module):
         self.stem = named_sequential([("conv", conv), ("bn", bn), ("af", act)])
         w_in = stem_w
         for i, block in enumerate(blocks, start=1):
-            self.add_module(f"layer_{i}", InvertedResidual(w_in, block, dc_ratio, style))
+            self.add_module(f"layer_{i}", mobile_block(w_in, block, dc_ratio, style))
             w_in = block.width
         self.head = MobileHead(w_in, head_widths, head_acts, num_classes, dropout_ratio, style)
         init_weights(self)
-
-    def forward(self, x: Tensor) -> Tensor:
-        for part in self.children():
-            x = part(x)
-        return x
 
 
 BLOCK_LISTS = ("WIDTHS", "EXP_RATIOS", "SE_RATIOS", "ACTS", "STRIDES", "KERNELS")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
+from pycls.models.chain import Chain
 from pycls.models.checks import check_im_size
 from pycls.models.cutmix_resnet import IMAGENET_DEPTHS, cifar_depths, is_small
 from pycls.models.heads import Classifier
@@ -67,7 +68,7 @@ def add_to_first(x: Tensor, y: Tensor) -> Tensor:
     return y
 
 
-class PyramidNet(nn.Module):
+class PyramidNet(Chain):
     """`conv1`, `bn1`, `layer1` .., `bn_final`, `fc`: (N, 3, S, S) -> (N, K)."""
 
     def __init__(
@@ -96,11 +97,6 @@ class PyramidNet(nn.Module):
         self.avgpool, self.flatten = nn.AdaptiveAvgPool2d(1), nn.Flatten()
         self.fc = classifier(w_in, num_classes)
         init_convs(self)
-
-    def forward(self, x: Tensor) -> Tensor:
-        for part in self.children():
-            x = part(x)
-        return x
 
 
 def imagenet_stages(depth: int, is_bottleneck: bool) -> tuple[Sequence[int], bool]:
