@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 from pycls.core.cli import run_plain_tool
-from pycls.core.tables import pick
 
 DESCRIPTION = """Write MODEL_ZOO.md from configs/ and tests/records/, or measure a row of it again.
 
@@ -34,45 +33,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 def act(args: argparse.Namespace) -> int:
     """Write, check, verify or measure."""
+    from pycls.engine.zoo import actions
+
     if args.words:
-        if len(args.words) < 2:
-            raise ValueError(f"expected a network after '{args.words[0]}'")
-        return pick(ACTIONS, args.words[0], "the first word")(args.words[1], args.words[2:])
-    from pycls.engine.zoo.counts import save_counts
-    from pycls.engine.zoo.page import PAGE, page
-
-    if args.check:
-        is_stale = (ROOT / PAGE).read_text() != page(ROOT)
-        print(f"{PAGE}: {'stale, run python tools/model_zoo.py' if is_stale else 'up to date'}")
-        return int(is_stale)
-    save_counts(ROOT)
-    _write_page()
-    return 0
-
-
-def _write_page() -> None:
-    from pycls.engine.zoo.page import PAGE, page
-
-    (ROOT / PAGE).write_text(page(ROOT))
-
-
-def _verify(name: str, overrides: list[str]) -> int:
-    from pycls.engine.zoo.verify import verify
-
-    print(f"{'':28} {'recorded':>18} {'now':>18}")
-    checks = verify(ROOT, name, overrides, print)
-    return int(any(check.is_wrong for check in checks))
-
-
-def _measure(name: str, overrides: list[str]) -> int:
-    from pycls.engine.zoo.measure import measure
-
-    print(measure(ROOT, name, overrides))
-    _write_page()
-    return 0
-
-
-ACTIONS = {"verify": _verify, "measure": _measure}
+        return actions.act_on_row(ROOT, args.words)
+    return actions.check(ROOT) if args.check else actions.write(ROOT)
 
 
 if __name__ == "__main__":
