@@ -20,13 +20,13 @@ def act(cfg, args) -> int:
     kind, measure = (TableOptions, loader_table) if args.pytorch_cls_table else (Options, compare_loaders)
     given = {name: value for name, value in vars(args).items() if value is not None}
     options = kind(**{name: given[name] for name in kind.__dataclass_fields__ if name in given})
-    return report(measure(cfg, args.folders, options))
+    return report(measure(cfg, args.paths, options))
 
 
 def main() -> int:
     """Parse the command line and run."""
     example = "python tools/compare_loaders.py --cfg configs/benchmarks/loaders.yaml /path/to/images --quick"
-    parser = build_parser(DESCRIPTION, example, folders=True)
+    parser = build_parser(DESCRIPTION, example, paths="DATA_DIR")
     add = parser.add_argument
     names = {"nargs": "+", "action": Several, "metavar": "NAME"}
     numbers = names | {"const": int, "metavar": "N"}

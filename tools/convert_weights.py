@@ -20,9 +20,9 @@ def act(cfg, args) -> int:
     """Convert and say what was done."""
     from pycls.engine.convert import convert_weights
 
-    if len(args.folders) != 2:
-        raise ValueError(f"two files are needed, SRC and DST, got {len(args.folders)}")
-    src, dst = args.folders
+    if len(args.paths) != 2:
+        raise ValueError(f"two files are needed, SRC and DST, got {len(args.paths)}")
+    src, dst = args.paths
     print(f"{src} -> {dst}: {convert_weights(src, Path(dst), args.to, args.cfg, args.overrides)}")
     return 0
 
@@ -30,7 +30,7 @@ def act(cfg, args) -> int:
 def main() -> int:
     """Parse the command line and run."""
     example = "python tools/convert_weights.py RegNetX-400MF regnetx.safetensors --to safetensors"
-    parser = build_parser(DESCRIPTION, example, folders=True)
+    parser = build_parser(DESCRIPTION, example, paths="SRC DST")
     layouts = ("safetensors", "torchvision", "pycls", "ours")
     parser.add_argument("--to", required=True, choices=layouts, help="layout of DST")
     return run_tool(parser, act)

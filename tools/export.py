@@ -20,10 +20,10 @@ def act(cfg, args) -> int:
     from pycls.engine.predict import predict_words
     from pycls.engine.saved_network import load_network
 
-    if len(args.folders) != 2:
-        raise ValueError(f"two files are needed, CHECKPOINT and OUT, got {len(args.folders)}")
+    if len(args.paths) != 2:
+        raise ValueError(f"two files are needed, CHECKPOINT and OUT, got {len(args.paths)}")
     setup_logging(None, main=False)
-    weights, out = args.folders
+    weights, out = args.paths
     network = load_network(weights, args.cfg, [*predict_words(), *args.overrides])
     done = export(network, Path(out), args.format, args.images or ())
     seen = f"noise and {done.num_images} images" if done.num_images else "noise only; --images gives it photographs"
@@ -34,7 +34,7 @@ def act(cfg, args) -> int:
 def main() -> int:
     """Parse the command line and run."""
     example = "python tools/export.py runs/digits/checkpoints/best.pyth digits.onnx --format onnx --images photos/"
-    parser = build_parser(DESCRIPTION, example, folders=True)
+    parser = build_parser(DESCRIPTION, example, paths="CHECKPOINT OUT")
     parser.add_argument("--format", required=True, choices=("onnx", "torch"), help="onnx, or torch: .pt2")
     parser.add_argument("--images", metavar="PATH", action="append", help="image or folder to compare on, too")
     return run_tool(parser, act)

@@ -23,7 +23,7 @@ def act(cfg, args) -> int:
     network = load_network(args.weights, args.cfg, [*predict_words(args.backend), *args.overrides])
     topk = min(args.topk, network.cfg.MODEL.NUM_CLASSES)
     num_images = num_failed = 0
-    for prediction in save_predictions(predict(network, args.folders, topk), topk, args.csv, args.jsonl):
+    for prediction in save_predictions(predict(network, args.paths, topk), topk, args.csv, args.jsonl):
         print(prediction, flush=True)
         num_images, num_failed = num_images + 1, num_failed + bool(prediction.error)
     if num_failed:
@@ -34,8 +34,8 @@ def act(cfg, args) -> int:
 def main() -> int:
     """Parse the command line and run."""
     example = "python tools/predict.py photos/ --weights runs/digits/checkpoints/best.pyth --csv classes.csv"
-    parser = build_parser(DESCRIPTION, example, folders=True)
-    parser.add_argument("--weights", required=True, metavar="FILE", help="checkpoint, path, URL or zoo name")
+    parser = build_parser(DESCRIPTION, example, paths="IMAGE | DIR")
+    parser.add_argument("--weights", required=True, metavar="FILE", help="path, URL or name (docs/WEIGHTS.md)")
     parser.add_argument("--csv", metavar="FILE", help="write a table")
     parser.add_argument("--jsonl", metavar="FILE", help="write a JSON object a line")
     parser.add_argument("--topk", type=int, default=5, metavar="K", help="classes for each image (default: 5)")

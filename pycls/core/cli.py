@@ -26,8 +26,8 @@ _SPIN_COUNT = "1000"
 _KEY = re.compile(r"[A-Z][A-Z0-9_]*(\.\w+)*")
 
 
-def build_parser(description: str, example: str, folders: bool = False) -> argparse.ArgumentParser:
-    """Return the parser of a tool; with `folders` it takes DATA_DIRs before the KEY VALUE pairs, as `args.folders`."""
+def build_parser(description: str, example: str, paths: str = "") -> argparse.ArgumentParser:
+    """Return the parser of a tool; `paths` names what it takes before the KEY VALUE pairs, as `args.paths`."""
     epilog = f"{_EPILOG}\n\nexample:\n  {example}"
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=description, epilog=epilog, formatter_class=raw)
@@ -35,8 +35,8 @@ def build_parser(description: str, example: str, folders: bool = False) -> argpa
     parser.add_argument("--print-cfg", action="store_true", help="print the resolved config and stop")
     parser.add_argument("--diff", action="store_true", help="print the keys that differ from the defaults and stop")
     parser.add_argument("--traceback", action="store_true", help="show where in the code an error arose")
-    if folders:
-        parser.add_argument("words", nargs="*", metavar="DATA_DIR | KEY VALUE", help="folders, then overrides")
+    if paths:
+        parser.add_argument("words", nargs="*", metavar=f"{paths} | KEY VALUE", help=f"{paths}, then overrides")
     else:
         overrides = "overrides, after all options"
         parser.add_argument("overrides", nargs=argparse.REMAINDER, metavar="KEY VALUE", help=overrides)
@@ -47,7 +47,7 @@ def _parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
     if not any(action.dest == "words" for action in parser._actions):
         return parser.parse_args()
     args = parser.parse_intermixed_args()  # options may stand between folders
-    args.folders, args.overrides = split_words([*args.words, *getattr(args, "late_words", ())])
+    args.paths, args.overrides = split_words([*args.words, *getattr(args, "late_words", ())])
     return args
 
 
@@ -70,8 +70,11 @@ class Several(argparse.Action):
 
 
 def split_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Split words into folders and KEY VALUE pairs, which begin at the first word that looks like a key."""
-    folders = list(itertools.takewhile(lambda word: os.path.isdir(word) or not _KEY.fullmatch(word), words))
+    """Split words into paths and KEY VALUE pairs, which begin at the first word that looks like a key and is no path.
+
+    Cameras write IMG_0001.JPG, which looks like one.
+    """
+    folders = list(itertools.takewhile(lambda word: os.path.exists(word) or not _KEY.fullmatch(word), words))
     return folders, list(words[len(folders) :])
 
 

@@ -154,7 +154,7 @@ _TREE = {
         "BATCH_SIZE": 128,  # global: over all processes and accumulation steps
         "IM_SIZE": 224,  # side of the square that the network sees, in training and evaluation (pixels)
         "AUTO_RESUME": True,  # continue from the newest readable checkpoint in OUT_DIR (wins over TRAIN.WEIGHTS)
-        "WEIGHTS": "",  # initial weights: path (docs/WEIGHTS.md has the layouts), URL, or zoo name (RegNetX-400MF)
+        "WEIGHTS": "",  # initial weights: path, URL, or a name such as RegNetX-400MF; docs/WEIGHTS.md
         "MIXED_PRECISION": False,  # autocast to AMP_DTYPE, in training and evaluation
         "AMP_DTYPE": "bf16",  # [ours] bf16 or fp16 (fp16 adds a gradient scaler)
         "CHANNELS_LAST": False,  # [ours] NHWC memory layout
@@ -180,7 +180,7 @@ _TREE = {
         "SPLIT": "val",  # val or test
         "BATCH_SIZE": 200,  # global
         "IM_SIZE": 256,  # shorter side after the resize, before the central TRAIN.IM_SIZE crop (pixels)
-        "WEIGHTS": "",  # what test_net.py evaluates: path, URL or zoo name; empty: the best checkpoint in OUT_DIR
+        "WEIGHTS": "",  # what test_net.py evaluates: as TRAIN.WEIGHTS; empty: the best checkpoint in OUT_DIR
     },
     "DATA_LOADER": {
         "BACKEND": "auto",  # [ours] auto, custom (C, OpenCV), torch (torchvision), dali_cpu, dali_gpu, memory (arrays)
