@@ -126,8 +126,8 @@ def main() -> None:
         "## Loader and step together\n\n"
         f"{table(load_folder(folder.parent, folder.name), max(1, usable_cores() - 1), arguments.rounds)}\n\n"
         "`custom`, training view, batches of 64. Speed of both together as a part of that of the slower one alone; "
-        "benchmarks/end_to_end.py says how the step is played. The first processes of a run wait for a fork server, which "
-        "imports torch, 2 to 3 s; the median is of later ones, which find it there. Median of "
+        "benchmarks/end_to_end.py says how the step is played. The first processes of a run wait for a fork server, "
+        "which imports torch (1.5 to 1.6 s here); the median is of later ones, which find it there. Median of "
         f"{arguments.rounds} rounds. Command: `python -m benchmarks.end_to_end`. {describe_machine()} "
         f"Load average at the end: {os.getloadavg()[0]:.1f}."
     )
