@@ -1,4 +1,4 @@
-"""CIFAR-shaped data, cropped, mirrored and mixed on the device, keep a network busy: the loop does not wait for them."""
+"""CIFAR-shaped data, cropped, mirrored and mixed on the device, keep a network busy: the loop does not wait."""
 
 import numpy as np
 import pytest
