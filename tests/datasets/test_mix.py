@@ -104,11 +104,14 @@ def test_shares_of_mixup_and_cutmix(mixup, cutmix, share_cut):
     assert whole[mixed & (weights < 1)].all() and not whole[weights == 1].any()
 
 
-def test_centres_are_uniform():
+@pytest.mark.parametrize("first, side, length", [(0, 16, 4), (2, 24, 6)], ids=["rows", "columns"])
+def test_centres_are_uniform(first, side, length):
+    """Boxes of one size that touch no border begin everywhere, equally often."""
     boxes, _ = _mixer(cutmix=1.0).draw(0, np.arange(40000), 16, 24)
-    inner = boxes[((boxes[:, 1] - boxes[:, 0]) == 4) & (boxes[:, 0] > 0) & (boxes[:, 1] < 16)]
-    counts = np.bincount(inner[:, 0])[1:]
-    assert len(inner) > 1000 and abs(counts / counts.mean() - 1).max() < 0.25
+    start, end = boxes[:, first], boxes[:, first + 1]
+    counts = np.bincount(start[(end - start == length) & (start > 0) & (end < side)])[1:]
+    assert len(counts) == side - length - 1
+    assert counts.sum() > 1000 and abs(counts / counts.mean() - 1).max() < 0.25
 
 
 def test_partners_are_a_permutation_and_every_one_is_as_likely():
