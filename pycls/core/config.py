@@ -335,11 +335,18 @@ def _check_numbers(cfg: CfgNode) -> None:
             "TRAIN.COLOR_JITTER must be four numbers, brightness, contrast, saturation and hue, none negative and "
             f"hue at most 0.5, got {jitter}"
         )
-    for key in ("TRAIN.HFLIP", "TRAIN.LABEL_SMOOTHING", "TRAIN.RANDOM_ERASE"):
+    for key in _PROBABILITIES:
         if not 0 <= leaves[key] <= 1:
             raise ValueError(f"{key} must lie between 0 and 1, got {leaves[key]}")
 
 
+_PROBABILITIES = (
+    "TRAIN.HFLIP",
+    "TRAIN.LABEL_SMOOTHING",
+    "TRAIN.RANDOM_ERASE",
+    "TRAIN.MIX_PROB",
+    "TRAIN.MIX_SWITCH_PROB",
+)
 _AT_LEAST_ONE = (
     "MODEL.NUM_CLASSES",
     "OPTIM.MAX_EPOCH",
@@ -367,6 +374,8 @@ _NOT_NEGATIVE = (
     "TRAIN.CHECKPOINT_MINUTES",
     "TRAIN.CROP_PADDING",
     "TRAIN.PCA_STD",
+    "TRAIN.MIXUP_ALPHA",
+    "TRAIN.CUTMIX_ALPHA",
     "DATA_LOADER.NUM_WORKERS",
     "DATA_LOADER.TIMEOUT_SEC",
     "BN.NUM_SAMPLES_PRECISE",

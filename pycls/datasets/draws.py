@@ -20,9 +20,11 @@ class Stream(IntEnum):
     BOX = 2
     FLIP = 3
     LIGHTING = 4
+    MIX = 5
     AUGMENT = 6
     COLOR_JITTER = 7
     ERASE = 8
+    MIX_PARTNER = 9
     SUBSTITUTE = 15
 
 

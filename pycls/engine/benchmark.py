@@ -16,6 +16,7 @@ from pycls.core.logging import get_logger, json_line
 from pycls.datasets import build_loader
 from pycls.datasets.backends import count_workers
 from pycls.datasets.loader import Batch, Loader
+from pycls.datasets.mix import build_mixer
 from pycls.engine.precision import DTYPES, Precision, pick_precision
 from pycls.engine.result import Result
 from pycls.engine.run import build_stepper
@@ -238,10 +239,13 @@ def time_end_to_end(loader: Loader, cfg: CfgNode, device: torch.device) -> tuple
     precision = pick_precision(device, cfg.TRAIN.MIXED_PRECISION, cfg.TRAIN.AMP_DTYPE)
     layout = torch.channels_last if cfg.TRAIN.CHANNELS_LAST else torch.contiguous_format
     model = build_model(cfg).to(device, memory_format=layout).train()
-    stepper = build_bench_stepper(cfg, model, precision)
+    stepper, mixer = build_bench_stepper(cfg, model, precision), build_mixer(cfg)
 
     def step(batch: Batch) -> None:
-        stepper.step(batch.images, soft_targets(batch.labels, cfg.MODEL.NUM_CLASSES, cfg.TRAIN.LABEL_SMOOTHING), 0.0)
+        images, targets = batch.images, soft_targets(batch.labels, cfg.MODEL.NUM_CLASSES, cfg.TRAIN.LABEL_SMOOTHING)
+        if mixer:
+            images, targets = mixer(images, targets, 0, 0, batch.indices.numpy())
+        stepper.step(images, targets, 0.0)
 
     with contextlib.closing(_warm_batches(loader, cfg)) as batches:
         one = next(batches)

@@ -4,6 +4,8 @@ import math
 import time
 from collections.abc import Iterable
 
+from torch import Tensor
+
 from pycls.core import distributed
 from pycls.datasets.loader import Batch
 from pycls.engine.meters import Window
@@ -22,17 +24,27 @@ def train_epoch(run: Run, batches: Iterable[Batch]) -> bool:
     for batch in run.recorder.progress(batches, state):
         epoch, step = state.epoch, state.step
         seed_step(cfg.RNG_SEED, epoch, step, distributed.rank())
-        targets = soft_targets(batch.labels, cfg.MODEL.NUM_CLASSES, cfg.TRAIN.LABEL_SMOOTHING, batch.images.dtype)
-        loss, logits = run.stepper.step(batch.images, targets, run.learning_rate(step))  # (), (N, K)
+        images, targets, labels = prepare(run, batch)
+        loss, logits = run.stepper.step(images, targets, run.learning_rate(step))  # (), (N, K)
         if state.ema:
             state.ema.update(state.model, epoch, step)
-        run.meter.add(loss, logits, batch.labels, len(batch.failures))
+        run.meter.add(loss, logits, labels, len(batch.failures))
         state.step += 1
         if state.step % cfg.LOG_PERIOD == 0 or state.step == steps:
             log_window(run)
         if state.step < steps and save_or_stop(run):
             return False
     return True
+
+
+def prepare(run: Run, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """Return images (N, 3, S, S), targets (N, K) and labels (N,), of mixed images that of the larger share."""
+    cfg, state = run.cfg, run.state
+    targets = soft_targets(batch.labels, cfg.MODEL.NUM_CLASSES, cfg.TRAIN.LABEL_SMOOTHING, batch.images.dtype)
+    if run.mixer is None:
+        return batch.images, targets, batch.labels
+    images, targets = run.mixer(batch.images, targets, state.epoch, state.step, batch.indices.numpy())
+    return images, targets, targets.argmax(dim=1)
 
 
 def log_window(run: Run) -> None:

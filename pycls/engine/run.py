@@ -14,6 +14,7 @@ from pycls.core.checkpoint import load_newest, load_weights, remove_temporaries
 from pycls.core.logging import get_logger
 from pycls.datasets import build_loader
 from pycls.datasets.loader import Loader
+from pycls.datasets.mix import Mixer, build_mixer
 from pycls.engine.classes import check_classes
 from pycls.engine.meters import Clock, TrainMeter
 from pycls.engine.precision import Precision, pick_precision
@@ -44,6 +45,7 @@ class Run:
     recorder: Recorder
     stop: StopRequest
     clock: Clock
+    mixer: Mixer | None = None
     last_save: float = field(default_factory=time.monotonic)
 
     def learning_rate(self, step: int) -> float:
@@ -78,6 +80,7 @@ def build_run(cfg: CfgNode, device: torch.device, stop: StopRequest) -> Run:
         recorder=Recorder(cfg, device, len(train_loader)),
         stop=stop,
         clock=Clock(cfg.TRAIN.BATCH_SIZE),
+        mixer=build_mixer(cfg),
     )
 
 

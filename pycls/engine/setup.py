@@ -19,8 +19,7 @@ from pycls.datasets.augment import build_augmentation
 
 logger = get_logger(__name__)
 
-_NOT_YET = ("TRAIN.MIXUP_ALPHA", "TRAIN.CUTMIX_ALPHA", "FSDP.ENABLED")
-_NOT_YET += ("LAUNCH.MODE", "DATA_LOADER.MODE")
+_NOT_YET = ("FSDP.ENABLED", "LAUNCH.MODE", "DATA_LOADER.MODE")
 
 
 def check_supported(cfg: CfgNode) -> None:

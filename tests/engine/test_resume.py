@@ -17,7 +17,8 @@ from pycls.engine.report import report
 from pycls.engine.step import Stepper
 from tests.engine.runs import DIGITS, start_tool, tiny_cfg, tiny_words
 
-# Random in every way it can be (dropout, drop-connect), slow enough to be hit by a signal, and saving after every step.
+# Random in every way it can be (dropout, drop-connect, mixing), slow enough to be hit by a signal, and
+# saving after every step.
 EFFNET = {
     "MODEL__TYPE": "effnet",
     "MODEL__ACTIVATION_FUN": "silu",
@@ -29,6 +30,7 @@ EFFNET = {
 EFFNET |= {"EN__DEPTHS": [1, 2], "EN__WIDTHS": [8, 12], "EN__EXP_RATIOS": [1, 4], "EN__STRIDES": [1, 2]}
 EFFNET |= {"EN__KERNELS": [3, 3], "TRAIN__IM_SIZE": 12, "TEST__IM_SIZE": 12}
 SLOW = EFFNET | {"OPTIM__MAX_EPOCH": 3, "TRAIN__CHECKPOINT_MINUTES": 1e-9, "TRAIN__BATCH_SIZE": 72}
+SLOW |= {"TRAIN__MIXUP_ALPHA": 0.8, "TRAIN__CUTMIX_ALPHA": 1.0}
 
 
 @pytest.fixture(scope="module")

@@ -175,6 +175,8 @@ SWITCHES = {
     "per iteration": {"OPTIM__LR_PER_ITER": True, "OPTIM__WARMUP_EPOCHS": 1},
     "no precise BN, no EMA": {"BN__USE_PRECISE_STATS": False, "OPTIM__EMA_UPDATE_PERIOD": 0},
     "adamw": {"OPTIM__OPTIMIZER": "adamw", "OPTIM__BASE_LR": 0.01},
+    "mixing": {"TRAIN__MIXUP_ALPHA": 0.2, "TRAIN__CUTMIX_ALPHA": 1.0, "TRAIN__MIX_PROB": 0.5},
+    "mixing single images": {"TRAIN__MIXUP_ALPHA": 0.2, "TRAIN__CUTMIX_ALPHA": 1.0, "TRAIN__MIX_MODE": "elem"},
     "torch backend": {"DATA_LOADER__BACKEND": "torch", "DATA_LOADER__NUM_WORKERS": 1},
 }
 
@@ -242,7 +244,6 @@ def fail_on_rank_1():
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"TRAIN.MIXUP_ALPHA": 0.2}, r"TRAIN\.MIXUP_ALPHA 0\.2 is not available"),
         ({"TRAIN.AUGMENT": "RandAugment_N2_M0.5"}, r"write M15, or set TRAIN\.AUGMENT_OPS pycls"),
         ({"FSDP.ENABLED": True}, r"FSDP\.ENABLED"),
         ({"LAUNCH.MODE": "slurm"}, r"LAUNCH\.MODE 'slurm' is not available"),
