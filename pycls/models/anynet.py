@@ -14,7 +14,7 @@ from pycls.core.tables import pick
 from pycls.models.blocks import BLOCKS, Stage
 from pycls.models.checks import check_im_size, check_positive, check_stage_lists
 from pycls.models.heads import ResHead
-from pycls.models.layers import Style, build_style, init_weights, stage_layers
+from pycls.models.layers import Style, build_style, chained, init_weights, stage_layers
 from pycls.models.lip import Pooling, zero_logits
 from pycls.models.pooled import pick_pooling, pooled_block
 from pycls.models.stems import STEMS, Stem, stem_layers
@@ -53,7 +53,7 @@ class AnyNet(nn.Module):
         zero_logits(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        for part in self.children():
+        for part in chained(self):
             x = part(x)
         return x
 

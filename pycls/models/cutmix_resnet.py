@@ -10,10 +10,9 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from pycls.core.tables import pick
-from pycls.models.checks import check_im_size
+from pycls.models.checks import check_im_size, is_small
 from pycls.models.heads import Classifier
-from pycls.models.layers import Style, build_style, conv2d, init_convs, named_sequential
-from pycls.models.resnet import SMALL_IMAGE_DATASETS
+from pycls.models.layers import Style, build_style, chained, conv2d, init_convs, named_sequential
 from pycls.models.stems import STEMS, Stem
 
 MakeBlock = Callable[[int, int, int], nn.Module]  # (w_in, width, stride) -> a block
@@ -107,7 +106,7 @@ class TorchResNet(nn.Module):
         init_convs(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        for part in self.children():
+        for part in chained(self):
             x = part(x)
         return x
 
@@ -134,11 +133,6 @@ def imagenet_depths(depth: int, family: str) -> tuple[int, ...]:
             f"MODEL.DEPTH: {depth} is no depth of an ImageNet {family}; expected {choices} (nearest: {near})"
         )
     return IMAGENET_DEPTHS[depth]
-
-
-def is_small(cfg: CfgNode) -> bool:
-    """Tell whether the training images are small ones, such as CIFAR's."""
-    return any(name in cfg.TRAIN.DATASET for name in SMALL_IMAGE_DATASETS)
 
 
 def build_cutmix_resnet(cfg: CfgNode) -> TorchResNet:

@@ -14,6 +14,7 @@ from pycls.models.layers import (
     SE,
     Style,
     build_style,
+    chained,
     conv2d,
     conv_bn,
     conv_bn_act,
@@ -99,7 +100,7 @@ class EffNet(nn.Module):
         init_weights(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        for part in self.children():
+        for part in chained(self):
             x = part(x)
         return x
 

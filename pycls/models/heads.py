@@ -1,18 +1,28 @@
 """Heads: from the last feature map to logits.
 
-A head pools to a feature (N, D) and hands it to its classifier `fc`. HEADS lists the classifiers by name; each is
-called as classifier(width, num_classes) and returns a module (N, D) -> (N, K). A new one is a class and a line there.
+A head pools to a feature (N, D) and hands it to its classifier `fc`. HEADS lists by the names of MODEL.HEAD what is
+done to the classifier of a finished network of any family. A new one is a function (model, cfg) -> None and a line.
 """
 
 from collections.abc import Callable
 
 from torch import Tensor, nn
+from yacs.config import CfgNode
 
+from pycls.models.checks import is_small
+from pycls.models.introspective import add_introspective_head, introspective_logits
 from pycls.models.layers import Style, conv2d
+
+__all__ = ["HEADS", "Classifier", "EffHead", "ResHead", "introspective_logits"]
 
 Classifier = Callable[[int, int], nn.Module]
 
-HEADS: dict[str, Classifier] = {"linear": nn.Linear}
+HEADS: dict[str, Callable[[nn.Module, CfgNode], None]] = {
+    "linear": lambda model, cfg: None,  # as the family built it
+    "introspective": lambda model, cfg: add_introspective_head(
+        model, cfg.MODEL.NUM_CLASSES, cfg.IDML.WIDTH or (128 if is_small(cfg) else 512), cfg.IDML.PROXY_BIAS
+    ),
+}
 
 
 class ResHead(nn.Module):

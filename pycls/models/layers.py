@@ -2,7 +2,7 @@
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -95,6 +95,11 @@ def conv_bn_act(name: str, conv: nn.Conv2d, style: Style) -> list[tuple[str, nn.
 def named_sequential(layers: list[tuple[str, nn.Module]]) -> nn.Sequential:
     """Chain named layers: the names are part of checkpoints, the order of the optimizer's state."""
     return nn.Sequential(OrderedDict(layers))
+
+
+def chained(network: nn.Module) -> Iterator[nn.Module]:
+    """Return the parts that a network calls one after another: not `uncertainty`, which its classifier calls."""
+    return (part for name, part in network.named_children() if name != "uncertainty")
 
 
 def stage_layers(

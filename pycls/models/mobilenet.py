@@ -12,7 +12,7 @@ from yacs.config import CfgNode
 from pycls.core.tables import pick
 from pycls.models.checks import check_im_size, check_odd_kernels, check_positive
 from pycls.models.heads import Classifier
-from pycls.models.layers import Style, build_style, conv2d, init_weights, named_sequential
+from pycls.models.layers import Style, build_style, chained, conv2d, init_weights, named_sequential
 from pycls.models.mobile_blocks import MB_ACTIVATIONS, InvertedResidual, MobileBlock, make_divisible, mobile_act
 
 
@@ -73,7 +73,7 @@ class MobileNet(nn.Module):
         init_weights(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        for part in self.children():
+        for part in chained(self):
             x = part(x)
         return x
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
-from pycls.models.checks import check_im_size
-from pycls.models.cutmix_resnet import IMAGENET_DEPTHS, cifar_depths, is_small
+from pycls.models.checks import check_im_size, is_small
+from pycls.models.cutmix_resnet import IMAGENET_DEPTHS, cifar_depths
 from pycls.models.heads import Classifier
-from pycls.models.layers import Style, build_style, conv2d, init_convs
+from pycls.models.layers import Style, build_style, chained, conv2d, init_convs
 from pycls.models.stems import STEMS, Stem
 
 
@@ -98,7 +98,7 @@ class PyramidNet(nn.Module):
         init_convs(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        for part in self.children():
+        for part in chained(self):
             x = part(x)
         return x
 
