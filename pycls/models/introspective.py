@@ -75,7 +75,7 @@ class Introspective(nn.Linear):
         return F.relu(self._outside[0](features))
 
     def prediction_uncertainty(self, features: Tensor, logits: Tensor) -> Tensor:
-        """Return the pull on the predicted class of each image, (N,): 0 is certain, at 1 its logit counts for nothing."""
+        """Return the pull on the predicted class of each image, (N,): 0 is certain, at 1 its logit is moot."""
         pulls = class_pulls(features, self.embed(features), self.weight, self.bias, self.proxy_bias)[1]
         return pulls.gather(1, logits.argmax(1, keepdim=True)).squeeze(1)
 
@@ -99,12 +99,17 @@ def add_introspective_head(model: nn.Module, num_classes: int, width: int, proxy
     model.add_module("uncertainty", uncertainty)
 
 
+def introspective_head(model: nn.Module) -> Introspective | None:
+    """Return the introspective classifier of a network, None if it has another one."""
+    return next((module for module in model.modules() if isinstance(module, Introspective)), None)
+
+
 def with_uncertainty(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor | None]:
     """Return logits (N, K) of a network in evaluation mode, and the uncertainty (N,) of each prediction, 0 .. 1.
 
     The uncertainty is None where there is no introspective head.
     """
-    head = next((m for m in model.modules() if isinstance(m, Introspective)), None)
+    head = introspective_head(model)
     if head is None:
         return model(images), None
     seen: list[Tensor] = []

@@ -149,7 +149,10 @@ def test_complexity_counts_every_parameter(model):
 @pytest.mark.parametrize("name", MODELS)
 def test_heads(name, head, images):
     """Every family takes every head; the tensors that the linear one has keep their names and come first."""
-    plain, model = build_example(name), build_model(cfg_of(COMMON | EXAMPLES[name] | {"MODEL.HEAD": head}))
+    plain, model = (
+        build_example(name),
+        build_model(cfg_of({"MODEL.TYPE": name, "MODEL.HEAD": head} | COMMON | EXAMPLES[name])),
+    )
     assert list(model.state_dict())[: len(plain.state_dict())] == list(plain.state_dict())
     model.train()(images).square().sum().backward()
     assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
