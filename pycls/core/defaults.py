@@ -165,8 +165,11 @@ _TREE = {
         "CHANNELS_LAST": False,  # [ours] NHWC memory layout
         "COMPILE": False,  # [ours] torch.compile of the network
         "LABEL_SMOOTHING": 0.0,  # share of the target spread over all classes
-        "MIXUP_ALPHA": 0.0,  # mixup; not available yet, must stay 0 for training
-        "CUTMIX_ALPHA": 0.0,  # cutmix; not available yet, must stay 0 for training
+        "MIXUP_ALPHA": 0.0,  # mixup: parameter of its Beta distribution; 0 is off
+        "CUTMIX_ALPHA": 0.0,  # CutMix: the same; 0 is off
+        "MIX_PROB": 1.0,  # [ours] probability of mixing a batch (or an image) at all
+        "MIX_SWITCH_PROB": 0.5,  # [ours] with both alphas above 0: probability of CutMix, the rest is mixup
+        "MIX_MODE": "batch",  # [ours] batch: drawn once a step (as pycls and CutMix); elem: for each image
         "PCA_STD": 0.1,  # standard deviation of the PCA lighting noise (imagenet only)
         "AUGMENT": "",  # AutoAugment, RandAugment_N2_M9 (M: 0 to 30; pycls's ops: 0 to 1), TrivialAugment, AugMix
         "AUGMENT_OPS": "torchvision",  # [ours] whose operators and policies: torchvision, pycls (the first two only)
