@@ -145,10 +145,10 @@ def test_complexity_counts_every_parameter(model):
     assert total["flops"] > 0 and total["acts"] > 0
 
 
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("head", [head for head in HEADS if head != "linear"])
 @pytest.mark.parametrize("name", MODELS)
 def test_heads(name, head, images):
-    """Every family takes every head; the tensors that the linear one has keep their names and come first."""
+    """Every family takes every other head; the tensors that the linear one has keep their names and come first."""
     plain, model = (
         build_example(name),
         build_model(cfg_of({"MODEL.TYPE": name, "MODEL.HEAD": head} | COMMON | EXAMPLES[name])),
