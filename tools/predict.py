@@ -23,7 +23,8 @@ def act(cfg, args) -> int:
     network = load_network(args.weights, args.cfg, [*predict_words(args.backend), *args.overrides])
     topk = min(args.topk, network.cfg.MODEL.NUM_CLASSES)
     num_images = num_failed = 0
-    for prediction in save_predictions(predict(network, args.paths, topk), topk, args.csv, args.jsonl):
+    found = predict(network, args.paths, topk)
+    for prediction in save_predictions(found, topk, args.csv, args.jsonl, network.has_uncertainty):
         print(prediction, flush=True)
         num_images, num_failed = num_images + 1, num_failed + bool(prediction.error)
     if num_failed:

@@ -19,6 +19,7 @@ _TREE = {
         "NAME": "",  # [ours] name of a network of torchvision or timm, such as resnet50
         "DEPTH": 0,  # number of layers (resnet: 50, 101, 152 for ImageNet; 6n+2 for CIFAR)
         "NUM_CLASSES": 10,  # outputs of the classifier
+        "HEAD": "linear",  # [ours] classifier: linear, introspective (IDML)
         "LOSS_FUN": "cross_entropy",  # loss: cross_entropy
         "ACTIVATION_FUN": "relu",  # relu, relu6, silu (= swish), gelu
         "ACTIVATION_INPLACE": True,  # in-place ReLU
@@ -107,6 +108,10 @@ _TREE = {
     "PYRAMIDNET": {
         "ALPHA": 48.0,  # [ours] channels of the last block (before its expansion) above those of the stem
         "BOTTLENECK": True,  # [ours] blocks 1x1, 3x3, 1x1; a ResNet's depth on ImageNet (18 .. 200) decides itself
+    },
+    "IDML": {
+        "WIDTH": 0,  # [ours] numbers in an uncertainty; 0: as published, 128 for CIFAR, Fashion-MNIST, digits, else 512
+        "PROXY_BIAS": True,  # [ours] a proxy is the class's weights plus its bias on each, as published; False: no bias
     },
     "BN": {
         "EPS": 1e-5,  # epsilon of every batch norm
@@ -264,6 +269,7 @@ CHOICES = {
         "timm",
         "torchvision",
     ),
+    "MODEL.HEAD": ("linear", "introspective"),
     "MODEL.LOSS_FUN": ("cross_entropy",),
     "MODEL.ACTIVATION_FUN": ("relu", "relu6", "silu", "swish", "gelu"),
     "RESNET.POOL": ("", "lip", "softpool", "avg"),
@@ -294,6 +300,7 @@ CHOICES = {
 # Where the family tables live; outside code may add to them (MODELS["mine"] = build_mine).
 TABLES = {
     "MODEL.TYPE": ("pycls.models", "MODELS"),
+    "MODEL.HEAD": ("pycls.models.heads", "HEADS"),
     "MODEL.LOSS_FUN": ("pycls.losses", "LOSSES"),
     "OPTIM.OPTIMIZER": ("pycls.optim", "OPTIMIZERS"),
     "OPTIM.LR_POLICY": ("pycls.optim", "LR_POLICIES"),

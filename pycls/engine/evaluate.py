@@ -14,12 +14,14 @@ from pycls.datasets.loader import Loader
 from pycls.datasets.samples import Samples
 from pycls.datasets.skip_list import save_skip_list
 from pycls.engine.meters import topk_correct
-from pycls.engine.plots import plot_confusion
+from pycls.engine.plots import plot_confusion, plot_uncertainty
 from pycls.engine.precision import Precision
 from pycls.losses import Loss, soft_targets
+from pycls.models.introspective import with_uncertainty
 
 # The confusion matrix of more classes than this is left out: it would fill memory and no page.
 MAX_CONFUSION_CLASSES = 5000
+UNCERTAINTY_BINS = 20  # equal ones from 0 to 1
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Evaluation:
     correct: Tensor  # int64 (K,): those whose class was predicted
     confusion: Tensor | None  # int64 (K, K): rows are true classes, columns predicted ones
     left_out: tuple[Failure, ...] = ()  # bad images, which count nowhere above, by index
+    uncertainty: Tensor | None = None  # int64 (2, bins): wrong, right predictions by uncertainty; None: not known
 
     @property
     def top1_err(self) -> float:
@@ -60,10 +63,12 @@ def evaluate(model: nn.Module, loader: Loader, loss_fn: Loss, precision: Precisi
         if len(batch.labels) == 0:
             continue
         with precision.autocast():
-            logits = model(batch.images)
+            logits, uncertainty = with_uncertainty(model, batch.images)
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         targets = soft_targets(batch.labels, num_classes, 0.0, dtype=logits.dtype)
         counter.add(logits, batch.labels, loss_fn(logits, targets))
+        if uncertainty is not None:
+            counter.add_uncertainty(uncertainty, logits.argmax(1) == batch.labels)
     result = counter.total(expected=len(loader.samples))
     if result.left_out:
         loader.note_bad(result.left_out)  # those of other processes are not in the log yet
@@ -77,6 +82,7 @@ class Counter:
         real = torch.float32 if device.type == "mps" else torch.float64
         side = num_classes if num_classes <= MAX_CONFUSION_CLASSES else 0
         sizes = {"topk": 2, "images": num_classes, "correct": num_classes, "confusion": side * side}
+        sizes["uncertainty"] = 2 * UNCERTAINTY_BINS
         self._counts = {name: torch.zeros(size, dtype=torch.int64, device=device) for name, size in sizes.items()}
         self._loss_sum = torch.zeros(1, dtype=real, device=device)
         self._num_images, self._num_classes = 0, num_classes
@@ -93,6 +99,11 @@ class Counter:
         if len(self._counts["confusion"]):
             self._counts["confusion"].scatter_add_(0, labels * self._num_classes + guesses, ones)
 
+    def add_uncertainty(self, uncertainty: Tensor, right: Tensor) -> None:
+        """Take in the uncertainty (N,), 0 .. 1, of the predictions of a batch, and whether each is right, (N,)."""
+        bins = (uncertainty * UNCERTAINTY_BINS).long().clamp(0, UNCERTAINTY_BINS - 1)
+        self._counts["uncertainty"].scatter_add_(0, right.long() * UNCERTAINTY_BINS + bins, torch.ones_like(bins))
+
     def leave_out(self, failures: Sequence[Failure]) -> None:
         """Take note of bad images, which are in no batch."""
         self._left_out += failures
@@ -102,7 +113,7 @@ class Counter:
         own = torch.tensor([self._num_images, len(self._left_out)], device=self._loss_sum.device)
         integers = all_reduce_sum(torch.cat([own, *self._counts.values()])).cpu()
         loss_sum = all_reduce_sum(self._loss_sum).item()
-        counted, topk, images, correct, confusion = integers.split([2, *map(len, self._counts.values())])
+        counted, topk, images, correct, confusion, uncertainty = integers.split([2, *map(len, self._counts.values())])
         count, num_left_out = counted.tolist()
         left_out = _gather_failures(self._left_out) if num_left_out else ()
         if not count + num_left_out == int(images.sum()) + len(left_out) == expected:
@@ -113,7 +124,8 @@ class Counter:
         if count == 0:
             raise ValueError(f"none of the {expected} images to evaluate could be read; the first: {left_out[0]}")
         matrix = confusion.view(self._num_classes, -1) if len(confusion) else None
-        return Evaluation(count, *topk.tolist(), loss_sum / count, images, correct, matrix, left_out)
+        histogram = uncertainty.view(2, -1) if uncertainty.any() else None
+        return Evaluation(count, *topk.tolist(), loss_sum / count, images, correct, matrix, left_out, histogram)
 
 
 def _gather_failures(own: list[Failure]) -> tuple[Failure, ...]:
@@ -144,6 +156,20 @@ def save_per_class(evaluation: Evaluation, classes: tuple[str, ...], folder: Pat
     _write_csv(confusion, [("true\\predicted", *classes), *((c, *row) for c, row in lines)])
     plot_confusion(evaluation.confusion, classes, picture)
     return [per_class, confusion, picture]
+
+
+def save_uncertainty(evaluation: Evaluation, folder: Path, prefix: str) -> list[Path]:
+    """Write the wrong and right predictions by uncertainty, if known, as CSV and PNG; return the files."""
+    table, picture = folder / f"{prefix}_uncertainty.csv", folder / f"{prefix}_uncertainty.png"
+    for path in (table, picture):
+        path.unlink(missing_ok=True)  # of an earlier evaluation
+    if evaluation.uncertainty is None:
+        return []
+    edges = [f"{number / UNCERTAINTY_BINS:.2f}" for number in range(UNCERTAINTY_BINS + 1)]
+    rows = zip(edges, edges[1:], *evaluation.uncertainty.tolist(), strict=False)
+    _write_csv(table, [("from", "to", "wrong", "right"), *rows])
+    plot_uncertainty(evaluation.uncertainty, picture)
+    return [table, picture]
 
 
 def _write_csv(path: Path, rows: list[tuple]) -> None:

@@ -46,6 +46,22 @@ def plot_confusion(confusion: Tensor, classes: Sequence[str], path: Path) -> Non
     _save(figure, path)
 
 
+def plot_uncertainty(counts: Tensor, path: Path) -> None:
+    """Draw counts (2, bins) of wrong and right predictions by uncertainty 0 .. 1, and the error of each bin."""
+    bins, (wrong, right) = counts.shape[1], counts.double().numpy()
+    figure, (left, error) = _subplots(2, (11, 4))
+    centres = [(number + 0.5) / bins for number in range(bins)]
+    left.bar(centres, right, 0.9 / bins, label="right")
+    left.bar(centres, wrong, 0.9 / bins, bottom=right, label="wrong")
+    left.set(title=f"{int(counts.sum())} predictions", xlabel="uncertainty", ylabel="images", xlim=(0, 1))
+    left.legend()
+    seen = [number for number in range(bins) if wrong[number] + right[number] > 0]
+    percent = [100 * wrong[number] / (wrong[number] + right[number]) for number in seen]
+    error.plot([centres[number] for number in seen], percent, marker="o")
+    error.set(title="top-1 error (%)", xlabel="uncertainty", xlim=(0, 1), ylim=(0, None))
+    _save(figure, path)
+
+
 def _epoch(record: dict[str, Any]) -> int:
     return int(str(record["epoch"]).split("/")[0])
 

@@ -18,6 +18,7 @@ from pycls.datasets.scan import EXTENSIONS
 from pycls.engine.precision import pick_precision
 from pycls.engine.predictions import Prediction
 from pycls.engine.saved_network import SavedNetwork
+from pycls.models.introspective import with_uncertainty
 
 
 def predict_words(backend: str = "auto") -> list[str]:
@@ -40,22 +41,33 @@ def predict(network: SavedNetwork, paths: Sequence[str], topk: int = 5) -> Itera
     model = network.model.to(device)
     with contextlib.closing(build_loader(cfg, "test", device, file_samples(files))) as loader:
         for batch in loader.epoch(0):
-            probs = torch.zeros(0, len(names))
+            probs, uncertainty = torch.zeros(0, len(names)), None
             if len(batch.images):
                 with torch.inference_mode(), precision.autocast():
-                    probs = model(batch.images).float().softmax(1).cpu()
-            yield from _named(batch, probs, files, names, topk)
+                    logits, uncertainty = with_uncertainty(model, batch.images)
+                probs = logits.float().softmax(1).cpu()
+            yield from _named(batch, probs, uncertainty, files, names, topk)
 
 
 def _named(
-    batch: Batch, probs: torch.Tensor, files: Sequence[str], names: Sequence[str], topk: int
+    batch: Batch,
+    probs: torch.Tensor,
+    uncertainty: torch.Tensor | None,
+    files: Sequence[str],
+    names: Sequence[str],
+    topk: int,
 ) -> Iterator[Prediction]:
-    """Yield the predictions of a batch in the order of its files, probabilities (M, K) of those that were read."""
+    """Yield the predictions of a batch in the order of its files, from probabilities (M, K) of those that were read.
+
+    Uncertainty (M,), if the network has one, is that of the first class of each.
+    """
     best = probs.topk(min(topk, len(names)), dim=1)
     found = {failure.index: Prediction(files[failure.index], error=failure.reason) for failure in batch.failures}
-    for index, values, classes in zip(batch.indices.tolist(), best.values.tolist(), best.indices.tolist(), strict=True):
+    doubts = [None] * len(probs) if uncertainty is None else uncertainty.tolist()
+    rows = zip(batch.indices.tolist(), best.values.tolist(), best.indices.tolist(), doubts, strict=True)
+    for index, values, classes, doubt in rows:
         labels = tuple(names[number] for number in classes)
-        found[index] = Prediction(files[index], labels, tuple(classes), tuple(values))
+        found[index] = Prediction(files[index], labels, tuple(classes), tuple(values), uncertainty=doubt)
     yield from (found[index] for index in sorted(found))
 
 

@@ -19,24 +19,30 @@ class Prediction:
     indices: tuple[int, ...] = ()
     probs: tuple[float, ...] = ()  # of all classes together they sum to 1
     error: str = ""
+    uncertainty: float | None = None  # of the first class, 0 .. 1, from an introspective head
 
     def __str__(self) -> str:
         if self.error:
             return f"{self.path}: COULD NOT BE READ: {self.error}"
         guesses = (f"{name} {100 * prob:.1f} %" for name, prob in zip(self.names, self.probs, strict=True))
-        return f"{self.path}: " + ", ".join(guesses)
+        doubt = "" if self.uncertainty is None else f" (uncertainty {self.uncertainty:.3f})"
+        return f"{self.path}: " + ", ".join(guesses) + doubt
 
 
 def save_predictions(
-    predictions: Iterable[Prediction], topk: int, csv_file: str | None = None, jsonl_file: str | None = None
+    predictions: Iterable[Prediction],
+    topk: int,
+    csv_file: str | None = None,
+    jsonl_file: str | None = None,
+    uncertain: bool = False,
 ) -> Iterator[Prediction]:
-    """Pass predictions on, each written to the files that are asked for."""
+    """Pass predictions on, each written to the files that are asked for; `uncertain`: the table tells uncertainty."""
     with contextlib.ExitStack() as stack:
         table = stack.enter_context(_open(csv_file)) if csv_file else None
         lines = stack.enter_context(_open(jsonl_file)) if jsonl_file else None
         if table:
-            ranks = range(1, topk + 1)
-            csv.writer(table).writerow(["path", "error", *(f"{what}{rank}" for rank in ranks for what in _COLUMNS)])
+            guesses = (f"{what}{rank}" for rank in range(1, topk + 1) for what in _COLUMNS)
+            csv.writer(table).writerow(["path", "error", *guesses, *(["uncertainty"] if uncertain else [])])
         for prediction in predictions:
             if table:
                 csv.writer(table).writerow(_csv_row(prediction))
@@ -53,11 +59,13 @@ def _open(path: str) -> TextIO:
 def _csv_row(prediction: Prediction) -> list[str]:
     guesses = zip(prediction.names, prediction.indices, prediction.probs, strict=True)
     cells = (cell for name, index, prob in guesses for cell in (name, str(index), f"{prob:.6f}"))
-    return [prediction.path, prediction.error, *cells]
+    doubt = [] if prediction.uncertainty is None else [f"{prediction.uncertainty:.6f}"]
+    return [prediction.path, prediction.error, *cells, *doubt]
 
 
 def _json_row(prediction: Prediction) -> dict:
     if prediction.error:
         return {"path": prediction.path, "error": prediction.error}
     guesses = zip(prediction.names, prediction.indices, prediction.probs, strict=True)
-    return {"path": prediction.path, "top": [dict(zip(_COLUMNS, guess, strict=True)) for guess in guesses]}
+    doubt = {} if prediction.uncertainty is None else {"uncertainty": prediction.uncertainty}
+    return {"path": prediction.path, "top": [dict(zip(_COLUMNS, guess, strict=True)) for guess in guesses]} | doubt

@@ -18,6 +18,7 @@ from pycls.datasets.imagenet import imagenet_names
 from pycls.engine.test import check_complete
 from pycls.engine.weights_file import weights_file
 from pycls.models import build_model
+from pycls.models.introspective import introspective_head
 
 _WORDNET = re.compile(r"n\d{8}")  # ImageNet's class folders
 
@@ -36,6 +37,11 @@ class SavedNetwork:
     def dataset(self) -> str:
         """The name of the data set it was trained for."""
         return self.cfg.TEST.DATASET or self.cfg.TRAIN.DATASET
+
+    @property
+    def has_uncertainty(self) -> bool:
+        """Whether it tells how uncertain its predictions are."""
+        return introspective_head(self.model) is not None
 
     def names(self) -> tuple[str, ...]:
         """Return a name of each class for people: English ones for ImageNet-1k, numbers where none are known."""

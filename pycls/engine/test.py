@@ -17,7 +17,7 @@ from pycls.core.weight_layouts import unpack_weights
 from pycls.core.weights import fill_model
 from pycls.datasets import build_loader
 from pycls.engine.classes import check_classes
-from pycls.engine.evaluate import evaluate, save_left_out, save_per_class
+from pycls.engine.evaluate import evaluate, save_left_out, save_per_class, save_uncertainty
 from pycls.engine.precision import pick_precision
 from pycls.engine.published import warn_of_other_view
 from pycls.engine.recorder import describe, evaluation_figures, evaluation_record
@@ -64,6 +64,7 @@ def _test_process(cfg: CfgNode) -> Result:
         summary = out_dir / "test.json"
         summary.write_text(json.dumps({**record, "weights": str(weights_path(cfg))}, indent=2) + "\n")
         files = [summary, *save_per_class(result, loader.samples.classes, out_dir, "test")]
+        files += save_uncertainty(result, out_dir, "test")
         files += save_left_out(result, loader.samples, out_dir, "test")
     return Result(**evaluation_figures(result), left_out=len(result.left_out), files=files)
 

@@ -8,7 +8,7 @@ from yacs.config import CfgNode
 from pycls.core import distributed
 from pycls.core.logging import get_logger
 from pycls.engine.epoch import log_window, train_epoch
-from pycls.engine.evaluate import Evaluation, evaluate, save_left_out, save_per_class
+from pycls.engine.evaluate import Evaluation, evaluate, save_left_out, save_per_class, save_uncertainty
 from pycls.engine.plots import plot_curves
 from pycls.engine.precise_bn import compute_precise_bn, num_precise_batches
 from pycls.engine.result import Result
@@ -121,5 +121,6 @@ def finish(run: Run, test: Evaluation) -> Result:
     if distributed.is_main():
         plot_curves(run.recorder.records(), out_dir / "curves.png")
         files = [out_dir / "curves.png", *save_per_class(test, run.test_loader.samples.classes, out_dir, "test")]
+        files += save_uncertainty(test, out_dir, "test")
         files += save_left_out(test, run.test_loader.samples, out_dir, "test")
     return run.recorder.result(run.state, test=test, files=files)

@@ -10,6 +10,7 @@ from pycls.models.anynet import build_anynet
 from pycls.models.cutmix_resnet import build_cutmix_resnet
 from pycls.models.densenet import build_densenet
 from pycls.models.effnet import build_effnet
+from pycls.models.heads import HEADS
 from pycls.models.lip_resnet import build_lip_resnet
 from pycls.models.mobilenet import build_mobilenet
 from pycls.models.pyramidnet import build_pyramidnet
@@ -44,4 +45,6 @@ def build_model(cfg: CfgNode) -> nn.Module:
 
     It maps (N, 3, S, S) normalised RGB floats to logits (N, K). ValueError for values that make no network.
     """
-    return pick(MODELS, cfg.MODEL.TYPE, "MODEL.TYPE")(cfg)
+    model = pick(MODELS, cfg.MODEL.TYPE, "MODEL.TYPE")(cfg)
+    pick(HEADS, cfg.MODEL.HEAD, "MODEL.HEAD")(model, cfg)
+    return model

@@ -7,11 +7,12 @@ from torch import Tensor, nn
 
 
 class Chain(nn.Module):
-    """Run the children in the order in which they were added."""
+    """Run the children in the order in which they were added, except `uncertainty`, which a classifier calls."""
 
     def forward(self, x: Tensor) -> Tensor:
-        for part in self.children():
-            x = part(x)
+        for name, part in self.named_children():
+            if name != "uncertainty":
+                x = part(x)
         return x
 
 

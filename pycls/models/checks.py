@@ -2,6 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+from yacs.config import CfgNode
+
+# Data sets of small images get the 3-stage networks of He et al., section 4.2, all others the ImageNet ones.
+SMALL_IMAGE_DATASETS = ("cifar", "fashion_mnist", "digits")
+
 
 def check_stage_lists(
     section: str, keys: Mapping[str, Sequence], required: Sequence[str], optional: Sequence[str] = ()
@@ -43,3 +48,8 @@ def check_im_size(im_size: int, total_stride: int) -> None:
         raise ValueError(
             f"TRAIN.IM_SIZE: {im_size} pixels is less than the network's total stride; expected at least {total_stride}"
         )
+
+
+def is_small(cfg: CfgNode) -> bool:
+    """Tell whether the training images are small ones, such as CIFAR's."""
+    return any(name in cfg.TRAIN.DATASET for name in SMALL_IMAGE_DATASETS)

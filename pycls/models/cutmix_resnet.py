@@ -11,10 +11,8 @@ from yacs.config import CfgNode
 
 from pycls.core.tables import pick
 from pycls.models.chain import Chain
-from pycls.models.checks import check_im_size
-from pycls.models.heads import Classifier
+from pycls.models.checks import check_im_size, is_small
 from pycls.models.layers import Style, build_style, conv2d, init_convs, named_sequential
-from pycls.models.resnet import SMALL_IMAGE_DATASETS
 from pycls.models.stems import STEMS, Stem
 
 MakeBlock = Callable[[int, int, int], nn.Module]  # (w_in, width, stride) -> a block
@@ -90,7 +88,6 @@ class TorchResNet(Chain):
         make_block: MakeBlock,
         num_classes: int,
         style: Style,
-        classifier: Classifier = nn.Linear,
     ):
         super().__init__()
         w_in = widths[0]
@@ -104,7 +101,7 @@ class TorchResNet(Chain):
                 w_in = width * expansion
             self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
         self.avgpool, self.flatten = nn.AdaptiveAvgPool2d(1), nn.Flatten()
-        self.fc = classifier(w_in, num_classes)
+        self.fc = nn.Linear(w_in, num_classes)
         init_convs(self)
 
 
@@ -130,11 +127,6 @@ def imagenet_depths(depth: int, family: str) -> tuple[int, ...]:
             f"MODEL.DEPTH: {depth} is no depth of an ImageNet {family}; expected {choices} (nearest: {near})"
         )
     return IMAGENET_DEPTHS[depth]
-
-
-def is_small(cfg: CfgNode) -> bool:
-    """Tell whether the training images are small ones, such as CIFAR's."""
-    return any(name in cfg.TRAIN.DATASET for name in SMALL_IMAGE_DATASETS)
 
 
 def build_cutmix_resnet(cfg: CfgNode) -> TorchResNet:

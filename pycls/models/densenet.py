@@ -8,7 +8,6 @@ from yacs.config import CfgNode
 
 from pycls.core.tables import pick
 from pycls.models.checks import check_im_size
-from pycls.models.heads import Classifier
 from pycls.models.layers import Style, build_style, conv2d, named_sequential
 from pycls.models.lip import LIP, bottleneck_logit, simple_logit
 from pycls.models.stems import STEMS
@@ -71,7 +70,6 @@ class DenseNet(nn.Module):
         pool: str,
         num_classes: int,
         style: Style | None = None,
-        classifier: Classifier = nn.Linear,
     ):
         super().__init__()
         style = style or Style()
@@ -87,7 +85,7 @@ class DenseNet(nn.Module):
                 width //= 2
         self.features = named_sequential([*layers, ("norm5", style.norm(width))])
         self.relu5, self.avg_pool = style.act(), nn.AdaptiveAvgPool2d(1)
-        self.classifier = classifier(width, num_classes)
+        self.classifier = nn.Linear(width, num_classes)
         init_densenet(self)
 
     def forward(self, x: Tensor) -> Tensor:

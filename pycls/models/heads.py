@@ -1,24 +1,32 @@
 """Heads: from the last feature map to logits.
 
-A head pools to a feature (N, D) and hands it to its classifier `fc`. HEADS lists the classifiers by name; each is
-called as classifier(width, num_classes) and returns a module (N, D) -> (N, K). A new one is a class and a line there.
+A head pools to a feature (N, D) and hands it to its classifier `fc`. HEADS lists by the names of MODEL.HEAD what is
+done to the classifier of a finished network of any family. A new one is a function (model, cfg) -> None and a line.
 """
 
 from collections.abc import Callable
 
 from torch import Tensor, nn
+from yacs.config import CfgNode
 
+from pycls.models.checks import is_small
+from pycls.models.introspective import add_introspective_head, introspective_logits
 from pycls.models.layers import Style, conv2d
 
-Classifier = Callable[[int, int], nn.Module]
+__all__ = ["HEADS", "EffHead", "ResHead", "introspective_logits"]
 
-HEADS: dict[str, Classifier] = {"linear": nn.Linear}
+HEADS: dict[str, Callable[[nn.Module, CfgNode], None]] = {
+    "linear": lambda model, cfg: None,  # as the family built it
+    "introspective": lambda model, cfg: add_introspective_head(
+        model, cfg.MODEL.NUM_CLASSES, cfg.IDML.WIDTH or (128 if is_small(cfg) else 512), cfg.IDML.PROXY_BIAS
+    ),
+}
 
 
 class ResHead(nn.Module):
     """Optional 1x1 convolution, global average pool, classifier: (N, w_in, H, W) -> (N, K)."""
 
-    def __init__(self, w_in: int, head_w: int, num_classes: int, style: Style, classifier: Classifier = nn.Linear):
+    def __init__(self, w_in: int, head_w: int, num_classes: int, style: Style):
         super().__init__()
         self.conv = None
         if head_w > 0:
@@ -26,7 +34,7 @@ class ResHead(nn.Module):
             self.bn = style.norm(head_w)
             self.af = style.act()
         self.avg_pool = nn.AdaptiveAvgPool2d(1)
-        self.fc = classifier(head_w or w_in, num_classes)
+        self.fc = nn.Linear(head_w or w_in, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.conv is not None:
@@ -44,7 +52,6 @@ class EffHead(nn.Module):
         num_classes: int,
         dropout_ratio: float,
         style: Style,
-        classifier: Classifier = nn.Linear,
     ):
         super().__init__()
         self.conv = conv2d(w_in, head_w, 1)
@@ -52,7 +59,7 @@ class EffHead(nn.Module):
         self.conv_af = style.act()
         self.avg_pool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(dropout_ratio)
-        self.fc = classifier(head_w, num_classes)
+        self.fc = nn.Linear(head_w, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv_af(self.conv_bn(self.conv(x)))

@@ -12,7 +12,6 @@ from yacs.config import CfgNode
 from pycls.core.tables import pick
 from pycls.models.chain import Chain
 from pycls.models.checks import check_im_size, check_odd_kernels, check_positive
-from pycls.models.heads import Classifier
 from pycls.models.layers import Style, build_style, conv2d, init_weights, named_sequential
 from pycls.models.mobile_blocks import MB_ACTIVATIONS, MobileBlock, make_divisible, mobile_act, mobile_block
 
@@ -28,7 +27,6 @@ class MobileHead(nn.Module):
         num_classes: int,
         dropout_ratio: float,
         style: Style,
-        classifier: Classifier = nn.Linear,
     ):
         super().__init__()
         self.conv = conv2d(w_in, widths[0], 1)
@@ -40,7 +38,7 @@ class MobileHead(nn.Module):
             hidden += [nn.Linear(widths[i - 1], widths[i]), mobile_act(activations[i], style)]
         self.linears = nn.Sequential(*hidden)
         self.dropout = nn.Dropout(dropout_ratio)
-        self.fc = classifier(widths[-1], num_classes)
+        self.fc = nn.Linear(widths[-1], num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv_af(self.conv_bn(self.conv(x)))

@@ -9,9 +9,8 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from pycls.models.chain import Chain
-from pycls.models.checks import check_im_size
-from pycls.models.cutmix_resnet import IMAGENET_DEPTHS, cifar_depths, is_small
-from pycls.models.heads import Classifier
+from pycls.models.checks import check_im_size, is_small
+from pycls.models.cutmix_resnet import IMAGENET_DEPTHS, cifar_depths
 from pycls.models.layers import Style, build_style, conv2d, init_convs
 from pycls.models.stems import STEMS, Stem
 
@@ -78,7 +77,6 @@ class PyramidNet(Chain):
         is_bottleneck: bool,
         num_classes: int,
         style: Style | None = None,
-        classifier: Classifier = nn.Linear,
     ):
         super().__init__()
         style = style or Style()
@@ -95,7 +93,7 @@ class PyramidNet(Chain):
             self.add_module(f"layer{number}", nn.Sequential(*blocks))
         self.bn_final, self.relu_final = style.norm(w_in), style.act()
         self.avgpool, self.flatten = nn.AdaptiveAvgPool2d(1), nn.Flatten()
-        self.fc = classifier(w_in, num_classes)
+        self.fc = nn.Linear(w_in, num_classes)
         init_convs(self)
 
 

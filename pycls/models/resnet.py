@@ -5,15 +5,12 @@ from yacs.config import CfgNode
 from pycls.core.tables import pick
 from pycls.models.anynet import AnyNet
 from pycls.models.blocks import ResBasicBlock, ResBottleneckBlock, Stage
-from pycls.models.checks import check_im_size, check_positive
+from pycls.models.checks import SMALL_IMAGE_DATASETS, check_im_size, check_positive, is_small
 from pycls.models.layers import build_style
 from pycls.models.pooled import pick_pooling, pooled_block
 from pycls.models.stems import STEMS
 
 TRANSFORMS = {"basic_transform": ResBasicBlock, "bottleneck_transform": ResBottleneckBlock}
-
-# Data sets of small images get the 3-stage network of He et al., section 4.2, all others the ImageNet one.
-SMALL_IMAGE_DATASETS = ("cifar", "fashion_mnist", "digits")
 
 IMAGENET_DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
@@ -50,7 +47,7 @@ def imagenet_stages(depth: int, num_groups: int, width_per_group: int, stride_1x
 def build_resnet(cfg: CfgNode) -> AnyNet:
     """Build the network of MODEL.DEPTH and the RESNET keys: (N, 3, S, S) -> (N, K); TRAIN.DATASET picks the variant."""
     block = pick(TRANSFORMS, cfg.RESNET.TRANS_FUN, "RESNET.TRANS_FUN")
-    small = any(name in cfg.TRAIN.DATASET for name in SMALL_IMAGE_DATASETS)
+    small = is_small(cfg)
     stages = _build_small_stages(cfg) if small else _build_imagenet_stages(cfg)
     stem = STEMS["res_stem_cifar" if small else "res_stem_in"]
     check_im_size(cfg.TRAIN.IM_SIZE, 4 if small else 32)

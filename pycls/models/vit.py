@@ -10,7 +10,6 @@ from yacs.config import CfgNode
 from pycls.core.tables import pick
 from pycls.models.attention import SelfAttention
 from pycls.models.checks import check_positive
-from pycls.models.heads import Classifier
 from pycls.models.layers import named_sequential
 from pycls.models.vit_stems import VIT_STEMS, init_stem
 
@@ -51,7 +50,6 @@ class ViT(nn.Module):
         num_classes: int,
         has_token: bool = True,
         ln_eps: float = 1e-5,
-        classifier: Classifier = nn.Linear,
     ):
         super().__init__()
         self.im_size = im_size
@@ -61,7 +59,7 @@ class ViT(nn.Module):
         self.pos_embedding = nn.Parameter(torch.empty(num_tokens, 1, width))  # sequence first, as in pycls's files
         blocks = [(f"block_{i}", EncoderBlock(width, num_heads, mlp_width, ln_eps)) for i in range(num_layers)]
         self.encoder = named_sequential([*blocks, ("ln", nn.LayerNorm(width, eps=ln_eps))])
-        self.head = named_sequential([("head_fc", classifier(width, num_classes))])
+        self.head = named_sequential([("head_fc", nn.Linear(width, num_classes))])
         init_vit(self)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from pycls.core.distributed import launch
 from pycls.datasets.loader import Batch
 from pycls.datasets.shares import evaluation_share
 from pycls.engine import plots
-from pycls.engine.evaluate import Counter, Evaluation, evaluate, save_per_class
+from pycls.engine.evaluate import Counter, Evaluation, evaluate, save_per_class, save_uncertainty
 from pycls.engine.meters import topk_correct
 from pycls.engine.precision import Precision
 from pycls.losses import build_loss
@@ -107,3 +107,26 @@ def test_very_many_classes_need_no_square_of_memory(tmp_path):
     assert result.confusion is None and result.top1_correct == 2 and result.images[7] == 1
     classes = tuple(map(str, range(30_000)))
     assert [path.name for path in save_per_class(result, classes, tmp_path, "test")] == ["test_per_class.csv"]
+
+
+def test_uncertainty_is_counted_by_right_and_wrong(tmp_path, monkeypatch, draw):
+    """Both ends of the scale are in a bin; every prediction is in one."""
+    monkeypatch.setattr(plots, "_save", draw)
+    counter = Counter(2, torch.device("cpu"))
+    labels, logits = torch.tensor([0, 0, 1, 1]), torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [1.0, 0.0]])
+    counter.add(logits, labels, torch.tensor(1.0))
+    counter.add_uncertainty(torch.tensor([0.0, 1.0, 0.051, 0.97]), logits.argmax(1) == labels)
+    result = counter.total(expected=4)
+    table, picture = save_uncertainty(result, tmp_path, "test")
+    rows = table.read_text().splitlines()
+    assert rows[:3] == ["from,to,wrong,right", "0.00,0.05,0,1", "0.05,0.10,0,1"]
+    assert rows[-1] == "0.95,1.00,2,0" and len(rows) == 21 and result.uncertainty.sum() == 4
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_networks_without_uncertainty_leave_no_table(tmp_path):
+    (tmp_path / "test_uncertainty.csv").write_text("of an earlier evaluation")
+    counter = Counter(2, torch.device("cpu"))
+    counter.add(torch.eye(2), torch.tensor([0, 1]), torch.tensor(1.0))
+    assert save_uncertainty(counter.total(expected=2), tmp_path, "test") == []
+    assert list(tmp_path.iterdir()) == []

@@ -145,9 +145,19 @@ def test_complexity_counts_every_parameter(model):
     assert total["flops"] > 0 and total["acts"] > 0
 
 
-@pytest.mark.parametrize("name", HEADS)
-def test_classifiers(name):
-    assert HEADS[name](12, 5)(torch.rand(3, 12)).shape == (3, 5)
+@pytest.mark.parametrize("head", [head for head in HEADS if head != "linear"])
+@pytest.mark.parametrize("name", MODELS)
+def test_heads(name, head, images):
+    """Every family takes every other head; the tensors that the linear one has keep their names and come first."""
+    plain, model = (
+        build_example(name),
+        build_model(cfg_of({"MODEL.TYPE": name, "MODEL.HEAD": head} | COMMON | EXAMPLES[name])),
+    )
+    assert list(model.state_dict())[: len(plain.state_dict())] == list(plain.state_dict())
+    model.train()(images).square().sum().backward()
+    assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
+    model.load_state_dict(plain.state_dict(), strict=False)
+    assert torch.equal(model.eval()(images), plain.eval()(images))
 
 
 @pytest.mark.gpu

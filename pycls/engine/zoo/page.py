@@ -137,6 +137,7 @@ GROUPS: dict[str, Sequence[Column]] = {
         NOTE,
     ],
     "pyramidnet": [NAME, PARAMS, FLOPS, published("params (M)", "params_M"), TOP1_ERR, TOP5_ERR, CONFIG, SOURCE, NOTE],
+    "idml": [NAME, PARAMS, FLOPS, TOP1_ERR, TOP5_ERR, CONFIG, SOURCE, NOTE],
     "lite": [NAME, FLOPS, PARAMS, ACTS, TOP1_ERR, CONFIG, SOURCE, NOTE],
 }
 
