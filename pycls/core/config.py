@@ -280,6 +280,7 @@ def check_cfg(cfg: CfgNode) -> None:
     parse_augment(cfg.TRAIN.AUGMENT)
     _check_numbers(cfg)
     _check_batches(cfg)
+    _check_class_weights(cfg)
     steps = cfg.OPTIM.STEPS
     if not all(isinstance(step, (int, float)) for step in steps) or (
         steps and (steps[0] != 0 or steps != sorted(steps))
@@ -340,6 +341,14 @@ def _check_numbers(cfg: CfgNode) -> None:
             raise ValueError(f"{key} must lie between 0 and 1, got {leaves[key]}")
 
 
+def _check_class_weights(cfg: CfgNode) -> None:
+    weights = cfg.TRAIN.CLASS_WEIGHTS
+    if weights and cfg.TRAIN.CLASS_BALANCE:
+        raise ValueError(f"TRAIN.CLASS_WEIGHTS and TRAIN.CLASS_BALANCE {cfg.TRAIN.CLASS_BALANCE}: set one of them")
+    if not all(isinstance(w, (int, float)) and w >= 0 for w in weights) or (weights and not any(weights)):
+        raise ValueError(f"TRAIN.CLASS_WEIGHTS must be numbers, none negative and not all 0, got {weights}")
+
+
 _AT_LEAST_ONE = (
     "MODEL.NUM_CLASSES",
     "OPTIM.MAX_EPOCH",
@@ -353,6 +362,8 @@ _AT_LEAST_ONE = (
     "LOG_PERIOD",
 )
 _NOT_NEGATIVE = (
+    "MODEL.FOCAL_GAMMA",
+    "MODEL.SMOOTH_L1_BETA",
     "OPTIM.BASE_LR",
     "OPTIM.MIN_LR",
     "OPTIM.WARMUP_EPOCHS",

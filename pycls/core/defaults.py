@@ -19,7 +19,11 @@ _TREE = {
         "NAME": "",  # [ours] name of a network of torchvision or timm, such as resnet50
         "DEPTH": 0,  # number of layers (resnet: 50, 101, 152 for ImageNet; 6n+2 for CIFAR)
         "NUM_CLASSES": 10,  # outputs of the classifier
-        "LOSS_FUN": "cross_entropy",  # loss: cross_entropy
+        "LOSS_FUN": "cross_entropy",  # cross_entropy, bce, focal, softmax_focal, smooth_l1 (docs/TRAINING.md)
+        "BCE_THRESHOLD": 0.2,  # [ours] bce: a class counts as present above this share of the target; 0: its share
+        "FOCAL_GAMMA": 2.0,  # [ours] focal, softmax_focal: power of (1 - probability of the truth)
+        "FOCAL_ALPHA": 0.25,  # [ours] focal: weight of the classes present, 1 - this of the others; -1: no weights
+        "SMOOTH_L1_BETA": 1.0,  # [ours] smooth_l1: difference of probabilities below which it is quadratic
         "ACTIVATION_FUN": "relu",  # relu, relu6, silu (= swish), gelu
         "ACTIVATION_INPLACE": True,  # in-place ReLU
         "SCALING_TYPE": "",  # scale_net.py: letters of d, w, g, r (dwr) or weights (d1_w8_g8_r1); empty for training
@@ -160,6 +164,8 @@ _TREE = {
         "CHANNELS_LAST": False,  # [ours] NHWC memory layout
         "COMPILE": False,  # [ours] torch.compile of the network
         "LABEL_SMOOTHING": 0.0,  # share of the target spread over all classes
+        "CLASS_WEIGHTS": [],  # [ours] weight of each class in the training loss; empty: all 1
+        "CLASS_BALANCE": "",  # [ours] loss (weights by rarity), sampler (classes drawn equally often); empty: neither
         "MIXUP_ALPHA": 0.0,  # mixup; not available yet, must stay 0 for training
         "CUTMIX_ALPHA": 0.0,  # cutmix; not available yet, must stay 0 for training
         "PCA_STD": 0.1,  # standard deviation of the PCA lighting noise (imagenet only)
@@ -261,7 +267,7 @@ CHOICES = {
         "timm",
         "torchvision",
     ),
-    "MODEL.LOSS_FUN": ("cross_entropy",),
+    "MODEL.LOSS_FUN": ("cross_entropy", "bce", "focal", "softmax_focal", "smooth_l1"),
     "MODEL.ACTIVATION_FUN": ("relu", "relu6", "silu", "swish", "gelu"),
     "RESNET.POOL": ("", "lip", "softpool", "avg"),
     "ANYNET.POOL": ("", "lip", "softpool", "avg"),
@@ -273,6 +279,7 @@ CHOICES = {
     "TRAIN.SPLIT": ("train", "val", "test"),
     "TEST.SPLIT": ("train", "val", "test"),
     "TRAIN.AMP_DTYPE": ("bf16", "fp16"),
+    "TRAIN.CLASS_BALANCE": ("", "loss", "sampler"),
     "TRAIN.CROP_STYLE": ("torchvision", "pycls"),
     "TRAIN.AUGMENT_OPS": ("torchvision", "pycls"),
     "DATA_LOADER.BACKEND": ("auto", "custom", "torch", "dali_cpu", "dali_gpu", "memory"),

@@ -24,6 +24,7 @@ class Stream(IntEnum):
     COLOR_JITTER = 7
     ERASE = 8
     SUBSTITUTE = 15
+    BALANCE = 16
 
 
 def uniforms(seed: int, stream: int, epoch: int, indices: np.ndarray, count: int) -> np.ndarray:
