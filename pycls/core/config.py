@@ -336,7 +336,14 @@ def _check_numbers(cfg: CfgNode) -> None:
             "TRAIN.COLOR_JITTER must be four numbers, brightness, contrast, saturation and hue, none negative and "
             f"hue at most 0.5, got {jitter}"
         )
-    for key in ("TRAIN.HFLIP", "TRAIN.LABEL_SMOOTHING", "TRAIN.RANDOM_ERASE"):
+    for key in (
+        "TRAIN.HFLIP",
+        "TRAIN.LABEL_SMOOTHING",
+        "TRAIN.RANDOM_ERASE",
+        "OPTIM.ALPHA",
+        "OPTIM.LAYER_DECAY",
+        "OPTIM.LOOKAHEAD_ALPHA",
+    ):
         if not 0 <= leaves[key] <= 1:
             raise ValueError(f"{key} must lie between 0 and 1, got {leaves[key]}")
 
@@ -374,6 +381,11 @@ _NOT_NEGATIVE = (
     "OPTIM.MOMENTUM",
     "OPTIM.WEIGHT_DECAY",
     "OPTIM.GRAD_CLIP",
+    "OPTIM.LR_POWER",
+    "OPTIM.START_LR",
+    "OPTIM.EPSILON",
+    "OPTIM.LOOKAHEAD_STEPS",
+    "OPTIM.SAM_RHO",
     "TRAIN.KEEP",
     "TRAIN.CHECKPOINT_MINUTES",
     "TRAIN.CROP_PADDING",

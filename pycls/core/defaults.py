@@ -128,18 +128,27 @@ _TREE = {
         "CUSTOM_WEIGHT_DECAY": 0.0,  # that weight decay
     },
     "OPTIM": {
-        "OPTIMIZER": "sgd",  # sgd, adam (L2 decay), adamw (decoupled decay)
+        "OPTIMIZER": "sgd",  # sgd, adam (L2), adamw, rmsprop; of timm: rmsprop_tf, lamb, lion, muon
         "BASE_LR": 0.1,  # peak learning rate for the whole global batch; never rescaled behind your back
-        "MIN_LR": 0.0,  # final learning rate as a fraction of BASE_LR (cos, exp, lin)
-        "LR_POLICY": "cos",  # cos, exp, lin, steps
+        "MIN_LR": 0.0,  # final learning rate as a fraction of BASE_LR (all but steps)
+        "LR_POLICY": "cos",  # cos, exp, lin, steps, poly, cyclic, one_cycle (docs/TRAINING.md)
         "STEPS": [],  # epochs at which `steps` multiplies; begins with 0
         "LR_MULT": 0.1,  # factor of `steps`
+        "LR_POWER": 0.9,  # [ours] exponent of `poly`
+        "START_LR": 1e-4,  # [ours] first learning rate of cyclic and one_cycle as a fraction of BASE_LR
+        "PEAK_EPOCH": 2.0,  # [ours] epoch at which cyclic and one_cycle reach BASE_LR
         "MAX_EPOCH": 200,  # epochs, warm-up included
-        "MOMENTUM": 0.9,  # SGD
+        "MOMENTUM": 0.9,  # SGD, RMSprop, Muon
         "DAMPENING": 0.0,  # SGD
-        "NESTEROV": True,  # SGD
-        "BETA1": 0.9,  # Adam, AdamW
-        "BETA2": 0.999,  # Adam, AdamW
+        "NESTEROV": True,  # SGD, Muon
+        "BETA1": 0.9,  # Adam, AdamW, LAMB, Lion, Muon's AdamW
+        "BETA2": 0.999,  # the same
+        "ALPHA": 0.9,  # [ours] RMSprop: memory of the mean of squares (a key of pytorch-cls)
+        "EPSILON": 0.0,  # [ours] RMSprop, LAMB: term that keeps a division finite; 0: the library's own
+        "LAYER_DECAY": 1.0,  # [ours] each block learns at this times the rate of the block above it; 1 is off
+        "LOOKAHEAD_STEPS": 0,  # [ours] timm's lookahead around the optimizer, every so many steps; 0 is off
+        "LOOKAHEAD_ALPHA": 0.5,  # [ours] share of the way that the slow weights then follow
+        "SAM_RHO": 0.0,  # [ours] sharpness-aware minimisation: length of the step uphill; 0 is off; doubles the work
         "WEIGHT_DECAY": 5e-4,  # of every parameter without a weight decay of its own
         "BIAS_USE_CUSTOM_WEIGHT_DECAY": False,  # give biases (outside norms) their own weight decay
         "BIAS_CUSTOM_WEIGHT_DECAY": 0.0,  # that weight decay
@@ -272,8 +281,8 @@ CHOICES = {
     "RESNET.POOL": ("", "lip", "softpool", "avg"),
     "ANYNET.POOL": ("", "lip", "softpool", "avg"),
     "DENSENET.POOL": ("avg", "lip"),
-    "OPTIM.OPTIMIZER": ("sgd", "adam", "adamw"),
-    "OPTIM.LR_POLICY": ("cos", "exp", "lin", "steps"),
+    "OPTIM.OPTIMIZER": ("sgd", "adam", "adamw", "rmsprop", "rmsprop_tf", "lamb", "lion", "muon"),
+    "OPTIM.LR_POLICY": ("cos", "exp", "lin", "steps", "poly", "cyclic", "one_cycle"),
     "TRAIN.DATASET": ("imagenet", "imagenet-21k", "cifar10", "cifar100", "fashion_mnist", "digits"),
     "TEST.DATASET": ("imagenet", "imagenet-21k", "cifar10", "cifar100", "fashion_mnist", "digits"),
     "TRAIN.SPLIT": ("train", "val", "test"),
@@ -329,8 +338,6 @@ IMPLIED = {"DATA_LOADER.NUM_WORKERS": ("DATA_LOADER.AUTO_WORKERS", False)}
 IGNORED = {
     "MEM": "use MODEL.ACTIVATION_INPLACE",
     "OPTIM.GAMMA": "with OPTIM.LR_POLICY exp set OPTIM.MIN_LR to GAMMA ** MAX_EPOCH",
-    "OPTIM.ALPHA": "RMSprop is not available",
-    "OPTIM.EPSILON": "RMSprop is not available",
     "PREC_TIME.BATCH_SIZE": "use TRAIN.BATCH_SIZE and TEST.BATCH_SIZE",
     "PREC_TIME.ENABLED": "use tools/time_net.py",
     "PORT": "a free port is found",

@@ -91,6 +91,7 @@ def build_stepper(cfg: CfgNode, state: TrainState, precision: Precision, loss_fn
         precision=precision,
         accum_steps=cfg.OPTIM.ACCUM_STEPS,
         grad_clip=cfg.OPTIM.GRAD_CLIP,
+        sam_rho=cfg.OPTIM.SAM_RHO,
     )
 
 

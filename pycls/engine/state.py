@@ -107,10 +107,14 @@ def unpack_state(state: TrainState, saved: dict[str, Any], cfg: CfgNode, where: 
     state.best_err, state.test_err, state.ema_err = saved["best_err"], saved["test_err"], saved["ema_err"]
 
 
+# What optimizers of timm count in their groups, besides the numbers of the parameters.
+_IN_GROUPS = ("params", "step", "lookahead_step")
+
+
 def _load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
-    """Put the moments back; settings (weight decay, momentum ...) are those of the config, as the log says."""
+    """Put moments and counters back; settings (weight decay ...) are those of the config, as the log says."""
     groups = zip(saved["param_groups"], optimizer.param_groups, strict=True)
-    kept = [{**new, "params": old["params"]} for old, new in groups]
+    kept = [{**new, **{name: old[name] for name in _IN_GROUPS if name in old}} for old, new in groups]
     optimizer.load_state_dict({**saved, "param_groups": kept})
 
 

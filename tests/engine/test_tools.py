@@ -63,6 +63,18 @@ def test_info_prints_layers_and_totals():
     assert "s4.b3.f.c" in done.stdout
 
 
+@pytest.mark.parametrize("per_iter", [True, False])
+def test_plot_lr_draws_the_policy(tmp_path, per_iter):
+    path = tmp_path / "lr.png"
+    words = ("OPTIM.LR_POLICY", "one_cycle", "OPTIM.PEAK_EPOCH", 10, "OPTIM.LR_PER_ITER", per_iter)
+    done = run_tool_here("info_net.py", "--plot-lr", path, *words)
+    assert done.returncode == 0 and "one_cycle over 200 epochs" in done.stdout, done.stderr
+    with Image.open(path) as image:
+        assert min(image.size) > 400 and len(image.convert("L").getcolors()) > 50, "something is drawn"
+    wrong = run_tool_here("info_net.py", "--plot-lr", "lr.txt", *words)
+    assert wrong.returncode == 2 and ".png" in wrong.stderr
+
+
 def test_time_names_the_bottleneck(tmp_path):
     done = run_tool_here(
         "time_net.py", "--cfg", DIGITS, *tiny_words(tmp_path), "PREC_TIME.NUM_ITER", 3, "PREC_TIME.WARMUP_ITER", 1
