@@ -6,6 +6,7 @@ import sys
 import pytest
 from PIL import Image
 
+from pycls.engine import plots
 from tests.engine.runs import DIGITS, ROOT, run_tool, run_tool_here, tiny_words
 
 TOOLS = sorted((ROOT / "tools").glob("*.py"))
@@ -64,7 +65,8 @@ def test_info_prints_layers_and_totals():
 
 
 @pytest.mark.parametrize("per_iter", [True, False])
-def test_plot_lr_draws_the_policy(tmp_path, per_iter):
+def test_plot_lr_draws_the_policy(tmp_path, per_iter, draw, monkeypatch):
+    monkeypatch.setattr(plots, "_save", draw)
     path = tmp_path / "lr.png"
     words = ("OPTIM.LR_POLICY", "one_cycle", "OPTIM.PEAK_EPOCH", 10, "OPTIM.LR_PER_ITER", per_iter)
     done = run_tool_here("info_net.py", "--plot-lr", path, *words)
