@@ -25,7 +25,7 @@ def train_epoch(run: Run, batches: Iterable[Batch]) -> bool:
         targets = soft_targets(batch.labels, cfg.MODEL.NUM_CLASSES, cfg.TRAIN.LABEL_SMOOTHING, batch.images.dtype)
         loss, logits = run.stepper.step(batch.images, targets, run.learning_rate(step))  # (), (N, K)
         if state.ema:
-            state.ema.update(state.model, epoch, step)
+            state.ema.update(state.model, epoch, step, steps)
         run.meter.add(loss, logits, batch.labels, len(batch.failures))
         state.step += 1
         if state.step % cfg.LOG_PERIOD == 0 or state.step == steps:

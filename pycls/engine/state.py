@@ -65,7 +65,7 @@ def build_ema(cfg: CfgNode, model: nn.Module) -> EMA | None:
     if optim.EMA_UPDATE_PERIOD == 0:
         return None
     rate = ema_rate(optim.EMA_ALPHA, cfg.TRAIN.BATCH_SIZE, optim.MAX_EPOCH, optim.EMA_UPDATE_PERIOD)
-    return EMA(model, rate, optim.EMA_UPDATE_PERIOD, optim.WARMUP_EPOCHS)
+    return EMA(model, rate, optim.EMA_UPDATE_PERIOD, optim.WARMUP_EPOCHS, optim.EMA_RAMP)
 
 
 def pack_state(state: TrainState, cfg: CfgNode, meter: dict, classes: tuple[str, ...], pixels: dict) -> dict[str, Any]:
