@@ -7,16 +7,18 @@ from pycls.core.cli import build_parser, run_tool
 
 DESCRIPTION = """Print a network's layers with output shape, multiply-adds, parameters and activations, and the totals.
 
-Nothing is allocated or run: it takes the same second for every size."""
+Nothing is allocated or run: it takes the same second for every size. --plot-lr draws the learning rate instead."""
 
 
 def act(cfg, args) -> int:
-    """Print the table."""
-    from pycls.engine.info import info
+    """Print the table or draw the learning rate."""
+    from pycls.engine.info import info, save_lr_plot
 
-    print(info(cfg))
+    print(save_lr_plot(cfg, args.plot_lr) if args.plot_lr else info(cfg))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(run_tool(build_parser(DESCRIPTION, "python tools/info_net.py --cfg configs/baselines/R-50.yaml"), act))
+    parser = build_parser(DESCRIPTION, "python tools/info_net.py --cfg configs/baselines/R-50.yaml")
+    parser.add_argument("--plot-lr", metavar="FILE.png", help="draw the learning rate of every epoch into this file")
+    sys.exit(run_tool(parser, act))

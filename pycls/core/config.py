@@ -280,6 +280,7 @@ def check_cfg(cfg: CfgNode) -> None:
     parse_augment(cfg.TRAIN.AUGMENT)
     _check_numbers(cfg)
     _check_batches(cfg)
+    _check_class_weights(cfg)
     steps = cfg.OPTIM.STEPS
     if not all(isinstance(step, (int, float)) for step in steps) or (
         steps and (steps[0] != 0 or steps != sorted(steps))
@@ -341,12 +342,25 @@ def _check_numbers(cfg: CfgNode) -> None:
 
 
 _PROBABILITIES = (
+    "OPTIM.ALPHA",
+    "OPTIM.LAYER_DECAY",
+    "OPTIM.LOOKAHEAD_ALPHA",
     "TRAIN.HFLIP",
     "TRAIN.LABEL_SMOOTHING",
     "TRAIN.RANDOM_ERASE",
     "TRAIN.MIX_PROB",
     "TRAIN.MIX_SWITCH_PROB",
 )
+
+
+def _check_class_weights(cfg: CfgNode) -> None:
+    weights = cfg.TRAIN.CLASS_WEIGHTS
+    if weights and cfg.TRAIN.CLASS_BALANCE:
+        raise ValueError(f"TRAIN.CLASS_WEIGHTS and TRAIN.CLASS_BALANCE {cfg.TRAIN.CLASS_BALANCE}: set one of them")
+    if not all(isinstance(w, (int, float)) and w >= 0 for w in weights) or (weights and not any(weights)):
+        raise ValueError(f"TRAIN.CLASS_WEIGHTS must be numbers, none negative and not all 0, got {weights}")
+
+
 _AT_LEAST_ONE = (
     "MODEL.NUM_CLASSES",
     "OPTIM.MAX_EPOCH",
@@ -360,6 +374,8 @@ _AT_LEAST_ONE = (
     "LOG_PERIOD",
 )
 _NOT_NEGATIVE = (
+    "MODEL.FOCAL_GAMMA",
+    "MODEL.SMOOTH_L1_BETA",
     "OPTIM.BASE_LR",
     "OPTIM.MIN_LR",
     "OPTIM.WARMUP_EPOCHS",
@@ -370,6 +386,11 @@ _NOT_NEGATIVE = (
     "OPTIM.MOMENTUM",
     "OPTIM.WEIGHT_DECAY",
     "OPTIM.GRAD_CLIP",
+    "OPTIM.LR_POWER",
+    "OPTIM.START_LR",
+    "OPTIM.EPSILON",
+    "OPTIM.LOOKAHEAD_STEPS",
+    "OPTIM.SAM_RHO",
     "TRAIN.KEEP",
     "TRAIN.CHECKPOINT_MINUTES",
     "TRAIN.CROP_PADDING",

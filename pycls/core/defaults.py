@@ -20,7 +20,11 @@ _TREE = {
         "DEPTH": 0,  # number of layers (resnet: 50, 101, 152 for ImageNet; 6n+2 for CIFAR)
         "NUM_CLASSES": 10,  # outputs of the classifier
         "HEAD": "linear",  # [ours] classifier: linear, introspective (IDML)
-        "LOSS_FUN": "cross_entropy",  # loss: cross_entropy
+        "LOSS_FUN": "cross_entropy",  # cross_entropy, bce, focal, softmax_focal, smooth_l1 (docs/TRAINING.md)
+        "BCE_THRESHOLD": 0.2,  # [ours] bce: a class counts as present above this share of the target; 0: its share
+        "FOCAL_GAMMA": 2.0,  # [ours] focal, softmax_focal: power of (1 - probability of the truth)
+        "FOCAL_ALPHA": 0.25,  # [ours] focal: weight of the classes present, 1 - this of the others; -1: no weights
+        "SMOOTH_L1_BETA": 1.0,  # [ours] smooth_l1: difference of probabilities below which it is quadratic
         "ACTIVATION_FUN": "relu",  # relu, relu6, silu (= swish), gelu
         "ACTIVATION_INPLACE": True,  # in-place ReLU
         "SCALING_TYPE": "",  # scale_net.py: letters of d, w, g, r (dwr) or weights (d1_w8_g8_r1); empty for training
@@ -129,18 +133,27 @@ _TREE = {
         "CUSTOM_WEIGHT_DECAY": 0.0,  # that weight decay
     },
     "OPTIM": {
-        "OPTIMIZER": "sgd",  # sgd, adam (L2 decay), adamw (decoupled decay)
+        "OPTIMIZER": "sgd",  # sgd, adam (L2), adamw, rmsprop; of timm: rmsprop_tf, lamb, lion, muon
         "BASE_LR": 0.1,  # peak learning rate for the whole global batch; never rescaled behind your back
-        "MIN_LR": 0.0,  # final learning rate as a fraction of BASE_LR (cos, exp, lin)
-        "LR_POLICY": "cos",  # cos, exp, lin, steps
+        "MIN_LR": 0.0,  # final learning rate as a fraction of BASE_LR (all but steps)
+        "LR_POLICY": "cos",  # cos, exp, lin, steps, poly, cyclic, one_cycle (docs/TRAINING.md)
         "STEPS": [],  # epochs at which `steps` multiplies; begins with 0
         "LR_MULT": 0.1,  # factor of `steps`
+        "LR_POWER": 0.9,  # [ours] exponent of `poly`
+        "START_LR": 1e-4,  # [ours] first learning rate of cyclic and one_cycle as a fraction of BASE_LR
+        "PEAK_EPOCH": 2.0,  # [ours] epoch at which cyclic and one_cycle reach BASE_LR
         "MAX_EPOCH": 200,  # epochs, warm-up included
-        "MOMENTUM": 0.9,  # SGD
+        "MOMENTUM": 0.9,  # SGD, RMSprop, Muon
         "DAMPENING": 0.0,  # SGD
-        "NESTEROV": True,  # SGD
-        "BETA1": 0.9,  # Adam, AdamW
-        "BETA2": 0.999,  # Adam, AdamW
+        "NESTEROV": True,  # SGD, Muon
+        "BETA1": 0.9,  # Adam, AdamW, LAMB, Lion, Muon's AdamW
+        "BETA2": 0.999,  # the same
+        "ALPHA": 0.9,  # [ours] RMSprop: memory of the mean of squares (a key of pytorch-cls)
+        "EPSILON": 0.0,  # [ours] RMSprop, LAMB: term that keeps a division finite; 0: the library's own
+        "LAYER_DECAY": 1.0,  # [ours] each block learns at this times the rate of the block above it; 1 is off
+        "LOOKAHEAD_STEPS": 0,  # [ours] timm's lookahead around the optimizer, every so many steps; 0 is off
+        "LOOKAHEAD_ALPHA": 0.5,  # [ours] share of the way that the slow weights then follow
+        "SAM_RHO": 0.0,  # [ours] sharpness-aware minimisation: length of the step uphill; 0 is off; doubles the work
         "WEIGHT_DECAY": 5e-4,  # of every parameter without a weight decay of its own
         "BIAS_USE_CUSTOM_WEIGHT_DECAY": False,  # give biases (outside norms) their own weight decay
         "BIAS_CUSTOM_WEIGHT_DECAY": 0.0,  # that weight decay
@@ -149,6 +162,7 @@ _TREE = {
         "LR_PER_ITER": False,  # [ours] move the learning rate every step instead of every epoch
         "EMA_ALPHA": 1e-5,  # EMA rate; scaled by batch size, update period and 1 / MAX_EPOCH
         "EMA_UPDATE_PERIOD": 32,  # steps between EMA updates; 0: no EMA model at all
+        "EMA_RAMP": False,  # [ours] update t after WARMUP_EPOCHS takes at least 9 / (10 + t), as timm's warm-up
         "MTA": False,  # accepted for pycls; multi-tensor updates are always used where PyTorch has them
         "GRAD_CLIP": 0.0,  # [ours] largest L2 norm of the whole gradient; 0 is off
         "ACCUM_STEPS": 1,  # [ours] micro-batches a step is cut into (on each process); the global batch stays the same
@@ -170,6 +184,8 @@ _TREE = {
         "MIX_PROB": 1.0,  # [ours] probability of mixing a batch (or an image) at all
         "MIX_SWITCH_PROB": 0.5,  # [ours] with both alphas above 0: probability of CutMix, the rest is mixup
         "MIX_MODE": "batch",  # [ours] batch: drawn once a step (as pycls and CutMix); elem: for each image
+        "CLASS_WEIGHTS": [],  # [ours] weight of each class in the training loss; empty: all 1
+        "CLASS_BALANCE": "",  # [ours] loss (weights by rarity), sampler (classes drawn equally often); empty: neither
         "PCA_STD": 0.1,  # standard deviation of the PCA lighting noise (imagenet only)
         "AUGMENT": "",  # AutoAugment, RandAugment_N2_M9 (M: 0 to 30; pycls's ops: 0 to 1), TrivialAugment, AugMix
         "AUGMENT_OPS": "torchvision",  # [ours] whose operators and policies: torchvision, pycls (the first two only)
@@ -270,19 +286,20 @@ CHOICES = {
         "torchvision",
     ),
     "MODEL.HEAD": ("linear", "introspective"),
-    "MODEL.LOSS_FUN": ("cross_entropy",),
+    "MODEL.LOSS_FUN": ("cross_entropy", "bce", "focal", "softmax_focal", "smooth_l1"),
     "MODEL.ACTIVATION_FUN": ("relu", "relu6", "silu", "swish", "gelu"),
     "RESNET.POOL": ("", "lip", "softpool", "avg"),
     "ANYNET.POOL": ("", "lip", "softpool", "avg"),
     "DENSENET.POOL": ("avg", "lip"),
-    "OPTIM.OPTIMIZER": ("sgd", "adam", "adamw"),
-    "OPTIM.LR_POLICY": ("cos", "exp", "lin", "steps"),
+    "OPTIM.OPTIMIZER": ("sgd", "adam", "adamw", "rmsprop", "rmsprop_tf", "lamb", "lion", "muon"),
+    "OPTIM.LR_POLICY": ("cos", "exp", "lin", "steps", "poly", "cyclic", "one_cycle"),
     "TRAIN.DATASET": ("imagenet", "imagenet-21k", "cifar10", "cifar100", "fashion_mnist", "digits"),
     "TEST.DATASET": ("imagenet", "imagenet-21k", "cifar10", "cifar100", "fashion_mnist", "digits"),
     "TRAIN.SPLIT": ("train", "val", "test"),
     "TEST.SPLIT": ("train", "val", "test"),
     "TRAIN.AMP_DTYPE": ("bf16", "fp16"),
     "TRAIN.MIX_MODE": ("batch", "elem"),
+    "TRAIN.CLASS_BALANCE": ("", "loss", "sampler"),
     "TRAIN.CROP_STYLE": ("torchvision", "pycls"),
     "TRAIN.AUGMENT_OPS": ("torchvision", "pycls"),
     "DATA_LOADER.BACKEND": ("auto", "custom", "torch", "dali_cpu", "dali_gpu", "memory"),
@@ -333,8 +350,6 @@ IMPLIED = {"DATA_LOADER.NUM_WORKERS": ("DATA_LOADER.AUTO_WORKERS", False)}
 IGNORED = {
     "MEM": "use MODEL.ACTIVATION_INPLACE",
     "OPTIM.GAMMA": "with OPTIM.LR_POLICY exp set OPTIM.MIN_LR to GAMMA ** MAX_EPOCH",
-    "OPTIM.ALPHA": "RMSprop is not available",
-    "OPTIM.EPSILON": "RMSprop is not available",
     "PREC_TIME.BATCH_SIZE": "use TRAIN.BATCH_SIZE and TEST.BATCH_SIZE",
     "PREC_TIME.ENABLED": "use tools/time_net.py",
     "PORT": "a free port is found",

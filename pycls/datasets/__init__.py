@@ -104,6 +104,7 @@ def build_loader(cfg: CfgNode, phase: str, device: torch.device, samples: Sample
         device=device,
         pin_memory=cfg.DATA_LOADER.PIN_MEMORY,
         lighting_std=cfg.TRAIN.PCA_STD if dataset.lighting else 0.0,
+        balanced=cfg.TRAIN.CLASS_BALANCE == "sampler",
         rank=rank(),
         world_size=world_size(),
     )

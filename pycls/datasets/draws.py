@@ -26,6 +26,7 @@ class Stream(IntEnum):
     ERASE = 8
     MIX_PARTNER = 9
     SUBSTITUTE = 15
+    BALANCE = 16
 
 
 def uniforms(seed: int, stream: int, epoch: int, indices: np.ndarray, count: int) -> np.ndarray:

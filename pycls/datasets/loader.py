@@ -12,6 +12,7 @@ import torch
 
 from pycls.core.logging import get_logger
 from pycls.datasets.bad_images import Failure, settle_failures
+from pycls.datasets.balance import balanced_order
 from pycls.datasets.finish import Finish, lighting_shift
 from pycls.datasets.plan import View, epoch_order, erased, lighting
 from pycls.datasets.samples import Samples
@@ -62,12 +63,14 @@ class Loader:
         device: torch.device,
         pin_memory: bool = False,
         lighting_std: float = 0.0,
+        balanced: bool = False,  # training: draw every class equally often
         rank: int = 0,
         world_size: int = 1,
     ):
         self.samples, self.view, self.backend, self.finish = samples, view, backend, finish
         self.batch_size, self.rank, self.world_size = batch_size, rank, world_size
         self.device, self.pin_memory, self.lighting_std = device, pin_memory, lighting_std
+        self.balanced = balanced
         self.wait_sec = 0.0
         # What the finish is to be told of each image, by the name of its argument.
         self._drawers: dict[str, Callable[[int, np.ndarray], np.ndarray]] = {}
@@ -85,7 +88,7 @@ class Loader:
         """Return the sample indices of this process's batches, each int64 (N,), from `start_step` on."""
         cut = (self.batch_size, self.rank, self.world_size, start_step)
         if self.view.train:
-            return training_share(epoch_order(self.view.seed, epoch, len(self.samples)), *cut)
+            return training_share(self._order(epoch), *cut)
         return evaluation_share(len(self.samples), *cut)
 
     def epoch(self, epoch: int, start_step: int = 0, interrupt: Callable[[], None] | None = None) -> Iterator[Batch]:
@@ -138,6 +141,11 @@ class Loader:
         pixels = next(images)
         self.wait_sec += time.perf_counter() - start
         return pixels
+
+    def _order(self, epoch: int) -> np.ndarray:
+        if self.balanced:
+            return balanced_order(self.view.seed, epoch, self.samples.labels)
+        return epoch_order(self.view.seed, epoch, len(self.samples))
 
     def _shift(self, epoch: int, indices: np.ndarray) -> np.ndarray:
         return lighting_shift(lighting(self.view.seed, self.lighting_std, epoch, indices))

@@ -27,7 +27,7 @@ def train_epoch(run: Run, batches: Iterable[Batch]) -> bool:
         images, targets, labels = prepare(run, batch)
         loss, logits = run.stepper.step(images, targets, run.learning_rate(step))  # (), (N, K)
         if state.ema:
-            state.ema.update(state.model, epoch, step)
+            state.ema.update(state.model, epoch, step, steps)
         run.meter.add(loss, logits, labels, len(batch.failures))
         state.step += 1
         if state.step % cfg.LOG_PERIOD == 0 or state.step == steps:

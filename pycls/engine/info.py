@@ -1,13 +1,17 @@
-"""What a network costs, layer by layer."""
+"""What a network costs, layer by layer, and the learning rate of its config."""
+
+from pathlib import Path
 
 import torch
 from torch import nn
 from yacs.config import CfgNode
 
 from pycls.datasets import jpeg
+from pycls.engine.plots import plot_lr
 from pycls.models import build_model
 from pycls.models.complexity import complexity, layer_table
 from pycls.models.conventions import CONVENTIONS
+from pycls.optim import build_lr_policy
 
 
 def info(cfg: CfgNode) -> str:
@@ -40,3 +44,13 @@ def conventions(cfg: CfgNode, model: nn.Module) -> list[str]:
         f"flops, {name:8} {complexity(model, size, name)['flops']:18,}  {convention.says}"
         for name, convention in CONVENTIONS.items()
     ]
+
+
+def save_lr_plot(cfg: CfgNode, path: str) -> str:
+    """Draw the learning rate over a run of the config as a picture (its format by the file's name); say where."""
+    optim = cfg.OPTIM
+    if Path(path).suffix not in (".png", ".pdf", ".svg"):
+        raise ValueError(f"--plot-lr {path}: the name must end in .png, .pdf or .svg")
+    plot_lr(build_lr_policy(cfg), optim.MAX_EPOCH, optim.LR_PER_ITER, Path(path))
+    moves = "every step" if optim.LR_PER_ITER else "every epoch"
+    return f"{path}: OPTIM.LR_POLICY {optim.LR_POLICY} over {optim.MAX_EPOCH} epochs, moved {moves}"

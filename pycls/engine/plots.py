@@ -1,6 +1,6 @@
 """Pictures of a run: curves over epochs and the confusion matrix. Matplotlib is imported when a picture is drawn."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,19 @@ def plot_curves(records: Sequence[dict[str, Any]], path: Path) -> None:
         axis.grid(alpha=0.3)
         if axis.get_legend_handles_labels()[1][1:]:
             axis.legend()
+    _save(figure, path)
+
+
+def plot_lr(policy: Callable[[float], float], max_epoch: int, per_iter: bool, path: Path) -> None:
+    """Draw a learning-rate policy over the epochs of a run: a curve, or stairs where each epoch has one rate."""
+    figure, (axis,) = _subplots(1, (7, 4))
+    if per_iter:
+        epochs = [max_epoch * i / 2000 for i in range(2000)]
+        axis.plot(epochs, [policy(epoch) for epoch in epochs])
+    else:
+        axis.stairs([policy(epoch) for epoch in range(max_epoch)], baseline=None)
+    axis.set(title="learning rate", xlabel="epoch", xlim=(0, max_epoch))
+    axis.grid(alpha=0.3)
     _save(figure, path)
 
 

@@ -24,7 +24,7 @@ from pycls.engine.signals import StopRequest
 from pycls.engine.state import TrainState, build_state, fingerprint, unpack_state
 from pycls.engine.step import Stepper
 from pycls.engine.weights_file import weights_file
-from pycls.losses import build_loss
+from pycls.losses import Loss, build_loss, build_train_loss
 from pycls.optim import build_lr_policy
 
 logger = get_logger(__name__)
@@ -71,7 +71,7 @@ def build_run(cfg: CfgNode, device: torch.device, stop: StopRequest) -> Run:
     return Run(
         cfg=cfg,
         state=state,
-        stepper=build_stepper(cfg, state, precision),
+        stepper=build_stepper(cfg, state, precision, build_train_loss(cfg, train_loader.samples.labels)),
         precision=precision,
         train_loader=train_loader,
         test_loader=test_loader,
@@ -84,16 +84,17 @@ def build_run(cfg: CfgNode, device: torch.device, stop: StopRequest) -> Run:
     )
 
 
-def build_stepper(cfg: CfgNode, state: TrainState, precision: Precision) -> Stepper:
-    """Build the optimisation step around the state's network."""
+def build_stepper(cfg: CfgNode, state: TrainState, precision: Precision, loss_fn: Loss | None = None) -> Stepper:
+    """Build the optimisation step around the state's network; the loss, unless given, has no class weights."""
     return Stepper(
         net=wrap_network(state.model, precision.device, cfg.TRAIN.COMPILE),
-        loss_fn=build_loss(cfg),
+        loss_fn=loss_fn or build_loss(cfg),
         optimizer=state.optimizer,
         scaler=state.scaler,
         precision=precision,
         accum_steps=cfg.OPTIM.ACCUM_STEPS,
         grad_clip=cfg.OPTIM.GRAD_CLIP,
+        sam_rho=cfg.OPTIM.SAM_RHO,
     )
 
 

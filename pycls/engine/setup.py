@@ -16,6 +16,8 @@ from pycls.core.defaults import default_cfg
 from pycls.core.logging import get_logger, setup_logging
 from pycls.datasets import DATASETS, backend_name, colour_scale
 from pycls.datasets.augment import build_augmentation
+from pycls.losses import build_loss
+from pycls.optim import build_lr_policy
 
 logger = get_logger(__name__)
 
@@ -34,6 +36,8 @@ def check_supported(cfg: CfgNode) -> None:
     if cfg.MODEL.SCALING_TYPE:
         raise ValueError("MODEL.SCALING_TYPE scales nothing here: tools/scale_net.py writes the config to use instead")
     build_augmentation(cfg)  # its errors come now, not after a million files have been listed
+    build_loss(cfg)  # so do these
+    build_lr_policy(cfg)
     check_dataset(cfg, "TRAIN")
     check_dataset(cfg, "TEST")
     if cfg.BN.SYNC and distributed.pick_device(cfg.DEVICE).type != "cuda":

@@ -27,8 +27,9 @@ _IDENTITY = (
     "TRAIN.DATASET",
     "TRAIN.SPLIT",
 )
-_IDENTITY += ("TRAIN.BATCH_SIZE", "TRAIN.IM_SIZE", "RNG_SEED")
+_IDENTITY += ("TRAIN.CLASS_BALANCE", "TRAIN.BATCH_SIZE", "TRAIN.IM_SIZE", "RNG_SEED")
 _NO_IDENTITY = ("MODEL.ACTIVATION_INPLACE", "MODEL.SCALING_TYPE", "MODEL.SCALING_FACTOR", "MODEL.LOSS_FUN")
+_NO_IDENTITY += ("MODEL.BCE_THRESHOLD", "MODEL.FOCAL_GAMMA", "MODEL.FOCAL_ALPHA", "MODEL.SMOOTH_L1_BETA")
 
 
 @dataclass
@@ -64,7 +65,7 @@ def build_ema(cfg: CfgNode, model: nn.Module) -> EMA | None:
     if optim.EMA_UPDATE_PERIOD == 0:
         return None
     rate = ema_rate(optim.EMA_ALPHA, cfg.TRAIN.BATCH_SIZE, optim.MAX_EPOCH, optim.EMA_UPDATE_PERIOD)
-    return EMA(model, rate, optim.EMA_UPDATE_PERIOD, optim.WARMUP_EPOCHS)
+    return EMA(model, rate, optim.EMA_UPDATE_PERIOD, optim.WARMUP_EPOCHS, optim.EMA_RAMP)
 
 
 def pack_state(state: TrainState, cfg: CfgNode, meter: dict, classes: tuple[str, ...], pixels: dict) -> dict[str, Any]:
@@ -106,10 +107,14 @@ def unpack_state(state: TrainState, saved: dict[str, Any], cfg: CfgNode, where: 
     state.best_err, state.test_err, state.ema_err = saved["best_err"], saved["test_err"], saved["ema_err"]
 
 
+# What optimizers of timm count in their groups, besides the numbers of the parameters.
+_IN_GROUPS = ("params", "step", "lookahead_step")
+
+
 def _load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
-    """Put the moments back; settings (weight decay, momentum ...) are those of the config, as the log says."""
+    """Put moments and counters back; settings (weight decay ...) are those of the config, as the log says."""
     groups = zip(saved["param_groups"], optimizer.param_groups, strict=True)
-    kept = [{**new, "params": old["params"]} for old, new in groups]
+    kept = [{**new, **{name: old[name] for name in _IN_GROUPS if name in old}} for old, new in groups]
     optimizer.load_state_dict({**saved, "param_groups": kept})
 
 

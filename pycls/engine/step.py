@@ -10,6 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from pycls.engine.precision import Precision
 from pycls.losses import Loss
+from pycls.optim.sam import climb
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,22 @@ class Stepper:
     precision: Precision
     accum_steps: int = 1
     grad_clip: float = 0.0
+    sam_rho: float = 0.0
 
     def step(self, images: Tensor, targets: Tensor, lr: float) -> tuple[Tensor, Tensor]:
         """Take one step on images (N, 3, S, S) and targets (N, K); return mean loss () and logits (N, K), detached."""
         for group in self.optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group.get("lr_scale", 1.0)
+        loss, logits = self._gradients(images, targets)
+        if self.sam_rho:
+            go_back = climb(self.net, self.sam_rho)  # the scaler's factor cancels out
+            self._gradients(images, targets)
+            go_back()
+        self._update()
+        return loss, logits
+
+    def _gradients(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Put the gradient into the weights' `grad`; return mean loss () and logits (N, K), detached."""
         self.optimizer.zero_grad(set_to_none=True)
         losses, logits = [], []
         pieces = list(zip(images.chunk(self.accum_steps), targets.chunk(self.accum_steps), strict=True))
@@ -36,7 +48,6 @@ class Stepper:
                 piece_logits, loss = self._forward_backward(x, y, 1 / len(pieces))
             losses.append(loss)
             logits.append(piece_logits)
-        self._update()
         return torch.stack(losses).mean(), torch.cat(logits)
 
     def _forward_backward(self, x: Tensor, y: Tensor, weight: float) -> tuple[Tensor, Tensor]:

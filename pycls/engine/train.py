@@ -17,6 +17,7 @@ from pycls.engine.saving import save, save_epoch
 from pycls.engine.setup import check_supported, run_processes, setup_process
 from pycls.engine.signals import Stopped, stop_on_signal
 from pycls.engine.step import seed_step
+from pycls.losses import build_loss
 
 logger = get_logger(__name__)
 
@@ -105,7 +106,7 @@ def evaluate_run(run: Run, epoch: int, again: bool = False) -> Evaluation:
 
     `again`: the epoch has its records already.
     """
-    state, arguments = run.state, (run.test_loader, run.stepper.loss_fn, run.precision, run.cfg.MODEL.NUM_CLASSES)
+    state, arguments = run.state, (run.test_loader, build_loss(run.cfg), run.precision, run.cfg.MODEL.NUM_CLASSES)
     test = run.recorder.evaluation("test_epoch", epoch, lambda: evaluate(state.model, *arguments), again)
     state.test_err = test.top1_err
     if state.ema is None:

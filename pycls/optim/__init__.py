@@ -7,8 +7,19 @@ from torch import nn
 from yacs.config import CfgNode
 
 from pycls.core.tables import pick
-from pycls.optim.lr_policies import Policy, cos_policy, exp_policy, lin_policy, steps_policy, with_warmup
-from pycls.optim.optimizers import param_groups
+from pycls.optim.lr_policies import (
+    Policy,
+    cos_policy,
+    cyclic_policy,
+    exp_policy,
+    lin_policy,
+    one_cycle_policy,
+    poly_policy,
+    steps_policy,
+    with_warmup,
+)
+from pycls.optim.optimizers import layer_groups, param_groups
+from pycls.optim.timm_optimizers import build_lamb, build_lion, build_lookahead, build_muon, build_rmsprop_tf
 
 
 def build_sgd(cfg: CfgNode, groups: list[dict]) -> torch.optim.Optimizer:
@@ -46,6 +57,13 @@ def build_adamw(cfg: CfgNode, groups: list[dict]) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=cfg.OPTIM.BASE_LR, betas=_betas(cfg), fused=_fused(groups))
 
 
+def build_rmsprop(cfg: CfgNode, groups: list[dict]) -> torch.optim.Optimizer:
+    """Return RMSprop as PyTorch has it: epsilon outside the root, the mean of squares starting from 0."""
+    optim = cfg.OPTIM
+    options = {"alpha": optim.ALPHA, "momentum": optim.MOMENTUM, **({"eps": optim.EPSILON} if optim.EPSILON else {})}
+    return torch.optim.RMSprop(groups, lr=optim.BASE_LR, **options)
+
+
 def _betas(cfg: CfgNode) -> tuple[float, float]:
     return cfg.OPTIM.BETA1, cfg.OPTIM.BETA2
 
@@ -60,6 +78,11 @@ OPTIMIZERS: dict[str, Callable[[CfgNode, list[dict]], torch.optim.Optimizer]] = 
     "sgd": build_sgd,
     "adam": build_adam,
     "adamw": build_adamw,
+    "rmsprop": build_rmsprop,
+    "rmsprop_tf": build_rmsprop_tf,
+    "lamb": build_lamb,
+    "lion": build_lion,
+    "muon": build_muon,
 }
 
 LR_POLICIES: dict[str, Callable[[CfgNode], Policy]] = {
@@ -67,7 +90,17 @@ LR_POLICIES: dict[str, Callable[[CfgNode], Policy]] = {
     "exp": lambda cfg: exp_policy(cfg.OPTIM.MAX_EPOCH, cfg.OPTIM.MIN_LR),
     "lin": lambda cfg: lin_policy(cfg.OPTIM.MAX_EPOCH, cfg.OPTIM.MIN_LR),
     "steps": lambda cfg: steps_policy(cfg.OPTIM.STEPS, cfg.OPTIM.LR_MULT),
+    "poly": lambda cfg: poly_policy(cfg.OPTIM.MAX_EPOCH, cfg.OPTIM.MIN_LR, cfg.OPTIM.LR_POWER),
+    "cyclic": lambda cfg: cyclic_policy(*_peak(cfg)),
+    "one_cycle": lambda cfg: one_cycle_policy(*_peak(cfg)),
 }
+
+
+def _peak(cfg: CfgNode) -> tuple[int, float, float, float]:
+    optim = cfg.OPTIM
+    if optim.WARMUP_EPOCHS:
+        raise ValueError(f"OPTIM.LR_POLICY {optim.LR_POLICY} rises by itself; set OPTIM.WARMUP_EPOCHS 0")
+    return optim.MAX_EPOCH, optim.MIN_LR, optim.START_LR, optim.PEAK_EPOCH
 
 
 def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
@@ -79,7 +112,11 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
         "bias": optim.BIAS_CUSTOM_WEIGHT_DECAY if optim.BIAS_USE_CUSTOM_WEIGHT_DECAY else optim.WEIGHT_DECAY,
         "rest": optim.WEIGHT_DECAY,
     }
-    return pick(OPTIMIZERS, optim.OPTIMIZER, "OPTIM.OPTIMIZER")(cfg, param_groups(model, decays))
+    groups = param_groups(model, decays)
+    if optim.LAYER_DECAY < 1:
+        groups = layer_groups(model, groups, optim.LAYER_DECAY)
+    optimizer = pick(OPTIMIZERS, optim.OPTIMIZER, "OPTIM.OPTIMIZER")(cfg, groups)
+    return build_lookahead(cfg, optimizer) if optim.LOOKAHEAD_STEPS else optimizer
 
 
 def build_lr_policy(cfg: CfgNode) -> Callable[[float], float]:

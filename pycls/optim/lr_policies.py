@@ -33,6 +33,34 @@ def steps_policy(steps: Sequence[float], lr_mult: float) -> Policy:
     return lambda epoch: lr_mult ** (bisect_right(steps, epoch) - 1)
 
 
+def poly_policy(max_epoch: int, min_lr: float, power: float) -> Policy:
+    """Return (1 - epoch / max_epoch) ** power, scaled to go from 1 to `min_lr`."""
+    return lambda epoch: (1 - min_lr) * max(0.0, 1 - epoch / max_epoch) ** power + min_lr
+
+
+def cyclic_policy(max_epoch: int, min_lr: float, start_lr: float, peak_epoch: float) -> Policy:
+    """Return straight lines from `start_lr` to 1 at `peak_epoch` and on to `min_lr`, FFCV's schedule for ImageNet."""
+    return _peaked(max_epoch, min_lr, start_lr, peak_epoch, lambda part: part)
+
+
+def one_cycle_policy(max_epoch: int, min_lr: float, start_lr: float, peak_epoch: float) -> Policy:
+    """Return half cosines from `start_lr` to 1 at `peak_epoch` and on to `min_lr` (Smith & Topin 2017, as torch's)."""
+    return _peaked(max_epoch, min_lr, start_lr, peak_epoch, lambda part: 0.5 * (1 - math.cos(math.pi * part)))
+
+
+def _peaked(max_epoch: int, min_lr: float, start_lr: float, peak_epoch: float, ease: Policy) -> Policy:
+    """Join two ramps at the peak; `ease` maps the part of a ramp that has passed, 0..1, to that of its height."""
+    if not 0 < peak_epoch < max_epoch:
+        raise ValueError(f"OPTIM.PEAK_EPOCH must lie between 0 and OPTIM.MAX_EPOCH {max_epoch}, got {peak_epoch}")
+
+    def policy(epoch: float) -> float:
+        if epoch <= peak_epoch:
+            return start_lr + (1 - start_lr) * ease(epoch / peak_epoch)
+        return 1 + (min_lr - 1) * ease((epoch - peak_epoch) / (max_epoch - peak_epoch))
+
+    return policy
+
+
 def with_warmup(policy: Policy, warmup_epochs: int, warmup_factor: float) -> Policy:
     """Return the policy times a linear ramp from `warmup_factor` to 1 (Goyal et al. 2017, section 2.2).
 

@@ -1,6 +1,7 @@
 """One step: the same mathematics however it is cut up, and no waiting for the device."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -78,6 +79,48 @@ def test_clipping_bounds_the_whole_gradient():
     stepper_of(net, grad_clip=1e-3).step(*batch(), lr=0.1)
     norm = torch.cat([p.grad.flatten() for p in net.parameters()]).norm().item()
     assert norm == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_a_group_learns_at_its_share_of_the_rate():
+    net = small_net()
+    stepper = stepper_of(net)
+    for group, share in zip(stepper.optimizer.param_groups, (0.25, 1.0), strict=True):
+        group["lr_scale"] = share
+    stepper.step(*batch(), lr=0.1)
+    assert [group["lr"] for group in stepper.optimizer.param_groups] == [0.025, 0.1]
+
+
+@pytest.mark.parametrize("accum_steps", [1, 3])
+def test_sam_takes_the_gradient_uphill(accum_steps):
+    def gradient(net):
+        net.zero_grad()
+        cross_entropy(net(batch()[0]), batch()[1]).backward()
+        return [p.grad.clone() for p in net.parameters()]
+
+    net, expected = small_net(), small_net()
+    first = gradient(expected)
+    norm = torch.cat([g.flatten() for g in first]).norm()
+    with torch.no_grad():
+        for p, g in zip(expected.parameters(), first, strict=True):
+            p += 0.05 * g / norm
+    uphill = gradient(expected)
+    stepper = replace(stepper_of(net, accum_steps), sam_rho=0.05)
+    before = weights(net)
+    loss, _ = stepper.step(*batch(), lr=0.0)
+    assert torch.equal(weights(net), before), "it comes back"
+    assert loss.item() == pytest.approx(cross_entropy(net(batch()[0]), batch()[1]).item(), rel=1e-12)
+    found = [p.grad for p in net.parameters()]
+    assert all(torch.allclose(a, b, rtol=1e-9) for a, b in zip(found, uphill, strict=True))
+    assert not torch.allclose(found[0], first[0], rtol=1e-3)
+
+
+def test_sam_leaves_batch_norm_the_statistics_of_the_weights():
+    nets = [nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), *small_net()[2:]).double() for _ in range(2)]
+    nets[1].load_state_dict(nets[0].state_dict())
+    for net, rho in zip(nets, (0.0, 0.5), strict=True):
+        replace(stepper_of(net), sam_rho=rho).step(*batch(), lr=0.1)
+    assert torch.equal(nets[0][1].running_mean, nets[1][1].running_mean)
+    assert nets[1][1].num_batches_tracked == 1
 
 
 @pytest.mark.parametrize("name", ["bf16", "fp16"])

@@ -6,6 +6,7 @@ import sys
 import pytest
 from PIL import Image
 
+from pycls.engine import plots
 from tests.engine.runs import DIGITS, ROOT, run_tool, run_tool_here, tiny_words
 
 TOOLS = sorted((ROOT / "tools").glob("*.py"))
@@ -61,6 +62,19 @@ def test_info_prints_layers_and_totals():
     done = run_tool_here("info_net.py", "--cfg", "configs/baselines/R-50.yaml")
     assert "4,089,185,256 MACs" in done.stdout and "25,557,032 parameters" in done.stdout
     assert "s4.b3.f.c" in done.stdout
+
+
+@pytest.mark.parametrize("per_iter", [True, False])
+def test_plot_lr_draws_the_policy(tmp_path, per_iter, draw, monkeypatch):
+    monkeypatch.setattr(plots, "_save", draw)
+    path = tmp_path / "lr.png"
+    words = ("OPTIM.LR_POLICY", "one_cycle", "OPTIM.PEAK_EPOCH", 10, "OPTIM.LR_PER_ITER", per_iter)
+    done = run_tool_here("info_net.py", "--plot-lr", path, *words)
+    assert done.returncode == 0 and "one_cycle over 200 epochs" in done.stdout, done.stderr
+    with Image.open(path) as image:
+        assert min(image.size) > 400 and len(image.convert("L").getcolors()) > 50, "something is drawn"
+    wrong = run_tool_here("info_net.py", "--plot-lr", "lr.txt", *words)
+    assert wrong.returncode == 2 and ".png" in wrong.stderr
 
 
 def test_time_names_the_bottleneck(tmp_path):

@@ -13,6 +13,7 @@ from pycls.core.config import diff_cfg, load_cfg
 from pycls.engine.setup import check_supported
 from pycls.models import build_model
 from pycls.models.complexity import complexity
+from pycls.optim import build_optimizer
 from tests.model_records import CONFIGS, cfg_of, load_record
 from tests.parity_fill import fill_, make_input
 
@@ -135,7 +136,7 @@ def test_a_file_of_pytorch_cls_loads_with_one_warning(tmp_path):
         cfg = load_cfg(str(path))
     (warning,) = caught
     text = str(warning.message)
-    ignored = ("OPTIM.ALPHA", "OPTIM.GAMMA", "TRAIN.EVAL_PERIOD", "TRAIN.CHECKPOINT_PERIOD", "TEST.AMP", "PORT")
+    ignored = ("OPTIM.GAMMA", "TRAIN.EVAL_PERIOD", "TRAIN.CHECKPOINT_PERIOD", "TEST.AMP", "PORT")
     ignored += ("DATA_LOADER.WORLD_SIZE", "DATA_LOADER.MEMORY_DATA", "DATA_LOADER.COLOR_JITTER", "DATA_LOADER.CUTOUT")
     assert all(f"{key} means nothing here" in text for key in (*ignored, "RANDOM_OUT_DIR", "SAVE_NAME"))
     assert "theirs.yaml:13: TRAIN.DATASET imagenet_dataset is read as TRAIN.DATASET imagenet" in text
@@ -186,10 +187,9 @@ def test_the_rest_can_be_trained():
     check_supported(load_cfg(str(CONFIGS / "mobilenet/MobileNetV3Small.yaml"), ["DEVICE", "cpu"]))
 
 
-def test_rmsprop_is_refused():
+def test_rmsprop_is_rmsprop():
     """pytorch-cls announces it and builds SGD."""
-    with (
-        pytest.warns(UserWarning, match=r"OPTIM.NAME is called OPTIM.OPTIMIZER"),
-        pytest.raises(ValueError, match=r"OPTIM.OPTIMIZER: unknown choice 'rmsprop'"),
-    ):
-        load_cfg(None, ["OPTIM.NAME", "rmsprop"])
+    with pytest.warns(UserWarning, match=r"OPTIM.NAME is called OPTIM.OPTIMIZER"):
+        cfg = load_cfg(None, ["OPTIM.NAME", "rmsprop", "OPTIM.ALPHA", "0.95"])
+    optimizer = build_optimizer(cfg, torch.nn.Linear(2, 2))
+    assert isinstance(optimizer, torch.optim.RMSprop) and optimizer.defaults["alpha"] == 0.95

@@ -54,3 +54,17 @@ def test_the_copy_is_its_own():
     nn.init.constant_(model.weight, 9.0)
     assert not torch.equal(ema.model.weight, model.weight)
     assert not any(p.requires_grad for p in ema.model.parameters())
+
+
+def test_a_ramp_takes_much_at_first_and_resumes_from_the_position_alone():
+    model = nn.Linear(1, 1, bias=False)
+    ema = EMA(model, 0.02, 4, warmup_epochs=1, ramp=True)
+    rates = []
+    for epoch in range(1, 41):
+        for step in range(0, 10, 4):
+            nn.init.zeros_(ema.model.weight)
+            nn.init.ones_(model.weight)
+            ema.update(model, epoch, step, num_steps=10)
+            rates.append(ema.model.weight.item())
+    decays = [min(0.98, (1 + t) / (10 + t)) for t in range(120)]
+    assert rates == pytest.approx([1 - decay for decay in decays], rel=1e-6)

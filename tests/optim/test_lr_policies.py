@@ -4,11 +4,15 @@ import itertools
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from pycls.core.config import load_cfg
 from pycls.optim import LR_POLICIES, build_lr_policy
 from pycls.optim.lr_policies import exp_policy
+
+PEAKED = ("cyclic", "one_cycle")
 
 PARITY = json.loads((Path(__file__).parents[1] / "records/lr_parity.json").read_text())
 
@@ -45,9 +49,42 @@ def test_exp_needs_a_positive_end():
         exp_policy(10, 0.0)
 
 
-@pytest.mark.parametrize("name", LR_POLICIES)
+@pytest.mark.parametrize("name", [name for name in LR_POLICIES if name not in PEAKED])
 def test_every_policy_starts_at_the_base_rate_and_never_rises(name):
     policy = policy_of({"LR_POLICY": name, "MIN_LR": 0.01, "STEPS": "[0, 30, 60]", "MAX_EPOCH": 90, "BASE_LR": 0.4})
     values = [policy(e / 4) for e in range(360)]
     assert values[0] == pytest.approx(0.4)
     assert all(a >= b > 0 for a, b in itertools.pairwise(values))
+
+
+def test_poly_by_its_formula():
+    policy = policy_of({"LR_POLICY": "poly", "LR_POWER": 2.0, "MAX_EPOCH": 10, "BASE_LR": 0.5, "MIN_LR": 0.1})
+    assert [policy(e) for e in (0, 2.5, 10)] == pytest.approx([0.5, 0.5 * (0.9 * 0.5625 + 0.1), 0.05], rel=1e-12)
+
+
+def test_cyclic_is_interpolation_between_three_points():
+    policy = policy_of({"LR_POLICY": "cyclic", "MAX_EPOCH": 16, "BASE_LR": 1.7, "PEAK_EPOCH": 2.0})
+    epochs = np.linspace(0, 16, 321)
+    expected = np.interp(epochs, [0, 2, 16], [1.7e-4, 1.7, 0])
+    assert [policy(e) for e in epochs] == pytest.approx(expected.tolist(), rel=1e-9, abs=1e-15)
+
+
+def test_one_cycle_is_torch_s():
+    """torch counts steps: its peak is at step 0.3 * 100 - 1, its end at step 99."""
+    sgd = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(sgd, 0.5, total_steps=100, pct_start=0.3)
+    keys = {"LR_POLICY": "one_cycle", "BASE_LR": 0.5, "MAX_EPOCH": 99, "PEAK_EPOCH": 29.0}
+    policy = policy_of(keys | {"START_LR": 1 / 25, "MIN_LR": 1 / 25e4})
+    for step in range(100):
+        assert policy(step) == pytest.approx(sgd.param_groups[0]["lr"], rel=1e-9), step
+        sgd.step()
+        if step < 99:
+            scheduler.step()
+
+
+@pytest.mark.parametrize("name", PEAKED)
+def test_peaks_that_cannot_be_are_named(name):
+    with pytest.raises(ValueError, match=r"OPTIM\.PEAK_EPOCH"):
+        policy_of({"LR_POLICY": name, "MAX_EPOCH": 2})
+    with pytest.raises(ValueError, match=r"OPTIM\.WARMUP_EPOCHS"):
+        policy_of({"LR_POLICY": name, "WARMUP_EPOCHS": 5})

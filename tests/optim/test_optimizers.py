@@ -8,12 +8,19 @@ import torch
 from torch import nn
 
 from pycls.core.config import load_cfg
+from pycls.engine.state import _load_optimizer
 from pycls.models import build_model
 from pycls.optim import OPTIMIZERS, build_optimizer
-from pycls.optim.optimizers import named_roles
+from pycls.optim.optimizers import layer_numbers, named_roles
 
 RECORDS = Path(__file__).parents[1] / "records"
 GROUPS = json.loads((RECORDS / "pycls_misc_parity.json").read_text())["optimizer_groups"]
+EXPECTED = {
+    "sgd": {"momentum": 0.8, "nesterov": True},
+    "rmsprop": {"momentum": 0.8, "alpha": 0.9},
+    "rmsprop_tf": {"momentum": 0.8, "alpha": 0.9},
+    "muon": {"momentum": 0.8, "nesterov": True, "betas": (0.9, 0.99)},
+}
 CONFIGS = {"resnet/R-50-1x64d_dds_8gpu.yaml": "R-50", "effnet/EN-B0_dds_8gpu.yaml": "EN-B0"}
 
 
@@ -71,8 +78,7 @@ def test_every_optimizer_takes_pycls_s_settings_and_lowers_a_loss(name):
     net, x = nn.Linear(3, 1), torch.randn(16, 3)
     y = x @ torch.tensor([[1.0], [-2.0], [0.5]])
     optimizer = build_optimizer(cfg, net)
-    expected = {"momentum": 0.8, "nesterov": True} if name == "sgd" else {"betas": (0.9, 0.99)}
-    assert expected.items() <= optimizer.defaults.items()
+    assert EXPECTED.get(name, {"betas": (0.9, 0.99)}).items() <= optimizer.defaults.items()
     first = ((net(x) - y) ** 2).mean()
     for _ in range(200):
         optimizer.zero_grad()
@@ -107,3 +113,72 @@ def test_fused_sgd_survives_a_skipped_first_step_and_steps_as_plain_sgd(monkeypa
 def test_nesterov_without_momentum_is_a_clear_error():
     with pytest.raises(ValueError, match=r"OPTIM\.NESTEROV"):
         build_optimizer(load_cfg(None, ["OPTIM.MOMENTUM", "0.0"]), nn.Linear(2, 2))
+
+
+@pytest.mark.parametrize("lookahead", [0, 3])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_saved_optimizer_goes_on_with_the_same_bits(name, lookahead):
+    cfg = load_cfg(None, ["OPTIM.OPTIMIZER", name, "OPTIM.LOOKAHEAD_STEPS", str(lookahead), "OPTIM.BASE_LR", "0.01"])
+
+    def start():
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(32, 4))
+        return net, build_optimizer(cfg, net)
+
+    def go(net, optimizer, steps):
+        for step in steps:
+            optimizer.zero_grad()
+            net(torch.randn(6, 3, 4, 4, generator=torch.Generator().manual_seed(step))).square().sum().backward()
+            optimizer.step()
+
+    whole, optimizer = start()
+    go(whole, optimizer, range(11))
+    first, optimizer = start()
+    go(first, optimizer, range(4))
+    second, resumed = start()
+    second.load_state_dict(first.state_dict())
+    _load_optimizer(resumed, optimizer.state_dict())
+    go(second, resumed, range(4, 11))
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), second.parameters(), strict=True))
+
+
+def test_rmsprop_tf_keeps_epsilon_inside_the_root():
+    def first_step(name):
+        words = ["OPTIM.OPTIMIZER", name, "OPTIM.EPSILON", "0.5", "OPTIM.MOMENTUM", "0", "OPTIM.WEIGHT_DECAY", "0"]
+        weight = nn.Linear(1, 1, bias=False)
+        nn.init.zeros_(weight.weight)
+        weight.weight.grad = torch.full((1, 1), 2.0)
+        build_optimizer(load_cfg(None, [*words, "OPTIM.BASE_LR", "1"]), weight).step()
+        return -weight.weight.item()
+
+    assert first_step("rmsprop_tf") == pytest.approx(2 / (0.9 * 1 + 0.1 * 4 + 0.5) ** 0.5, rel=1e-6)
+    assert first_step("rmsprop") == pytest.approx(2 / ((0.1 * 4) ** 0.5 + 0.5), rel=1e-6)
+
+
+LAYERS = {
+    "class_token": 0,
+    "stem.conv.weight": 0,
+    "s1.b1.proj.weight": 1,
+    "s1.b1.f.a.weight": 1,
+    "s1.b2.f.a.weight": 2,
+    "layer1.0.downsample.0.weight": 3,
+    "layer1.0.downsample.1.weight": 3,
+    "blocks.10.attn.qkv.weight": 4,
+    "encoder.layers.encoder_layer_3.ln_1.weight": 5,
+    "head.fc.weight": 6,
+    "head.fc.bias": 6,
+}
+
+
+def test_layers_are_blocks_and_the_parts_around_them():
+    found = layer_numbers(["stem.x", *LAYERS])
+    assert {name: found[name] for name in LAYERS} == LAYERS
+
+
+def test_layer_decay_scales_the_rate_and_keeps_the_weight_decays():
+    cfg = load_cfg(None, ["OPTIM.LAYER_DECAY", "0.5", "BN.USE_CUSTOM_WEIGHT_DECAY", "True"])
+    net = nn.ModuleDict({"stem": nn.Linear(2, 2), "s1": nn.BatchNorm2d(2), "head": nn.Linear(2, 2)})
+    groups = build_optimizer(cfg, net).param_groups
+    scale = {id(p): (g["lr_scale"], g["weight_decay"]) for g in groups for p in g["params"]}
+    found = {name: scale[id(p)] for name, p in net.named_parameters()}
+    assert found["stem.weight"] == (0.25, 5e-4) and found["s1.bias"] == (0.5, 0.0) and found["head.bias"] == (1, 5e-4)
