@@ -146,6 +146,7 @@ _TREE = {
         "EMA_UPDATE_PERIOD": 32,  # steps between EMA updates; 0: no EMA model at all
         "MTA": False,  # accepted for pycls; multi-tensor updates are always used where PyTorch has them
         "GRAD_CLIP": 0.0,  # [ours] largest L2 norm of the whole gradient; 0 is off
+        "BACKBONE_LR_RATIO": 1.0,  # [ours] learning rate of all but the classifier / that of the classifier
         "ACCUM_STEPS": 1,  # [ours] micro-batches a step is cut into (on each process); the global batch stays the same
     },
     "TRAIN": {
@@ -155,6 +156,7 @@ _TREE = {
         "IM_SIZE": 224,  # side of the square that the network sees, in training and evaluation (pixels)
         "AUTO_RESUME": True,  # continue from the newest readable checkpoint in OUT_DIR (wins over TRAIN.WEIGHTS)
         "WEIGHTS": "",  # initial weights: path (docs/WEIGHTS.md has the layouts), URL, or zoo name (RegNetX-400MF)
+        "FROZEN": [],  # [ours] parts that keep weights and statistics, such as [stem, s1]; needs TRAIN.WEIGHTS
         "MIXED_PRECISION": False,  # autocast to AMP_DTYPE, in training and evaluation
         "AMP_DTYPE": "bf16",  # [ours] bf16 or fp16 (fp16 adds a gradient scaler)
         "CHANNELS_LAST": False,  # [ours] NHWC memory layout

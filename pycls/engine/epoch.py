@@ -16,7 +16,7 @@ from pycls.losses import soft_targets
 def train_epoch(run: Run, batches: Iterable[Batch]) -> bool:
     """Take the remaining steps of the current epoch; return False if a stop was requested before its end."""
     cfg, state, steps = run.cfg, run.state, len(run.train_loader)
-    run.stepper.net.train()
+    run.set_train_mode()
     run.clock.start()
     run.train_loader.reset_wait()
     for batch in run.recorder.progress(batches, state):

@@ -9,6 +9,7 @@ from yacs.config import CfgNode
 
 from pycls.core.config import dump_cfg, flatten, load_cfg_text
 from pycls.core.logging import get_logger
+from pycls.engine.freeze import freeze
 from pycls.models import build_model
 from pycls.optim import build_optimizer
 from pycls.optim.ema import EMA, ema_rate
@@ -28,6 +29,7 @@ _IDENTITY = (
     "TRAIN.SPLIT",
 )
 _IDENTITY += ("TRAIN.BATCH_SIZE", "TRAIN.IM_SIZE", "RNG_SEED")
+_IDENTITY += ("TRAIN.FROZEN", "OPTIM.BACKBONE_LR_RATIO")  # which parameters the optimizer's groups hold
 _NO_IDENTITY = ("MODEL.ACTIVATION_INPLACE", "MODEL.SCALING_TYPE", "MODEL.SCALING_FACTOR", "MODEL.LOSS_FUN")
 
 
@@ -55,6 +57,7 @@ def build_state(cfg: CfgNode, device: torch.device, scaler: torch.amp.GradScaler
     if cfg.BN.SYNC:
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     model = model.to(device)
+    freeze(model, cfg.TRAIN.FROZEN)
     return TrainState(model, build_ema(cfg, model), build_optimizer(cfg, model), scaler)
 
 

@@ -27,7 +27,7 @@ class Stepper:
     def step(self, images: Tensor, targets: Tensor, lr: float) -> tuple[Tensor, Tensor]:
         """Take one step on images (N, 3, S, S) and targets (N, K); return mean loss () and logits (N, K), detached."""
         for group in self.optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group.get("lr_scale", 1.0)
         self.optimizer.zero_grad(set_to_none=True)
         losses, logits = [], []
         pieces = list(zip(images.chunk(self.accum_steps), targets.chunk(self.accum_steps), strict=True))

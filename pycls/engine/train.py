@@ -95,7 +95,8 @@ def refresh_statistics(run: Run) -> None:
         count = num_precise_batches(cfg.BN.NUM_SAMPLES_PRECISE, cfg.TRAIN.BATCH_SIZE, len(loader))
         seed_step(cfg.RNG_SEED, state.epoch, len(loader), distributed.rank())
         with contextlib.closing(loader.epoch(state.epoch)) as batches:
-            compute_precise_bn(models, (batch.images for _, batch in zip(range(count), batches, strict=False)))
+            images = (batch.images for _, batch in zip(range(count), batches, strict=False))
+            compute_precise_bn(models, images, cfg.TRAIN.FROZEN)
     for model in models:
         distributed.broadcast_buffers(model)
 

@@ -79,7 +79,8 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
         "bias": optim.BIAS_CUSTOM_WEIGHT_DECAY if optim.BIAS_USE_CUSTOM_WEIGHT_DECAY else optim.WEIGHT_DECAY,
         "rest": optim.WEIGHT_DECAY,
     }
-    return pick(OPTIMIZERS, optim.OPTIMIZER, "OPTIM.OPTIMIZER")(cfg, param_groups(model, decays))
+    groups = param_groups(model, decays, optim.BACKBONE_LR_RATIO)
+    return pick(OPTIMIZERS, optim.OPTIMIZER, "OPTIM.OPTIMIZER")(cfg, groups)
 
 
 def build_lr_policy(cfg: CfgNode) -> Callable[[float], float]:
