@@ -280,8 +280,6 @@ def check_cfg(cfg: CfgNode) -> None:
     parse_augment(cfg.TRAIN.AUGMENT)
     _check_numbers(cfg)
     _check_batches(cfg)
-    if cfg.TRAIN.FROZEN and not cfg.TRAIN.WEIGHTS:
-        raise ValueError(f"TRAIN.FROZEN {cfg.TRAIN.FROZEN} would keep random weights: it needs TRAIN.WEIGHTS")
     steps = cfg.OPTIM.STEPS
     if not all(isinstance(step, (int, float)) for step in steps) or (
         steps and (steps[0] != 0 or steps != sorted(steps))
