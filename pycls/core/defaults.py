@@ -154,6 +154,7 @@ _TREE = {
         "SPLIT": "train",  # train, val, test
         "BATCH_SIZE": 128,  # global: over all processes and accumulation steps
         "IM_SIZE": 224,  # side of the square that the network sees, in training and evaluation (pixels)
+        "IM_SIZE_SCHEDULE": [],  # [ours] training: [[epoch, pixels], ...] with straight lines between, by 32 px
         "AUTO_RESUME": True,  # continue from the newest readable checkpoint in OUT_DIR (wins over TRAIN.WEIGHTS)
         "WEIGHTS": "",  # initial weights: path (docs/WEIGHTS.md has the layouts), URL, or zoo name (RegNetX-400MF)
         "FROZEN": [],  # [ours] parts that keep weights and statistics, such as [stem, s1]; needs TRAIN.WEIGHTS
@@ -181,6 +182,7 @@ _TREE = {
         "DATASET": "",  # as TRAIN.DATASET
         "SPLIT": "val",  # val or test
         "BATCH_SIZE": 200,  # global
+        "HFLIP": False,  # [ours] evaluate the mean logits of each image and its mirror image
         "IM_SIZE": 256,  # shorter side after the resize, before the central TRAIN.IM_SIZE crop (pixels)
         "WEIGHTS": "",  # what test_net.py evaluates: path, URL or zoo name; empty: the best checkpoint in OUT_DIR
     },

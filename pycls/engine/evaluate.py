@@ -51,23 +51,35 @@ class Evaluation:
 
 
 @torch.inference_mode()
-def evaluate(model: nn.Module, loader: Loader, loss_fn: Loss, precision: Precision, num_classes: int) -> Evaluation:
-    """Evaluate a model on every image of the loader's data set, bad ones left out, counted over all processes."""
+def evaluate(
+    model: nn.Module, loader: Loader, loss_fn: Loss, precision: Precision, num_classes: int, hflip: bool = False
+) -> Evaluation:
+    """Evaluate a model on every image of the loader's data set, bad ones left out, counted over all processes.
+
+    `hflip`: by the mean of the logits of each image and its mirror image.
+    """
     model.eval()
     counter = Counter(num_classes, precision.device)
     for batch in loader.epoch(0):
         counter.leave_out(batch.failures)
         if len(batch.labels) == 0:
             continue
-        with precision.autocast():
-            logits = model(batch.images)
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        logits = _logits(model, batch.images, precision)
+        if hflip:
+            logits = (logits + _logits(model, batch.images.flip(3), precision)) / 2
         targets = soft_targets(batch.labels, num_classes, 0.0, dtype=logits.dtype)
         counter.add(logits, batch.labels, loss_fn(logits, targets))
     result = counter.total(expected=len(loader.samples))
     if result.left_out:
         loader.note_bad(result.left_out)  # those of other processes are not in the log yet
     return result
+
+
+def _logits(model: nn.Module, images: Tensor, precision: Precision) -> Tensor:
+    """Return the logits (N, K) of images (N, 3, S, S) in float32 or wider."""
+    with precision.autocast():
+        logits = model(images)
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 class Counter:
