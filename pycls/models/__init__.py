@@ -7,6 +7,7 @@ from yacs.config import CfgNode
 
 from pycls.core.tables import pick
 from pycls.models.anynet import build_anynet
+from pycls.models.blurpool import add_blurpool
 from pycls.models.cutmix_resnet import build_cutmix_resnet
 from pycls.models.densenet import build_densenet
 from pycls.models.effnet import build_effnet
@@ -44,4 +45,7 @@ def build_model(cfg: CfgNode) -> nn.Module:
 
     It maps (N, 3, S, S) normalised RGB floats to logits (N, K). ValueError for values that make no network.
     """
-    return pick(MODELS, cfg.MODEL.TYPE, "MODEL.TYPE")(cfg)
+    model = pick(MODELS, cfg.MODEL.TYPE, "MODEL.TYPE")(cfg)
+    if cfg.MODEL.BLURPOOL and not add_blurpool(model):
+        raise ValueError(f"MODEL.BLURPOOL True: {cfg.MODEL.TYPE} has no plain strided convolution to blur for")
+    return model
