@@ -17,6 +17,7 @@ from pycls.datasets import backends, cifar, digits, fashion_mnist, imagenet
 from pycls.datasets.finish import RGB, Finish
 from pycls.datasets.loader import Backend, Loader
 from pycls.datasets.plan import View, build_view
+from pycls.datasets.repeats import Repeated
 from pycls.datasets.samples import ArraySamples, Samples
 from pycls.datasets.skip_list import skip_listed
 
@@ -91,6 +92,8 @@ def build_loader(cfg: CfgNode, phase: str, device: torch.device, samples: Sample
     samples = build_samples(cfg, phase) if samples is None else samples
     if phase == "train" and len(samples) < batch_size:
         raise ValueError(f"TRAIN.BATCH_SIZE {batch_size} is more than the {len(samples)} training images")
+    if phase == "train" and not isinstance(samples, Repeated):
+        samples = _repeated(cfg, samples)
     view = _array_view(cfg, phase, dataset) if dataset.im_size else build_view(cfg, phase)
     backend = pick(
         BACKENDS, backend_name(cfg.DATA_LOADER.BACKEND, isinstance(samples, ArraySamples)), "DATA_LOADER.BACKEND"
@@ -107,6 +110,15 @@ def build_loader(cfg: CfgNode, phase: str, device: torch.device, samples: Sample
         rank=rank(),
         world_size=world_size(),
     )
+
+
+def _repeated(cfg: CfgNode, samples: Samples) -> Samples:
+    """Return TRAIN.REPEATS views of each sample."""
+    if cfg.TRAIN.REPEATS == 1:
+        return samples
+    if isinstance(samples, ArraySamples):
+        raise ValueError(f"TRAIN.REPEATS {cfg.TRAIN.REPEATS} needs image files, but {samples.source} is array data")
+    return Repeated(samples, cfg.TRAIN.REPEATS)
 
 
 def colour_scale(cfg: CfgNode, phase: str) -> tuple[RGB, RGB]:

@@ -13,7 +13,8 @@ import torch
 from pycls.core.logging import get_logger
 from pycls.datasets.bad_images import Failure, settle_failures
 from pycls.datasets.finish import Finish, lighting_shift
-from pycls.datasets.plan import View, epoch_order, erased, lighting
+from pycls.datasets.plan import View, erased, lighting
+from pycls.datasets.repeats import Repeated, repeated_order
 from pycls.datasets.samples import Samples
 from pycls.datasets.shares import evaluation_share, training_share
 from pycls.datasets.transfer import Tensors, move_batches
@@ -68,6 +69,8 @@ class Loader:
         self.samples, self.view, self.backend, self.finish = samples, view, backend, finish
         self.batch_size, self.rank, self.world_size = batch_size, rank, world_size
         self.device, self.pin_memory, self.lighting_std = device, pin_memory, lighting_std
+        self.repeats = samples.repeats if isinstance(samples, Repeated) else 1
+        self.num_images = len(samples) // self.repeats  # different ones
         self.wait_sec = 0.0
         # What the finish is to be told of each image, by the name of its argument.
         self._drawers: dict[str, Callable[[int, np.ndarray], np.ndarray]] = {}
@@ -79,13 +82,14 @@ class Loader:
 
     def __len__(self) -> int:
         """Return the number of batches an epoch has on this process."""
-        return len(self.samples) // self.batch_size if self.view.train else len(self.index_batches(epoch=0))
+        return self.num_images // self.batch_size if self.view.train else len(self.index_batches(epoch=0))
 
     def index_batches(self, epoch: int, start_step: int = 0) -> list[np.ndarray]:
         """Return the sample indices of this process's batches, each int64 (N,), from `start_step` on."""
         cut = (self.batch_size, self.rank, self.world_size, start_step)
         if self.view.train:
-            return training_share(epoch_order(self.view.seed, epoch, len(self.samples)), *cut)
+            order = repeated_order(self.view.seed, epoch, self.num_images, self.repeats)
+            return training_share(order, *cut)
         return evaluation_share(len(self.samples), *cut)
 
     def epoch(self, epoch: int, start_step: int = 0, interrupt: Callable[[], None] | None = None) -> Iterator[Batch]:
