@@ -25,6 +25,7 @@ _TREE = {
         "FOCAL_GAMMA": 2.0,  # [ours] focal, softmax_focal: power of (1 - probability of the truth)
         "FOCAL_ALPHA": 0.25,  # [ours] focal: weight of the classes present, 1 - this of the others; -1: no weights
         "SMOOTH_L1_BETA": 1.0,  # [ours] smooth_l1: difference of probabilities below which it is quadratic
+        "BLURPOOL": False,  # [ours] blur in front of strided convolutions, as FFCV's recipes; changes what weights mean
         "ACTIVATION_FUN": "relu",  # relu, relu6, silu (= swish), gelu
         "ACTIVATION_INPLACE": True,  # in-place ReLU
         "SCALING_TYPE": "",  # scale_net.py: letters of d, w, g, r (dwr) or weights (d1_w8_g8_r1); empty for training
@@ -165,6 +166,7 @@ _TREE = {
         "EMA_RAMP": False,  # [ours] update t after WARMUP_EPOCHS takes at least 9 / (10 + t), as timm's warm-up
         "MTA": False,  # accepted for pycls; multi-tensor updates are always used where PyTorch has them
         "GRAD_CLIP": 0.0,  # [ours] largest L2 norm of the whole gradient; 0 is off
+        "BACKBONE_LR_RATIO": 1.0,  # [ours] learning rate of all but the classifier / that of the classifier
         "ACCUM_STEPS": 1,  # [ours] micro-batches a step is cut into (on each process); the global batch stays the same
     },
     "TRAIN": {
@@ -172,8 +174,10 @@ _TREE = {
         "SPLIT": "train",  # train, val, test
         "BATCH_SIZE": 128,  # global: over all processes and accumulation steps
         "IM_SIZE": 224,  # side of the square that the network sees, in training and evaluation (pixels)
+        "IM_SIZE_SCHEDULE": [],  # [ours] training: [[epoch, pixels], ...] with straight lines between, by 32 px
         "AUTO_RESUME": True,  # continue from the newest readable checkpoint in OUT_DIR (wins over TRAIN.WEIGHTS)
         "WEIGHTS": "",  # initial weights: path, URL, or a name such as RegNetX-400MF; docs/WEIGHTS.md
+        "FROZEN": [],  # [ours] parts that keep weights and statistics, such as [stem, s1]; needs TRAIN.WEIGHTS
         "MIXED_PRECISION": False,  # autocast to AMP_DTYPE, in training and evaluation
         "AMP_DTYPE": "bf16",  # [ours] bf16 or fp16 (fp16 adds a gradient scaler)
         "CHANNELS_LAST": False,  # [ours] NHWC memory layout
@@ -190,6 +194,7 @@ _TREE = {
         "AUGMENT": "",  # AutoAugment, RandAugment_N2_M9 (M: 0 to 30; pycls's ops: 0 to 1), TrivialAugment, AugMix
         "AUGMENT_OPS": "torchvision",  # [ours] whose operators and policies: torchvision, pycls (the first two only)
         "COLOR_JITTER": [0.0, 0.0, 0.0, 0.0],  # [ours] brightness, contrast, saturation, hue (at most 0.5); 0 is off
+        "REPEATS": 1,  # [ours] views of each image in a row (repeated augmentation); an epoch keeps its length
         "RANDOM_ERASE": 0.0,  # [ours] probability of emptying a random rectangle, after normalisation
         "CROP_STYLE": "torchvision",  # [ours] law of the random crop: torchvision, or pycls for its own
         "CROP_AREA": [0.08, 1.0],  # [ours] area of the random crop / area of the image
@@ -203,6 +208,7 @@ _TREE = {
         "DATASET": "",  # as TRAIN.DATASET
         "SPLIT": "val",  # val or test
         "BATCH_SIZE": 200,  # global
+        "HFLIP": False,  # [ours] evaluate the mean logits of each image and its mirror image
         "IM_SIZE": 256,  # shorter side after the resize, before the central TRAIN.IM_SIZE crop (pixels)
         "WEIGHTS": "",  # what test_net.py evaluates: as TRAIN.WEIGHTS; empty: the best checkpoint in OUT_DIR
     },

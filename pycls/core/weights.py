@@ -49,7 +49,7 @@ def fill_model(model: nn.Module, weights: Weights, where: str) -> LoadReport:
     naming, tensors = best_naming(target, weights.tensors)
     report = _match(target, tensors, weights.layout if naming is None else f"{weights.layout}, names of {naming.name}")
     report.notes += weights.notes
-    _check_enough(report, _classifier(target), where)
+    _check_enough(report, classifier_weight(target), where)
     if naming is not None:
         _check_arithmetic(model, naming, where)
     filled = model.state_dict()  # with the version numbers that some networks (MnasNet) ask for
@@ -79,7 +79,7 @@ def _num_fitting(target: dict[str, Tensor], tensors: dict[str, Tensor]) -> int:
 
 def _match(target: dict[str, Tensor], weights: dict[str, Tensor], layout: str) -> LoadReport:
     report = LoadReport(layout, unexpected=[key for key in weights if key not in target])
-    classifier = _classifier(target)
+    classifier = classifier_weight(target)
     num_classes = target[classifier].shape[0] if classifier else 0
     for key, value in target.items():
         if key not in weights:
@@ -96,10 +96,15 @@ def _match(target: dict[str, Tensor], weights: dict[str, Tensor], layout: str) -
     return report
 
 
-def _classifier(target: dict[str, Tensor]) -> str:
+def classifier_weight(target: dict[str, Tensor]) -> str:
     """Return the name of the last weight matrix or kernel, "" if there is none."""
     layers = [key for key, value in target.items() if value.dim() >= 2 and not key.startswith(_AFTER_CLASSIFIER)]
     return layers[-1] if layers else ""
+
+
+def in_classifier(name: str, classifier: str) -> bool:
+    """Tell whether a tensor belongs to the layer of `classifier` (from `classifier_weight`) or comes behind it."""
+    return bool(classifier) and name.startswith((classifier.removesuffix("weight"), *_AFTER_CLASSIFIER))
 
 
 def _is_classifier(target: dict[str, Tensor], key: str, theirs: Tensor, num_classes: int) -> bool:

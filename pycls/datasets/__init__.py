@@ -17,6 +17,7 @@ from pycls.datasets import backends, cifar, digits, fashion_mnist, imagenet
 from pycls.datasets.finish import RGB, Finish
 from pycls.datasets.loader import Backend, Loader
 from pycls.datasets.plan import View, build_view
+from pycls.datasets.repeats import Views
 from pycls.datasets.samples import ArraySamples, Samples
 from pycls.datasets.skip_list import skip_listed
 
@@ -98,16 +99,22 @@ def build_loader(cfg: CfgNode, phase: str, device: torch.device, samples: Sample
     return Loader(
         samples,
         view,
-        backend(cfg, samples, view, device, batch_size // world_size()),
+        backend(cfg, _all_views(samples) if phase == "train" else samples, view, device, batch_size // world_size()),
         Finish(*colour_scale(cfg, phase), device, cfg.TRAIN.CHANNELS_LAST),
         batch_size=batch_size,
         device=device,
         pin_memory=cfg.DATA_LOADER.PIN_MEMORY,
         lighting_std=cfg.TRAIN.PCA_STD if dataset.lighting else 0.0,
         balanced=cfg.TRAIN.CLASS_BALANCE == "sampler",
+        repeats=cfg.TRAIN.REPEATS,
         rank=rank(),
         world_size=world_size(),
     )
+
+
+def _all_views(samples: Samples) -> Samples:
+    """Let a backend show further views of images; that of array data does so by itself."""
+    return samples if isinstance(samples, ArraySamples) else Views(samples)
 
 
 def colour_scale(cfg: CfgNode, phase: str) -> tuple[RGB, RGB]:

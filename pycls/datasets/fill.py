@@ -76,7 +76,7 @@ class Filler:
 
     def _substitute(self, bad: int, epoch: int, place: np.ndarray, note: Cell) -> int:
         """Show another image of the class, as its own place in this epoch shows it, and return its index."""
-        tried = substitutes(self.samples.labels, self.view.seed, epoch, bad)
+        tried = substitutes(self.samples.labels, self.view.seed, epoch, bad % len(self.samples))
         for index in tried:
             try:
                 chunk = read_chunk(self.samples, self.view, epoch, np.array([index]), note)
@@ -85,7 +85,7 @@ class Filler:
             except ValueError:
                 continue
             return int(index)
-        class_name = self.samples.classes[self.samples.labels[bad]]
+        class_name = self.samples.classes[self.samples.labels[bad % len(self.samples)]]
         raise ValueError(
             f"{self.samples.name(bad)}: cannot be read, nor can the {len(tried)} images of class {class_name} "
             "that were tried in its place; python tools/check_data.py lists all bad files"

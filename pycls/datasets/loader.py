@@ -14,7 +14,8 @@ from pycls.core.logging import get_logger
 from pycls.datasets.bad_images import Failure, settle_failures
 from pycls.datasets.balance import balanced_order
 from pycls.datasets.finish import Finish, lighting_shift
-from pycls.datasets.plan import View, epoch_order, erased, lighting
+from pycls.datasets.plan import View, erased, lighting
+from pycls.datasets.repeats import repeated_order
 from pycls.datasets.samples import Samples
 from pycls.datasets.shares import evaluation_share, training_share
 from pycls.datasets.transfer import Tensors, move_batches
@@ -64,13 +65,14 @@ class Loader:
         pin_memory: bool = False,
         lighting_std: float = 0.0,
         balanced: bool = False,  # training: draw every class equally often
+        repeats: int = 1,  # training: views of each image in a row
         rank: int = 0,
         world_size: int = 1,
     ):
         self.samples, self.view, self.backend, self.finish = samples, view, backend, finish
         self.batch_size, self.rank, self.world_size = batch_size, rank, world_size
         self.device, self.pin_memory, self.lighting_std = device, pin_memory, lighting_std
-        self.balanced = balanced
+        self.balanced, self.repeats = balanced, repeats
         self.wait_sec = 0.0
         # What the finish is to be told of each image, by the name of its argument.
         self._drawers: dict[str, Callable[[int, np.ndarray], np.ndarray]] = {}
@@ -85,7 +87,10 @@ class Loader:
         return len(self.samples) // self.batch_size if self.view.train else len(self.index_batches(epoch=0))
 
     def index_batches(self, epoch: int, start_step: int = 0) -> list[np.ndarray]:
-        """Return the sample indices of this process's batches, each int64 (N,), from `start_step` on."""
+        """Return the sample indices of this process's batches, each int64 (N,), from `start_step` on.
+
+        In training they may be those of further views of an image (see repeats.py).
+        """
         cut = (self.batch_size, self.rank, self.world_size, start_step)
         if self.view.train:
             return training_share(self._order(epoch), *cut)
@@ -105,6 +110,10 @@ class Loader:
                 keywords = dict(zip(self._drawers, drawn, strict=True))
                 yield Batch(self.finish(pixels, **keywords), labels, *shown.popleft())
 
+    def names(self, epoch: int, step: int) -> list[str]:
+        """Return the names of the images of one of this process's training batches."""
+        return [self.samples.name(i) for i in self.index_batches(epoch, step)[0] % len(self.samples)]
+
     def reset_wait(self) -> float:
         """Return the seconds spent waiting for the backend since the last call, and start again from zero."""
         waited, self.wait_sec = self.wait_sec, 0.0
@@ -113,8 +122,7 @@ class Loader:
     def note_bad(self, failures: Iterable[Failure]) -> None:
         """Remember bad images, and log each of them once."""
         for failure in failures:
-            if failure.index not in self.bad:
-                self.bad[failure.index] = failure
+            if self.bad.setdefault(failure.index % len(self.samples), failure) is failure:
                 logger.warning("Skipped a bad image: %s", failure)
 
     def close(self) -> None:
@@ -134,7 +142,7 @@ class Loader:
                 pixels, indices = settle_failures(pixels, indices, failures)
             shown.append((torch.from_numpy(indices), failures))
             drawn = [torch.from_numpy(draw(epoch, indices)) for draw in self._drawers.values()]
-            yield pixels, torch.from_numpy(self.samples.labels[indices]), *drawn
+            yield pixels, torch.from_numpy(self.samples.labels[indices % len(self.samples)]), *drawn
 
     def _timed_next(self, images: Iterator[torch.Tensor]) -> torch.Tensor:
         start = time.perf_counter()
@@ -145,7 +153,7 @@ class Loader:
     def _order(self, epoch: int) -> np.ndarray:
         if self.balanced:
             return balanced_order(self.view.seed, epoch, self.samples.labels)
-        return epoch_order(self.view.seed, epoch, len(self.samples))
+        return repeated_order(self.view.seed, epoch, len(self.samples), self.repeats)
 
     def _shift(self, epoch: int, indices: np.ndarray) -> np.ndarray:
         return lighting_shift(lighting(self.view.seed, self.lighting_std, epoch, indices))

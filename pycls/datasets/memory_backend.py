@@ -46,9 +46,8 @@ class MemoryBackend:
 
     def _cut(self, epoch: int, indices: np.ndarray) -> torch.Tensor:
         """Mirror the padded images that are to be flipped, then take a square of each: (B, S, S, C)."""
-        plan = np.concatenate(
-            [indices[None], offsets(self.view, epoch, indices), flips(self.view, epoch, indices)[None]]
-        )
+        images, flipped = indices % len(self.images), flips(self.view, epoch, indices)
+        plan = np.concatenate([images[None], offsets(self.view, epoch, indices), flipped[None]])
         picked, top, left, flip = self._to_device(plan)
         steps = torch.arange(self.view.size, device=self.device)
         rows, columns = top[:, None] + steps, left[:, None] + steps

@@ -18,7 +18,7 @@ from pycls.losses import soft_targets
 def train_epoch(run: Run, batches: Iterable[Batch]) -> bool:
     """Take the remaining steps of the current epoch; return False if a stop was requested before its end."""
     cfg, state, steps = run.cfg, run.state, len(run.train_loader)
-    run.stepper.net.train()
+    run.set_train_mode()
     run.clock.start()
     run.train_loader.reset_wait()
     for batch in run.recorder.progress(batches, state):
@@ -65,8 +65,8 @@ def check_finite(run: Run, window: Window, first_step: int) -> None:
     if bad is None:
         return
     step, loader, epoch = first_step + bad, run.train_loader, run.state.epoch
-    own = [] if math.isfinite(window.own_losses[bad]) else loader.index_batches(epoch, step)[0].tolist()
-    names = ", ".join(loader.samples.name(i) for indices in distributed.gather_objects(own) for i in indices)
+    own = [] if math.isfinite(window.own_losses[bad]) else loader.names(epoch, step)
+    names = ", ".join(name for names in distributed.gather_objects(own) for name in names)
     raise FloatingPointError(
         f"loss is {window.losses[bad]} at epoch {epoch + 1}, step {step + 1} of {len(loader)}, "
         f"learning rate {run.learning_rate(step):.6g}; the checkpoints in {run.cfg.OUT_DIR} are untouched; "

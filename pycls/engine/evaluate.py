@@ -54,17 +54,24 @@ class Evaluation:
 
 
 @torch.inference_mode()
-def evaluate(model: nn.Module, loader: Loader, loss_fn: Loss, precision: Precision, num_classes: int) -> Evaluation:
-    """Evaluate a model on every image of the loader's data set, bad ones left out, counted over all processes."""
+def evaluate(
+    model: nn.Module, loader: Loader, loss_fn: Loss, precision: Precision, num_classes: int, hflip: bool = False
+) -> Evaluation:
+    """Evaluate a model on every image of the loader's data set, bad ones left out, counted over all processes.
+
+    `hflip`: by the mean of the logits of each image and its mirror image.
+    """
     model.eval()
     counter = Counter(num_classes, precision.device)
     for batch in loader.epoch(0):
         counter.leave_out(batch.failures)
         if len(batch.labels) == 0:
             continue
-        with precision.autocast():
-            logits, uncertainty = with_uncertainty(model, batch.images)
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        logits, uncertainty = _predict(model, batch.images, precision)
+        if hflip:
+            mirrored, doubts = _predict(model, batch.images.flip(3), precision)
+            logits = (logits + mirrored) / 2
+            uncertainty = None if uncertainty is None else (uncertainty + doubts) / 2
         targets = soft_targets(batch.labels, num_classes, 0.0, dtype=logits.dtype)
         counter.add(logits, batch.labels, loss_fn(logits, targets))
         if uncertainty is not None:
@@ -73,6 +80,13 @@ def evaluate(model: nn.Module, loader: Loader, loss_fn: Loss, precision: Precisi
     if result.left_out:
         loader.note_bad(result.left_out)  # those of other processes are not in the log yet
     return result
+
+
+def _predict(model: nn.Module, images: Tensor, precision: Precision) -> tuple[Tensor, Tensor | None]:
+    """Return logits (N, K) of images (N, 3, S, S) in float32 or wider, and uncertainties (N,) if there are any."""
+    with precision.autocast():
+        logits, uncertainty = with_uncertainty(model, images)
+    return logits.to(torch.promote_types(logits.dtype, torch.float32)), uncertainty
 
 
 class Counter:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pycls.core.distributed import all_reduce_sum, world_size
+from pycls.engine.freeze import set_train_mode
 
 
 def num_precise_batches(num_samples: int, batch_size: int, num_batches: int) -> int:
@@ -17,14 +18,16 @@ def num_precise_batches(num_samples: int, batch_size: int, num_batches: int) -> 
 
 
 @torch.no_grad()
-def compute_precise_bn(models: Sequence[nn.Module], batches: Iterable[Tensor]) -> None:
+def compute_precise_bn(models: Sequence[nn.Module], batches: Iterable[Tensor], frozen: Sequence[str] = ()) -> None:
     """Replace the running statistics of every batch norm in the models by means over the batches of images, in place.
 
-    All models see the same batches; each runs in train mode and full precision. The number of batches must be the same
-    on every process.
+    All models see the same batches; each runs in train mode (its `frozen` parts in that of evaluation, which keep their
+    statistics) and full precision. The number of batches must be the same on every process.
     """
+    for model in models:
+        set_train_mode(model, frozen)
     norms = [m for model in models for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    norms = [norm for norm in norms if norm.track_running_stats and norm.running_mean is not None]
+    norms = [m for m in norms if m.training and m.track_running_stats and m.running_mean is not None]
     if not norms:
         return
     momenta = [norm.momentum for norm in norms]
@@ -45,7 +48,6 @@ def _accumulate(models: Sequence[nn.Module], norms: list, sums: list[tuple[Tenso
     count = 0
     for images in batches:
         for model in models:
-            model.train()
             model(images)
         for norm, (mean, var) in zip(norms, sums, strict=True):
             mean += norm.running_mean

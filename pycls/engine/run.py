@@ -16,6 +16,7 @@ from pycls.datasets import build_loader
 from pycls.datasets.loader import Loader
 from pycls.datasets.mix import Mixer, build_mixer
 from pycls.engine.classes import check_classes
+from pycls.engine.freeze import set_train_mode
 from pycls.engine.meters import Clock, TrainMeter
 from pycls.engine.precision import Precision, pick_precision
 from pycls.engine.recorder import Recorder
@@ -52,6 +53,11 @@ class Run:
         """Return the learning rate of a step of the current epoch."""
         fraction = step / len(self.train_loader) if self.cfg.OPTIM.LR_PER_ITER else 0.0
         return self.lr_policy(self.state.epoch + fraction)
+
+    def set_train_mode(self) -> None:
+        """Put the network, as it is called, into training mode; frozen parts stay as in evaluation."""
+        self.stepper.net.train()
+        set_train_mode(self.state.model, self.cfg.TRAIN.FROZEN)
 
     def close(self) -> None:
         """Stop loader workers and close files."""

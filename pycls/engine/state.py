@@ -9,6 +9,7 @@ from yacs.config import CfgNode
 
 from pycls.core.config import dump_cfg, flatten, load_cfg_text
 from pycls.core.logging import get_logger
+from pycls.engine.freeze import freeze
 from pycls.models import build_model
 from pycls.optim import build_optimizer
 from pycls.optim.ema import EMA, ema_rate
@@ -27,7 +28,8 @@ _IDENTITY = (
     "TRAIN.DATASET",
     "TRAIN.SPLIT",
 )
-_IDENTITY += ("TRAIN.CLASS_BALANCE", "TRAIN.BATCH_SIZE", "TRAIN.IM_SIZE", "RNG_SEED")
+_IDENTITY += ("TRAIN.CLASS_BALANCE", "TRAIN.REPEATS", "TRAIN.BATCH_SIZE", "TRAIN.IM_SIZE", "RNG_SEED")
+_IDENTITY += ("TRAIN.FROZEN", "OPTIM.BACKBONE_LR_RATIO", "OPTIM.LAYER_DECAY")  # what the optimizer's groups hold
 _NO_IDENTITY = ("MODEL.ACTIVATION_INPLACE", "MODEL.SCALING_TYPE", "MODEL.SCALING_FACTOR", "MODEL.LOSS_FUN")
 _NO_IDENTITY += ("MODEL.BCE_THRESHOLD", "MODEL.FOCAL_GAMMA", "MODEL.FOCAL_ALPHA", "MODEL.SMOOTH_L1_BETA")
 
@@ -56,6 +58,7 @@ def build_state(cfg: CfgNode, device: torch.device, scaler: torch.amp.GradScaler
     if cfg.BN.SYNC:
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     model = model.to(device)
+    freeze(model, cfg.TRAIN.FROZEN)
     return TrainState(model, build_ema(cfg, model), build_optimizer(cfg, model), scaler)
 
 

@@ -9,6 +9,7 @@ from pycls.core import distributed
 from pycls.core.logging import get_logger
 from pycls.engine.epoch import log_window, train_epoch
 from pycls.engine.evaluate import Evaluation, evaluate, save_left_out, save_per_class, save_uncertainty
+from pycls.engine.im_size import check_schedule, fit_im_size
 from pycls.engine.plots import plot_curves
 from pycls.engine.precise_bn import compute_precise_bn, num_precise_batches
 from pycls.engine.result import Result
@@ -25,6 +26,7 @@ logger = get_logger(__name__)
 def train(cfg: CfgNode) -> Result:
     """Train and evaluate a network on NUM_GPUS processes, or torchrun's; return the final figures and files."""
     check_supported(cfg)
+    check_schedule(cfg)
     return run_processes(cfg, _train_process)
 
 
@@ -55,6 +57,7 @@ def train_steps(run: Run) -> bool:
 
     A single process also stops while it waits for data: a worker may hang. Several could not agree on it.
     """
+    fit_im_size(run)
     interrupt = run.stop.check if distributed.world_size() == 1 else None
     try:
         with contextlib.closing(run.train_loader.epoch(run.state.epoch, run.state.step, interrupt)) as batches:
@@ -96,7 +99,8 @@ def refresh_statistics(run: Run) -> None:
         count = num_precise_batches(cfg.BN.NUM_SAMPLES_PRECISE, cfg.TRAIN.BATCH_SIZE, len(loader))
         seed_step(cfg.RNG_SEED, state.epoch, len(loader), distributed.rank())
         with contextlib.closing(loader.epoch(state.epoch)) as batches:
-            compute_precise_bn(models, (batch.images for _, batch in zip(range(count), batches, strict=False)))
+            images = (batch.images for _, batch in zip(range(count), batches, strict=False))
+            compute_precise_bn(models, images, cfg.TRAIN.FROZEN)
     for model in models:
         distributed.broadcast_buffers(model)
 
@@ -106,7 +110,8 @@ def evaluate_run(run: Run, epoch: int, again: bool = False) -> Evaluation:
 
     `again`: the epoch has its records already.
     """
-    state, arguments = run.state, (run.test_loader, build_loss(run.cfg), run.precision, run.cfg.MODEL.NUM_CLASSES)
+    state, cfg = run.state, run.cfg
+    arguments = run.test_loader, build_loss(cfg), run.precision, cfg.MODEL.NUM_CLASSES, cfg.TEST.HFLIP
     test = run.recorder.evaluation("test_epoch", epoch, lambda: evaluate(state.model, *arguments), again)
     state.test_err = test.top1_err
     if state.ema is None:

@@ -7,6 +7,7 @@ from yacs.config import CfgNode
 
 from pycls.core.tables import pick
 from pycls.models.anynet import build_anynet
+from pycls.models.blurpool import add_blurpool
 from pycls.models.cutmix_resnet import build_cutmix_resnet
 from pycls.models.densenet import build_densenet
 from pycls.models.effnet import build_effnet
@@ -47,4 +48,6 @@ def build_model(cfg: CfgNode) -> nn.Module:
     """
     model = pick(MODELS, cfg.MODEL.TYPE, "MODEL.TYPE")(cfg)
     pick(HEADS, cfg.MODEL.HEAD, "MODEL.HEAD")(model, cfg)
+    if cfg.MODEL.BLURPOOL and not add_blurpool(model):
+        raise ValueError(f"MODEL.BLURPOOL True: {cfg.MODEL.TYPE} has no plain strided convolution to blur for")
     return model

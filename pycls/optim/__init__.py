@@ -18,7 +18,7 @@ from pycls.optim.lr_policies import (
     steps_policy,
     with_warmup,
 )
-from pycls.optim.optimizers import layer_groups, param_groups
+from pycls.optim.optimizers import lr_scales, param_groups
 from pycls.optim.timm_optimizers import build_lamb, build_lion, build_lookahead, build_muon, build_rmsprop_tf
 
 
@@ -112,9 +112,7 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
         "bias": optim.BIAS_CUSTOM_WEIGHT_DECAY if optim.BIAS_USE_CUSTOM_WEIGHT_DECAY else optim.WEIGHT_DECAY,
         "rest": optim.WEIGHT_DECAY,
     }
-    groups = param_groups(model, decays)
-    if optim.LAYER_DECAY < 1:
-        groups = layer_groups(model, groups, optim.LAYER_DECAY)
+    groups = param_groups(model, decays, lr_scales(model, optim.BACKBONE_LR_RATIO, optim.LAYER_DECAY))
     optimizer = pick(OPTIMIZERS, optim.OPTIMIZER, "OPTIM.OPTIMIZER")(cfg, groups)
     return build_lookahead(cfg, optimizer) if optim.LOOKAHEAD_STEPS else optimizer
 

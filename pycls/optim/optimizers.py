@@ -1,9 +1,11 @@
-"""Parameter groups with their weight decay and, by layer, their share of the learning rate."""
+"""Parameter groups with their weight decay and their factor on the learning rate."""
 
 import re
 from collections.abc import Iterable, Iterator
 
 from torch import nn
+
+from pycls.core.weights import classifier_weight, in_classifier
 
 _NUMBERED = re.compile(r".*\d")
 _BLOCK = re.compile(r"[a-z]?\d+")
@@ -23,25 +25,32 @@ def named_roles(model: nn.Module) -> Iterator[tuple[str, nn.Parameter, str]]:
         yield name, parameter, norms.get(id(parameter), other)
 
 
-def param_groups(model: nn.Module, weight_decays: dict[str, float]) -> list[dict]:
-    """Return optimizer groups in pycls's order (bn, ln, bias, rest), empty ones left out, so that its states load."""
-    members: dict[str, list[nn.Parameter]] = {role: [] for role in ("bn", "ln", "bias", "rest")}
-    for _, parameter, role in named_roles(model):
+def param_groups(model: nn.Module, weight_decays: dict[str, float], lr_scales: dict[str, float]) -> list[dict]:
+    """Return optimizer groups in pycls's order (bn, ln, bias, rest), empty ones left out, so that its states load.
+
+    Each is cut by the factor on the learning rate of its parameters, `lr_scale` of the group.
+    """
+    members = {(role, scale): [] for role in ("bn", "ln", "bias", "rest") for scale in sorted(set(lr_scales.values()))}
+    for name, parameter, role in named_roles(model):
         if parameter.requires_grad:
-            members[role].append(parameter)
-    return [{"params": params, "weight_decay": weight_decays[role]} for role, params in members.items() if params]
+            members[role, lr_scales[name]].append(parameter)
+    return [
+        {"params": params, "weight_decay": weight_decays[role], "lr_scale": scale}
+        for (role, scale), params in members.items()
+        if params
+    ]
 
 
-def layer_groups(model: nn.Module, groups: list[dict], decay: float) -> list[dict]:
-    """Cut each group by layer, with "lr_scale" decay ** (layers above it): 1 for the head (Clark et al. 2020)."""
-    layers = layer_numbers(name for name, _ in model.named_parameters())
-    number = {id(parameter): layers[name] for name, parameter in model.named_parameters()}
-    top, cut = max(layers.values()), []
-    for group in groups:
-        for layer in sorted({number[id(p)] for p in group["params"]}):
-            params = [p for p in group["params"] if number[id(p)] == layer]
-            cut.append({**group, "params": params, "lr_scale": decay ** (top - layer)})
-    return cut
+def lr_scales(model: nn.Module, backbone_ratio: float = 1.0, layer_decay: float = 1.0) -> dict[str, float]:
+    """Return the factor on the learning rate of each parameter by name, 1 in the classifier.
+
+    `backbone_ratio` is that of all others, times `layer_decay` for each layer above them (Clark et al. 2020).
+    """
+    parameters = dict(model.named_parameters())
+    classifier, layers = classifier_weight(parameters), layer_numbers(parameters)
+    top = layers[classifier] if classifier else max(layers.values())
+    scales = {name: backbone_ratio * layer_decay ** (top - layer) for name, layer in layers.items()}
+    return {name: 1.0 if in_classifier(name, classifier) else scale for name, scale in scales.items()}
 
 
 def layer_numbers(names: Iterable[str]) -> dict[str, int]:

@@ -130,3 +130,22 @@ def test_networks_without_uncertainty_leave_no_table(tmp_path):
     counter.add(torch.eye(2), torch.tensor([0, 1]), torch.tensor(1.0))
     assert save_uncertainty(counter.total(expected=2), tmp_path, "test") == []
     assert list(tmp_path.iterdir()) == []
+
+
+class Halves(torch.nn.Module):
+    """Tell left from right, with a constant: its mean over mirror images is worked out by hand."""
+
+    def forward(self, x):
+        return torch.stack([x[:, 0, 0, 0] + 1, x[:, 0, 0, -1]], dim=1)
+
+
+def test_flipped_evaluation_is_the_mean_of_both_logits():
+    images = torch.zeros(2, 3, 1, 4)
+    images[:, :, :, -1] = 3.0  # plain logits (1, 3); mirrored (4, 0); mean (2.5, 1.5)
+    batch = Batch(images, torch.tensor([0, 1]), torch.arange(2))
+    loader = type("One", (), {"samples": range(2), "epoch": lambda self, epoch: iter([batch])})()
+    arguments = Halves(), loader, build_loss(load_cfg(None)), Precision(torch.device("cpu")), 2
+    plain, flipped = evaluate(*arguments), evaluate(*arguments, hflip=True)
+    assert (plain.correct.tolist(), flipped.correct.tolist()) == ([0, 1], [1, 0])
+    expected = torch.nn.functional.cross_entropy(torch.tensor([[2.5, 1.5]]).expand(2, 2), torch.tensor([0, 1]))
+    assert abs(flipped.loss - expected.item()) < 1e-6

@@ -1,0 +1,55 @@
+"""Several views of an image in one epoch, each with draws of its own.
+
+View v of image i of N is sample i + v * N: crops, flips and all other draws are functions of that number. Usual
+training shows view 0 only, repeated augmentation (Hoffer et al., CVPR 2020; Berman et al. 2019) several in a row, and
+the balanced sampler more of the images that it shows more often.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pycls.datasets.board import Cell
+from pycls.datasets.plan import epoch_order
+from pycls.datasets.samples import FileSamples
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """The samples of another set, which answer to the numbers of all views."""
+
+    samples: FileSamples
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Class of each image, int64 (N,)."""
+        return self.samples.labels
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of all classes."""
+        return self.samples.classes
+
+    def name(self, index: int) -> str:
+        """Return the name of one image."""
+        return self.samples.name(index % len(self.samples))
+
+    def read(self, index: int) -> bytes:
+        """Read one encoded image."""
+        return self.samples.read(index % len(self.samples))
+
+    def read_many(self, indices: np.ndarray, numbers: np.ndarray, note: Cell) -> list[bytes | None]:
+        """Read images as the whole set does."""
+        return self.samples.read_many(indices % len(self.samples), numbers, note)
+
+
+def repeated_order(seed: int, epoch: int, num_images: int, repeats: int) -> np.ndarray:
+    """Return the views that an epoch shows, int64 (num_images,): all views of an image in a row.
+
+    An epoch stays as long as it is without repeats, so that it shows num_images / repeats different images.
+    """
+    shown = epoch_order(seed, epoch, num_images)[: -(-num_images // repeats)]
+    return (shown[:, None] + num_images * np.arange(repeats)).ravel()[:num_images]

@@ -1,0 +1,83 @@
+"""Progressive resizing: training on squares whose side follows the epoch, TRAIN.IM_SIZE_SCHEDULE."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+from yacs.config import CfgNode
+
+from pycls.core.logging import get_logger
+from pycls.datasets import DATASETS, build_loader
+from pycls.engine.run import Run
+from pycls.models import build_model
+
+logger = get_logger(__name__)
+
+_STEP_PX = 32  # the total stride of most networks
+
+
+def scheduled_im_size(points: Sequence[Sequence[float]], epoch: int, im_size: int) -> int:
+    """Return the side of an epoch's training squares in px: straight lines between (epoch, px), in steps of 32 px.
+
+    Constant before the first point and after the last; `im_size` without points. The rule of FFCV's ImageNet recipes.
+    """
+    if not points:
+        return im_size
+    epochs, sizes = zip(*points, strict=True)
+    return round(float(np.interp(epoch, epochs, sizes)) / _STEP_PX) * _STEP_PX
+
+
+def check_schedule(cfg: CfgNode) -> None:
+    """Raise ValueError for a schedule that is none, or that data set or network cannot follow."""
+    points = cfg.TRAIN.IM_SIZE_SCHEDULE
+    if not points:
+        return
+    if not _are_points(points):
+        raise ValueError(
+            f"TRAIN.IM_SIZE_SCHEDULE must be [[epoch, pixels], ...] with rising epochs and at least "
+            f"{_STEP_PX} pixels, got {points}"
+        )
+    if cfg.TRAIN.DATASET in DATASETS and DATASETS[cfg.TRAIN.DATASET].im_size:
+        raise ValueError(f"TRAIN.IM_SIZE_SCHEDULE: the images of {cfg.TRAIN.DATASET} have one size only")
+    shapes = _shapes(cfg)
+    for size in sorted({scheduled_im_size(points, epoch, 0) for epoch in range(cfg.OPTIM.MAX_EPOCH)}):
+        if _shapes(_cfg_of_size(cfg, size)) != shapes:
+            kind = f"{cfg.MODEL.TYPE} {cfg.MODEL.NAME}".strip()
+            raise ValueError(f"TRAIN.IM_SIZE_SCHEDULE: {kind} has other weights at {size} px")
+
+
+def fit_im_size(run: Run) -> None:
+    """Give the run a training loader of the current epoch's size; only a change costs anything."""
+    old, cfg = run.train_loader, run.cfg
+    size = scheduled_im_size(cfg.TRAIN.IM_SIZE_SCHEDULE, run.state.epoch, cfg.TRAIN.IM_SIZE)
+    if size == old.view.size:
+        return
+    old.close()
+    run.train_loader = build_loader(_cfg_of_size(cfg, size), "train", old.device, old.samples)
+    run.train_loader.bad = old.bad
+    logger.info("Epoch %d: training squares of %d px", run.state.epoch + 1, size)
+
+
+def _are_points(points: list) -> bool:
+    if not all(isinstance(p, (list, tuple)) and len(p) == 2 for p in points):
+        return False
+    if not all(isinstance(value, (int, float)) for point in points for value in point):
+        return False
+    epochs = [epoch for epoch, _ in points]
+    return all(a < b for a, b in pairwise(epochs)) and min(px for _, px in points) >= _STEP_PX
+
+
+def _cfg_of_size(cfg: CfgNode, size: int) -> CfgNode:
+    """Return a copy of the config that trains on squares of `size` px."""
+    copy = cfg.clone()
+    copy.defrost()
+    copy.TRAIN.IM_SIZE = size
+    copy.freeze()
+    return copy
+
+
+def _shapes(cfg: CfgNode) -> dict[str, torch.Size]:
+    """Return the shapes of the network's weights; it says itself which sizes it cannot take."""
+    with torch.device("meta"):
+        return {name: tensor.shape for name, tensor in build_model(cfg).state_dict().items()}

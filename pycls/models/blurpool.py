@@ -1,0 +1,29 @@
+"""BlurPool: strided convolutions that blur first, so that a shift of the image changes less (Zhang, ICML 2019).
+
+Where FFCV's ImageNet recipes put it: in front of every strided convolution of at least 16 input channels. Weights keep
+their names and shapes, so that files load into either network; they mean another function.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+MIN_CHANNELS = 16  # a stem that sees RGB stays as it is
+
+
+class BlurConv2d(nn.Conv2d):
+    """A convolution whose input is blurred by (1, 2, 1) x (1, 2, 1) / 16, zeros around it: (N, C, H, W)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        line = torch.tensor([0.25, 0.5, 0.25], dtype=x.dtype, device=x.device)
+        kernel = torch.outer(line, line).expand(x.shape[1], 1, 3, 3)
+        return super().forward(functional.conv2d(x, kernel, padding=1, groups=x.shape[1]))
+
+
+def add_blurpool(model: nn.Module) -> int:
+    """Make the strided convolutions of a network blur first, in place; return how many there are."""
+    plain = [module for module in model.modules() if type(module) is nn.Conv2d]
+    strided = [conv for conv in plain if max(conv.stride) > 1 and conv.in_channels >= MIN_CHANNELS]
+    for conv in strided:
+        conv.__class__ = BlurConv2d
+    return len(strided)

@@ -1,0 +1,64 @@
+"""Repeated augmentation: which views an epoch shows, and that they are different views of the same image."""
+
+import contextlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from pycls.core.config import load_cfg
+from pycls.datasets import build_loader
+from pycls.datasets.memory_backend import MemoryBackend
+from pycls.datasets.plan import build_view, epoch_order
+from pycls.datasets.repeats import repeated_order
+from pycls.datasets.samples import ArraySamples
+from tests.engine.runs import tiny_cfg
+
+CPU = torch.device("cpu")
+
+
+def test_an_epoch_keeps_its_length_and_shows_each_image_as_often_as_asked():
+    order = repeated_order(1, 4, 100, 3)
+    images, times = np.unique(order % 100, return_counts=True)
+    assert len(order) == 100 and len(np.unique(order)) == 100 and sorted(times) == [1, *[3] * 33]
+    assert set(images) == set(epoch_order(1, 4, 100)[:34])
+    assert order[:3].tolist() == [order[0], order[0] + 100, order[0] + 200]
+    assert np.array_equal(repeated_order(1, 4, 100, 1), epoch_order(1, 4, 100))
+
+
+def first_batch(tmp_path, **keys):
+    loader = build_loader(tiny_cfg(tmp_path, **keys), "train", CPU)
+    with contextlib.closing(loader), contextlib.closing(loader.epoch(0)) as batches:
+        batch = next(batches)
+        names = loader.names(0, 0)
+        return len(loader), batch.images.clone(), batch.labels, names
+
+
+@pytest.mark.parametrize("backend", ["custom", "torch"])
+def test_views_of_an_image_share_label_and_name_and_not_the_crop(tmp_path, backend):
+    keys = {"DATA_LOADER__BACKEND": backend}
+    plain_steps, plain, *_ = first_batch(tmp_path, **keys)
+    steps, images, labels, names = first_batch(tmp_path, TRAIN__REPEATS=3, **keys)
+    assert steps == plain_steps and names[::3] == names[1::3] == names[2::3] and len(set(names)) == 32
+    assert torch.equal(labels[::3], labels[1::3]) and torch.equal(images[::3], plain[:32])
+    same = [torch.equal(a, b) for a, b in zip(images[::3], images[1::3], strict=True)]
+    assert sum(same) < 4, "tiny digits have few different crops"
+
+
+def test_array_data_repeats_too():
+    """Grey squares that tell their number, and where they were cut: a crop of 4 px of padding moves the pixel."""
+    images = np.zeros((96, 8, 8, 1), np.uint8)
+    images[:, 4, 4, 0] = np.arange(1, 97)
+    samples = ArraySamples(images, np.zeros(96, np.int64), ("zero",), "noughts")
+    view = replace(build_view(load_cfg(None, ["TRAIN.IM_SIZE", "8"]), "train"), padding=4)
+    backend = MemoryBackend(samples, view, device=CPU)
+    (once,), (again,) = (list(backend.batches(0, [np.arange(96) + shift])) for shift in (0, 96))
+    shown = [(a.max(), b.max()) for a, b in zip(once.numpy(), again.numpy(), strict=True)]
+    assert {a == b for a, b in shown if a and b} == {True}
+    assert sum(torch.equal(a, b) for a, b in zip(once, again, strict=True)) < 10
+
+
+def test_no_view_at_all_is_refused():
+    with pytest.raises(ValueError, match=r"TRAIN.REPEATS must be at least 1"):
+        load_cfg(None, ["TRAIN.REPEATS", "0"])
