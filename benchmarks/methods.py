@@ -1,26 +1,23 @@
 """Measure what label smoothing, mixing, the introspective head and weight averaging bring on Fashion-MNIST.
 
 Trains each config of configs/fashion_mnist/methods with several seeds, one core each, and writes the errors of every
-run to tests/records/fashion_mnist_methods.json and the table to MODEL_ZOO.md. Runs that are complete below --out are
-not repeated; others go on where they stopped.
+run to tests/records/fashion_mnist_methods.json; `python tools/model_zoo.py` then puts the table into MODEL_ZOO.md. Runs
+that are complete below --out are not repeated; others go on where they stopped.
 
     python -m benchmarks.methods --jobs 2
 """
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 
-from benchmarks.report import command_line, describe_machine, write_section
+from benchmarks.report import command_line, describe_machine
+from pycls.engine.zoo.methods import CONFIGS, METHODS, RECORD, methods_table
 
-CONFIGS = Path("configs/fashion_mnist/methods")
-RECORD = Path("tests/records/fashion_mnist_methods.json")
-METHODS = ("plain", "label-smoothing", "mixup", "cutmix", "ISM-Baseline", "IDML-CutMix")
 KINDS = {"top1_err": "test_epoch", "ema_top1_err": "test_ema_epoch"}
 
 
@@ -34,10 +31,9 @@ def main() -> int:
     with ThreadPoolExecutor(args.jobs) as pool:
         runs = list(pool.map(lambda pair: run(*pair, args.out), product(args.seeds, METHODS)))
     record = {"machine": describe_machine(), "runs": runs}
-    print(table(record))
+    print(methods_table(record))
     if not args.print_only:
         RECORD.write_text(json.dumps(record, indent=1) + "\n")
-        write_section(Path("MODEL_ZOO.md"), "methods", table(record))
     return 0
 
 
@@ -57,35 +53,18 @@ def run(seed: int, method: str, out: Path) -> dict:
 
 def last_errors(out_dir: Path) -> dict[str, float] | None:
     """Return the errors of weights and EMA after the last epoch; None for a run that is not complete."""
-    path, found = out_dir / "metrics.jsonl", {}
-    for line in path.read_text().splitlines() if path.exists() else []:
-        record = json.loads(line)
-        epoch, _, last = str(record.get("epoch", "")).partition("/")
-        found |= (
-            {key: round(record["top1_err"], 2) for key, kind in KINDS.items() if record["_type"] == kind}
-            if (epoch == last)
-            else {}
-        )
-    return found if len(found) == len(KINDS) else None
+    path = out_dir / "metrics.jsonl"
+    records = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    last = {record["_type"]: record for record in records if is_last(record)}
+    if not all(kind in last for kind in KINDS.values()):
+        return None
+    return {key: round(last[kind]["top1_err"], 2) for key, kind in KINDS.items()}
 
 
-def table(record: dict) -> str:
-    """Return the errors as a Markdown table: mean and sample standard deviation over the seeds."""
-    rows = ["| config | top-1 err (%) | of each seed | the same with EMA |", "| --- | ---: | --- | ---: |"]
-    for method in METHODS:
-        runs = [each for each in record["runs"] if each["method"] == method]
-        plain, ema = ([each[key] for each in runs] for key in KINDS)
-        link = f"[{method}]({CONFIGS / method}.yaml)"
-        rows.append(f"| {link} | {spread(plain)} | {', '.join(f'{x:.2f}' for x in plain)} | {spread(ema)} |")
-    seeds = sorted({each["seed"] for each in record["runs"]})
-    how = f"`python -m benchmarks.methods --seeds {' '.join(map(str, seeds))}`. {record['machine']}"
-    return "\n".join([*rows, "", how])
-
-
-def spread(values: list[float]) -> str:
-    """Write mean and sample standard deviation."""
-    deviation = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.2f}{deviation}"
+def is_last(record: dict) -> bool:
+    """Tell whether a record belongs to the last epoch, such as "15/15"."""
+    epoch, _, epochs = str(record.get("epoch", "")).partition("/")
+    return epoch == epochs
 
 
 if __name__ == "__main__":

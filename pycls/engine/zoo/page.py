@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pycls.engine.zoo.methods import load_methods, methods_table
 from pycls.engine.zoo.records import Entry, Measurement, load_counts, load_entries, load_measurements
 
 PAGE = Path("MODEL_ZOO.md")
@@ -160,6 +161,7 @@ def tables(root: Path) -> dict[str, str]:
     return filled | {
         "others": others_table(others, counts, measurements),
         "measured": measurement_table(measurements),
+        "methods": methods_table(load_methods(root)),
     }
 
 
