@@ -195,7 +195,7 @@ _TREE = {
         "AUGMENT": "",  # AutoAugment, RandAugment_N2_M9 (M: 0 to 30; pycls's ops: 0 to 1), TrivialAugment, AugMix
         "AUGMENT_OPS": "torchvision",  # [ours] whose operators and policies: torchvision, pycls (the first two only)
         "COLOR_JITTER": [0.0, 0.0, 0.0, 0.0],  # [ours] brightness, contrast, saturation, hue (at most 0.5); 0 is off
-        "REPEATS": 1,  # [ours] views of each image in a row (repeated augmentation); an epoch keeps its length
+        "REPEATS": 1,  # [ours] views of each image in a batch (repeated augmentation); an epoch keeps its length
         "RANDOM_ERASE": 0.0,  # [ours] probability of emptying a random rectangle, after normalisation
         "CROP_STYLE": "torchvision",  # [ours] law of the random crop: torchvision, or pycls for its own
         "CROP_AREA": [0.08, 1.0],  # [ours] area of the random crop / area of the image
