@@ -34,14 +34,16 @@ def build_loss(cfg: CfgNode) -> Loss:
 
 def build_train_loss(cfg: CfgNode, labels: Sequence[int]) -> Loss:
     """Return the loss of training on images with `labels` (N,): `build_loss`'s with TRAIN.CLASS_WEIGHTS, if any."""
-    given, num_classes = cfg.TRAIN.CLASS_WEIGHTS, cfg.MODEL.NUM_CLASSES
+    given, num_classes, loss = cfg.TRAIN.CLASS_WEIGHTS, cfg.MODEL.NUM_CLASSES, build_loss(cfg)
+    if cfg.MODEL.LOSS_FUN == "bce":
+        loss = partial(loss, smoothing=cfg.TRAIN.LABEL_SMOOTHING)  # its threshold takes that out of the targets
     if cfg.TRAIN.CLASS_BALANCE == "loss":
-        return partial(build_loss(cfg), weights=balanced_weights(labels, num_classes))
+        return partial(loss, weights=balanced_weights(labels, num_classes))
     if not given:
-        return build_loss(cfg)
+        return loss
     if len(given) != num_classes:
         raise ValueError(f"TRAIN.CLASS_WEIGHTS has {len(given)} weights for {num_classes} classes (MODEL.NUM_CLASSES)")
-    return partial(build_loss(cfg), weights=torch.tensor(given, dtype=torch.float32))
+    return partial(loss, weights=torch.tensor(given, dtype=torch.float32))
 
 
 def balanced_weights(labels: Sequence[int], num_classes: int) -> Tensor:
@@ -61,14 +63,20 @@ def cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor | None = None
 
 
 def binary_cross_entropy(
-    logits: Tensor, targets: Tensor, weights: Tensor | None = None, *, threshold: float = 0.0
+    logits: Tensor,
+    targets: Tensor,
+    weights: Tensor | None = None,
+    *,
+    threshold: float = 0.0,
+    smoothing: float = 0.0,
 ) -> Tensor:
     """Return the mean over images and classes of one yes-or-no question a class (Wightman et al. 2021, section 2).
 
     With a threshold every class with a larger share of the target is fully present: both of a mixed pair, or one.
+    `smoothing` is that of training: the threshold takes it out of the targets, each class by itself gets it back.
     """
     if threshold > 0:
-        targets = (targets > threshold).to(targets.dtype)
+        targets = (targets > threshold).to(targets.dtype) * (1 - smoothing) + smoothing / targets.shape[1]
     terms = F.binary_cross_entropy_with_logits(_wide(logits), targets, reduction="none")
     return _mean(terms.mean(1), targets, weights)
 

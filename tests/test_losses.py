@@ -60,6 +60,15 @@ def test_bce_asks_whether_each_class_is_present():
     assert loss_of("MODEL.LOSS_FUN", "bce", "MODEL.BCE_THRESHOLD", "0") == pytest.approx(mean(MIXED), rel=1e-12)
 
 
+def test_bce_smooths_what_its_threshold_found_in_training_only():
+    cfg = load_cfg(None, ["MODEL.NUM_CLASSES", "3", "MODEL.LOSS_FUN", "bce", "TRAIN.LABEL_SMOOTHING", "0.3"])
+    wanted = torch.tensor([[0.8, 0.8, 0.1], [0.1, 0.1, 0.8]], dtype=torch.float64)
+    expected = F.binary_cross_entropy_with_logits(LOGITS, wanted)
+    smoothed = MIXED * 0.7 + 0.1
+    assert build_train_loss(cfg, [0])(LOGITS, smoothed).item() == pytest.approx(expected.item(), rel=1e-12)
+    assert build_loss(cfg)(LOGITS, MIXED).item() == pytest.approx(loss_of("MODEL.LOSS_FUN", "bce"))
+
+
 def test_focal_losses_by_their_formulas():
     p, truth = 1 / (1 + (-LOGITS).exp()), MIXED
     p_t, alpha_t = p * truth + (1 - p) * (1 - truth), 0.25 * truth + 0.75 * (1 - truth)

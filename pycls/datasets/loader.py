@@ -65,7 +65,7 @@ class Loader:
         pin_memory: bool = False,
         lighting_std: float = 0.0,
         balanced: bool = False,  # training: draw every class equally often
-        repeats: int = 1,  # training: views of each image in a row
+        repeats: int = 1,  # training: views of each image
         rank: int = 0,
         world_size: int = 1,
     ):
@@ -153,7 +153,7 @@ class Loader:
     def _order(self, epoch: int) -> np.ndarray:
         if self.balanced:
             return balanced_order(self.view.seed, epoch, self.samples.labels)
-        return repeated_order(self.view.seed, epoch, len(self.samples), self.repeats)
+        return repeated_order(self.view.seed, epoch, len(self.samples), self.repeats, self.batch_size)
 
     def _shift(self, epoch: int, indices: np.ndarray) -> np.ndarray:
         return lighting_shift(lighting(self.view.seed, self.lighting_std, epoch, indices))

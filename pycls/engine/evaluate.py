@@ -13,11 +13,11 @@ from pycls.datasets.bad_images import Failure
 from pycls.datasets.loader import Loader
 from pycls.datasets.samples import Samples
 from pycls.datasets.skip_list import save_skip_list
+from pycls.engine.forward import forward
 from pycls.engine.meters import topk_correct
 from pycls.engine.plots import plot_confusion, plot_uncertainty
 from pycls.engine.precision import Precision
 from pycls.losses import Loss, soft_targets
-from pycls.models.introspective import with_uncertainty
 
 # The confusion matrix of more classes than this is left out: it would fill memory and no page.
 MAX_CONFUSION_CLASSES = 5000
@@ -67,11 +67,7 @@ def evaluate(
         counter.leave_out(batch.failures)
         if len(batch.labels) == 0:
             continue
-        logits, uncertainty = _predict(model, batch.images, precision)
-        if hflip:
-            mirrored, doubts = _predict(model, batch.images.flip(3), precision)
-            logits = (logits + mirrored) / 2
-            uncertainty = None if uncertainty is None else (uncertainty + doubts) / 2
+        logits, uncertainty = forward(model, batch.images, precision, hflip)
         targets = soft_targets(batch.labels, num_classes, 0.0, dtype=logits.dtype)
         counter.add(logits, batch.labels, loss_fn(logits, targets))
         if uncertainty is not None:
@@ -80,13 +76,6 @@ def evaluate(
     if result.left_out:
         loader.note_bad(result.left_out)  # those of other processes are not in the log yet
     return result
-
-
-def _predict(model: nn.Module, images: Tensor, precision: Precision) -> tuple[Tensor, Tensor | None]:
-    """Return logits (N, K) of images (N, 3, S, S) in float32 or wider, and uncertainties (N,) if there are any."""
-    with precision.autocast():
-        logits, uncertainty = with_uncertainty(model, images)
-    return logits.to(torch.promote_types(logits.dtype, torch.float32)), uncertainty
 
 
 class Counter:

@@ -14,18 +14,21 @@ from pycls.models import build_model
 
 logger = get_logger(__name__)
 
-_STEP_PX = 32  # the total stride of most networks
+_STEP_PX = 32  # of sizes between two points: the total stride of most networks
+_LEAST_PX = 32
 
 
 def scheduled_im_size(points: Sequence[Sequence[float]], epoch: int, im_size: int) -> int:
-    """Return the side of an epoch's training squares in px: straight lines between (epoch, px), in steps of 32 px.
+    """Return the side of an epoch's training squares in px: straight lines between points (epoch, px).
 
-    Constant before the first point and after the last; `im_size` without points. The rule of FFCV's ImageNet recipes.
+    Between points of different sizes in steps of 32 px; at the points, before the first and after the last exactly what
+    they say. `im_size` without points. The rule of FFCV's ImageNet recipes.
     """
     if not points:
         return im_size
     epochs, sizes = zip(*points, strict=True)
-    return round(float(np.interp(epoch, epochs, sizes)) / _STEP_PX) * _STEP_PX
+    size = float(np.interp(epoch, epochs, sizes))
+    return int(size) if size in sizes else round(size / _STEP_PX) * _STEP_PX
 
 
 def check_schedule(cfg: CfgNode) -> None:
@@ -35,8 +38,8 @@ def check_schedule(cfg: CfgNode) -> None:
         return
     if not _are_points(points):
         raise ValueError(
-            f"TRAIN.IM_SIZE_SCHEDULE must be [[epoch, pixels], ...] with rising epochs and at least "
-            f"{_STEP_PX} pixels, got {points}"
+            f"TRAIN.IM_SIZE_SCHEDULE must be [[epoch, pixels], ...] with rising epochs and whole "
+            f"numbers of pixels, at least {_LEAST_PX}, got {points}"
         )
     if cfg.TRAIN.DATASET in DATASETS and DATASETS[cfg.TRAIN.DATASET].im_size:
         raise ValueError(f"TRAIN.IM_SIZE_SCHEDULE: the images of {cfg.TRAIN.DATASET} have one size only")
@@ -65,7 +68,7 @@ def _are_points(points: list) -> bool:
     if not all(isinstance(value, (int, float)) for point in points for value in point):
         return False
     epochs = [epoch for epoch, _ in points]
-    return all(a < b for a, b in pairwise(epochs)) and min(px for _, px in points) >= _STEP_PX
+    return all(a < b for a, b in pairwise(epochs)) and all(px == int(px) >= _LEAST_PX for _, px in points)
 
 
 def _cfg_of_size(cfg: CfgNode, size: int) -> CfgNode:

@@ -15,10 +15,10 @@ from pycls.datasets import DATASETS, build_loader
 from pycls.datasets.loader import Batch
 from pycls.datasets.samples import FileSamples, pack_names
 from pycls.datasets.scan import EXTENSIONS
+from pycls.engine.forward import forward
 from pycls.engine.precision import pick_precision
 from pycls.engine.predictions import Prediction
 from pycls.engine.saved_network import SavedNetwork
-from pycls.models.introspective import with_uncertainty
 
 
 def predict_words(backend: str = "auto") -> list[str]:
@@ -30,6 +30,7 @@ def predict_words(backend: str = "auto") -> list[str]:
 def predict(network: SavedNetwork, paths: Sequence[str], topk: int = 5) -> Iterator[Prediction]:
     """Yield the `topk` classes (all, if there are fewer) of every image in files and folders, in order.
 
+    With TEST.HFLIP they are those of the mean logits of the image and its mirror image, as in evaluation.
     Images that cannot be read come with an error. ValueError for a path that is not there and a folder without images.
     """
     if topk < 1:
@@ -43,9 +44,9 @@ def predict(network: SavedNetwork, paths: Sequence[str], topk: int = 5) -> Itera
         for batch in loader.epoch(0):
             probs, uncertainty = torch.zeros(0, len(names)), None
             if len(batch.images):
-                with torch.inference_mode(), precision.autocast():
-                    logits, uncertainty = with_uncertainty(model, batch.images)
-                probs = logits.float().softmax(1).cpu()
+                with torch.inference_mode():
+                    logits, uncertainty = forward(model, batch.images, precision, cfg.TEST.HFLIP)
+                probs = logits.softmax(1).cpu()
             yield from _named(batch, probs, uncertainty, files, names, topk)
 
 

@@ -8,6 +8,7 @@ from yacs.config import CfgNode
 from pycls.core.tables import pick
 from pycls.models.anynet import build_anynet
 from pycls.models.blurpool import add_blurpool
+from pycls.models.chain import add_stochastic_depth
 from pycls.models.cutmix_resnet import build_cutmix_resnet
 from pycls.models.densenet import build_densenet
 from pycls.models.effnet import build_effnet
@@ -50,4 +51,15 @@ def build_model(cfg: CfgNode) -> nn.Module:
     pick(HEADS, cfg.MODEL.HEAD, "MODEL.HEAD")(model, cfg)
     if cfg.MODEL.BLURPOOL and not add_blurpool(model):
         raise ValueError(f"MODEL.BLURPOOL True: {cfg.MODEL.TYPE} has no plain strided convolution to blur for")
+    if cfg.MODEL.STOCHASTIC_DEPTH:
+        _build_stochastic_depth(cfg, model)
     return model
+
+
+def _build_stochastic_depth(cfg: CfgNode, model: nn.Module) -> None:
+    ratio, kind = cfg.MODEL.STOCHASTIC_DEPTH, cfg.MODEL.TYPE
+    if not 0 <= ratio < 1:
+        raise ValueError(f"MODEL.STOCHASTIC_DEPTH: expected a probability below 1, got {ratio}")
+    if not add_stochastic_depth(model, ratio):
+        hint = {"effnet": "use EN.DC_RATIO", "mobilenet": "use MB.DC_RATIO"}.get(kind, "set it to 0")
+        raise ValueError(f"MODEL.STOCHASTIC_DEPTH {ratio}: {kind} has no residual blocks that heed it; {hint}")

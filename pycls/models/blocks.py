@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
+from pycls.models.chain import Residual
 from pycls.models.layers import SE, Style, conv2d, conv_bn, conv_bn_act, named_sequential
 
 
@@ -51,7 +52,7 @@ def vanilla_block(w_in: int, stride: int, stage: Stage, se_r: float, style: Styl
     return named_sequential(layers)
 
 
-class ResBlock(nn.Module):
+class ResBlock(Residual):
     """activation(shortcut(x) + f(x)); the shortcut is a 1x1 projection where the shape changes."""
 
     transform: Callable[..., nn.Module]
@@ -67,7 +68,7 @@ class ResBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.proj is None else self.bn(self.proj(x))
-        return self.af(shortcut + self.f(x))
+        return self.af(shortcut + self.kept(self.f(x)))
 
 
 class ResBasicBlock(ResBlock):
@@ -82,7 +83,7 @@ class ResBottleneckBlock(ResBlock):
     transform = staticmethod(bottleneck_transform)
 
 
-class ResBottleneckLinearBlock(nn.Module):
+class ResBottleneckLinearBlock(Residual):
     """x + f(x) without an outer activation, or f(x) alone where the shape changes (as MobileNetV2)."""
 
     def __init__(self, w_in: int, stride: int, stage: Stage, se_r: float, style: Style):
@@ -93,7 +94,7 @@ class ResBottleneckLinearBlock(nn.Module):
         self.f = bottleneck_transform(w_in, stride, stage, se_r, style)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.f(x) if self.has_skip else self.f(x)
+        return x + self.kept(self.f(x)) if self.has_skip else self.f(x)
 
 
 BLOCKS = {

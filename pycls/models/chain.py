@@ -1,4 +1,7 @@
-"""Modules that run their children one after the other, whatever these are called: names are those of checkpoints."""
+"""Modules that run their children one after the other, whatever these are called: names are those of checkpoints.
+
+And stochastic depth (Huang et al., arXiv 1603.09382), which drops the branches of residual ones.
+"""
 
 from collections.abc import Iterable
 
@@ -37,11 +40,29 @@ class InvertedResidual(Chain):
         return x + y
 
 
-def drop_connect(x: Tensor, ratio: float) -> Tensor:
-    """Zero whole samples of (N, C, H, W) with probability `ratio`, scale the others to keep the mean.
+class Residual(nn.Module):
+    """A block that adds a branch to a shortcut; training drops the branch of a sample with probability `drop_ratio`."""
 
-    Stochastic depth of a residual branch (Huang et al., arXiv 1603.09382).
+    drop_ratio = 0.0
+
+    def kept(self, branch: Tensor) -> Tensor:
+        """Return what is left of the branch's output (N, C, H, W) in this pass."""
+        return drop_connect(branch, self.drop_ratio) if self.training and self.drop_ratio > 0 else branch
+
+
+def add_stochastic_depth(model: nn.Module, ratio: float) -> int:
+    """Let residual blocks drop their branches, the first never, the last with probability `ratio`, in place.
+
+    Linear in the number of the block (section 4 of the paper; as timm). Return how many blocks there are.
     """
+    blocks = [module for module in model.modules() if isinstance(module, Residual)]
+    for number, block in enumerate(blocks):
+        block.drop_ratio = ratio * number / max(1, len(blocks) - 1)
+    return len(blocks)
+
+
+def drop_connect(x: Tensor, ratio: float) -> Tensor:
+    """Zero whole samples of (N, C, H, W) with probability `ratio`, scale the others to keep the mean."""
     keep = 1.0 - ratio
     mask = torch.empty((x.shape[0], 1, 1, 1), dtype=x.dtype, device=x.device).bernoulli_(keep)
     return x / keep * mask

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from pycls.core.tables import pick
-from pycls.models.chain import Chain
+from pycls.models.chain import Chain, Residual
 from pycls.models.checks import check_im_size, is_small
 from pycls.models.layers import Style, build_style, conv2d, init_convs, named_sequential
 from pycls.models.stems import STEMS, Stem
@@ -32,7 +32,7 @@ def projection(w_in: int, w_out: int, stride: int, style: Style, names: tuple[st
     return named_sequential([(names[0], conv2d(w_in, w_out, 1, stride=stride)), (names[1], style.norm(w_out))])
 
 
-class BasicBlock(nn.Module):
+class BasicBlock(Residual):
     """relu(shortcut(x) + 3x3, 3x3): (N, w_in, H, W) -> (N, width, H', W')."""
 
     expansion = 1
@@ -48,11 +48,11 @@ class BasicBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.relu(self.bn1(self.conv1(x)))
-        y = self.bn2(self.conv2(y))
+        y = self.kept(self.bn2(self.conv2(y)))
         return self.relu(y + (x if self.downsample is None else self.downsample(x)))
 
 
-class Bottleneck(nn.Module):
+class Bottleneck(Residual):
     """relu(shortcut(x) + 1x1, 3x3, 1x1): (N, w_in, H, W) -> (N, 4 * width, H', W')."""
 
     expansion = 4
@@ -71,7 +71,7 @@ class Bottleneck(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.relu(self.bn1(self.conv1(x)))
         y = self.relu(self.bn2(self.conv2(y)))
-        y = self.bn3(self.conv3(y))
+        y = self.kept(self.bn3(self.conv3(y)))
         return self.relu(y + (x if self.downsample is None else self.downsample(x)))
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
+from pycls.models.chain import Residual
 from pycls.models.checks import check_im_size
 from pycls.models.cutmix_resnet import IMAGENET_DEPTHS, Bottleneck, TorchResNet
 from pycls.models.layers import Style, build_style, conv2d, init_weights
@@ -16,7 +17,7 @@ from pycls.models.stems import STEMS
 DEPTHS = (50, 101, 152)
 
 
-class LIPBottleneck(nn.Module):
+class LIPBottleneck(Residual):
     """Bottleneck that halves the resolution: LIP and a 1x1 for the strided 3x3, LIP before the shortcut's 1x1.
 
     (N, w_in, H, W) -> (N, 4 * width, H / 2, W / 2). Both poolings take their logits from one trunk, which sees the
@@ -41,7 +42,7 @@ class LIPBottleneck(nn.Module):
         pool, conv2 = self.conv2
         y = self.relu(self.bn1(self.conv1(x)))
         y = self.relu(self.bn2(conv2(pool(y, trunk))))
-        y = self.bn3(self.conv3(y))
+        y = self.kept(self.bn3(self.conv3(y)))
         shortcut = self.downsample["lip"](x, trunk)
         return self.relu(y + self.downsample["bn"](self.downsample["conv"](shortcut)))
 

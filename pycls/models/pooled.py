@@ -6,11 +6,12 @@ from torch import Tensor, nn
 
 from pycls.core.tables import pick
 from pycls.models.blocks import ResBasicBlock, ResBlock, ResBottleneckBlock, Stage
+from pycls.models.chain import Residual
 from pycls.models.layers import Style, conv2d
 from pycls.models.lip import POOLINGS, Pooling
 
 
-class PooledBlock(nn.Module):
+class PooledBlock(Residual):
     """A residual block whose strided convolution becomes pooling and a 1x1, and whose shortcut pools before its 1x1.
 
     (N, w_in, H, W) -> (N, stage.width, H / stride, W / stride). What the logits of both poolings share, `trunk`, sees
@@ -36,7 +37,7 @@ class PooledBlock(nn.Module):
             if name == self.strided:
                 x = self.pool_f(x, trunk)
             x = layer(x)
-        return self.af(shortcut + x)
+        return self.af(shortcut + self.kept(x))
 
 
 def is_strided(layer: nn.Module) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
-from pycls.models.chain import Chain
+from pycls.models.chain import Chain, Residual
 from pycls.models.checks import check_im_size, is_small
 from pycls.models.cutmix_resnet import IMAGENET_DEPTHS, cifar_depths
 from pycls.models.layers import Style, build_style, conv2d, init_convs
@@ -29,7 +29,7 @@ def pyramid_widths(start: int, alpha: float, depths: Sequence[int]) -> list[list
     return stages
 
 
-class PyramidBlock(nn.Module):
+class PyramidBlock(Residual):
     """shortcut(x) + branch(x): (N, w_in, H, W) -> (N, width * expansion, H', W').
 
     The shortcut has no parameters: a 2x2 average where the block strides, and nothing is added to the new channels.
@@ -48,7 +48,7 @@ class PyramidBlock(nn.Module):
         self.pool = nn.AvgPool2d(2, ceil_mode=True) if stride == 2 else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        return add_to_first(self.pool(x), self.branch(x))
+        return add_to_first(self.pool(x), self.kept(self.branch(x)))
 
     def branch(self, x: Tensor) -> Tensor:
         """Return what is learnt: no activation before the first convolution nor after the last norm."""

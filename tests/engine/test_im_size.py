@@ -18,6 +18,12 @@ def test_sizes_are_those_of_ffcv_s_ramp():
     assert scheduled_im_size([], 7, 224) == 224
 
 
+def test_sizes_that_are_written_are_exact():
+    assert {scheduled_im_size([[0, 176]], epoch, 224) for epoch in (0, 5, 599)} == {176}
+    sizes = [scheduled_im_size([[2, 100], [4, 100], [10, 250]], epoch, 224) for epoch in (0, 3, 4, 5, 7, 10, 11)]
+    assert sizes == [100, 100, 100, 128, 160, 250, 250]
+
+
 class Spy(torch.nn.Module):
     """Note the sides of what it sees in training."""
 
@@ -44,7 +50,7 @@ def test_a_run_follows_its_schedule_and_evaluates_at_its_own_size(tmp_path, monk
     assert torch.load(last_path(tmp_path), weights_only=True)["position"]["epoch"] == 3
 
 
-@pytest.mark.parametrize("points", [[1, 2], [[0, 8]], [[3, 64], [3, 96]], [[0, "a"]]])
+@pytest.mark.parametrize("points", [[1, 2], [[0, 8]], [[3, 64], [3, 96]], [[0, "a"]], [[0, 64.5]]])
 def test_what_is_no_schedule_is_refused(tmp_path, points):
     with pytest.raises(ValueError, match=r"IM_SIZE_SCHEDULE must be \[\[epoch, pixels\]"):
         check_schedule(tiny_cfg(tmp_path, TRAIN__IM_SIZE_SCHEDULE=points))

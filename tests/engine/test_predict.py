@@ -141,6 +141,26 @@ def test_a_checkpoint_is_all_it_needs(tmp_path):
     )
 
 
+def test_hflip_gives_the_mean_of_the_logits_of_both_sides(tmp_path):
+    image = load("chelsea.png", (8, 8))
+    image.save(tmp_path / "cat.png")
+    image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "mirrored.png")
+    files, weights = [str(tmp_path / name) for name in ("cat.png", "mirrored.png")], tiny_file(tmp_path / "a.pyth")
+
+    def log_probs(*words):
+        network = load_network(weights, None, [*predict_words(), *words])
+        network.model.head.fc.weight.data.mul_(100)  # so that its sides differ in its untrained eyes
+        found = predict(network, files, topk=10)
+        return [dict(zip(one.indices, np.log(one.probs), strict=True)) for one in found]
+
+    (left, right), both = log_probs(), log_probs("TEST.HFLIP", "True")
+    mean = np.array([(left[k] + right[k]) / 2 for k in range(10)])
+    mean -= np.log(np.exp(mean).sum())
+    assert max(abs(left[k] - right[k]) for k in range(10)) > 0.01
+    for found in both:
+        assert [found[k] for k in range(10)] == pytest.approx(mean.tolist(), abs=1e-5)
+
+
 def test_networks_of_array_data_see_files_at_their_own_size(tmp_path):
     sizes = {"TRAIN__IM_SIZE": 32, "TEST__IM_SIZE": 256}
     file = tiny_file(tmp_path / "a.pyth", TRAIN__DATASET="cifar10", TEST__DATASET="cifar10", **sizes)
