@@ -34,14 +34,10 @@ def build_loss(cfg: CfgNode) -> Loss:
 
 def build_train_loss(cfg: CfgNode, labels: Sequence[int]) -> Loss:
     """Return the loss of training on images with `labels` (N,): `build_loss`'s with TRAIN.CLASS_WEIGHTS, if any."""
-    given, num_classes = cfg.TRAIN.CLASS_WEIGHTS, cfg.MODEL.NUM_CLASSES
+    given = cfg.TRAIN.CLASS_WEIGHTS
     if cfg.TRAIN.CLASS_BALANCE == "loss":
-        return partial(build_loss(cfg), weights=balanced_weights(labels, num_classes))
-    if not given:
-        return build_loss(cfg)
-    if len(given) != num_classes:
-        raise ValueError(f"TRAIN.CLASS_WEIGHTS has {len(given)} weights for {num_classes} classes (MODEL.NUM_CLASSES)")
-    return partial(build_loss(cfg), weights=torch.tensor(given, dtype=torch.float32))
+        return partial(build_loss(cfg), weights=balanced_weights(labels, cfg.MODEL.NUM_CLASSES))
+    return partial(build_loss(cfg), weights=torch.tensor(given, dtype=torch.float32)) if given else build_loss(cfg)
 
 
 def balanced_weights(labels: Sequence[int], num_classes: int) -> Tensor:
@@ -77,13 +73,23 @@ def focal(
     logits: Tensor, targets: Tensor, weights: Tensor | None = None, *, alpha: float = 0.25, gamma: float = 2.0
 ) -> Tensor:
     """Return torchvision's focal loss of independent sigmoids (Lin et al. 2017); `alpha` weighs presence, -1: off."""
-    return _mean(sigmoid_focal_loss(_wide(logits), targets, alpha, gamma).sum(1), targets, weights)
+    logits = _wide(logits)
+    if 0 < gamma < 1:
+        logits = _unsaturated(logits, targets)
+    return _mean(sigmoid_focal_loss(logits, targets, alpha, gamma).sum(1), targets, weights)
+
+
+def _unsaturated(logits: Tensor, targets: Tensor) -> Tensor:
+    """Hold right answers, whose loss is nil, at a probability below 1: at 1 a power below 1 has a gradient of 0 x inf."""
+    logits = torch.where(targets == 1, logits.clamp(max=15), logits)
+    return torch.where(targets == 0, logits.clamp(min=-15), logits)
 
 
 def softmax_focal(logits: Tensor, targets: Tensor, weights: Tensor | None = None, *, gamma: float = 2.0) -> Tensor:
     """Return the cross entropy whose terms are multiplied by (1 - p) ** gamma of their class's softmax p."""
     log_p = F.log_softmax(_wide(logits), 1)
-    return _mean(-(targets * (1 - log_p.exp()) ** gamma * log_p).sum(1), targets, weights)
+    others = (1 - log_p.exp()).clamp(min=torch.finfo(log_p.dtype).eps)  # at 0 a gamma below 1 has no gradient
+    return _mean(-(targets * others**gamma * log_p).sum(1), targets, weights)
 
 
 def smooth_l1(logits: Tensor, targets: Tensor, weights: Tensor | None = None, *, beta: float = 1.0) -> Tensor:

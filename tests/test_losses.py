@@ -74,6 +74,14 @@ def test_focal_losses_by_their_formulas():
     assert plain == pytest.approx(loss_of(), rel=1e-12), "gamma 0 is cross entropy"
 
 
+@pytest.mark.parametrize("name", ["focal", "softmax_focal"])
+def test_focal_gradients_of_certain_answers_are_finite(name):
+    logits = torch.tensor([[30.0, -300.0, 0.0], [200.0, -200.0, -200.0]], requires_grad=True)
+    loss = build_loss(load_cfg(None, ["MODEL.LOSS_FUN", name, "MODEL.FOCAL_GAMMA", "0.5"]))
+    loss(logits, torch.tensor([[1.0, 0.0, 0.0]] * 2)).backward()
+    assert logits.grad.isfinite().all()
+
+
 def test_smooth_l1_is_of_probabilities():
     off = (LOGITS.exp() / LOGITS.exp().sum(1, keepdim=True) - MIXED).abs()
     expected = torch.where(off < 0.1, off**2 / 0.2, off - 0.05).sum().item() / 2

@@ -20,12 +20,14 @@ _STEP_PX = 32  # the total stride of most networks
 def scheduled_im_size(points: Sequence[Sequence[float]], epoch: int, im_size: int) -> int:
     """Return the side of an epoch's training squares in px: straight lines between (epoch, px), in steps of 32 px.
 
-    Constant before the first point and after the last; `im_size` without points. The rule of FFCV's ImageNet recipes.
+    The given sizes at the points themselves, and before the first and after the last; `im_size` without points. The
+    rule of FFCV's ImageNet recipes.
     """
     if not points:
         return im_size
     epochs, sizes = zip(*points, strict=True)
-    return round(float(np.interp(epoch, epochs, sizes)) / _STEP_PX) * _STEP_PX
+    size = float(np.interp(epoch, epochs, sizes))
+    return int(size) if size in sizes else round(size / _STEP_PX) * _STEP_PX
 
 
 def check_schedule(cfg: CfgNode) -> None:
@@ -62,7 +64,7 @@ def fit_im_size(run: Run) -> None:
 def _are_points(points: list) -> bool:
     if not all(isinstance(p, (list, tuple)) and len(p) == 2 for p in points):
         return False
-    if not all(isinstance(value, (int, float)) for point in points for value in point):
+    if not all(isinstance(epoch, (int, float)) and isinstance(px, int) for epoch, px in points):
         return False
     epochs = [epoch for epoch, _ in points]
     return all(a < b for a, b in pairwise(epochs)) and min(px for _, px in points) >= _STEP_PX

@@ -16,6 +16,13 @@ def test_sizes_are_those_of_ffcv_s_ramp():
     sizes = [scheduled_im_size(points, epoch, 224) for epoch in (0, 35, 42, 44, 51, 53, 56, 60, 87)]
     assert sizes == [160, 160, 160, 192, 192, 192, 224, 256, 256]
     assert scheduled_im_size([], 7, 224) == 224
+    assert [scheduled_im_size([[2, 144], [6, 176]], epoch, 224) for epoch in (0, 2, 4, 6, 9)] == [
+        144,
+        144,
+        160,
+        176,
+        176,
+    ]
 
 
 class Spy(torch.nn.Module):
@@ -44,7 +51,7 @@ def test_a_run_follows_its_schedule_and_evaluates_at_its_own_size(tmp_path, monk
     assert torch.load(last_path(tmp_path), weights_only=True)["position"]["epoch"] == 3
 
 
-@pytest.mark.parametrize("points", [[1, 2], [[0, 8]], [[3, 64], [3, 96]], [[0, "a"]]])
+@pytest.mark.parametrize("points", [[1, 2], [[0, 8]], [[3, 64], [3, 96]], [[0, "a"]], [[0, 64.5]]])
 def test_what_is_no_schedule_is_refused(tmp_path, points):
     with pytest.raises(ValueError, match=r"IM_SIZE_SCHEDULE must be \[\[epoch, pixels\]"):
         check_schedule(tiny_cfg(tmp_path, TRAIN__IM_SIZE_SCHEDULE=points))
