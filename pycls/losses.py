@@ -80,7 +80,7 @@ def focal(
 
 
 def _unsaturated(logits: Tensor, targets: Tensor) -> Tensor:
-    """Hold right answers, whose loss is nil, at a probability below 1: at 1 a power below 1 has a gradient of 0 x inf."""
+    """Hold right answers, whose loss is nil, at a probability below 1, where a power below 1 has a gradient."""
     logits = torch.where(targets == 1, logits.clamp(max=15), logits)
     return torch.where(targets == 0, logits.clamp(min=-15), logits)
 
