@@ -10,7 +10,6 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.ops import sigmoid_focal_loss
 from yacs.config import CfgNode
 
 from pycls.core.tables import pick
@@ -73,6 +72,8 @@ def focal(
     logits: Tensor, targets: Tensor, weights: Tensor | None = None, *, alpha: float = 0.25, gamma: float = 2.0
 ) -> Tensor:
     """Return torchvision's focal loss of independent sigmoids (Lin et al. 2017); `alpha` weighs presence, -1: off."""
+    from torchvision.ops import sigmoid_focal_loss  # takes 2 s to import, more than all of pycls
+
     logits = _wide(logits)
     if 0 < gamma < 1:
         logits = _unsaturated(logits, targets)
