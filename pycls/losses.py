@@ -10,7 +10,6 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.ops import sigmoid_focal_loss
 from yacs.config import CfgNode
 
 from pycls.core.tables import pick
@@ -21,7 +20,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 LOSSES: dict[str, Callable[[CfgNode], Loss]] = {
     "cross_entropy": lambda cfg: cross_entropy,
     "bce": lambda cfg: partial(binary_cross_entropy, threshold=_checked_threshold(cfg)),
-    "focal": lambda cfg: partial(focal, alpha=cfg.MODEL.FOCAL_ALPHA, gamma=cfg.MODEL.FOCAL_GAMMA),
+    "focal": lambda cfg: partial(focal, alpha=_checked_alpha(cfg), gamma=cfg.MODEL.FOCAL_GAMMA),
     "softmax_focal": lambda cfg: partial(softmax_focal, gamma=cfg.MODEL.FOCAL_GAMMA),
     "smooth_l1": lambda cfg: partial(smooth_l1, beta=cfg.MODEL.SMOOTH_L1_BETA),
 }
@@ -34,16 +33,12 @@ def build_loss(cfg: CfgNode) -> Loss:
 
 def build_train_loss(cfg: CfgNode, labels: Sequence[int]) -> Loss:
     """Return the loss of training on images with `labels` (N,): `build_loss`'s with TRAIN.CLASS_WEIGHTS, if any."""
-    given, num_classes, loss = cfg.TRAIN.CLASS_WEIGHTS, cfg.MODEL.NUM_CLASSES, build_loss(cfg)
+    given, loss = cfg.TRAIN.CLASS_WEIGHTS, build_loss(cfg)
     if cfg.MODEL.LOSS_FUN == "bce":
         loss = partial(loss, smoothing=cfg.TRAIN.LABEL_SMOOTHING)  # its threshold takes that out of the targets
     if cfg.TRAIN.CLASS_BALANCE == "loss":
-        return partial(loss, weights=balanced_weights(labels, num_classes))
-    if not given:
-        return loss
-    if len(given) != num_classes:
-        raise ValueError(f"TRAIN.CLASS_WEIGHTS has {len(given)} weights for {num_classes} classes (MODEL.NUM_CLASSES)")
-    return partial(loss, weights=torch.tensor(given, dtype=torch.float32))
+        return partial(loss, weights=balanced_weights(labels, cfg.MODEL.NUM_CLASSES))
+    return partial(loss, weights=torch.tensor(given, dtype=torch.float32)) if given else loss
 
 
 def balanced_weights(labels: Sequence[int], num_classes: int) -> Tensor:
@@ -85,13 +80,25 @@ def focal(
     logits: Tensor, targets: Tensor, weights: Tensor | None = None, *, alpha: float = 0.25, gamma: float = 2.0
 ) -> Tensor:
     """Return torchvision's focal loss of independent sigmoids (Lin et al. 2017); `alpha` weighs presence, -1: off."""
-    return _mean(sigmoid_focal_loss(_wide(logits), targets, alpha, gamma).sum(1), targets, weights)
+    from torchvision.ops import sigmoid_focal_loss  # takes 2 s to import, more than all of pycls
+
+    logits = _wide(logits)
+    if 0 < gamma < 1:
+        logits = _unsaturated(logits, targets)
+    return _mean(sigmoid_focal_loss(logits, targets, alpha, gamma).sum(1), targets, weights)
+
+
+def _unsaturated(logits: Tensor, targets: Tensor) -> Tensor:
+    """Hold right answers, whose loss is nil, at a probability below 1, where a power below 1 has a gradient."""
+    logits = torch.where(targets == 1, logits.clamp(max=15), logits)
+    return torch.where(targets == 0, logits.clamp(min=-15), logits)
 
 
 def softmax_focal(logits: Tensor, targets: Tensor, weights: Tensor | None = None, *, gamma: float = 2.0) -> Tensor:
     """Return the cross entropy whose terms are multiplied by (1 - p) ** gamma of their class's softmax p."""
     log_p = F.log_softmax(_wide(logits), 1)
-    return _mean(-(targets * (1 - log_p.exp()) ** gamma * log_p).sum(1), targets, weights)
+    others = (1 - log_p.exp()).clamp(min=torch.finfo(log_p.dtype).eps)  # at 0 a gamma below 1 has no gradient
+    return _mean(-(targets * others**gamma * log_p).sum(1), targets, weights)
 
 
 def smooth_l1(logits: Tensor, targets: Tensor, weights: Tensor | None = None, *, beta: float = 1.0) -> Tensor:
@@ -110,6 +117,13 @@ def _mean(per_image: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
 
 def _wide(logits: Tensor) -> Tensor:
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
+def _checked_alpha(cfg: CfgNode) -> float:
+    alpha = cfg.MODEL.FOCAL_ALPHA
+    if not 0 <= alpha <= 1 and alpha != -1:
+        raise ValueError(f"MODEL.FOCAL_ALPHA must lie between 0 and 1, or be -1 (no weights), got {alpha}")
+    return alpha
 
 
 def _checked_threshold(cfg: CfgNode) -> float:

@@ -83,6 +83,14 @@ def test_focal_losses_by_their_formulas():
     assert plain == pytest.approx(loss_of(), rel=1e-12), "gamma 0 is cross entropy"
 
 
+@pytest.mark.parametrize("name", ["focal", "softmax_focal"])
+def test_focal_gradients_of_certain_answers_are_finite(name):
+    logits = torch.tensor([[30.0, -300.0, 0.0], [200.0, -200.0, -200.0]], requires_grad=True)
+    loss = build_loss(load_cfg(None, ["MODEL.LOSS_FUN", name, "MODEL.FOCAL_GAMMA", "0.5"]))
+    loss(logits, torch.tensor([[1.0, 0.0, 0.0]] * 2)).backward()
+    assert logits.grad.isfinite().all()
+
+
 def test_smooth_l1_is_of_probabilities():
     off = (LOGITS.exp() / LOGITS.exp().sum(1, keepdim=True) - MIXED).abs()
     expected = torch.where(off < 0.1, off**2 / 0.2, off - 0.05).sum().item() / 2
@@ -124,6 +132,7 @@ def test_balanced_weights_make_every_class_count_alike():
         (["TRAIN.CLASS_BALANCE", "lost"], "'loss'"),
         (["MODEL.LOSS_FUN", "bce", "TRAIN.LABEL_SMOOTHING", "0.5", "MODEL.BCE_THRESHOLD", "0.05"], "LABEL_SMOOTHING"),
         (["MODEL.LOSS_FUN", "bce", "MODEL.BCE_THRESHOLD", "1"], "MODEL.BCE_THRESHOLD"),
+        (["MODEL.LOSS_FUN", "focal", "MODEL.FOCAL_ALPHA", "2"], "MODEL.FOCAL_ALPHA must lie between 0 and 1"),
     ],
 )
 def test_mistakes_are_named(words, found):

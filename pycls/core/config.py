@@ -280,7 +280,7 @@ def check_cfg(cfg: CfgNode) -> None:
     parse_augment(cfg.TRAIN.AUGMENT)
     _check_numbers(cfg)
     _check_batches(cfg)
-    _check_class_weights(cfg)
+    _check_classes(cfg)
     steps = cfg.OPTIM.STEPS
     if not all(isinstance(step, (int, float)) for step in steps) or (
         steps and (steps[0] != 0 or steps != sorted(steps))
@@ -353,12 +353,21 @@ _PROBABILITIES = (
 )
 
 
-def _check_class_weights(cfg: CfgNode) -> None:
-    weights = cfg.TRAIN.CLASS_WEIGHTS
+def _check_classes(cfg: CfgNode) -> None:
+    weights, num_classes = cfg.TRAIN.CLASS_WEIGHTS, cfg.MODEL.NUM_CLASSES
     if weights and cfg.TRAIN.CLASS_BALANCE:
         raise ValueError(f"TRAIN.CLASS_WEIGHTS and TRAIN.CLASS_BALANCE {cfg.TRAIN.CLASS_BALANCE}: set one of them")
     if not all(isinstance(w, (int, float)) and w >= 0 for w in weights) or (weights and not any(weights)):
         raise ValueError(f"TRAIN.CLASS_WEIGHTS must be numbers, none negative and not all 0, got {weights}")
+    if weights and len(weights) != num_classes:
+        raise ValueError(
+            f"TRAIN.CLASS_WEIGHTS has {len(weights)} weights for {num_classes} classes (MODEL.NUM_CLASSES)"
+        )
+    if cfg.TRAIN.REPEATS > 1 and cfg.TRAIN.CLASS_BALANCE == "sampler":
+        raise ValueError(
+            f"TRAIN.REPEATS {cfg.TRAIN.REPEATS} and TRAIN.CLASS_BALANCE sampler both say how often an image is shown: "
+            "set one of them"
+        )
 
 
 _AT_LEAST_ONE = (

@@ -164,7 +164,7 @@ _TREE = {
         "LR_PER_ITER": False,  # [ours] move the learning rate every step instead of every epoch
         "EMA_ALPHA": 1e-5,  # EMA rate; scaled by batch size, update period and 1 / MAX_EPOCH
         "EMA_UPDATE_PERIOD": 32,  # steps between EMA updates; 0: no EMA model at all
-        "EMA_RAMP": False,  # [ours] update t after WARMUP_EPOCHS takes at least 9 / (10 + t), as timm's warm-up
+        "EMA_RAMP": False,  # [ours] update t after WARMUP_EPOCHS takes at least 9 / (10 + t), as TensorFlow's
         "MTA": False,  # accepted for pycls; multi-tensor updates are always used where PyTorch has them
         "GRAD_CLIP": 0.0,  # [ours] largest L2 norm of the whole gradient; 0 is off
         "BACKBONE_LR_RATIO": 1.0,  # [ours] learning rate of all but the classifier / that of the classifier

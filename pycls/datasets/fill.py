@@ -75,8 +75,9 @@ class Filler:
             self.show(self.view, image, place)
 
     def _substitute(self, bad: int, epoch: int, place: np.ndarray, note: Cell) -> int:
-        """Show another image of the class, as its own place in this epoch shows it, and return its index."""
-        tried = substitutes(self.samples.labels, self.view.seed, epoch, bad % len(self.samples))
+        """Show another image of the class, the same view of it as in its own places, and return its index."""
+        first_view = bad % len(self.samples)
+        tried = substitutes(self.samples.labels, self.view.seed, epoch, first_view) + (bad - first_view)
         for index in tried:
             try:
                 chunk = read_chunk(self.samples, self.view, epoch, np.array([index]), note)
@@ -85,7 +86,7 @@ class Filler:
             except ValueError:
                 continue
             return int(index)
-        class_name = self.samples.classes[self.samples.labels[bad % len(self.samples)]]
+        class_name = self.samples.classes[self.samples.labels[first_view]]
         raise ValueError(
             f"{self.samples.name(bad)}: cannot be read, nor can the {len(tried)} images of class {class_name} "
             "that were tried in its place; python tools/check_data.py lists all bad files"

@@ -51,6 +51,7 @@ def save_lr_plot(cfg: CfgNode, path: str) -> str:
     optim = cfg.OPTIM
     if Path(path).suffix not in (".png", ".pdf", ".svg"):
         raise ValueError(f"--plot-lr {path}: the name must end in .png, .pdf or .svg")
-    plot_lr(build_lr_policy(cfg), optim.MAX_EPOCH, optim.LR_PER_ITER, Path(path))
+    factors = optim.LR_POLICY in ("steps", "exp")  # each fall a share of the rate before: to scale the last are unseen
+    plot_lr(build_lr_policy(cfg), optim.MAX_EPOCH, optim.LR_PER_ITER, Path(path), log_scale=factors)
     moves = "every step" if optim.LR_PER_ITER else "every epoch"
     return f"{path}: OPTIM.LR_POLICY {optim.LR_POLICY} over {optim.MAX_EPOCH} epochs, moved {moves}"

@@ -26,7 +26,7 @@ def plot_curves(records: Sequence[dict[str, Any]], path: Path) -> None:
     _save(figure, path)
 
 
-def plot_lr(policy: Callable[[float], float], max_epoch: int, per_iter: bool, path: Path) -> None:
+def plot_lr(policy: Callable[[float], float], max_epoch: int, per_iter: bool, path: Path, log_scale: bool) -> None:
     """Draw a learning-rate policy over the epochs of a run: a curve, or stairs where each epoch has one rate."""
     figure, (axis,) = _subplots(1, (7, 4))
     if per_iter:
@@ -34,7 +34,7 @@ def plot_lr(policy: Callable[[float], float], max_epoch: int, per_iter: bool, pa
         axis.plot(epochs, [policy(epoch) for epoch in epochs])
     else:
         axis.stairs([policy(epoch) for epoch in range(max_epoch)], baseline=None)
-    axis.set(title="learning rate", xlabel="epoch", xlim=(0, max_epoch))
+    axis.set(title="learning rate", xlabel="epoch", xlim=(0, max_epoch), yscale="log" if log_scale else "linear")
     axis.grid(alpha=0.3)
     _save(figure, path)
 

@@ -16,6 +16,7 @@ from pycls.core.defaults import default_cfg
 from pycls.core.logging import get_logger, setup_logging
 from pycls.datasets import DATASETS, backend_name, colour_scale
 from pycls.datasets.augment import build_augmentation
+from pycls.datasets.mix import build_mixer
 from pycls.losses import build_loss
 from pycls.optim import build_lr_policy
 
@@ -40,6 +41,7 @@ def check_supported(cfg: CfgNode) -> None:
     build_augmentation(cfg)  # its errors come now, not after a million files have been listed
     build_loss(cfg)  # so do these
     build_lr_policy(cfg)
+    build_mixer(cfg)
     check_dataset(cfg, "TRAIN")
     check_dataset(cfg, "TEST")
     if cfg.BN.SYNC and distributed.pick_device(cfg.DEVICE).type != "cuda":

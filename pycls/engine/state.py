@@ -24,6 +24,10 @@ _IDENTITY = (
     "REGNET.",
     "EN.",
     "VIT.",
+    "MB.",
+    "DENSENET.",
+    "PYRAMIDNET.",
+    "IDML.",
     "OPTIM.OPTIMIZER",
     "TRAIN.DATASET",
     "TRAIN.SPLIT",
@@ -48,6 +52,14 @@ class TrainState:
     best_err: float = float("inf")  # percent top-1, of the model or its EMA, whichever was lower
     test_err: float | None = None  # percent top-1 after the last finished epoch
     ema_err: float | None = None
+
+
+def check_network(cfg: CfgNode) -> None:
+    """Raise the ValueErrors of network, frozen parts and optimizer; nothing is allocated, no data set is read."""
+    with torch.device("meta"):
+        model = build_model(cfg)
+    freeze(model, cfg.TRAIN.FROZEN)
+    build_optimizer(cfg, model)
 
 
 def build_state(cfg: CfgNode, device: torch.device, scaler: torch.amp.GradScaler) -> TrainState:

@@ -17,6 +17,7 @@ from pycls.engine.run import Run, build_run, resume
 from pycls.engine.saving import save, save_epoch
 from pycls.engine.setup import check_supported, run_processes, setup_process
 from pycls.engine.signals import Stopped, stop_on_signal
+from pycls.engine.state import check_network
 from pycls.engine.step import seed_step
 from pycls.losses import build_loss
 
@@ -26,6 +27,7 @@ logger = get_logger(__name__)
 def train(cfg: CfgNode) -> Result:
     """Train and evaluate a network on NUM_GPUS processes, or torchrun's; return the final figures and files."""
     check_supported(cfg)
+    check_network(cfg)
     check_schedule(cfg)
     return run_processes(cfg, _train_process)
 

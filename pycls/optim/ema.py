@@ -17,7 +17,8 @@ class EMA:
 
     During warm-up epochs the copy equals the model. Floating-point buffers (batch norm statistics) are averaged too;
     integer ones (its counter) are copied, where pycls truncates them. With `ramp` update t after the warm-up takes at
-    least 9 / (10 + t) of the new weights, so that the average forgets its beginning (as TensorFlow's and timm's).
+    least 9 / (10 + t) of the new weights, so that the average forgets its beginning (the rule of TensorFlow's
+    ExponentialMovingAverage).
     """
 
     def __init__(self, model: nn.Module, rate: float, update_period: int, warmup_epochs: int, ramp: bool = False):

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import accumulate, pairwise
 
 from torch import nn
 
 from pycls.core.weights import classifier_weight, in_classifier
 
-_NUMBERED = re.compile(r".*\d")
-_BLOCK = re.compile(r"[a-z]?\d+")
+_DIGIT = re.compile(r"\d")
+_INNER = re.compile(r"[a-z]?\d+|denselayer\d+|block\d+-\d+")  # a block in a numbered stage
 _BATCH_NORMS = (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm)
 
 
@@ -56,18 +57,28 @@ def lr_scales(model: nn.Module, backbone_ratio: float = 1.0, layer_decay: float 
 def layer_numbers(names: Iterable[str]) -> dict[str, int]:
     """Return {parameter name: number of its layer}, from 0, in the order of the names.
 
-    A layer is a block (s1.b2, layer1.0, blocks.3, encoder_layer_5) or, outside of them, a part of the network (stem,
-    head); parameters of the network itself, a ViT's class token for instance, belong to the first.
+    A layer is a block (s1.b2, layer1.0, blocks.3, encoder_layer_5), or all that stands in front of the first block,
+    between two, or behind the last, the classifier's layer (as BEiT counts). Without blocks (VGG) each module is one.
     """
-    numbers: dict[str, int] = {}
-    return {name: numbers.setdefault(layer, len(numbers)) if (layer := _layer(name)) else 0 for name in names}
+    names = list(names)
+    blocks = {_block(name) for name in names}
+    layers = [_longest(blocks, name) if any(blocks) else name.rpartition(".")[0] for name in names]
+    rises = (layer != before for before, layer in pairwise([*layers[:1], *layers]))
+    return dict(zip(names, accumulate(rises, int.__add__), strict=True))
 
 
-def _layer(name: str) -> str:
-    """Return a parameter's layer: its name up to the first part with a digit, and to the next if that has one too."""
-    parts = name.split(".")[:-1]
-    first = next((i for i, part in enumerate(parts) if _NUMBERED.fullmatch(part)), None)
+def _block(name: str) -> str:
+    """Return the block that a parameter's name shows: a numbered module that holds modules itself; "" if none."""
+    holders = name.split(".")[:-2]
+    first = next((i for i, part in enumerate(holders) if _DIGIT.search(part)), None)
     if first is None:
-        return parts[0] if parts else ""
-    deeper = first + 1 < len(parts) and _BLOCK.fullmatch(parts[first + 1])
-    return ".".join(parts[: first + 2 if deeper else first + 1])
+        return ""
+    inner = first + 1 + (holders[first + 1 : first + 2] == ["blocks"])  # stages.0.blocks.1
+    deeper = inner < len(holders) and _INNER.fullmatch(holders[inner])
+    return ".".join(holders[: inner + 1 if deeper else first + 1])
+
+
+def _longest(blocks: set[str], name: str) -> str:
+    """Return the innermost of the blocks that a parameter lies in, "" if none."""
+    parts = name.split(".")
+    return next((block for end in range(len(parts), 0, -1) if (block := ".".join(parts[:end])) in blocks), "")

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from pycls.core.config import load_cfg
 from pycls.datasets import build_loader
@@ -13,7 +14,7 @@ from pycls.datasets.memory_backend import MemoryBackend
 from pycls.datasets.plan import build_view, epoch_order
 from pycls.datasets.repeats import repeated_order
 from pycls.datasets.samples import ArraySamples
-from tests.engine.runs import tiny_cfg
+from tests.engine.runs import overrides, tiny_cfg
 
 CPU = torch.device("cpu")
 
@@ -44,7 +45,7 @@ def first_batch(tmp_path, **keys):
 
 @pytest.mark.parametrize("backend", ["custom", "torch"])
 def test_views_of_an_image_share_label_and_name_and_not_the_crop(tmp_path, backend):
-    keys = {"DATA_LOADER__BACKEND": backend}
+    keys = {"DATA_LOADER__BACKEND": backend, "DATA_LOADER__NUM_WORKERS": 0}
     plain_steps, plain, *_ = first_batch(tmp_path, **keys)
     steps, images, labels, names = first_batch(tmp_path, TRAIN__REPEATS=3, **keys)
     assert steps == plain_steps and names[:32] == names[32:64] == names[64:] and len(set(names)) == 32
@@ -66,6 +67,32 @@ def test_array_data_repeats_too():
     assert sum(torch.equal(a, b) for a, b in zip(once, again, strict=True)) < 10
 
 
-def test_no_view_at_all_is_refused():
-    with pytest.raises(ValueError, match=r"TRAIN.REPEATS must be at least 1"):
-        load_cfg(None, ["TRAIN.REPEATS", "0"])
+def test_the_views_of_a_bad_image_are_those_of_its_substitute(tmp_path):
+    folder, rng = tmp_path / "train/a", np.random.default_rng(0)
+    folder.mkdir(parents=True)
+    for number in range(3):
+        Image.fromarray(rng.integers(0, 256, (40, 40, 3), np.uint8)).save(folder / f"{number}.png")
+    (folder / "bad.png").write_text("bad")
+    words = {"TRAIN.DATASET": "imagenet", "DATA_DIR": tmp_path, "MODEL.NUM_CLASSES": 1, "TRAIN.BATCH_SIZE": 4}
+    words |= {"TRAIN.IM_SIZE": 16, "TRAIN.REPEATS": 3, "DATA_LOADER.ON_BAD_IMAGE": "skip"}
+    loader = build_loader(load_cfg(None, overrides(words)), "train", CPU)
+    with contextlib.closing(loader):
+        batches = [batch for epoch in range(16) for batch in loader.epoch(epoch)]
+    pairs = [[(f.index, f.substitute) for f in batch.failures] for batch in batches]
+    whole, batch = next((p, batch) for p, batch in zip(pairs, batches, strict=True) if len(p) == 3)
+    substituted = batch.images[np.isin(batch.indices.numpy(), [good for _, good in whole])]
+    assert [index for index, _ in whole] == [3, 7, 11]
+    assert len({good % 4 for _, good in whole}) == 1 and [good // 4 for _, good in whole] == [0, 1, 2]
+    assert len(substituted) == len(substituted.flatten(1).unique(dim=0)) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["TRAIN.REPEATS", "0"], r"TRAIN.REPEATS must be at least 1"),
+        (["TRAIN.REPEATS", "2", "TRAIN.CLASS_BALANCE", "sampler"], "TRAIN.REPEATS 2 and TRAIN.CLASS_BALANCE sampler"),
+    ],
+)
+def test_what_cannot_be_is_refused(words, found):
+    with pytest.raises(ValueError, match=found):
+        load_cfg(None, words)

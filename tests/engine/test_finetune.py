@@ -16,7 +16,7 @@ from pycls.engine.setup import check_supported
 from pycls.optim import build_optimizer
 from pycls.optim.optimizers import lr_scales, param_groups
 from tests.datasets.photographs import load
-from tests.engine.runs import ROOT, overrides, tiny_cfg
+from tests.engine.runs import ROOT, TINY, overrides, tiny_cfg
 from tests.engine.test_predict import lite0_file, needs_lite0
 from tests.engine.test_step import stepper_of
 from tests.parity_fill import fill_, make_input
@@ -57,6 +57,22 @@ def test_unknown_and_total_freezing_are_refused():
         freeze(net(), ["body", "tail", "fc"])
     with pytest.raises(ValueError, match="random weights"):
         check_supported(load_cfg(None, ["TRAIN.FROZEN", "['stem']"]))
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ({"TRAIN.FROZEN": "['stemm']", "TRAIN.WEIGHTS": "x.pth"}, "did you mean 'stem'"),
+        ({"OPTIM.OPTIMIZER": "lamb"}, "timm"),
+        ({"OPTIM.MOMENTUM": 0}, "OPTIM.NESTEROV"),
+        ({"TRAIN.MIXUP_ALPHA": 0.2, "TRAIN.BATCH_SIZE": 1}, "single image"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_files_are_listed(tmp_path, monkeypatch, words, found):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)  # as without timm
+    words |= {"TRAIN.DATASET": "imagenet", "TEST.DATASET": "imagenet", "DATA_DIR": tmp_path / "none"}
+    with pytest.raises(ValueError, match=found):
+        train(load_cfg(None, overrides(TINY | words)))
 
 
 def test_the_ratio_cuts_groups_in_two_and_scales_one_of_them():

@@ -16,6 +16,13 @@ def test_sizes_are_those_of_ffcv_s_ramp():
     sizes = [scheduled_im_size(points, epoch, 224) for epoch in (0, 35, 42, 44, 51, 53, 56, 60, 87)]
     assert sizes == [160, 160, 160, 192, 192, 192, 224, 256, 256]
     assert scheduled_im_size([], 7, 224) == 224
+    assert [scheduled_im_size([[2, 144], [6, 176]], epoch, 224) for epoch in (0, 2, 4, 6, 9)] == [
+        144,
+        144,
+        160,
+        176,
+        176,
+    ]
 
 
 def test_sizes_that_are_written_are_exact():

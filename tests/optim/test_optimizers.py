@@ -155,24 +155,26 @@ def test_rmsprop_tf_keeps_epsilon_inside_the_root():
     assert first_step("rmsprop") == pytest.approx(2 / ((0.1 * 4) ** 0.5 + 0.5), rel=1e-6)
 
 
-LAYERS = {
-    "class_token": 0,
-    "stem.conv.weight": 0,
-    "s1.b1.proj.weight": 1,
-    "s1.b1.f.a.weight": 1,
-    "s1.b2.f.a.weight": 2,
-    "layer1.0.downsample.0.weight": 3,
-    "layer1.0.downsample.1.weight": 3,
-    "blocks.10.attn.qkv.weight": 4,
-    "encoder.layers.encoder_layer_3.ln_1.weight": 5,
-    "head.fc.weight": 6,
-    "head.fc.bias": 6,
-}
+LAYERS = [
+    ["class_token", "conv1.weight", "bn1.weight", "stem.conv.weight", "encoder.pos_embedding"],
+    ["s1.b1.proj.weight", "s1.b1.f.a.weight"],
+    ["s1.b2.f.a.weight"],
+    ["layer1.0.conv1.weight", "layer1.0.downsample.0.weight", "layer1.0.downsample.1.weight"],
+    ["blocks.10.gamma", "blocks.10.attn.qkv.weight"],
+    ["stages.1.downsample.0.weight"],
+    ["stages.1.blocks.0.gamma", "stages.1.blocks.0.mlp.fc1.weight"],
+    ["encoder.layers.encoder_layer_3.ln_1.weight"],
+    ["encoder.ln.weight", "head.fc.weight", "head.fc.bias", "uncertainty.weight"],
+]
 
 
-def test_layers_are_blocks_and_the_parts_around_them():
-    found = layer_numbers(["stem.x", *LAYERS])
-    assert {name: found[name] for name in LAYERS} == LAYERS
+def test_layers_are_blocks_and_what_lies_around_them():
+    found = layer_numbers([name for layer in LAYERS for name in layer])
+    assert found == {name: number for number, layer in enumerate(LAYERS) for name in layer}
+
+
+def test_without_blocks_each_module_is_a_layer():
+    assert list(layer_numbers(["features.0.weight", "features.0.bias", "fc.weight"]).values()) == [0, 0, 1]
 
 
 def test_layer_decay_scales_the_rate_and_keeps_the_weight_decays():
