@@ -78,7 +78,8 @@ MIXERS = {
 
 
 @pytest.mark.parametrize("name", MIXERS)
-def test_an_iteration_never_reads_a_value(case, name):
+def test_an_iteration_never_reads_a_value(case, name, monkeypatch):
+    add_clipping(monkeypatch)
     run, batch = ready_run(case, name)
     with Reads() as reads:
         for _ in range(2):
@@ -92,7 +93,8 @@ def test_an_iteration_never_reads_a_value(case, name):
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", MIXERS)
 @pytest.mark.parametrize("number_format", ["bf16", "fp16"])
-def test_an_iteration_never_waits_on_a_gpu(case, name, number_format):
+def test_an_iteration_never_waits_on_a_gpu(case, name, number_format, monkeypatch):
+    add_clipping(monkeypatch)
     run, batch = ready_run(replace(case, device="cuda", format=number_format, layout="NHWC"), name)
     torch.cuda.set_sync_debug_mode("error")
     try:
@@ -101,6 +103,11 @@ def test_an_iteration_never_waits_on_a_gpu(case, name, number_format):
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert np.isfinite(run.meter.read_window().losses).all()
+
+
+def add_clipping(monkeypatch):
+    words = NETWORK | {"OPTIM.GRAD_CLIP": 1.0, "OPTIM.ACCUM_STEPS": 2}
+    monkeypatch.setitem(train_case.MODELS, "tiny", (words, "resnet18"))
 
 
 def ready_run(case, mixer):
