@@ -10,7 +10,6 @@ its own line is measured as often. A factor above 1 says that the switch, as it 
 
 import argparse
 import json
-import time
 from dataclasses import replace
 
 import torch
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 
 from benchmarks.report import command_line, publish
 from benchmarks.rotation import Build, Timed, time_loops
+from benchmarks.time_limit import TimeLimit
 from benchmarks.train_case import Case, Loop, OurLoop
 from benchmarks.train_step import add_options, build_case, conditions, device_name, fill_defaults
 from pycls.engine.meters import TrainMeter
@@ -126,15 +126,14 @@ def main() -> None:
 
 def measure(builds: dict[str, Build], arguments: argparse.Namespace) -> dict[str, dict[str, Timed]]:
     """Return the speeds by network and variant; a network for which no time is left is left out, and said to be."""
-    began, longest, found = time.perf_counter(), 0.0, {}
+    limit, found = TimeLimit(arguments.max_seconds), {}
     for model in arguments.models:
-        start = time.perf_counter()
-        if start - began + longest > arguments.max_seconds:
+        if not limit.fits():
             print(f"{model}: no time left", flush=True)
             continue
         case = build_case(arguments, model, "bf16", "NHWC", arguments.compile)
-        found[model] = time_loops(case, builds, arguments.steps, arguments.rounds, arguments.warmup)
-        longest = max(longest, time.perf_counter() - start)
+        with limit.piece():
+            found[model] = time_loops(case, builds, arguments.steps, arguments.rounds, arguments.warmup)
         print(model, {name: round(timed.median, 1) for name, timed in found[model].items()}, flush=True)
     return found
 

@@ -20,7 +20,6 @@ or --compile a selection is measured (`selection`); with one of them every combi
 import argparse
 import itertools
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ import torch
 from benchmarks.floor import Rates, floor_seconds, measure_rates
 from benchmarks.report import command_line, describe_machine, publish
 from benchmarks.rotation import LONGEST_BLOCK, Timed, time_loops
+from benchmarks.time_limit import TimeLimit
 from benchmarks.train_case import LAYOUTS, MODELS, Case, OurLoop
 from benchmarks.train_peers import PEERS
 from benchmarks.train_verdicts import floor_table, table, verdicts
@@ -38,7 +38,6 @@ from pycls.engine.precision import DTYPES
 OURS = "ours"
 # Pixels, batch, steps of a block, steps to warm up, seconds in all.
 _DEFAULTS = {"cuda": (224, 256, 10, 4, 500.0), "cpu": (64, 16, 4, 2, 330.0)}
-_RESERVE = 1.2  # a setting is begun if this times the longest of its kind so far still fits
 
 
 @dataclass
@@ -53,15 +52,15 @@ class Row:
 def main() -> None:
     """Measure, print, write."""
     arguments = parse()
-    began = time.perf_counter()
+    limit = TimeLimit(arguments.max_seconds)
     cases = selection(arguments)
     rates = measure_rates(arguments.device, list(dict.fromkeys(case.format for case in cases)))
-    rows, skipped = measure(cases, arguments, rates, began)
+    rows, skipped = measure(cases, arguments, rates, limit)
     judged = verdicts(rows, OURS)
     text = report(rows, skipped, judged, rates, arguments)
     publish(f"train step {arguments.device}", text, arguments.print_only)
     if arguments.json:
-        record = {"device": device_name(arguments.device), "seconds": time.perf_counter() - began}
+        record = {"device": device_name(arguments.device), "seconds": limit.elapsed()}
         record |= {"rows": flat(rows), "skipped": skipped, "verdicts": judged, "rates": asdict(rates)}
         arguments.json.write_text(json.dumps(record | {"machine": describe_machine()}, indent=1) + "\n")
 
@@ -126,26 +125,25 @@ def build_case(arguments: argparse.Namespace, model: str, fmt: str, layout: str,
 
 
 def measure(
-    cases: Sequence[Case], arguments: argparse.Namespace, rates: Rates, began: float
+    cases: Sequence[Case], arguments: argparse.Namespace, rates: Rates, limit: TimeLimit
 ) -> tuple[list[Row], list[str]]:
     """Return what was measured, and what was not with the reason."""
     builds = {OURS: OurLoop} | {name: PEERS[name] for name in arguments.loops}
-    rows, skipped, longest = [], [], {True: 0.0, False: 0.0}
+    rows, skipped = [], []
     for case in cases:
-        start = time.perf_counter()
-        expected = _RESERVE * (longest[case.compiled] or max(longest.values()))
-        if start - began + expected > arguments.max_seconds:
+        mode, start = "compiled" if case.compiled else "eager", limit.elapsed()
+        if not limit.fits(mode):
             skipped.append(f"{case}: no time left")
             continue
         try:
-            timed = time_loops(case, builds, arguments.steps, arguments.rounds, arguments.warmup)
+            with limit.piece(mode):
+                timed = time_loops(case, builds, arguments.steps, arguments.rounds, arguments.warmup)
         except torch.OutOfMemoryError:
             skipped.append(f"{case}: out of memory")
             continue
-        longest[case.compiled] = max(longest[case.compiled], time.perf_counter() - start)
         rows.append(Row(case, timed, floor_seconds(case, case.network(), rates)))
         speeds = ", ".join(f"{name} {each.median:.1f}" for name, each in timed.items())
-        print(f"{case}: {speeds} images/s ({time.perf_counter() - start:.0f} s)", flush=True)
+        print(f"{case}: {speeds} images/s ({limit.elapsed() - start:.0f} s)", flush=True)
     return rows, skipped
 
 
