@@ -65,12 +65,20 @@ def build(case: Case, network: str) -> nn.Module:
     """Return a network for evaluation in a setting."""
     name = MODELS[case.model][1]
     if network == "ours":
-        model = case.network()
+        model = with_a_head(case.network())
     else:
         torch.manual_seed(0)
         size = {"img_size": case.size} if name.startswith("vit") else {}
         model = timm.create_model(name, **size).to(memory_format=LAYOUTS[case.layout]).to(case.device)
     return CompiledNetwork(model.eval()) if case.compiled else model.eval()
+
+
+def with_a_head(model: nn.Module) -> nn.Module:
+    """Give a classifier that begins at zero, as ViT's, random weights, so that there are logits to compare."""
+    for parameter in model.parameters():
+        if parameter.ndim == 2 and not parameter.any():
+            nn.init.normal_(parameter, std=0.02)
+    return model
 
 
 @torch.inference_mode()
