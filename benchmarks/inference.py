@@ -9,7 +9,6 @@ done. How far logits move from those of eager float32 is given as the largest di
 for the untrained network and noise.
 """
 
-import json
 import time
 from dataclasses import asdict, dataclass
 from itertools import product
@@ -18,7 +17,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from benchmarks.report import command_line, publish
+from benchmarks.report import command_line, publish, write_json
 from benchmarks.time_limit import TimeLimit
 from benchmarks.train_case import LAYOUTS, MODELS, Case
 from benchmarks.train_step import add_options, build_case, conditions, device_name, fill_defaults
@@ -52,13 +51,12 @@ def main() -> None:
             continue
         with limit.piece():
             rows += measure([build_case(arguments, model, *setting) for setting in SETTINGS], arguments.rounds)
+        record = {"device": device_name(arguments.device), "rows": [flat(row) for row in rows]}
+        write_json(arguments.json, record)  # after each, for the next may be cut off
         print(table(rows[-2 * len(SETTINGS) :]), flush=True)
     missing = f"No time left for {', '.join(left_out)}. " if left_out else ""
     text = f"## Inference, {arguments.device}\n\n{table(rows)}\n\n{missing}{conditions('inference', arguments)}"
     publish(f"inference {arguments.device}", text, arguments.print_only)
-    if arguments.json:
-        record = {"device": device_name(arguments.device), "rows": [flat(row) for row in rows]}
-        arguments.json.write_text(json.dumps(record, indent=1) + "\n")
 
 
 def build(case: Case, network: str) -> nn.Module:

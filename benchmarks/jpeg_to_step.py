@@ -11,7 +11,6 @@ and the moving average are not part of it.
 
 import argparse
 import itertools
-import json
 import tempfile
 from pathlib import Path
 
@@ -19,7 +18,7 @@ import torch
 from yacs.config import CfgNode
 
 from benchmarks.photos import made_photos
-from benchmarks.report import command_line, publish
+from benchmarks.report import command_line, publish, write_json
 from benchmarks.time_limit import TimeLimit
 from benchmarks.train_step import conditions, device_name
 from pycls.core.config import load_cfg
@@ -39,21 +38,19 @@ def main() -> None:
     torch.backends.cudnn.benchmark = True
     data_dir = photo_tree(made_photos(arguments.photos))
     for backend in arguments.backends:
-        if not limit.fits():
-            rows[backend] = {"error": "no time left"}
-            continue
         with limit.piece():
-            rows[backend] = time_backend(arguments, backend, data_dir)
+            enough = limit.fits()
+            rows[backend] = time_backend(arguments, backend, data_dir) if enough else {"error": "no time left"}
+        record = {"device": device_name(arguments.device), "rows": rows, "verdict": verdict(rows, arguments.device)}
+        write_json(arguments.json, record)  # after each, for the next may be cut off
         print(backend, rows[backend], flush=True)
     text = (
-        f"## From JPEG files to training steps, {arguments.device}\n\n{table(rows)}\n\n{verdict(rows, arguments.device)}\n\n"
+        f"## From JPEG files to training steps, {arguments.device}\n\n"
+        f"{table(rows)}\n\n{verdict(rows, arguments.device)}\n\n"
         f"ResNet-50, bf16, channels last{', compiled' if arguments.compile else ''}; "
         f"{conditions('jpeg_to_step', arguments)}"
     )
     publish(f"jpeg to step {arguments.device}", text, arguments.print_only)
-    if arguments.json:
-        record = {"device": device_name(arguments.device), "rows": rows, "verdict": verdict(rows, arguments.device)}
-        arguments.json.write_text(json.dumps(record, indent=1) + "\n")
 
 
 def parse() -> argparse.Namespace:

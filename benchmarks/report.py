@@ -2,8 +2,10 @@
 
 import argparse
 import datetime
+import json
 import platform
 from pathlib import Path
+from typing import Any
 
 from pycls.core.cores import usable_cores
 from pycls.core.system import package_versions, processor_name
@@ -23,6 +25,12 @@ def publish(name: str, text: str, print_only: bool, file: Path = _RESULTS) -> No
     print(text)
     if not print_only:
         write_section(file, name, text)
+
+
+def write_json(path: Path | None, record: dict[str, Any]) -> None:
+    """Write figures for programs, if a file is asked for."""
+    if path is not None:
+        path.write_text(json.dumps(record, indent=1) + "\n")
 
 
 def describe_machine() -> str:

@@ -9,13 +9,12 @@ its own line is measured as often. A factor above 1 says that the switch, as it 
 """
 
 import argparse
-import json
 from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks.report import command_line, publish
+from benchmarks.report import command_line, publish, write_json
 from benchmarks.rotation import Build, Timed, time_loops
 from benchmarks.time_limit import TimeLimit
 from benchmarks.train_case import Case, Loop, OurLoop
@@ -118,10 +117,8 @@ def main() -> None:
         f"{arguments.rounds} rounds); {conditions('switches', arguments, words)}"
     )
     publish(f"switches {arguments.device}{words}", text, arguments.print_only)
-    if arguments.json:
-        record = {model: {name: timed.rates for name, timed in each.items()} for model, each in found.items()}
-        whole = {"device": device_name(arguments.device), "rows": record}
-        arguments.json.write_text(json.dumps(whole, indent=1) + "\n")
+    record = {model: {name: timed.rates for name, timed in each.items()} for model, each in found.items()}
+    write_json(arguments.json, {"device": device_name(arguments.device), "rows": record})
 
 
 def measure(builds: dict[str, Build], arguments: argparse.Namespace) -> dict[str, dict[str, Timed]]:

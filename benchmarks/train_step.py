@@ -19,7 +19,6 @@ or --compile a selection is measured (`selection`); with one of them every combi
 
 import argparse
 import itertools
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.floor import Rates, floor_seconds, measure_rates
-from benchmarks.report import command_line, describe_machine, publish
+from benchmarks.report import command_line, describe_machine, publish, write_json
 from benchmarks.rotation import LONGEST_BLOCK, Timed, time_loops
 from benchmarks.time_limit import TimeLimit
 from benchmarks.train_case import LAYOUTS, MODELS, Case, OurLoop
@@ -56,13 +55,7 @@ def main() -> None:
     cases = selection(arguments)
     rates = measure_rates(arguments.device, list(dict.fromkeys(case.format for case in cases)))
     rows, skipped = measure(cases, arguments, rates, limit)
-    judged = verdicts(rows, OURS)
-    text = report(rows, skipped, judged, rates, arguments)
-    publish(f"train step {arguments.device}", text, arguments.print_only)
-    if arguments.json:
-        record = {"device": device_name(arguments.device), "seconds": limit.elapsed()}
-        record |= {"rows": flat(rows), "skipped": skipped, "verdicts": judged, "rates": asdict(rates)}
-        arguments.json.write_text(json.dumps(record | {"machine": describe_machine()}, indent=1) + "\n")
+    publish(f"train step {arguments.device}", report(rows, skipped, rates, arguments), arguments.print_only)
 
 
 def parse() -> argparse.Namespace:
@@ -134,6 +127,7 @@ def measure(
         mode, start = "compiled" if case.compiled else "eager", limit.elapsed()
         if not limit.fits(mode):
             skipped.append(f"{case}: no time left")
+            save(rows, skipped, rates, arguments)
             continue
         try:
             with limit.piece(mode):
@@ -142,14 +136,13 @@ def measure(
             skipped.append(f"{case}: out of memory")
             continue
         rows.append(Row(case, timed, floor_seconds(case, case.network(), rates)))
+        save(rows, skipped, rates, arguments)  # after each, for the next may be cut off
         speeds = ", ".join(f"{name} {each.median:.1f}" for name, each in timed.items())
         print(f"{case}: {speeds} images/s ({limit.elapsed() - start:.0f} s)", flush=True)
     return rows, skipped
 
 
-def report(
-    rows: Sequence[Row], skipped: Sequence[str], judged: Sequence[str], rates: Rates, arguments: argparse.Namespace
-) -> str:
+def report(rows: Sequence[Row], skipped: Sequence[str], rates: Rates, arguments: argparse.Namespace) -> str:
     """Return the section of RESULTS.md."""
     products = ", ".join(f"{name} {flops / 1e12:.2f} TFLOP/s" for name, flops in rates.flops.items())
     left_out = f"Left out: {'; '.join(skipped)}.\n\n" if skipped else ""
@@ -157,7 +150,7 @@ def report(
     return (
         f"## A training step against pycls, torchvision and timm, {arguments.device}\n\n"
         f"{table(rows, OURS)}\n\n{left_out}"
-        f"{chr(10).join(f'- {line}' for line in judged)}\n\n"
+        f"{chr(10).join(f'- {line}' for line in verdicts(rows, OURS))}\n\n"
         f"The floor (benchmarks/floor.py): matrix products at {products}; copies at {rates.bytes / 1e9:.0f} GB/s.\n\n"
         f"{floor_table(rows, OURS)}\n\n"
         f"Median of {arguments.rounds} blocks of {arguments.steps} steps, in turns; spread: fastest - slowest block. "
@@ -170,6 +163,13 @@ def conditions(script: str, arguments: argparse.Namespace, words: str = "") -> s
     what = f"{arguments.batch} images of {arguments.size} px, {device_name(arguments.device)}"
     sizes = f"--device {arguments.device} --size {arguments.size} --batch {arguments.batch} --steps {arguments.steps}"
     return f"{what}. Command: `python -m benchmarks.{script} {sizes}{words}`. {describe_machine()}"
+
+
+def save(rows: Sequence[Row], skipped: Sequence[str], rates: Rates, arguments: argparse.Namespace) -> None:
+    """Write the figures so far into the file of --json, if one is given."""
+    record = {"device": device_name(arguments.device), "machine": describe_machine(), "rates": asdict(rates)}
+    record |= {"rows": flat(rows), "skipped": skipped, "verdicts": verdicts(rows, OURS)}
+    write_json(arguments.json, record)
 
 
 def flat(rows: Sequence[Row]) -> list[dict]:

@@ -1,15 +1,19 @@
 """The training loops that are compared do the same work, and ours never waits for the device."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmarks import train_case
+from benchmarks import rotation, time_limit, train_case
+from benchmarks.rotation import Timed
+from benchmarks.time_limit import TimeLimit
 from benchmarks.train_case import Case, OneBatch, OurLoop, synthetic_run
 from benchmarks.train_peers import PEERS, PyclsLoop, TimmLoop, TorchvisionLoop
+from benchmarks.train_verdicts import verdicts
 from pycls.datasets.mix import Mixer
 from pycls.engine.epoch import train_step
 from tests.engine.runs import TINY
@@ -120,3 +124,43 @@ def ready_run(case, mixer):
     batch = next(loader.times(1))
     train_step(run, batch)
     return run, batch
+
+
+class Costly:
+    """A loop whose first step takes 33 s, the others 1 s."""
+
+    def __init__(self, clock):
+        self.clock = clock
+
+    def take(self, steps, start=0):
+        self.clock.now += sum(33 if number == 0 else 1 for number in range(start, start + steps))
+
+
+def test_a_block_has_the_speed_of_32_steps_with_one_average(case, monkeypatch):
+    clock = SimpleNamespace(now=0.0, perf_counter=lambda: clock.now)
+    monkeypatch.setattr(rotation, "time", clock)
+    builds = {name: lambda case, images, labels: Costly(clock) for name in "AB"}
+    for timed in rotation.time_loops(case, builds, steps=4, rounds=2, warmup=1).values():
+        assert timed.rates == [case.batch * 32 / (33 + 31)] * 2 and timed.spread_pct == 0
+
+
+def test_verdicts_compare_best_settings(case):
+    def row(number_format, **rates):
+        timed = {name: Timed([rate]) for name, rate in rates.items()}
+        return SimpleNamespace(case=replace(case, model="ResNet-50", format=number_format), timed=timed)
+
+    rows = [row("bf16", ours=120.0, timm=100.0), row("fp16", ours=90.0, timm=130.0)]
+    bf16, all_formats = verdicts(rows, "ours")
+    assert "met: 1.20 x" in bf16 and "MISSED: 0.92 x" in all_formats and "timm 130.0" in all_formats
+
+
+def test_what_does_not_fit_is_left_out(monkeypatch):
+    clock = SimpleNamespace(now=0.0, perf_counter=lambda: clock.now)
+    monkeypatch.setattr(time_limit, "time", clock)
+    limit = TimeLimit(100)
+    with limit.piece("eager"):
+        clock.now += 40
+    assert limit.fits("eager") and limit.fits("compiled")
+    with limit.piece("compiled"):
+        clock.now += 20
+    assert limit.fits("compiled") and not limit.fits("eager")
