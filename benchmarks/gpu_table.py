@@ -75,11 +75,12 @@ def _inference(record: dict) -> list[str]:
     for row in record["rows"]:
         key = row["model"], row["network"]
         best[key] = min(best.get(key, row), row, key=lambda each: each["p50_ms"])
-    return [
+    found = [
         f"{model}, {network}: {row['p50_ms']:.1f} ms for 64 images (p95 {row['p95_ms']:.1f}): {row['format']}, "
         f"{row['layout']}, {'compiled' if row['compiled'] else 'eager'}"
         for (model, network), row in best.items()
     ]
+    return found + [f"left out: {model}" for model in record["left_out"]]
 
 
 SUMMARIES: dict[str, Callable[[dict], list[str]]] = {

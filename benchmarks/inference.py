@@ -44,18 +44,18 @@ def main() -> None:
     add_options(parser)
     arguments = fill_defaults(parser.parse_args())
     arguments.batch = NUM_IMAGES
-    limit, rows, left_out = TimeLimit(arguments.max_seconds), [], []
+    limit, rows, missing = TimeLimit(arguments.max_seconds), [], []
     for model in arguments.models:
         if not limit.fits():
-            left_out.append(model)
             continue
         with limit.piece():
             rows += measure([build_case(arguments, model, *setting) for setting in SETTINGS], arguments.rounds)
-        record = {"device": device_name(arguments.device), "rows": [flat(row) for row in rows]}
+        missing = [model for model in arguments.models if model not in {row.case.model for row in rows}]
+        record = {"device": device_name(arguments.device), "rows": [flat(row) for row in rows], "left_out": missing}
         write_json(arguments.json, record)  # after each, for the next may be cut off
         print(table(rows[-2 * len(SETTINGS) :]), flush=True)
-    missing = f"No time left for {', '.join(left_out)}. " if left_out else ""
-    text = f"## Inference, {arguments.device}\n\n{table(rows)}\n\n{missing}{conditions('inference', arguments)}"
+    note = f"No time left for {', '.join(missing)}. " if missing else ""
+    text = f"## Inference, {arguments.device}\n\n{table(rows)}\n\n{note}{conditions('inference', arguments)}"
     publish(f"inference {arguments.device}", text, arguments.print_only)
 
 

@@ -1,9 +1,12 @@
 """What the benchmarks share: the options of their command line, the machine's description, the file of results."""
 
 import argparse
+import atexit
 import datetime
 import json
 import platform
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,13 @@ def write_json(path: Path | None, record: dict[str, Any]) -> None:
     """Write figures for programs, if a file is asked for."""
     if path is not None:
         path.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def passing_folder() -> Path:
+    """Return a new folder that is removed when the process ends."""
+    folder = tempfile.mkdtemp(prefix="pycls_benchmark_")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def describe_machine() -> str:

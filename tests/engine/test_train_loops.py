@@ -24,7 +24,7 @@ NETWORK = {key: TINY[key] for key in TINY if key.startswith(("MODEL", "ANYNET"))
 @pytest.fixture
 def case(monkeypatch, tmp_path):
     monkeypatch.setitem(train_case.MODELS, "tiny", (NETWORK, "resnet18"))
-    monkeypatch.setattr(train_case.tempfile, "mkdtemp", lambda prefix: str(tmp_path))
+    monkeypatch.setattr(train_case, "passing_folder", lambda: tmp_path)
     return Case("tiny", "fp32", "NCHW", False, "cpu", size=8, batch=12, log_period=1)
 
 
