@@ -1,9 +1,14 @@
 """What the benchmarks share: the options of their command line, the machine's description, the file of results."""
 
 import argparse
+import atexit
 import datetime
+import json
 import platform
+import shutil
+import tempfile
 from pathlib import Path
+from typing import Any
 
 from pycls.core.cores import usable_cores
 from pycls.core.system import package_versions, processor_name
@@ -23,6 +28,19 @@ def publish(name: str, text: str, print_only: bool, file: Path = _RESULTS) -> No
     print(text)
     if not print_only:
         write_section(file, name, text)
+
+
+def write_json(path: Path | None, record: dict[str, Any]) -> None:
+    """Write figures for programs, if a file is asked for."""
+    if path is not None:
+        path.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def passing_folder() -> Path:
+    """Return a new folder that is removed when the process ends."""
+    folder = tempfile.mkdtemp(prefix="pycls_benchmark_")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def describe_machine() -> str:

@@ -210,6 +210,7 @@ _TREE = {
         "SPLIT": "val",  # val or test
         "BATCH_SIZE": 200,  # global
         "HFLIP": False,  # [ours] evaluate the mean logits of each image and its mirror image
+        "COMPILE": False,  # [ours] torch.compile of the network in evaluation, in training too; full batches only
         "IM_SIZE": 256,  # shorter side after the resize, before the central TRAIN.IM_SIZE crop (pixels)
         "WEIGHTS": "",  # what test_net.py evaluates: as TRAIN.WEIGHTS; empty: the best checkpoint in OUT_DIR
     },

@@ -22,19 +22,24 @@ def train_epoch(run: Run, batches: Iterable[Batch]) -> bool:
     run.clock.start()
     run.train_loader.reset_wait()
     for batch in run.recorder.progress(batches, state):
-        epoch, step = state.epoch, state.step
-        seed_step(cfg.RNG_SEED, epoch, step, distributed.rank())
-        images, targets, labels = prepare(run, batch)
-        loss, logits = run.stepper.step(images, targets, run.learning_rate(step))  # (), (N, K)
-        if state.ema:
-            state.ema.update(state.model, epoch, step, steps)
-        run.meter.add(loss, logits, labels, len(batch.failures))
-        state.step += 1
+        train_step(run, batch)
         if state.step % cfg.LOG_PERIOD == 0 or state.step == steps:
             log_window(run)
         if state.step < steps and save_or_stop(run):
             return False
     return True
+
+
+def train_step(run: Run, batch: Batch) -> None:
+    """Take one step and note its loss and errors, without waiting for the device."""
+    state, step = run.state, run.state.step
+    seed_step(run.cfg.RNG_SEED, state.epoch, step, distributed.rank())
+    images, targets, labels = prepare(run, batch)
+    loss, logits = run.stepper.step(images, targets, run.learning_rate(step))  # (), (N, K)
+    if state.ema:
+        state.ema.update(state.model, state.epoch, step, len(run.train_loader))
+    run.meter.add(loss, logits, labels, len(batch.failures))
+    state.step += 1
 
 
 def prepare(run: Run, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:

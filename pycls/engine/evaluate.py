@@ -18,6 +18,7 @@ from pycls.engine.meters import topk_correct
 from pycls.engine.plots import plot_confusion, plot_uncertainty
 from pycls.engine.precision import Precision
 from pycls.losses import Loss, soft_targets
+from pycls.models.introspective import introspective_head
 
 # The confusion matrix of more classes than this is left out: it would fill memory and no page.
 MAX_CONFUSION_CLASSES = 5000
@@ -55,13 +56,20 @@ class Evaluation:
 
 @torch.inference_mode()
 def evaluate(
-    model: nn.Module, loader: Loader, loss_fn: Loss, precision: Precision, num_classes: int, hflip: bool = False
+    model: nn.Module,
+    loader: Loader,
+    loss_fn: Loss,
+    precision: Precision,
+    num_classes: int,
+    hflip: bool = False,
+    compiled: bool = False,
 ) -> Evaluation:
     """Evaluate a model on every image of the loader's data set, bad ones left out, counted over all processes.
 
-    `hflip`: by the mean of the logits of each image and its mirror image.
+    `hflip`: by the mean of the logits of each image and its mirror image. `compiled`: by torch.compile, see
+    `CompiledNetwork`.
     """
-    model.eval()
+    model = CompiledNetwork(model.eval()) if compiled else model.eval()
     counter = Counter(num_classes, precision.device)
     for batch in loader.epoch(0):
         counter.leave_out(batch.failures)
@@ -76,6 +84,26 @@ def evaluate(
     if result.left_out:
         loader.note_bad(result.left_out)  # those of other processes are not in the log yet
     return result
+
+
+class CompiledNetwork(nn.Module):
+    """A network compiled for the largest batch so far; a short one, such as the last, goes through the plain network.
+
+    To compile for one batch of its kind would take longer than it saves. ValueError for an introspective head, whose
+    uncertainties are read by a hook, which compiled code does not call.
+    """
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        if introspective_head(model) is not None:
+            raise ValueError("TEST.COMPILE True: a network with an introspective head is not compiled; set it False")
+        self._plain, self._compiled = model, torch.compile(model, dynamic=False)
+        self._batch_size = 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits (N, K)."""
+        self._batch_size = max(self._batch_size, len(images))
+        return self._compiled(images) if len(images) == self._batch_size else self._plain(images)
 
 
 class Counter:

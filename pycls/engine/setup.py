@@ -38,6 +38,8 @@ def check_supported(cfg: CfgNode) -> None:
         raise ValueError("MODEL.SCALING_TYPE scales nothing here: tools/scale_net.py writes the config to use instead")
     if cfg.TRAIN.FROZEN and not cfg.TRAIN.WEIGHTS:
         raise ValueError(f"TRAIN.FROZEN {cfg.TRAIN.FROZEN} would keep random weights: it needs TRAIN.WEIGHTS")
+    if cfg.TEST.COMPILE and cfg.MODEL.HEAD == "introspective":
+        raise ValueError("TEST.COMPILE True: a network with MODEL.HEAD introspective is not compiled; set it False")
     build_augmentation(cfg)  # its errors come now, not after a million files have been listed
     build_loss(cfg)  # so do these
     build_lr_policy(cfg)

@@ -54,7 +54,8 @@ def _test_process(cfg: CfgNode) -> Result:
     with contextlib.closing(build_loader(cfg, "test", device)) as loader:
         model = load_model(cfg, weights_path(cfg), loader.samples.classes).to(device)
         start = time.perf_counter()
-        result = evaluate(model, loader, build_loss(cfg), precision, cfg.MODEL.NUM_CLASSES, cfg.TEST.HFLIP)
+        flags = cfg.TEST.HFLIP, cfg.TEST.COMPILE
+        result = evaluate(model, loader, build_loss(cfg), precision, cfg.MODEL.NUM_CLASSES, *flags)
         record = evaluation_record("test_epoch", "1/1", result, time.perf_counter() - start)
     logger.info(json_line(record), extra={"machine": True})
     logger.info("Test: %s", describe(record))

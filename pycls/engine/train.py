@@ -113,7 +113,7 @@ def evaluate_run(run: Run, epoch: int, again: bool = False) -> Evaluation:
     `again`: the epoch has its records already.
     """
     state, cfg = run.state, run.cfg
-    arguments = run.test_loader, build_loss(cfg), run.precision, cfg.MODEL.NUM_CLASSES, cfg.TEST.HFLIP
+    arguments = run.test_loader, build_loss(cfg), run.precision, cfg.MODEL.NUM_CLASSES, cfg.TEST.HFLIP, cfg.TEST.COMPILE
     test = run.recorder.evaluation("test_epoch", epoch, lambda: evaluate(state.model, *arguments), again)
     state.test_err = test.top1_err
     if state.ema is None:

@@ -1,5 +1,6 @@
 """Evaluation counts every image once, on any number of processes."""
 
+import pytest
 import torch
 
 from pycls.core.config import load_cfg
@@ -7,10 +8,11 @@ from pycls.core.distributed import launch
 from pycls.datasets.loader import Batch
 from pycls.datasets.shares import evaluation_share
 from pycls.engine import plots
-from pycls.engine.evaluate import Counter, Evaluation, evaluate, save_per_class, save_uncertainty
+from pycls.engine.evaluate import CompiledNetwork, Counter, Evaluation, evaluate, save_per_class, save_uncertainty
 from pycls.engine.meters import topk_correct
 from pycls.engine.precision import Precision
 from pycls.losses import build_loss
+from pycls.models import build_model
 from tests.parity_fill import make_input
 
 NUM_IMAGES, NUM_CLASSES = 23, 7
@@ -149,3 +151,61 @@ def test_flipped_evaluation_is_the_mean_of_both_logits():
     assert (plain.correct.tolist(), flipped.correct.tolist()) == ([0, 1], [1, 0])
     expected = torch.nn.functional.cross_entropy(torch.tensor([[2.5, 1.5]]).expand(2, 2), torch.tensor([0, 1]))
     assert abs(flipped.loss - expected.item()) < 1e-6
+
+
+class PictureLoader:
+    """Coloured noise, labelled with the class that a network finds in it; the last batch is short."""
+
+    def __init__(self, model):
+        generator = torch.Generator().manual_seed(0)
+        self.images = torch.randn(250, 3, 16, 16, generator=generator) + 2 * torch.randn(
+            250, 3, 1, 1, generator=generator
+        )
+        self.samples = range(250)
+        with torch.no_grad():
+            for _ in range(20):
+                model.train()(self.images)  # batch norm gets to know them
+            self.labels = model.eval()(self.images).argmax(1)
+
+    def epoch(self, epoch):
+        for indices in torch.arange(250).split(100):
+            yield Batch(self.images[indices], self.labels[indices], indices)
+
+
+# Against eager float32: relative difference of the loss, and images (of 250) that may change their class.
+OPTIONS = {
+    "channels last": ({"layout": torch.channels_last}, 1e-5, 0),
+    "compiled": ({"compiled": True}, 1e-5, 0),
+    "bf16": ({"name": "bf16"}, 5e-3, 5),
+    "all": ({"layout": torch.channels_last, "compiled": True, "name": "bf16"}, 5e-3, 5),
+}
+
+
+def evaluate_pictures(model, loader, name="fp32", layout=torch.contiguous_format, compiled=False):
+    model, precision = model.to(memory_format=layout), Precision(torch.device("cpu"), name)
+    loader.images = loader.images.to(memory_format=layout)
+    return evaluate(model, loader, build_loss(load_cfg(None)), precision, 10, compiled=compiled)
+
+
+def test_faster_evaluation_finds_the_same():
+    torch.manual_seed(0)
+    first = [torch.nn.Conv2d(3, 16, 3), torch.nn.BatchNorm2d(16), torch.nn.ReLU()]
+    model = torch.nn.Sequential(*first, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(16, 10))
+    loader = PictureLoader(model)
+    plain = evaluate_pictures(model, loader)
+    assert plain.top1_correct == 250 and len(loader.labels.unique()) > 5, "there is something to find"
+    for name, (option, loss_tolerance, images) in OPTIONS.items():
+        found = evaluate_pictures(model, loader, **option)
+        assert found.loss == pytest.approx(plain.loss, rel=loss_tolerance), name
+        assert found.top1_correct >= 250 - images, name
+    label = loader.labels[0]
+    with torch.compiler.set_stance("fail_on_recompile"), torch.no_grad():
+        model[-1].bias += 1e6 * torch.eye(10)[label]  # as after an epoch of training
+        found = evaluate_pictures(model, loader, compiled=True, layout=torch.channels_last, name="bf16")
+    assert found.top1_correct == (loader.labels == label).sum(), "compiled once, it sees the weights of today"
+
+
+def test_an_introspective_network_is_not_compiled():
+    cfg = load_cfg(None, ["MODEL.HEAD", "introspective", "MODEL.TYPE", "regnet"])
+    with pytest.raises(ValueError, match=r"TEST\.COMPILE"):
+        CompiledNetwork(build_model(cfg))

@@ -6,17 +6,14 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from pycls.core.config import load_cfg
 from pycls.core.distributed import launch, rank
-from pycls.engine.meters import TrainMeter
 from pycls.engine.precision import Precision, pick_precision
 from pycls.engine.run import wrap_network
 from pycls.engine.step import Stepper, seed_step
 from pycls.losses import cross_entropy, soft_targets
 from pycls.optim import build_optimizer
-from pycls.optim.ema import EMA
 from tests.parity_fill import fill_, make_input
 
 CPU = torch.device("cpu")
@@ -134,57 +131,6 @@ def test_mixed_precision_stays_close_to_full(name):
     assert loss.item() == pytest.approx(full_loss.item(), rel=0.02)
     assert (weights(mixed) - weights(full)).norm() < 0.02 * weights(full).norm()
     assert stepper.scaler.is_enabled() == (name == "fp16")
-
-
-class Syncs(TorchDispatchMode):
-    """Counts reads of a tensor's value by the host, which on a GPU wait for the device."""
-
-    def __init__(self):
-        super().__init__()
-        self.count = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        reads = (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default)
-        self.count += func in reads or (func is torch.ops.aten._to_copy.default and "device" in (kwargs or {}))
-        return func(*args, **(kwargs or {}))
-
-
-def test_a_step_never_reads_a_value():
-    net = small_net().float()
-    stepper, ema, meter = stepper_of(net, accum_steps=2), EMA(net, 0.1, 1, 0), TrainMeter(5, 12, CPU)
-    images, labels = batch(dtype=torch.float32)[0], torch.arange(12) % 5
-    with Syncs() as syncs:
-        seed_step(1, 2, 3, 0)
-        loss, logits = stepper.step(images, soft_targets(labels, 5, 0.1), lr=0.1)
-        ema.update(net, 0, 0)
-        meter.add(loss, logits, labels)
-        assert syncs.count == 0
-        loss.item()
-    assert syncs.count == 1, "the counter counts"
-
-
-@pytest.mark.gpu
-def test_a_step_never_waits_on_a_gpu():
-    device = torch.device("cuda")
-    net = small_net().float().to(device)
-    stepper = stepper_of(net, precision=Precision(device, "bf16"), grad_clip=1.0)
-    ema, meter = EMA(net, 0.1, 1, 0), TrainMeter(50, 12, device)
-    images, labels = batch(dtype=torch.float32)[0].to(device), (torch.arange(12) % 5).to(device)
-
-    def step(number):
-        seed_step(1, 2, number, 0)
-        loss, logits = stepper.step(images, soft_targets(labels, 5, 0.1), lr=0.1)
-        ema.update(net, 0, 0)
-        meter.add(loss, logits, labels)
-
-    step(0)  # the optimizer makes its state
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        for number in range(1, 4):
-            step(number)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-    assert len(meter.read_window().losses) == 4
 
 
 def test_step_seeds_differ_and_repeat():

@@ -1,5 +1,6 @@
 """The tools as a user runs them."""
 
+import re
 import subprocess
 import sys
 
@@ -83,4 +84,5 @@ def test_time_names_the_bottleneck(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "Bottleneck: the " in done.stdout and "bf16" in done.stdout and "channels_last" in done.stdout
+    assert re.search(r"infer \(ms\), 64 images, fp32, channels last: p50 [\d.]+, p95 [\d.]+\n", done.stdout)
     assert "Loader alone" in done.stdout and "End to end" in done.stdout

@@ -13,13 +13,11 @@ from pycls.core.config import load_cfg
 from pycls.core.cores import usable_cores
 from pycls.core.distributed import pick_device
 from pycls.core.system import package_versions, processor_name
-from pycls.engine.benchmark import Timing, time_inference
+from pycls.engine.benchmark import NUM_IMAGES, Timing, time_inference
 from pycls.engine.precision import pick_precision
 from pycls.engine.zoo.page import GROUPS
 from pycls.engine.zoo.records import MEASURED, Measurement, find_entry, load_counts, load_measurements
 from pycls.models import build_model
-
-NUM_IMAGES = 64  # as pycls's table
 
 
 def measure(root: Path, name: str, overrides: Sequence[str]) -> Measurement:
