@@ -10,7 +10,6 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.ops import sigmoid_focal_loss
 from yacs.config import CfgNode
 
 from pycls.core.tables import pick
@@ -77,6 +76,8 @@ def focal(
     logits: Tensor, targets: Tensor, weights: Tensor | None = None, *, alpha: float = 0.25, gamma: float = 2.0
 ) -> Tensor:
     """Return torchvision's focal loss of independent sigmoids (Lin et al. 2017); `alpha` weighs presence, -1: off."""
+    from torchvision.ops import sigmoid_focal_loss  # takes a second: it imports torch's compiler
+
     return _mean(sigmoid_focal_loss(_wide(logits), targets, alpha, gamma).sum(1), targets, weights)
 
 
