@@ -30,6 +30,7 @@ def train_epoch(run: Run, batches: Iterable[Batch]) -> bool:
             state.ema.update(state.model, epoch, step, steps)
         run.meter.add(loss, logits, labels, len(batch.failures))
         state.step += 1
+        run.saver.check()
         if state.step % cfg.LOG_PERIOD == 0 or state.step == steps:
             log_window(run)
         if state.step < steps and save_or_stop(run):

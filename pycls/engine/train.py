@@ -14,7 +14,7 @@ from pycls.engine.plots import plot_curves
 from pycls.engine.precise_bn import compute_precise_bn, num_precise_batches
 from pycls.engine.result import Result
 from pycls.engine.run import Run, build_run, resume
-from pycls.engine.saving import save, save_epoch
+from pycls.engine.saving import finish_saving, save, save_epoch
 from pycls.engine.setup import check_supported, run_processes, setup_process
 from pycls.engine.signals import Stopped, stop_on_signal
 from pycls.engine.step import seed_step
@@ -42,11 +42,13 @@ def train_epochs(run: Run) -> Result:
     state, test = run.state, None
     while state.epoch < run.cfg.OPTIM.MAX_EPOCH:
         if not train_steps(run):
+            finish_saving(run)
             logger.info(
                 "Stopped in epoch %d after step %d, saved; the same command goes on", state.epoch + 1, state.step
             )
             return run.recorder.result(state, interrupted=True)
         test = end_epoch(run)
+    finish_saving(run)
     if test is None:  # a finished run was started again: give its figures and pictures once more
         test = evaluate_run(run, state.epoch - 1, again=True)
     return finish(run, test)
