@@ -94,10 +94,15 @@ def build_run(cfg: CfgNode, device: torch.device, stop: StopRequest) -> Run:
     )
 
 
-def build_stepper(cfg: CfgNode, state: TrainState, precision: Precision, loss_fn: Loss | None = None) -> Stepper:
-    """Build the optimisation step around the state's network; the loss, unless given, has no class weights."""
+def build_stepper(
+    cfg: CfgNode, state: TrainState, precision: Precision, loss_fn: Loss | None = None, net: nn.Module | None = None
+) -> Stepper:
+    """Build the optimisation step around the state's network; the loss, unless given, has no class weights.
+
+    `net`: the network as it is called; by default as training calls it, which all processes must do together.
+    """
     return Stepper(
-        net=wrap_network(state.model, precision.device, cfg.TRAIN.COMPILE),
+        net=wrap_network(state.model, precision.device, cfg.TRAIN.COMPILE) if net is None else net,
         loss_fn=loss_fn or build_loss(cfg),
         optimizer=state.optimizer,
         scaler=state.scaler,

@@ -10,6 +10,7 @@ from pycls.core.logging import get_logger
 from pycls.engine.epoch import log_window, train_epoch
 from pycls.engine.evaluate import Evaluation, evaluate, save_left_out, save_per_class, save_uncertainty
 from pycls.engine.im_size import check_schedule, fit_im_size
+from pycls.engine.layout import settle_layout
 from pycls.engine.plots import plot_curves
 from pycls.engine.precise_bn import compute_precise_bn, num_precise_batches
 from pycls.engine.result import Result
@@ -32,6 +33,7 @@ def train(cfg: CfgNode) -> Result:
 
 def _train_process(cfg: CfgNode) -> Result:
     device = setup_process(cfg)
+    cfg = settle_layout(cfg, device)
     with stop_on_signal() as stop, contextlib.closing(build_run(cfg, device, stop)) as run:
         resume(run)
         return train_epochs(run)
