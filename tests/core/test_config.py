@@ -39,7 +39,7 @@ def test_file_then_overrides(tmp_path):
 def test_a_switch_that_may_say_auto(word, value):
     cfg = load_cfg(None, ["TRAIN.CHANNELS_LAST", "auto", "TRAIN.CHANNELS_LAST", word])
     for read in (cfg, load_cfg_text(dump_cfg(cfg), "dump")):
-        assert read.TRAIN.CHANNELS_LAST == value and type(read.TRAIN.CHANNELS_LAST) is type(value)
+        assert value == read.TRAIN.CHANNELS_LAST and type(read.TRAIN.CHANNELS_LAST) is type(value)
 
 
 def test_null_gives_the_default_back(tmp_path):
