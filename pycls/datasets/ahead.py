@@ -1,33 +1,23 @@
-"""What an epoch needs before its first batch, computed while the epoch before is shown."""
+"""Work on the next items in threads while the caller uses the current one."""
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
-import numpy as np
+T, R = TypeVar("T"), TypeVar("R")
 
 
-class Ahead:
-    """The batches of sample indices of each epoch, computed one epoch ahead on a thread (numpy sorts without the GIL).
-
-    Sorting ten million hashes takes two seconds, in which a GPU would have nothing to do. Those of the epoch asked for
-    last are kept, too: precise batch norm shows its beginning again.
-    """
-
-    def __init__(self, compute: Callable[[int], list[np.ndarray]]):
-        self._compute = compute
-        self._pool = ThreadPoolExecutor(1, "pycls-order")
-        self._known: dict[int, Future] = {}
-
-    def __call__(self, epoch: int) -> list[np.ndarray]:
-        """Return those of an epoch and begin with the next one's."""
-        wanted = self._begin(epoch)
-        batches = wanted.result()
-        self._known = {epoch: wanted, epoch + 1: self._begin(epoch + 1)}
-        return batches
-
-    def close(self) -> None:
-        """End the thread."""
-        self._pool.shutdown(cancel_futures=True)
-
-    def _begin(self, epoch: int) -> Future:
-        return self._known.get(epoch) or self._pool.submit(self._compute, epoch)
+def map_ahead(work: Callable[[T], R], items: Iterable[T], num_workers: int, ahead: int = 8) -> Iterator[R]:
+    """Yield work(item) in the order of the items, at most `ahead` times `num_workers` of them prepared or in work."""
+    pool = ThreadPoolExecutor(num_workers, thread_name_prefix="pycls-ahead")
+    waiting: deque[Future[R]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) >= ahead * num_workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from pycls.core.logging import get_logger
-from pycls.datasets.ahead import Ahead
 from pycls.datasets.bad_images import Failure, settle_failures
 from pycls.datasets.balance import balanced_order
+from pycls.datasets.epoch_ahead import EpochAhead
 from pycls.datasets.finish import Finish, lighting_shift
 from pycls.datasets.plan import View, erased, lighting
 from pycls.datasets.repeats import repeated_order
@@ -83,7 +83,7 @@ class Loader:
             self._drawers["shift"] = self._shift
         if view.train and view.erase_prob > 0:
             self._drawers["erased"] = self._erased
-        self._ahead = Ahead(self.index_batches) if view.train and len(samples) >= _MANY else None
+        self._ahead = EpochAhead(self.index_batches) if view.train and len(samples) >= _MANY else None
         self.bad: dict[int, Failure] = {}  # bad images met so far, by sample
 
     def __len__(self) -> int:
