@@ -7,7 +7,6 @@ Each line is measured in a process of its own. The lists repeat 64 real images (
 """
 
 import argparse
-import itertools
 import json
 import os
 import resource
@@ -36,13 +35,11 @@ from pycls.datasets.finish import Finish
 from pycls.datasets.loader import Loader
 from pycls.datasets.plan import epoch_order
 from pycls.engine.precision import Precision
-from pycls.engine.run import build_stepper
-from pycls.engine.state import TrainState, build_state, pack_state
-from pycls.losses import soft_targets
+from pycls.engine.state import build_state, pack_state
 
 _ROOT = Path(__file__).parents[1]
 _DIGITS, _RESNET = "configs/quickstart/digits.yaml", "configs/baselines/R-50.yaml"
-_BATCH_SIZE, _NUM_STEPS = 64, 200
+_BATCH_SIZE = 64
 Row = dict[str, Any]
 
 
@@ -53,16 +50,15 @@ def run_in_parts(folder: Path, epochs: int, overrides: list[str]) -> Row:
     """Train the quickstart's network in a fresh process; return what phases.py prints."""
     words = ["OUT_DIR", str(folder), *(["OPTIM.MAX_EPOCH", str(epochs)] if epochs else []), *overrides]
     command = [sys.executable, "-m", "benchmarks.phases", str(time.time()), _DIGITS, *words]
-    return _answer(command)
+    return _answer(command, {"TORCHINDUCTOR_CACHE_DIR": str(folder / "compiler")})
 
 
 def parts_table(folder: Path, epochs: int) -> str:
     """Return the wall time of the quickstart, in parts, as it is and compiled."""
-    cases = {"as it is": [], "TRAIN.COMPILE True": ["TRAIN.COMPILE", "True"]}
-    runs = {}
-    for number, (title, overrides) in enumerate(cases.items()):
-        run_in_parts(folder / "warm", 1, overrides)  # files cached, images exported
-        runs[title] = run_in_parts(folder / str(number), epochs if number == 0 else min(epochs or 5, 5), overrides)
+    run_in_parts(folder / "warm", 1, [])  # files cached, images exported
+    runs = {"as it is": run_in_parts(folder / "plain", epochs, [])}
+    compiled = ["TRAIN.COMPILE", "True"]
+    runs["TRAIN.COMPILE True"] = run_in_parts(folder / "compiled", min(epochs or 5, 5), compiled)
     lines = ["| seconds | " + " | ".join(runs) + " |", "|---|" + "---:|" * len(runs)]
     for part in next(iter(runs.values()))["seconds"]:
         lines.append(_row(part, *(f"{run['seconds'][part]:.2f}" for run in runs.values())))
@@ -171,41 +167,11 @@ def lists_table(folder: Path, sizes: list[int]) -> str:
 # ---- several processes
 
 
-def time_ranks(num_ranks: int) -> Row:
-    """Return seconds until every process of a group is there, and milliseconds of a step of 8 images on each."""
-    start = time.time()
-    there, step_ms, agree_ms = distributed.launch(_steps_of_rank, (), num_ranks, "gloo", 5.0)
-    return {"ranks": num_ranks, "launch": there - start, "step": step_ms, "agree": agree_ms}
-
-
-def _steps_of_rank() -> tuple[float, float, float]:
-    """Return when the last process was there, and median milliseconds of a step and of an agreement to stop."""
-    torch.set_num_threads(1)
-    there = max(distributed.gather_objects(time.time()))
-    cfg, device = load_cfg(str(_ROOT / _DIGITS)), torch.device("cpu")
-    precision = Precision(device)
-    state: TrainState = build_state(cfg, device, precision.scaler())
-    stepper = build_stepper(cfg, state, precision)
-    stepper.net.train()
-    images, targets = torch.rand(8, 3, 16, 16), soft_targets(torch.arange(8), 10, 0.0)
-    steps = _ms_of_each(lambda: stepper.step(images, targets, 0.1))
-    agreements = _ms_of_each(lambda: distributed.any_process(False))
-    return there, median(steps[10:]), median(agreements[10:])
-
-
-def _ms_of_each(call: Callable[[], Any]) -> list[float]:
-    moments = [time.perf_counter()]
-    for _ in range(_NUM_STEPS):
-        call()
-        moments.append(time.perf_counter())
-    return [1000 * (end - start) for start, end in itertools.pairwise(moments)]
-
-
 def ranks_table(ranks: list[int]) -> str:
     """Return the costs of so many processes."""
     lines = ["| processes | all there after | a step | an agreement to stop |", "|---:|---:|---:|---:|"]
     for count in ranks:
-        row = _alone("ranks", count)
+        row = _answer([sys.executable, "-m", "benchmarks.ranks", str(count)])
         lines.append(_row(str(count), f"{row['launch']:.2f} s", f"{row['step']:.2f} ms", f"{row['agree']:.3f} ms"))
     return "\n".join(lines)
 
@@ -215,7 +181,6 @@ def ranks_table(ranks: list[int]) -> str:
 _ALONE: dict[str, Callable[..., Row]] = {
     "saving": lambda cfg_file, folder, rounds: time_saving(cfg_file, Path(folder), int(rounds)),
     "list": lambda file: time_list(Path(file)),
-    "ranks": lambda count: time_ranks(int(count)),
 }
 
 
@@ -224,8 +189,9 @@ def _alone(name: str, *words: Any) -> Row:
     return _answer([sys.executable, "-m", "benchmarks.fixed_costs", "--one", name, *map(str, words)])
 
 
-def _answer(command: list[str]) -> Row:
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=_ROOT)
+def _answer(command: list[str], environment: dict[str, str] | None = None) -> Row:
+    settings = {**os.environ, **(environment or {})}
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=_ROOT, env=settings)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -255,8 +221,8 @@ def report(folder: Path, arguments: argparse.Namespace) -> str:
 {parts_table(folder, arguments.epochs)}
 
 `python tools/train_net.py --cfg {_DIGITS}`{f", {arguments.epochs} epochs" if arguments.epochs else ""}; compiled: at
-most 5 epochs. "save" is what the loop stands still for. "first step's surplus": what the first step takes beyond the
-median, compilation above all; "train" is without it.
+most 5 epochs, the compiler's cache empty. "save" is what the loop stands still for. "first step's surplus": what the
+first step takes beyond the median, compilation above all; "train" is without it.
 
 ### Saving a checkpoint
 
