@@ -33,8 +33,7 @@ def train(cfg: CfgNode) -> Result:
 
 def _train_process(cfg: CfgNode) -> Result:
     device = setup_process(cfg)
-    cfg = settle_layout(cfg, device)
-    with stop_on_signal() as stop, contextlib.closing(build_run(cfg, device, stop)) as run:
+    with stop_on_signal() as stop, contextlib.closing(build_run(settle_layout(cfg, device), device, stop)) as run:
         resume(run)
         return train_epochs(run)
 
