@@ -80,7 +80,7 @@ def focal(
     logits: Tensor, targets: Tensor, weights: Tensor | None = None, *, alpha: float = 0.25, gamma: float = 2.0
 ) -> Tensor:
     """Return torchvision's focal loss of independent sigmoids (Lin et al. 2017); `alpha` weighs presence, -1: off."""
-    from torchvision.ops import sigmoid_focal_loss  # takes 2 s to import, more than all of pycls
+    from torchvision.ops import sigmoid_focal_loss  # takes a second: it imports torch's compiler
 
     logits = _wide(logits)
     if 0 < gamma < 1:

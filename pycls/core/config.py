@@ -15,7 +15,7 @@ import yaml
 from yacs.config import CfgNode
 
 from pycls.core.augment_name import parse_augment
-from pycls.core.defaults import CHOICES, IGNORED, IMPLIED, RENAMED, TABLES, TRANSLATED, default_cfg
+from pycls.core.defaults import CHOICES, IGNORED, IMPLIED, MAY_BE_AUTO, RENAMED, TABLES, TRANSLATED, default_cfg
 from pycls.core.tables import did_you_mean
 
 
@@ -218,11 +218,15 @@ def _convert(value: Any, default: Any, where: str, key: str) -> Any:
     """Return `value` with the type of the key's default; null gives the default back."""
     if value is None or (isinstance(value, str) and value == "null"):
         return dict(flatten(default_cfg()))[key]
-    convert = {bool: _to_bool, int: _to_int, float: _to_float, str: _to_str, list: _to_list}[type(default)]
-    converted = convert(value)
+    may_be_auto = key in MAY_BE_AUTO
+    if may_be_auto and value == "auto":
+        return value
+    kind = bool if may_be_auto else type(default)
+    converted = {bool: _to_bool, int: _to_int, float: _to_float, str: _to_str, list: _to_list}[kind](value)
     if converted is None:
         expected = {bool: "True or False", int: "a whole number", float: "a number", str: "text", list: "a list"}
-        raise ValueError(f"{where}: {key} expects {expected[type(default)]}, got {value}")
+        hint = "True, False or auto" if may_be_auto else expected[kind]
+        raise ValueError(f"{where}: {key} expects {hint}, got {value}")
     return converted
 
 

@@ -181,7 +181,7 @@ _TREE = {
         "FROZEN": [],  # [ours] parts that keep weights and statistics, such as [stem, s1]; needs TRAIN.WEIGHTS
         "MIXED_PRECISION": False,  # autocast to AMP_DTYPE, in training and evaluation
         "AMP_DTYPE": "bf16",  # [ours] bf16 or fp16 (fp16 adds a gradient scaler)
-        "CHANNELS_LAST": False,  # [ours] NHWC memory layout
+        "CHANNELS_LAST": False,  # [ours] NHWC memory layout: True, False, auto (measured; docs/SPEED.md)
         "COMPILE": False,  # [ours] torch.compile of the network
         "LABEL_SMOOTHING": 0.0,  # share of the target spread over all classes
         "MIXUP_ALPHA": 0.0,  # mixup: parameter of its Beta distribution; 0 is off
@@ -350,6 +350,9 @@ TRANSLATED = {
     ("DATA_LOADER.PCA_JITTER", "true"): ("TRAIN.PCA_STD", "0.1"),
     ("DATA_LOADER.PCA_JITTER", "false"): ("TRAIN.PCA_STD", "0.0"),
 }
+
+# Switches that may say `auto` besides True and False: the program decides.
+MAY_BE_AUTO = ("TRAIN.CHANNELS_LAST",)
 
 # Setting the first key sets the second one to this value; what is set later wins.
 IMPLIED = {"DATA_LOADER.NUM_WORKERS": ("DATA_LOADER.AUTO_WORKERS", False)}

@@ -100,7 +100,7 @@ def build_loader(cfg: CfgNode, phase: str, device: torch.device, samples: Sample
         samples,
         view,
         backend(cfg, _all_views(samples) if phase == "train" else samples, view, device, batch_size // world_size()),
-        Finish(*colour_scale(cfg, phase), device, cfg.TRAIN.CHANNELS_LAST),
+        Finish(*colour_scale(cfg, phase), device, cfg.TRAIN.CHANNELS_LAST is True),
         batch_size=batch_size,
         device=device,
         pin_memory=cfg.DATA_LOADER.PIN_MEMORY,

@@ -13,6 +13,7 @@ import torch
 from pycls.core.logging import get_logger
 from pycls.datasets.bad_images import Failure, settle_failures
 from pycls.datasets.balance import balanced_order
+from pycls.datasets.epoch_ahead import EpochAhead
 from pycls.datasets.finish import Finish, lighting_shift
 from pycls.datasets.plan import View, erased, lighting
 from pycls.datasets.repeats import repeated_order
@@ -21,6 +22,8 @@ from pycls.datasets.shares import evaluation_share, training_share
 from pycls.datasets.transfer import Tensors, move_batches
 
 logger = get_logger(__name__)
+
+_MANY = 100_000  # training images from which on the next epoch's order is worth a thread
 
 
 class Backend(Protocol):
@@ -80,6 +83,7 @@ class Loader:
             self._drawers["shift"] = self._shift
         if view.train and view.erase_prob > 0:
             self._drawers["erased"] = self._erased
+        self._ahead = EpochAhead(self.index_batches) if view.train and len(samples) >= _MANY else None
         self.bad: dict[int, Failure] = {}  # bad images met so far, by sample
 
     def __len__(self) -> int:
@@ -102,7 +106,7 @@ class Loader:
         `interrupt` is called now and then while workers are waited for; it may raise to end the wait, and the loader.
         """
         self.backend.interrupt = interrupt
-        index_batches = self.index_batches(epoch, start_step)
+        index_batches = self._ahead(epoch)[start_step:] if self._ahead else self.index_batches(epoch, start_step)
         with closing(self.backend.batches(epoch, index_batches)) as images:
             shown: deque[tuple[torch.Tensor, tuple[Failure, ...]]] = deque()  # of batches on their way to the device
             host_batches = self._host_batches(epoch, index_batches, images, shown)
@@ -130,6 +134,8 @@ class Loader:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         self.backend.close()
+        if self._ahead:
+            self._ahead.close()
 
     def _host_batches(
         self, epoch: int, index_batches: Sequence[np.ndarray], images: Iterator[torch.Tensor], shown: deque

@@ -23,6 +23,7 @@ def train_epoch(run: Run, batches: Iterable[Batch]) -> bool:
     run.train_loader.reset_wait()
     for batch in run.recorder.progress(batches, state):
         train_step(run, batch)
+        run.saver.check()
         if state.step % cfg.LOG_PERIOD == 0 or state.step == steps:
             log_window(run)
         if state.step < steps and save_or_stop(run):

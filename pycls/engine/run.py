@@ -10,6 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 from yacs.config import CfgNode
 
 from pycls.core import distributed
+from pycls.core.background import Background
 from pycls.core.checkpoint import load_newest, load_weights, remove_temporaries
 from pycls.core.logging import get_logger
 from pycls.datasets import build_loader
@@ -47,6 +48,7 @@ class Run:
     stop: StopRequest
     clock: Clock
     mixer: Mixer | None = None
+    saver: Background = field(default_factory=lambda: Background("pycls-saver"))
     last_save: float = field(default_factory=time.monotonic)
 
     def learning_rate(self, step: int) -> float:
@@ -60,7 +62,9 @@ class Run:
         set_train_mode(self.state.model, self.cfg.TRAIN.FROZEN)
 
     def close(self) -> None:
-        """Stop loader workers and close files."""
+        """Finish what is being saved, stop loader workers and close files."""
+        if error := self.saver.close():
+            logger.error("%s", error)  # beside the one that ends the run
         self.train_loader.close()
         self.test_loader.close()
         self.recorder.close()
@@ -90,10 +94,15 @@ def build_run(cfg: CfgNode, device: torch.device, stop: StopRequest) -> Run:
     )
 
 
-def build_stepper(cfg: CfgNode, state: TrainState, precision: Precision, loss_fn: Loss | None = None) -> Stepper:
-    """Build the optimisation step around the state's network; the loss, unless given, has no class weights."""
+def build_stepper(
+    cfg: CfgNode, state: TrainState, precision: Precision, loss_fn: Loss | None = None, net: nn.Module | None = None
+) -> Stepper:
+    """Build the optimisation step around the state's network; the loss, unless given, has no class weights.
+
+    `net`: the network as it is called; by default as training calls it, which all processes must do together.
+    """
     return Stepper(
-        net=wrap_network(state.model, precision.device, cfg.TRAIN.COMPILE),
+        net=wrap_network(state.model, precision.device, cfg.TRAIN.COMPILE) if net is None else net,
         loss_fn=loss_fn or build_loss(cfg),
         optimizer=state.optimizer,
         scaler=state.scaler,

@@ -66,7 +66,7 @@ def build_state(cfg: CfgNode, device: torch.device, scaler: torch.amp.GradScaler
     """Build the networks from RNG_SEED alone (the same on every process), and the optimizer."""
     torch.manual_seed(cfg.RNG_SEED)
     model = build_model(cfg)
-    if cfg.TRAIN.CHANNELS_LAST:
+    if cfg.TRAIN.CHANNELS_LAST is True:  # auto is settled before a run is built
         model = model.to(memory_format=torch.channels_last)
     if cfg.BN.SYNC:
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)

@@ -18,6 +18,7 @@ from pycls.core.weights import fill_model
 from pycls.datasets import build_loader
 from pycls.engine.classes import check_classes
 from pycls.engine.evaluate import evaluate, save_left_out, save_per_class, save_uncertainty
+from pycls.engine.layout import saved_layout
 from pycls.engine.precision import pick_precision
 from pycls.engine.published import warn_of_other_view
 from pycls.engine.recorder import describe, evaluation_figures, evaluation_record
@@ -82,7 +83,9 @@ def load_model(cfg: CfgNode, path: Path, classes: tuple[str, ...]) -> nn.Module:
     report = fill_model(model, unpack_weights(saved, str(path)), str(path))
     logger.info("%s: %s", path, report)
     check_complete(report, path)
-    return model.to(memory_format=torch.channels_last if cfg.TRAIN.CHANNELS_LAST else torch.contiguous_format)
+    wanted = cfg.TRAIN.CHANNELS_LAST
+    channels_last = saved_layout(saved, path) if wanted == "auto" else wanted
+    return model.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
 
 
 def check_complete(report: LoadReport, path: Path) -> None:

@@ -10,11 +10,12 @@ from pycls.core.logging import get_logger
 from pycls.engine.epoch import log_window, train_epoch
 from pycls.engine.evaluate import Evaluation, evaluate, save_left_out, save_per_class, save_uncertainty
 from pycls.engine.im_size import check_schedule, fit_im_size
+from pycls.engine.layout import settle_layout
 from pycls.engine.plots import plot_curves
 from pycls.engine.precise_bn import compute_precise_bn, num_precise_batches
 from pycls.engine.result import Result
 from pycls.engine.run import Run, build_run, resume
-from pycls.engine.saving import save, save_epoch
+from pycls.engine.saving import finish_saving, save, save_epoch
 from pycls.engine.setup import check_supported, run_processes, setup_process
 from pycls.engine.signals import Stopped, stop_on_signal
 from pycls.engine.state import check_network
@@ -34,7 +35,7 @@ def train(cfg: CfgNode) -> Result:
 
 def _train_process(cfg: CfgNode) -> Result:
     device = setup_process(cfg)
-    with stop_on_signal() as stop, contextlib.closing(build_run(cfg, device, stop)) as run:
+    with stop_on_signal() as stop, contextlib.closing(build_run(settle_layout(cfg, device), device, stop)) as run:
         resume(run)
         return train_epochs(run)
 
@@ -44,11 +45,13 @@ def train_epochs(run: Run) -> Result:
     state, test = run.state, None
     while state.epoch < run.cfg.OPTIM.MAX_EPOCH:
         if not train_steps(run):
+            finish_saving(run)
             logger.info(
                 "Stopped in epoch %d after step %d, saved; the same command goes on", state.epoch + 1, state.step
             )
             return run.recorder.result(state, interrupted=True)
         test = end_epoch(run)
+    finish_saving(run)
     if test is None:  # a finished run was started again: give its figures and pictures once more
         test = evaluate_run(run, state.epoch - 1, again=True)
     return finish(run, test)

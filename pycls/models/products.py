@@ -4,7 +4,6 @@ from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 _MAX_POOL = torch.ops.aten.max_pool2d_with_indices
 _WITH_BIAS = torch.ops.aten.addmm
@@ -17,7 +16,10 @@ class Products(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
+        from torch.utils.flop_counter import flop_registry  # imports triton, which takes 0.1 s
+
         super().__init__()
+        self._flops = flop_registry
         self._open: list[list[int]] = []
 
     def open(self) -> None:
@@ -34,8 +36,8 @@ class Products(TorchDispatchMode):
         if not self._open:
             return out
         operator, count = func._overloadpacket, self._open[-1]
-        if operator in flop_registry:
-            count[0] += flop_registry[operator](*args, **(kwargs or {}), out_val=out) // 2
+        if operator in self._flops:
+            count[0] += self._flops[operator](*args, **(kwargs or {}), out_val=out) // 2
             count[0] += out.numel() if operator is _WITH_BIAS else 0
             count[1] += out.numel()
         elif operator is _MAX_POOL:

@@ -35,6 +35,13 @@ def test_file_then_overrides(tmp_path):
     assert cfg.OPTIM.STEPS == [0, 7] and cfg.OUT_DIR == "1e5" and cfg.TRAIN.CROP_AREA == [0.5, 1]
 
 
+@pytest.mark.parametrize(("word", "value"), [("auto", "auto"), ("True", True), ("False", False), ("null", False)])
+def test_a_switch_that_may_say_auto(word, value):
+    cfg = load_cfg(None, ["TRAIN.CHANNELS_LAST", "auto", "TRAIN.CHANNELS_LAST", word])
+    for read in (cfg, load_cfg_text(dump_cfg(cfg), "dump")):
+        assert value == read.TRAIN.CHANNELS_LAST and type(read.TRAIN.CHANNELS_LAST) is type(value)
+
+
 def test_null_gives_the_default_back(tmp_path):
     path = tmp_path / "a.yaml"
     path.write_text("OPTIM:\n  BASE_LR: 3.0\n")
@@ -53,6 +60,8 @@ def test_null_gives_the_default_back(tmp_path):
         (["NUM_GPUS", "1.0"], ["NUM_GPUS", "whole number", "1.0"]),
         (["NUM_GPUS", "True"], ["NUM_GPUS", "whole number"]),
         (["VERBOSE", "0"], ["VERBOSE", "True or False"]),
+        (["VERBOSE", "auto"], ["VERBOSE", "True or False"]),
+        (["TRAIN.CHANNELS_LAST", "on"], ["TRAIN.CHANNELS_LAST", "True, False or auto"]),
         (["OPTIM.BASE_LR", "fast"], ["OPTIM.BASE_LR", "number", "fast"]),
         (["ANYNET.DEPTHS", "3"], ["ANYNET.DEPTHS", "list"]),
         (["MODEL.TYPE", "regnett"], ["MODEL.TYPE", "regnett", "'regnet'"]),

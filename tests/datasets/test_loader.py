@@ -104,6 +104,22 @@ def test_an_epoch_starts_at_any_step(train):
         assert _shown(loader.epoch(1, start_step=step)) == whole[step:]
 
 
+def test_the_order_of_a_long_list_is_there_before_its_epoch(monkeypatch):
+    computed, expected = [], [_shown(_loader().epoch(epoch)) for epoch in range(3)]
+    order = loader_module.repeated_order
+    monkeypatch.setattr(loader_module, "_MANY", NUM)
+    monkeypatch.setattr(
+        loader_module, "repeated_order", lambda seed, epoch, *more: computed.append(epoch) or order(seed, epoch, *more)
+    )
+    loader = _loader()
+    for epoch in range(3):
+        assert _shown(loader.epoch(epoch)) == expected[epoch]
+        loader._ahead._known[epoch + 1].result()
+        assert _shown(loader.epoch(epoch, start_step=5)) == expected[epoch][5:]  # again, as precise batch norm does
+        assert computed == list(range(epoch + 2)), "each order once, and the next one's by now"
+    loader.close()
+
+
 def test_an_epoch_may_be_abandoned():
     backend = IndexBackend()
     loader = _loader(backend=backend)

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,8 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from pycls.core.checkpoint import epoch_path, last_path, load_checkpoint
-from pycls.engine import EXIT_STOPPED, train
+from pycls.core.checkpoint import epoch_path, last_path, load_checkpoint, save_checkpoint
+from pycls.engine import EXIT_STOPPED, epoch, saving, train
 from pycls.engine.report import report
 from pycls.engine.step import Stepper
 from tests.engine.runs import DIGITS, start_tool, tiny_cfg, tiny_words
@@ -90,8 +91,11 @@ def figures(out_dir):
 
 
 def kill_at_a_random_step(out_dir):
+    """Kill at any moment, or (folder "other") while a checkpoint is half written."""
     process = start(out_dir)
     wait_for_save(process, out_dir, random.randint(2, 40))
+    while out_dir.name == "other" and process.poll() is None and not list(out_dir.glob("checkpoints/.*.tmp")):
+        pass
     process.kill()
     process.communicate()
 
@@ -104,6 +108,7 @@ def test_killed_at_a_random_step_and_resumed(tmp_path, uninterrupted):
         position = load_checkpoint(last_path(folder))["position"]
         result = train(tiny_cfg(folder, **SLOW, DATA_LOADER__NUM_WORKERS=num_workers))
         assert result.epochs == 3, position
+        assert not list(folder.glob("checkpoints/.*.tmp"))
         assert_same_run(folder, uninterrupted)
 
 
@@ -179,6 +184,54 @@ def test_a_stop_during_evaluation_loses_no_step(tmp_path, uninterrupted, monkeyp
     assert load_checkpoint(last_path(tmp_path))["position"] == {"epoch": 0, "step": 20}
     train(tiny_cfg(tmp_path, **SLOW))
     assert_same_run(tmp_path, uninterrupted)
+
+
+def test_training_goes_on_while_a_checkpoint_is_written(tmp_path, uninterrupted, monkeypatch):
+    """Each save but the last two is held back until the evaluation has begun, or the next epoch has taken steps."""
+    engine_train = sys.modules["pycls.engine.train"]
+    step, evaluate, steps, evaluations, saves = Stepper.step, engine_train.evaluate, [], [], []
+
+    def late_save(state, path):
+        which, after_evaluation = divmod(len(saves), 2)
+        saves.append(path)
+        seen, expected = (steps, 20 * (which + 1) + 3) if after_evaluation else (evaluations, 2 * which + 1)
+        end = time.monotonic() + 60
+        while which < 2 and len(seen) < expected:
+            assert time.monotonic() < end, path
+            time.sleep(0.001)
+        save_checkpoint(state, path)
+
+    monkeypatch.setattr(Stepper, "step", lambda *words: steps.append(1) or step(*words))
+    monkeypatch.setattr(engine_train, "evaluate", lambda *words: evaluations.append(1) or evaluate(*words))
+    monkeypatch.setattr(saving, "save_checkpoint", late_save)
+    train(tiny_cfg(tmp_path, **SLOW | {"TRAIN__CHECKPOINT_MINUTES": 0}))
+    assert len(saves) == 6
+    assert_same_run(tmp_path, uninterrupted)
+    for number in (1, 2):
+        found, expected = (load_checkpoint(epoch_path(folder, number)) for folder in (tmp_path, uninterrupted[1]))
+        same(found | {"cfg": ""}, expected | {"cfg": ""})
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_full_disk_ends_the_run_which_does_not_claim_to_have_saved(tmp_path, monkeypatch, stopped):
+    saves, step, taken = [], Stepper.step, []
+
+    def full_disk(state, path):
+        saves.append(path)
+        if len(saves) == 2:
+            if stopped:
+                os.kill(os.getpid(), signal.SIGTERM)
+            raise OSError(28, f"{path}: could not be saved (No space left on device)")
+        save_checkpoint(state, path)
+
+    monkeypatch.setattr(Stepper, "step", lambda *words: taken.append(1) or step(*words))
+    monkeypatch.setattr(saving, "save_checkpoint", full_disk)
+    monkeypatch.setattr(epoch, "_save_is_due", lambda run: run.state.step in (3, 4))
+    with pytest.raises(OSError, match="No space left"):
+        train(tiny_cfg(tmp_path))
+    assert load_checkpoint(last_path(tmp_path))["position"] == {"epoch": 0, "step": 3}
+    assert len(taken) < 15 and len(saves) == 2, "it ends after the step that runs"
+    assert "Stopped" not in (tmp_path / "stdout.log").read_text()
 
 
 def two_processes_with_folders_of_their_own(folder):

@@ -271,7 +271,7 @@ def test_a_device_that_is_not_there_is_an_error(tmp_path):
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("keys", [{}, {"TRAIN__MIXED_PRECISION": True}, {"TRAIN__CHANNELS_LAST": True}], ids=str)
+@pytest.mark.parametrize("keys", [{}, {"TRAIN__MIXED_PRECISION": True}, {"TRAIN__CHANNELS_LAST": "auto"}], ids=str)
 def test_a_gpu_trains(tmp_path, keys):
     result = train(tiny_cfg(tmp_path, DEVICE="cuda", OPTIM__MAX_EPOCH=5, **keys))
     assert result.top1_err < 40
