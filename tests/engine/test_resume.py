@@ -192,7 +192,7 @@ def test_processes_that_see_different_checkpoints_do_not_train(tmp_path, monkeyp
     from pycls.core.distributed import launch
 
     train(tiny_cfg(tmp_path / "a", OPTIM__MAX_EPOCH=1))
-    with pytest.raises(RuntimeError, match=r"process 1 on .* has another (state|config)"):
+    with pytest.raises(RuntimeError, match=r"(?s)process \d failed:.*process 1 on .* has another (state|config)"):
         launch(two_processes_with_folders_of_their_own, (str(tmp_path),), 2, "gloo", 5.0)
 
 
