@@ -43,7 +43,7 @@ def build_train_loss(cfg: CfgNode, labels: Sequence[int]) -> Loss:
 
 def balanced_weights(labels: Sequence[int], num_classes: int) -> Tensor:
     """Return N / (classes present * images of the class), float32 (K,), 0 without images: the mean over images is 1."""
-    counts = torch.bincount(torch.as_tensor(labels), minlength=num_classes)
+    counts = torch.bincount(torch.tensor(labels), minlength=num_classes)
     weights = len(labels) / ((counts > 0).sum() * counts.clamp(min=1))
     return torch.where(counts > 0, weights, 0.0).float()
 

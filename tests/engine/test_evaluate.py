@@ -67,10 +67,6 @@ def test_one_process_with_a_short_last_batch():
     check(evaluate_share(5, 1))
 
 
-def test_two_processes():
-    check(launch(evaluate_share, (6, 2), 2, "gloo", 5.0))
-
-
 def test_three_processes_of_which_one_has_fewer_batches():
     check(launch(evaluate_share, (12, 3), 3, "gloo", 5.0))
 

@@ -40,8 +40,11 @@ def test_training_learns_and_counts_uncertainty(run):
 
 
 def test_two_processes_count_all(run, tmp_path):
-    weights = str(best_path(run[0]))
-    result = evaluate_run(tiny_cfg(tmp_path, **KEYS, TEST__WEIGHTS=weights, NUM_GPUS=2))
+    keys = {**KEYS, "TEST__WEIGHTS": str(best_path(run[0]))}
+    one = evaluate_run(tiny_cfg(tmp_path, **keys))
+    result = evaluate_run(tiny_cfg(tmp_path, **keys, NUM_GPUS=2))
+    assert (result.top1_err, result.top5_err, result.count) == (one.top1_err, one.top5_err, one.count)
+    assert result.loss == pytest.approx(one.loss, rel=1e-5)
     wrong, right = counts(tmp_path / "test_uncertainty.csv")
     assert 100 * wrong / (wrong + right) == pytest.approx(result.top1_err)
 

@@ -1,13 +1,21 @@
 """Everything that a recipe can choose by name learns digits: each run takes the next name of every table."""
 
+import contextlib
 import itertools
 import sys
 
 import pytest
+import torch
 
 from pycls.datasets.augment_policies import OP_SETS
+from pycls.datasets.mix import build_mixer
 from pycls.engine import train
-from pycls.losses import LOSSES
+from pycls.engine.epoch import prepare
+from pycls.engine.evaluate import evaluate
+from pycls.engine.run import build_run
+from pycls.engine.signals import StopRequest
+from pycls.engine.train import evaluate_run
+from pycls.losses import LOSSES, balanced_weights
 from pycls.models.heads import HEADS
 from pycls.optim import LR_POLICIES, OPTIMIZERS
 from tests.engine.runs import tiny_cfg
@@ -57,6 +65,29 @@ def test_it_learns(tmp_path, optimizer, loss, lr_policy, head, augment, mixer):
     keys |= {"TRAIN__AUGMENT_OPS": augment[0], "TRAIN__AUGMENT": augment[1]}
     result = train(tiny_cfg(tmp_path, **SHORT, **keys, **mixer))
     assert result.top1_err < 75
+
+
+def test_a_run_is_made_of_what_its_config_says(tmp_path, monkeypatch):
+    keys = {"TRAIN__CUTMIX_ALPHA": 1.0, "TRAIN__CLASS_BALANCE": "loss", "OPTIM__SAM_RHO": 0.05, "TEST__HFLIP": True}
+    cfg = tiny_cfg(tmp_path, **keys, TRAIN__REPEATS=2, OPTIM__EMA_RAMP=True, TRAIN__LABEL_SMOOTHING=0.1)
+    with contextlib.closing(build_run(cfg, torch.device("cpu"), StopRequest())) as run:
+        assert (run.mixer, run.stepper.sam_rho, run.state.ema.ramp) == (build_mixer(cfg), 0.05, True)
+        labels = run.train_loader.samples.labels
+        torch.testing.assert_close(run.stepper.loss_fn.keywords["weights"], balanced_weights(labels, 10))
+        with contextlib.closing(run.train_loader.epoch(0)) as batches:
+            batch = next(batches)
+        assert len(set((batch.indices % len(labels)).tolist())) == 48
+        before = batch.images.clone()
+        images, targets, shown = prepare(run, batch)
+        assert not torch.equal(images, before) and targets.min() == pytest.approx(0.01)
+        assert ((targets > 0.011).sum(1) == 2).any() and torch.equal(shown, targets.argmax(1))
+        torch.testing.assert_close(targets.sum(1), torch.ones(96))
+        flips = []
+        monkeypatch.setattr(
+            sys.modules[evaluate_run.__module__], "evaluate", lambda *words: flips.append(words[5]) or evaluate(*words)
+        )
+        evaluate_run(run, 0)
+        assert flips == [True, True]
 
 
 def test_the_wrappers_train_together(tmp_path):

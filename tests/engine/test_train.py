@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -101,14 +102,6 @@ def test_evaluation_gives_the_error_that_training_saw(finished, tmp_path):
     assert summary["count"] == 355 and summary["top1_err"] == result.top1_err
 
 
-def test_evaluation_on_two_processes_gives_the_same(finished, tmp_path):
-    _, out_dir = finished
-    one = engine.test(tiny_cfg(tmp_path, TEST__WEIGHTS=best_path(out_dir)))
-    two = engine.test(tiny_cfg(tmp_path, TEST__WEIGHTS=best_path(out_dir), NUM_GPUS=2))
-    assert (two.top1_err, two.top5_err, two.count) == (one.top1_err, one.top5_err, one.count)
-    assert two.loss == pytest.approx(one.loss, rel=1e-5)
-
-
 def test_evaluation_refuses_other_classes_and_missing_files(finished, tmp_path):
     _, out_dir = finished
     saved = load_checkpoint(best_path(out_dir))
@@ -152,9 +145,17 @@ def test_weights_start_a_new_run(finished, tmp_path):
     assert result.top1_err < 40, "one epoch at no learning rate keeps what was learnt"
 
 
+@pytest.fixture(scope="module")
+def first_epoch(tmp_path_factory):
+    """The folder of a run's first epoch, to be copied."""
+    out_dir = tmp_path_factory.mktemp("first")
+    train(tiny_cfg(out_dir, OPTIM__MAX_EPOCH=1))
+    return out_dir
+
+
 @pytest.mark.parametrize(("period", "minutes"), [(1, 1e-9), (7, 0), (7, 1e-9)])
-def test_a_loss_that_is_not_finite_stops_and_keeps_what_was_saved(tmp_path, period, minutes):
-    train(tiny_cfg(tmp_path, OPTIM__MAX_EPOCH=1))
+def test_a_loss_that_is_not_finite_stops_and_keeps_what_was_saved(first_epoch, tmp_path, period, minutes):
+    shutil.copytree(first_epoch, tmp_path, dirs_exist_ok=True)
     before = last_path(tmp_path).read_bytes()
     keys = {"OPTIM__MAX_EPOCH": 3, "OPTIM__BASE_LR": 1e30, "LOG_PERIOD": period, "TRAIN__CHECKPOINT_MINUTES": minutes}
     with pytest.raises(FloatingPointError, match=r"(epoch 2, step \d+)") as error:
@@ -167,17 +168,31 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_what_was_saved(tmp_path, peri
 
 
 SWITCHES = {
-    "channels_last": {"TRAIN__CHANNELS_LAST": True},
-    "bf16": {"TRAIN__MIXED_PRECISION": True},
-    "fp16": {"TRAIN__MIXED_PRECISION": True, "TRAIN__AMP_DTYPE": "fp16"},
-    "accumulation": {"OPTIM__ACCUM_STEPS": 2},
-    "clipping": {"OPTIM__GRAD_CLIP": 1.0},
-    "per iteration": {"OPTIM__LR_PER_ITER": True, "OPTIM__WARMUP_EPOCHS": 1},
-    "no precise BN, no EMA": {"BN__USE_PRECISE_STATS": False, "OPTIM__EMA_UPDATE_PERIOD": 0},
-    "adamw": {"OPTIM__OPTIMIZER": "adamw", "OPTIM__BASE_LR": 0.01},
-    "mixing": {"TRAIN__MIXUP_ALPHA": 0.2, "TRAIN__CUTMIX_ALPHA": 1.0, "TRAIN__MIX_PROB": 0.5},
-    "mixing single images": {"TRAIN__MIXUP_ALPHA": 0.2, "TRAIN__CUTMIX_ALPHA": 1.0, "TRAIN__MIX_MODE": "elem"},
-    "torch backend": {"DATA_LOADER__BACKEND": "torch", "DATA_LOADER__NUM_WORKERS": 1},
+    "bf16, channels last, torch backend": {
+        "TRAIN__MIXED_PRECISION": True,
+        "TRAIN__CHANNELS_LAST": True,
+        "DATA_LOADER__BACKEND": "torch",
+        "DATA_LOADER__NUM_WORKERS": 1,
+    },
+    "fp16, accumulation, clipping": {
+        "TRAIN__MIXED_PRECISION": True,
+        "TRAIN__AMP_DTYPE": "fp16",
+        "OPTIM__ACCUM_STEPS": 2,
+        "OPTIM__GRAD_CLIP": 1.0,
+    },
+    "per iteration, mixing": {
+        "OPTIM__LR_PER_ITER": True,
+        "OPTIM__WARMUP_EPOCHS": 1,
+        "TRAIN__MIXUP_ALPHA": 0.2,
+        "TRAIN__CUTMIX_ALPHA": 1.0,
+        "TRAIN__MIX_PROB": 0.5,
+    },
+    "neither precise BN nor EMA, mixing single images": {
+        "BN__USE_PRECISE_STATS": False,
+        "OPTIM__EMA_UPDATE_PERIOD": 0,
+        "TRAIN__CUTMIX_ALPHA": 1.0,
+        "TRAIN__MIX_MODE": "elem",
+    },
 }
 
 
@@ -193,12 +208,6 @@ def test_compiled_and_plain_checkpoints_are_interchangeable(tmp_path):
     assert train(tiny_cfg(tmp_path)).epochs == 2
 
 
-def test_two_processes_train_as_one_run(tmp_path):
-    result = train(tiny_cfg(tmp_path, NUM_GPUS=2))
-    assert result.epochs == 2 and result.count == 355
-    assert not any(key.startswith("module.") for key in load_checkpoint(last_path(tmp_path))["model_state"])
-
-
 def test_two_processes_stop_together(tmp_path):
     words = tiny_words(tmp_path, NUM_GPUS=2, OPTIM__MAX_EPOCH=200, LOG_PERIOD=2)
     command = [sys.executable, str(ROOT / "tools/train_net.py"), "--cfg", DIGITS, *words]
@@ -209,11 +218,12 @@ def test_two_processes_stop_together(tmp_path):
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == EXIT_STOPPED, output
-    position = load_checkpoint(last_path(tmp_path))["position"]
-    assert (position["epoch"], position["step"]) >= (0, 15)
+    saved = load_checkpoint(last_path(tmp_path))
+    assert (saved["position"]["epoch"], saved["position"]["step"]) >= (0, 2)
+    assert not any(key.startswith("module.") for key in saved["model_state"])
 
 
-def test_one_process_failing_ends_all_with_its_error(tmp_path):
+def test_one_process_failing_ends_all_with_its_error():
     with pytest.raises(ValueError, match=r"^cannot be honoured by rank 1 \(process 1\)$"):
         launch(fail_on_rank_1, (), 2, "gloo", 5.0)
 
@@ -224,15 +234,6 @@ def a_large_result():
 
 def test_a_large_result_comes_back():
     assert len(launch(a_large_result, (), 2, "gloo", 5.0)) == 3_000_000
-
-
-def test_another_error_of_a_process_shows_where_it_arose():
-    with pytest.raises(RuntimeError, match=r"(?s)process \d failed:.*ZeroDivisionError"):
-        launch(divide_by_zero, (), 2, "gloo", 5.0)
-
-
-def divide_by_zero():
-    return 1 // rank() if rank() else 1 // 0
 
 
 def fail_on_rank_1():

@@ -142,6 +142,21 @@ def test_a_saved_optimizer_goes_on_with_the_same_bits(name, lookahead):
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), second.parameters(), strict=True))
 
 
+def test_lookahead_goes_its_share_of_the_way_every_so_many_steps():
+    words = ["OPTIM.NESTEROV", "False", "OPTIM.MOMENTUM", "0", "OPTIM.WEIGHT_DECAY", "0", "OPTIM.BASE_LR", "1"]
+    net = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(net.weight)
+    optimizer = build_optimizer(
+        load_cfg(None, [*words, "OPTIM.LOOKAHEAD_STEPS", "2", "OPTIM.LOOKAHEAD_ALPHA", "0.25"]), net
+    )
+    seen = []
+    for _ in range(4):
+        net.weight.grad = torch.ones(1, 1)
+        optimizer.step()
+        seen.append(net.weight.item())
+    assert seen == [-1, -2, -3, -2.5], "slow weights -2 from the second step on, then a quarter of the way to -4"
+
+
 def test_rmsprop_tf_keeps_epsilon_inside_the_root():
     def first_step(name):
         words = ["OPTIM.OPTIMIZER", name, "OPTIM.EPSILON", "0.5", "OPTIM.MOMENTUM", "0", "OPTIM.WEIGHT_DECAY", "0"]
