@@ -45,6 +45,7 @@ def _write(run: Run, path: Path) -> None:
         where = f"epoch {run.state.epoch + 1}, step {run.state.step}"
         kept = f"the checkpoints in {run.cfg.OUT_DIR} are untouched"
         raise FloatingPointError(f"a weight is not finite after {where}; the state is not saved, {kept}")
+    classes = run.train_loader.samples.classes
+    packed = pack_state(run.state, run.cfg, meter, classes, pixel_contract(run.cfg))
     if distributed.is_main():
-        classes = run.train_loader.samples.classes
-        save_checkpoint(pack_state(run.state, run.cfg, meter, classes, pixel_contract(run.cfg)), path)
+        save_checkpoint(packed, path)

@@ -60,10 +60,10 @@ def layer_numbers(names: Iterable[str]) -> dict[str, int]:
     head); parameters of the network itself, a ViT's class token for instance, belong to the first.
     """
     numbers: dict[str, int] = {}
-    return {name: numbers.setdefault(layer, len(numbers)) if (layer := _layer(name)) else 0 for name in names}
+    return {name: numbers.setdefault(layer, len(numbers)) if (layer := layer_name(name)) else 0 for name in names}
 
 
-def _layer(name: str) -> str:
+def layer_name(name: str) -> str:
     """Return a parameter's layer: its name up to the first part with a digit, and to the next if that has one too."""
     parts = name.split(".")[:-1]
     first = next((i for i, part in enumerate(parts) if _NUMBERED.fullmatch(part)), None)
