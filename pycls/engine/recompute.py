@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from pycls.engine.blocks import find_blocks
@@ -36,25 +36,11 @@ class Recomputed:
         """Call the block with whatever its network hands it."""
         if not torch.is_grad_enabled():
             return self._forward(*inputs, **options)
-        versions = _versions(inputs)
-        contexts = contextlib.nullcontext(), self._again(inputs, versions)
+        contexts = contextlib.nullcontext(), _statistics_kept(self._block)
         return checkpoint(self._forward, *inputs, use_reentrant=False, context_fn=lambda: contexts, **options)
 
     def _forward(self, *inputs: Any, **options: Any) -> Any:
         return type(self._block).forward(self._block, *inputs, **options)
-
-    @contextlib.contextmanager
-    def _again(self, inputs: tuple, versions: list[int]) -> Iterator[None]:
-        """Compute for the second time, on what must be the same inputs still."""
-        if _versions(inputs) != versions:
-            kind = type(self._block).__name__
-            raise RuntimeError(f"the input of a {kind} was changed in place: TRAIN.ACTIVATION_CHECKPOINT must be False")
-        with _statistics_kept(self._block):
-            yield
-
-
-def _versions(inputs: tuple) -> list[int]:
-    return [x._version for x in inputs if isinstance(x, Tensor)]
 
 
 @contextlib.contextmanager

@@ -44,28 +44,32 @@ def shard_network(
 ) -> None:
     """Move a network to the device and shard it in place: each block, and what lies outside of them as one more unit.
 
-    With `dtype` the weights of blocks are gathered in that type; norms and what lies outside stay float32, as under
-    autocast alone, and gradients are summed in float32. Without `layer_norm_fp32` layer norms are in `dtype` too, and
-    so is what flows between blocks. ValueError for a network without blocks.
+    With `dtype` blocks gather their weights in that type, half of what is sent; layer norms and what lies outside of
+    blocks stay float32, as under autocast alone, and gradients are summed in float32. Without `layer_norm_fp32` layer
+    norms are in `dtype` too, and so is what flows between blocks. Networks with batch norms gather float32 anyway, for
+    their precise statistics are computed in it. ValueError for a network without blocks.
     """
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
     blocks = find_blocks(model)
     if not blocks:
-        raise ValueError("FSDP.ENABLED True: this network has no blocks to shard; networks of MODEL.TYPE vit have")
+        raise ValueError(
+            "FSDP.ENABLED True: this network has no blocks to shard; those of MODEL.TYPE vit, resnet, regnet have"
+        )
     mesh = init_device_mesh(device.type, (world_size(),))
-    policy = MixedPrecisionPolicy(dtype, torch.float32 if dtype else None, cast_forward_inputs=not layer_norm_fp32)
+    policy = MixedPrecisionPolicy()
+    if dtype and not _find(nn.modules.batchnorm._BatchNorm, model):
+        policy = MixedPrecisionPolicy(dtype, torch.float32, cast_forward_inputs=not layer_norm_fp32)
     for block in blocks:
-        for norm in _float32_norms(block, layer_norm_fp32) if dtype else []:
+        for norm in _find(nn.LayerNorm, block) if policy.param_dtype and layer_norm_fp32 else []:
             fully_shard(norm, mesh=mesh, reshard_after_forward=reshard_after_forward)
         fully_shard(block, mesh=mesh, reshard_after_forward=reshard_after_forward, mp_policy=policy)
     fully_shard(model, mesh=mesh, reshard_after_forward=False)  # its backward pass begins where forward ends
 
 
-def _float32_norms(block: nn.Module, layer_norm_fp32: bool) -> list[nn.Module]:
-    kinds = (nn.modules.batchnorm._BatchNorm, *((nn.LayerNorm,) if layer_norm_fp32 else ()))
-    return [module for module in block.modules() if isinstance(module, kinds)]
+def _find(kind: type[nn.Module], model: nn.Module) -> list[nn.Module]:
+    return [module for module in model.modules() if isinstance(module, kind)]
 
 
 @contextlib.contextmanager

@@ -18,10 +18,11 @@ from pycls.engine.setup import check_supported
 from pycls.engine.state import build_state, fingerprint, pack_state
 from pycls.engine.train import _train_process
 from pycls.losses import soft_targets
-from tests.engine.runs import DIGITS, overrides, tiny_cfg
+from tests.engine.runs import DIGITS, ROOT, overrides, tiny_cfg, tiny_words
 from tests.parity_fill import make_input
 
 CPU = torch.device("cpu")
+EXAMPLE = ROOT / "configs/fsdp/example.yaml"
 VIT = {
     "MODEL__TYPE": "vit",
     "VIT__PATCH_SIZE": 4,
@@ -83,16 +84,19 @@ def train_briefly(keys):
     return losses, weights if rank() == 0 else None, fingerprint(state)[2]
 
 
-def on_two_processes(weights_file, found_file):
-    """Save everything that needs two processes, by what it is: starting them takes longer."""
+def on_two_processes(folder):
+    """Do everything that needs two processes, as starting them takes longer; save what comes out, by what it is."""
     found = {name: train_briefly(VIT | keys) for name, keys in SAME.items()}
-    found["resnet, ddp"], found["resnet, fsdp"] = train_briefly(RESNET), train_briefly(RESNET | SHARDED)
+    found["resnet, ddp"], found["resnet, fsdp"] = train_briefly(RESNET), train_briefly(RESNET | SHARDED | AGAIN)
     found["rounds"] = [num_rounds(keys) for keys in ({}, ACCUMULATING)]
     found["sharded rounds"] = [num_sharded_rounds(keys) for keys in ({}, ACCUMULATING)]
     found["overflow"] = overflow()
-    found["loaded"] = loaded(weights_file)
+    found["loaded"] = loaded(VIT | SHARDED, f"{folder}/vit.pyth")
     if rank() == 0:
-        torch.save(found, found_file)
+        torch.save(found, f"{folder}/found.pyth")
+    torch.set_default_dtype(torch.float32)
+    for name in ("sharded", "then_sharded"):
+        _train_process(run_cfg(f"{folder}/{name}", **SHARDED))
 
 
 def num_rounds(keys):
@@ -130,25 +134,38 @@ def overflow():
     return before, after, scale, fingerprint(state)[2]
 
 
-def loaded(path):
-    """Return the weights of a sharded network that were loaded from a file."""
-    cfg, state, _ = parts_of(VIT | SHARDED)
+def loaded(keys, path):
+    """Return the weights of a network that were loaded from a file."""
+    cfg, state, _ = parts_of(keys)
     load_weights(state.model, path)
     return pack_state(state, cfg, {}, (), {})["model_state"]
 
 
-@pytest.fixture(scope="module")
-def one_and_two(tmp_path_factory):
-    """Everything of one process and of two."""
-    folder = tmp_path_factory.mktemp("parallel")
-    weights_file, found_file = str(folder / "vit.pyth"), str(folder / "found.pyth")
+def on_one_process(folder):
+    """Return and save the same of one process; the run that was left alone is the first half of another."""
     try:
-        one = {name: train_briefly(VIT | keys | ALONE) for name, keys in SAME.items()}
-        torch.save({"model_state": one["fsdp, adamw"][1]["model_state"]}, weights_file)
+        found = {name: train_briefly(VIT | keys | ALONE) for name, keys in SAME.items()}
+        torch.save({"model_state": found["fsdp, adamw"][1]["model_state"]}, folder / "vit.pyth")
+        found["loaded"] = loaded(VIT, folder / "vit.pyth")
     finally:
         torch.set_default_dtype(torch.float32)
-    launch(on_two_processes, (weights_file, found_file), 2, "gloo", 5.0)
-    return one, torch.load(found_file)
+    train(run_cfg(folder / "whole"))
+    go_on_from_epoch_1(folder / "whole", folder / "then_sharded")
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where the whole runs are."""
+    return tmp_path_factory.mktemp("parallel")
+
+
+@pytest.fixture(scope="module")
+def one_and_two(folder):
+    """What one process does, and what two do."""
+    one = on_one_process(folder)
+    launch(on_two_processes, (str(folder),), 2, "gloo", 5.0)
+    return one, torch.load(folder / "found.pyth")
 
 
 @pytest.mark.parametrize("name", SAME)
@@ -187,19 +204,20 @@ def test_an_overflow_on_one_process_skips_the_step_on_all(one_and_two):
 
 
 def test_weights_of_a_file_are_cut_up(one_and_two):
-    for key, value in one_and_two[0]["fsdp, adamw"][1]["model_state"].items():
-        assert torch.equal(one_and_two[1]["loaded"][key], value)
+    expected, found = one_and_two[0]["loaded"], one_and_two[1]["loaded"]
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(value, found[key]) for key, value in expected.items())
 
 
 # ---- whole runs
 
-RUN = VIT | {"TEST__BATCH_SIZE": 118, "TRAIN__KEEP": 0, "OPTIM__OPTIMIZER": "adamw", "OPTIM__BASE_LR": 0.003}
 
-
-def two_sharded_runs(fresh, resumed):
-    """Train one run from its start and go on with another."""
-    _train_process(tiny_cfg(fresh, **RUN | SHARDED))
-    return _train_process(tiny_cfg(resumed, **RUN | SHARDED))
+def run_cfg(out_dir, **keys):
+    """Return the config of a small run, made from the example; the processes evaluate different numbers of batches."""
+    small = {"MODEL__NUM_CLASSES": 10, "TRAIN__DATASET": "digits", "TEST__DATASET": "digits", "TRAIN__AUGMENT": ""}
+    small |= {"TRAIN__MIXUP_ALPHA": 0.0, "TRAIN__CUTMIX_ALPHA": 0.0, "TRAIN__MIXED_PRECISION": False, "NUM_GPUS": 1}
+    small |= {"TEST__BATCH_SIZE": 118, "TRAIN__KEEP": 0, "DATA_LOADER__NUM_WORKERS": 1, "FSDP__ENABLED": False}
+    return load_cfg(str(EXAMPLE), tiny_words(out_dir, **VIT | small | keys))
 
 
 def go_on_from_epoch_1(source, target):
@@ -207,30 +225,23 @@ def go_on_from_epoch_1(source, target):
     shutil.copy(epoch_path(source, 1), last_path(target))
 
 
-def test_a_run_goes_on_sharded_or_not(tmp_path):
-    whole, sharded, then_sharded, then_whole = (tmp_path / name for name in "abcd")
-    train(tiny_cfg(whole, **RUN))
-    go_on_from_epoch_1(whole, then_sharded)
-    launch(two_sharded_runs, (str(sharded), str(then_sharded)), 2, "gloo", 5.0)
-    go_on_from_epoch_1(sharded, then_whole)
-    train(tiny_cfg(then_whole, **RUN))
-    expected = load_checkpoint(last_path(whole))
-    for folder in (sharded, then_sharded, then_whole):
-        found = load_checkpoint(last_path(folder))
-        assert found.keys() == expected.keys() and found["position"] == {"epoch": 2, "step": 0}
-        assert [found[name] for name in ("test_err", "ema_err")] == pytest.approx(
-            [expected[name] for name in ("test_err", "ema_err")], abs=1.0
-        )
-        assert evaluation_losses(folder)[-2:] == pytest.approx(evaluation_losses(whole)[-2:], rel=1e-4)
-        moments, theirs = (saved["optimizer_state"]["state"] for saved in (expected, found))
-        assert moments.keys() == theirs.keys()
-        assert all(torch.allclose(moments[i]["exp_avg"], theirs[i]["exp_avg"], atol=1e-5) for i in moments)
-    assert (sharded / "stdout.log").read_text().count("multiply-adds") == 1
-
-
 def evaluation_losses(folder):
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return [line["loss"] for line in lines if line["_type"].startswith("test")]
+
+
+def test_a_run_goes_on_sharded_or_not(one_and_two, folder):
+    whole = folder / "whole"
+    go_on_from_epoch_1(folder / "sharded", folder / "then_whole")
+    train(run_cfg(folder / "then_whole"))
+    expected = load_checkpoint(last_path(whole))
+    for name in ("sharded", "then_sharded", "then_whole"):
+        found = load_checkpoint(last_path(folder / name))
+        assert found.keys() == expected.keys() and found["position"] == {"epoch": 2, "step": 0}
+        assert evaluation_losses(folder / name)[-2:] == pytest.approx(evaluation_losses(whole)[-2:], rel=1e-4)
+        theirs, moments = (saved["optimizer_state"]["state"] for saved in (found, expected))
+        assert theirs.keys() == moments.keys()
+        assert all(torch.allclose(moments[i]["exp_avg"], theirs[i]["exp_avg"], atol=1e-5) for i in moments)
 
 
 # ---- what is refused
