@@ -216,6 +216,7 @@ def run_cfg(out_dir, **keys):
     """Return the config of a small run, made from the example; the processes evaluate different numbers of batches."""
     small = {"MODEL__NUM_CLASSES": 10, "TRAIN__DATASET": "digits", "TEST__DATASET": "digits", "TRAIN__AUGMENT": ""}
     small |= {"TRAIN__MIXUP_ALPHA": 0.0, "TRAIN__CUTMIX_ALPHA": 0.0, "TRAIN__MIXED_PRECISION": False, "NUM_GPUS": 1}
+    small |= {"FSDP__RESHARD_AFTER_FW": True, "OPTIM__EMA_UPDATE_PERIOD": 4, "TRAIN__BATCH_SIZE": 240}
     small |= {"TEST__BATCH_SIZE": 118, "TRAIN__KEEP": 0, "DATA_LOADER__NUM_WORKERS": 1, "FSDP__ENABLED": False}
     return load_cfg(str(EXAMPLE), tiny_words(out_dir, **VIT | small | keys))
 
@@ -242,6 +243,16 @@ def test_a_run_goes_on_sharded_or_not(one_and_two, folder):
         theirs, moments = (saved["optimizer_state"]["state"] for saved in (found, expected))
         assert theirs.keys() == moments.keys()
         assert all(torch.allclose(moments[i]["exp_avg"], theirs[i]["exp_avg"], atol=1e-5) for i in moments)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
+@pytest.mark.parametrize("keys", [SHARDED, {"NUM_GPUS": 2}], ids=["fsdp", "ddp"])
+def test_two_gpus_train(tmp_path, keys):
+    result = train(run_cfg(tmp_path, **keys | BF16 | AGAIN | ACCUMULATING, DEVICE="cuda"))
+    assert result.epochs == 2 and result.count == 355
+    losses = evaluation_losses(tmp_path)
+    assert losses[2] < losses[0]
 
 
 # ---- what is refused

@@ -59,6 +59,22 @@ def test_a_run_with_it_ends_with_the_same_bits(tmp_path):
         assert all(torch.equal(expected[key], found[key]) for key in expected)
 
 
+@pytest.mark.gpu
+def test_a_gpu_needs_less_memory():
+    torch.manual_seed(0)
+    plain = build_model(cfg_of(COMMON | {"MODEL.TYPE": "lip_resnet"} | EXAMPLES["lip_resnet"])).cuda()
+    recomputed = copy.deepcopy(plain)
+    recompute_blocks(recomputed)
+    images, peaks = torch.randn(32, 3, 64, 64, device="cuda"), []
+    for model in (plain, recomputed):
+        torch.cuda.reset_peak_memory_stats()
+        backward(model, images)
+        peaks.append(torch.cuda.max_memory_allocated())
+    assert peaks[1] < peaks[0]
+    for a, b in zip(plain.buffers(), recomputed.buffers(), strict=True):
+        assert torch.allclose(a.float(), b.float(), rtol=1e-4, atol=1e-5)
+
+
 class Block(nn.Module):
     """Doubles its input where it lies."""
 
