@@ -183,6 +183,7 @@ _TREE = {
         "AMP_DTYPE": "bf16",  # [ours] bf16 or fp16 (fp16 adds a gradient scaler)
         "CHANNELS_LAST": False,  # [ours] NHWC memory layout: True, False, auto (measured; docs/SPEED.md)
         "COMPILE": False,  # [ours] torch.compile of the network
+        "ACTIVATION_CHECKPOINT": False,  # [ours] compute blocks again in backward: less memory, slower (docs/SCALE.md)
         "LABEL_SMOOTHING": 0.0,  # share of the target spread over all classes
         "MIXUP_ALPHA": 0.0,  # mixup: parameter of its Beta distribution; 0 is off
         "CUTMIX_ALPHA": 0.0,  # CutMix: the same; 0 is off
@@ -251,10 +252,10 @@ _TREE = {
         "TIME_LIMIT": 4200,
         "EMAIL": "",
     },
-    "FSDP": {  # sharded training; not available yet, ENABLED must stay False for training
-        "ENABLED": False,
-        "RESHARD_AFTER_FW": True,
-        "LAYER_NORM_FP32": True,
+    "FSDP": {
+        "ENABLED": False,  # shard weights, gradients and optimizer state over the processes (docs/SCALE.md)
+        "RESHARD_AFTER_FW": True,  # free a block's gathered weights after forward; False: faster, more memory
+        "LAYER_NORM_FP32": True,  # with TRAIN.MIXED_PRECISION: layer norms keep float32 weights
     },
     "LOG": {
         "TENSORBOARD": "auto",  # [ours] event files in OUT_DIR/tensorboard: auto (when installed), on, off

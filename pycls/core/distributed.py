@@ -30,6 +30,11 @@ def world_size() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
+def requested_world_size(num_gpus: int) -> int:
+    """Return the number of processes a run will have: torchrun's, or else NUM_GPUS."""
+    return int(os.environ["WORLD_SIZE"]) if under_torchrun() else num_gpus
+
+
 def local_rank() -> int:
     """Return this process's number on its node."""
     return int(os.environ.get("LOCAL_RANK", 0))

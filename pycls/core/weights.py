@@ -6,6 +6,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from pycls.core.namings import NAMINGS
+from pycls.core.sharding import shard_like
 from pycls.core.tensor_file import load_tensor_file
 from pycls.core.weight_layouts import Weights, unpack_weights
 from pycls.core.weight_names import Naming, blocks_of
@@ -53,7 +54,7 @@ def fill_model(model: nn.Module, weights: Weights, where: str) -> LoadReport:
     if naming is not None:
         _check_arithmetic(model, naming, where)
     filled = model.state_dict()  # with the version numbers that some networks (MnasNet) ask for
-    filled.update((name, tensors[name]) for name in report.matched)
+    filled.update((name, shard_like(tensors[name], target[name])) for name in report.matched)
     model.load_state_dict(filled)
     return report
 

@@ -37,6 +37,8 @@ def settle_layout(cfg: CfgNode, device: torch.device) -> CfgNode:
     """
     if cfg.TRAIN.CHANNELS_LAST != "auto":
         return cfg
+    if cfg.FSDP.ENABLED:
+        return with_layout(cfg, False)  # shards are contiguous
     return with_layout(cfg, distributed.gather_objects(_choose(cfg, device) if distributed.is_main() else None)[0])
 
 

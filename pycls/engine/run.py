@@ -1,5 +1,6 @@
 """The parts of a training run, built from the config once and shared by the functions that train."""
 
+import inspect
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from pycls.core import distributed
 from pycls.core.background import Background
 from pycls.core.checkpoint import load_newest, load_weights, remove_temporaries
 from pycls.core.logging import get_logger
+from pycls.core.sharding import is_sharded
 from pycls.datasets import build_loader
 from pycls.datasets.loader import Loader
 from pycls.datasets.mix import Mixer, build_mixer
@@ -20,6 +22,7 @@ from pycls.engine.classes import check_classes
 from pycls.engine.freeze import set_train_mode
 from pycls.engine.meters import Clock, TrainMeter
 from pycls.engine.precision import Precision, pick_precision
+from pycls.engine.recompute import recompute_blocks
 from pycls.engine.recorder import Recorder
 from pycls.engine.setup import check_all_equal, check_ranks_agree, warn_of_other_pixels
 from pycls.engine.signals import StopRequest
@@ -27,6 +30,7 @@ from pycls.engine.state import TrainState, build_state, fingerprint, unpack_stat
 from pycls.engine.step import Stepper
 from pycls.engine.weights_file import weights_file
 from pycls.losses import Loss, build_loss, build_train_loss
+from pycls.models import build_model
 from pycls.optim import build_lr_policy
 
 logger = get_logger(__name__)
@@ -101,6 +105,8 @@ def build_stepper(
 
     `net`: the network as it is called; by default as training calls it, which all processes must do together.
     """
+    if cfg.TRAIN.ACTIVATION_CHECKPOINT:
+        recompute_blocks(state.model)
     return Stepper(
         net=wrap_network(state.model, precision.device, cfg.TRAIN.COMPILE) if net is None else net,
         loss_fn=loss_fn or build_loss(cfg),
@@ -115,10 +121,20 @@ def build_stepper(
 
 def wrap_network(model: nn.Module, device: torch.device, compiled: bool) -> nn.Module:
     """Return the network as training calls it (distributed, compiled); the weights are those of `model`."""
-    if distributed.world_size() > 1:
-        device_ids = [device.index] if device.type == "cuda" else None
-        model = DistributedDataParallel(model, device_ids=device_ids, gradient_as_bucket_view=True)
+    if distributed.world_size() > 1 and not is_sharded(next(model.parameters())):
+        model = _replicated(model, device)
     return torch.compile(model) if compiled else model
+
+
+def _replicated(model: nn.Module, device: torch.device) -> nn.Module:
+    """Wrap a network so that backward sums gradients in buckets, while it still computes others.
+
+    No step hands out buffers: training reads none, and `refresh_statistics` does so before each evaluation.
+    """
+    newer = "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters  # newer PyTorch
+    buffers = {"forward_sync_buffers" if newer else "broadcast_buffers": False}
+    device_ids = [device.index] if device.type == "cuda" else None
+    return DistributedDataParallel(model, device_ids=device_ids, gradient_as_bucket_view=True, **buffers)
 
 
 def resume(run: Run) -> None:
@@ -145,4 +161,12 @@ def resume(run: Run) -> None:
             state.ema.model.load_state_dict(state.model.state_dict())
     check_all_equal("state (is OUT_DIR one folder for all processes?)", fingerprint(state))
     run.recorder.resume_at(state.epoch, state.step)
-    run.recorder.network(state.model)
+    run.recorder.network(describable(cfg, state.model))
+
+
+def describable(cfg: CfgNode, model: nn.Module) -> nn.Module:
+    """Return the network, or its like without data if it is sharded, as such a one cannot be copied."""
+    if not is_sharded(next(model.parameters())):
+        return model
+    with torch.device("meta"):
+        return build_model(cfg)

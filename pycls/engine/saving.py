@@ -58,11 +58,12 @@ def _write(run: Run, path: Path, then: Callable[[], None] = lambda: None) -> Non
         where = f"epoch {run.state.epoch + 1}, step {run.state.step}"
         kept = f"the checkpoints in {run.cfg.OUT_DIR} are untouched"
         raise FloatingPointError(f"a weight is not finite after {where}; the state is not saved, {kept}")
-    if not distributed.is_main():
-        return
     run.saver.wait()  # before the copy: there is never a second one
     classes = run.train_loader.samples.classes
-    state = snapshot(pack_state(run.state, run.cfg, meter, classes, pixel_contract(run.cfg)))
+    packed = pack_state(run.state, run.cfg, meter, classes, pixel_contract(run.cfg))
+    if not distributed.is_main():
+        return
+    state = snapshot(packed)
 
     def write() -> None:
         save_checkpoint(state, path)

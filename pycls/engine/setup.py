@@ -17,12 +17,13 @@ from pycls.core.logging import get_logger, setup_logging
 from pycls.datasets import DATASETS, backend_name, colour_scale
 from pycls.datasets.augment import build_augmentation
 from pycls.datasets.mix import build_mixer
+from pycls.engine.sharding import check_sharding
 from pycls.losses import build_loss
 from pycls.optim import build_lr_policy
 
 logger = get_logger(__name__)
 
-_NOT_YET = ("FSDP.ENABLED", "LAUNCH.MODE", "DATA_LOADER.MODE")
+_NOT_YET = ("LAUNCH.MODE", "DATA_LOADER.MODE")
 
 
 def check_supported(cfg: CfgNode) -> None:
@@ -40,6 +41,7 @@ def check_supported(cfg: CfgNode) -> None:
         raise ValueError(f"TRAIN.FROZEN {cfg.TRAIN.FROZEN} would keep random weights: it needs TRAIN.WEIGHTS")
     if cfg.TEST.COMPILE and cfg.MODEL.HEAD == "introspective":
         raise ValueError("TEST.COMPILE True: a network with MODEL.HEAD introspective is not compiled; set it False")
+    check_sharding(cfg)
     build_augmentation(cfg)  # its errors come now, not after a million files have been listed
     build_loss(cfg)  # so do these
     build_lr_policy(cfg)
@@ -59,9 +61,8 @@ def check_dataset(cfg: CfgNode, phase: str) -> None:
 def run_processes(cfg: CfgNode, run: Callable[[CfgNode], Any], phases: tuple[str, ...] = ("TRAIN", "TEST")) -> Any:
     """Call `run(cfg)` on every process of the run and return the main process's result; `phases` need even batches."""
     device = distributed.pick_device(cfg.DEVICE)
-    torchrun = distributed.under_torchrun()
-    count = int(os.environ["WORLD_SIZE"]) if torchrun else cfg.NUM_GPUS
-    if device.type == "cuda" and not torchrun and count > torch.cuda.device_count():
+    count = distributed.requested_world_size(cfg.NUM_GPUS)
+    if device.type == "cuda" and not distributed.under_torchrun() and count > torch.cuda.device_count():
         raise ValueError(
             f"NUM_GPUS {count}, but {torch.cuda.device_count()} GPU(s) visible; the global batch does not depend on it"
         )

@@ -9,7 +9,10 @@ from yacs.config import CfgNode
 
 from pycls.core.config import dump_cfg, flatten, load_cfg_text
 from pycls.core.logging import get_logger
+from pycls.core.sharding import load_whole, local_part, shard_like, whole, whole_state
 from pycls.engine.freeze import freeze
+from pycls.engine.precision import DTYPES
+from pycls.engine.sharding import shard_network
 from pycls.models import build_model
 from pycls.optim import build_optimizer
 from pycls.optim.ema import EMA, ema_rate
@@ -63,16 +66,29 @@ def check_network(cfg: CfgNode) -> None:
 
 
 def build_state(cfg: CfgNode, device: torch.device, scaler: torch.amp.GradScaler) -> TrainState:
-    """Build the networks from RNG_SEED alone (the same on every process), and the optimizer."""
+    """Build the networks from RNG_SEED alone (the same on every process), and the optimizer.
+
+    Networks to be sharded are built in the host's memory: whole they may not fit on the device.
+    """
     torch.manual_seed(cfg.RNG_SEED)
     model = build_model(cfg)
     if cfg.TRAIN.CHANNELS_LAST is True:  # auto is settled before a run is built
         model = model.to(memory_format=torch.channels_last)
     if cfg.BN.SYNC:
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    model = model.to(device)
+    model = model.to("cpu" if cfg.FSDP.ENABLED else device)
     freeze(model, cfg.TRAIN.FROZEN)
-    return TrainState(model, build_ema(cfg, model), build_optimizer(cfg, model), scaler)
+    ema = build_ema(cfg, model)
+    if cfg.FSDP.ENABLED:
+        for network in [model, ema.model] if ema else [model]:
+            shard(cfg, network, device)
+    return TrainState(model, ema, build_optimizer(cfg, model), scaler)
+
+
+def shard(cfg: CfgNode, model: nn.Module, device: torch.device) -> None:
+    """Move a network to the device and shard it as the FSDP keys say, in place."""
+    dtype = DTYPES[cfg.TRAIN.AMP_DTYPE] if cfg.TRAIN.MIXED_PRECISION else None
+    shard_network(model, device, dtype, cfg.FSDP.RESHARD_AFTER_FW, cfg.FSDP.LAYER_NORM_FP32)
 
 
 def build_ema(cfg: CfgNode, model: nn.Module) -> EMA | None:
@@ -85,16 +101,19 @@ def build_ema(cfg: CfgNode, model: nn.Module) -> EMA | None:
 
 
 def pack_state(state: TrainState, cfg: CfgNode, meter: dict, classes: tuple[str, ...], pixels: dict) -> dict[str, Any]:
-    """Return the checkpoint, tensors and plain types only, with pycls's names; `epoch` is the last finished one."""
+    """Return the checkpoint, tensors and plain types only, with pycls's names; `epoch` is the last finished one.
+
+    All processes call this, for the main one to have all of a sharded state.
+    """
     return {
         "epoch": state.epoch - 1,
         "position": {"epoch": state.epoch, "step": state.step},
         "test_err": state.test_err,
         "ema_err": state.ema_err,
         "best_err": state.best_err,
-        "model_state": state.model.state_dict(),
-        "ema_state": state.ema.model.state_dict() if state.ema else None,
-        "optimizer_state": state.optimizer.state_dict(),
+        "model_state": whole_state(state.model.state_dict()),
+        "ema_state": whole_state(state.ema.model.state_dict()) if state.ema else None,
+        "optimizer_state": whole_state(state.optimizer.state_dict()),
         "scaler_state": state.scaler.state_dict(),
         "meter": meter,
         "cfg": dump_cfg(cfg),
@@ -111,11 +130,11 @@ def unpack_state(state: TrainState, saved: dict[str, Any], cfg: CfgNode, where: 
             f"{where}: not a checkpoint of this program's training; to start from its weights set TRAIN.WEIGHTS"
         )
     _check_same_run(load_cfg_text(saved["cfg"], where), cfg, where)
-    state.model.load_state_dict(saved["model_state"])
+    load_whole(state.model, saved["model_state"])
     if state.ema is not None:
         if saved["ema_state"] is None:
             raise ValueError(f"{where}: was saved without an EMA model; set OPTIM.EMA_UPDATE_PERIOD 0 to continue it")
-        state.ema.model.load_state_dict(saved["ema_state"])
+        load_whole(state.ema.model, saved["ema_state"])
     _load_optimizer(state.optimizer, saved["optimizer_state"])
     if saved["scaler_state"]:
         state.scaler.load_state_dict(saved["scaler_state"])
@@ -131,7 +150,12 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> 
     """Put moments and counters back; settings (weight decay ...) are those of the config, as the log says."""
     groups = zip(saved["param_groups"], optimizer.param_groups, strict=True)
     kept = [{**new, **{name: old[name] for name in _IN_GROUPS if name in old}} for old, new in groups]
-    optimizer.load_state_dict({**saved, "param_groups": kept})
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state = {
+        number: {name: shard_like(value, parameters[number]) for name, value in entries.items()}
+        for number, entries in saved["state"].items()
+    }
+    optimizer.load_state_dict({**saved, "param_groups": kept, "state": state})
 
 
 def _check_same_run(saved: CfgNode, cfg: CfgNode, where: str) -> None:
@@ -148,11 +172,11 @@ def _check_same_run(saved: CfgNode, cfg: CfgNode, where: str) -> None:
 
 def fingerprint(state: TrainState) -> tuple[int, int, float]:
     """Return what must be equal on every process before training: position and a sum over all weights."""
-    weights = sum(p.detach().abs().sum(dtype=torch.float32).item() for p in state.model.parameters())
+    weights = sum(whole(p.detach().abs().sum(dtype=torch.float32)).item() for p in state.model.parameters())
     return state.epoch, state.step, weights
 
 
 def weights_are_finite(state: TrainState) -> bool:
     """Tell whether every weight and statistic is a finite number; reads from the device."""
-    tensors = [t for t in state.model.state_dict().values() if t.is_floating_point()]
+    tensors = [local_part(t) for t in state.model.state_dict().values() if t.is_floating_point()]
     return bool(torch.stack([torch.isfinite(t).all() for t in tensors]).all())

@@ -65,8 +65,10 @@ class Stepper:
         self.scaler.update()
 
     def _gradients_kept_local(self, more_to_come: bool):
-        """Leave the all-reduce to the last micro-batch."""
+        """Leave the sum over the processes to the last micro-batch."""
         module = getattr(self.net, "_orig_mod", self.net)
+        if hasattr(module, "set_requires_gradient_sync"):  # a sharded network
+            module.set_requires_gradient_sync(not more_to_come)
         return module.no_sync() if more_to_come and isinstance(module, DistributedDataParallel) else nullcontext()
 
 

@@ -3,6 +3,7 @@
 import contextlib
 from pathlib import Path
 
+from torch import nn
 from yacs.config import CfgNode
 
 from pycls.core import distributed
@@ -17,6 +18,7 @@ from pycls.engine.result import Result
 from pycls.engine.run import Run, build_run, resume
 from pycls.engine.saving import finish_saving, save, save_epoch
 from pycls.engine.setup import check_supported, run_processes, setup_process
+from pycls.engine.sharding import gathered
 from pycls.engine.signals import Stopped, stop_on_signal
 from pycls.engine.state import check_network
 from pycls.engine.step import seed_step
@@ -115,15 +117,21 @@ def evaluate_run(run: Run, epoch: int, again: bool = False) -> Evaluation:
 
     `again`: the epoch has its records already.
     """
-    state, cfg = run.state, run.cfg
-    arguments = run.test_loader, build_loss(cfg), run.precision, cfg.MODEL.NUM_CLASSES, cfg.TEST.HFLIP, cfg.TEST.COMPILE
-    test = run.recorder.evaluation("test_epoch", epoch, lambda: evaluate(state.model, *arguments), again)
+    state = run.state
+    test = run.recorder.evaluation("test_epoch", epoch, lambda: _evaluate(run, state.model), again)
     state.test_err = test.top1_err
     if state.ema is None:
         return test
-    ema = run.recorder.evaluation("test_ema_epoch", epoch, lambda: evaluate(state.ema.model, *arguments), again)
+    ema = run.recorder.evaluation("test_ema_epoch", epoch, lambda: _evaluate(run, state.ema.model), again)
     state.ema_err = ema.top1_err
     return ema if ema.top1_err < test.top1_err else test
+
+
+def _evaluate(run: Run, model: nn.Module) -> Evaluation:
+    cfg = run.cfg
+    flags = cfg.TEST.HFLIP, cfg.TEST.COMPILE
+    with gathered(model, cfg.FSDP.RESHARD_AFTER_FW):  # processes may have different numbers of batches
+        return evaluate(model, run.test_loader, build_loss(cfg), run.precision, cfg.MODEL.NUM_CLASSES, *flags)
 
 
 def finish(run: Run, test: Evaluation) -> Result:

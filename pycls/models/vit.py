@@ -69,7 +69,7 @@ class ViT(nn.Module):
         x = self.stem(x).flatten(2).transpose(1, 2)  # (N, tokens, D)
         if self.class_token is not None:
             x = torch.cat([self.class_token.expand(x.shape[0], -1, -1), x], dim=1)
-        x = self.encoder(x + self.pos_embedding.transpose(0, 1))
+        x = self.encoder(x + self.pos_embedding.squeeze(1))
         return self.head(x[:, 0] if self.class_token is not None else x.mean(dim=1))
 
 

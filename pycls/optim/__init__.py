@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from yacs.config import CfgNode
 
+from pycls.core.sharding import is_sharded
 from pycls.core.tables import pick
 from pycls.optim.lr_policies import (
     Policy,
@@ -30,9 +31,9 @@ def build_sgd(cfg: CfgNode, groups: list[dict]) -> torch.optim.Optimizer:
         raise ValueError(
             "OPTIM.NESTEROV True needs OPTIM.MOMENTUM above 0 and OPTIM.DAMPENING 0; set OPTIM.NESTEROV False"
         )
-    fused = _fused(groups) if optim.DAMPENING == 0 else None
-    sgd = torch.optim.SGD(groups, lr=optim.BASE_LR, fused=fused, **options)
-    if fused and optim.MOMENTUM > 0:
+    kernel = _kernel(groups) if optim.DAMPENING == 0 else {}
+    sgd = torch.optim.SGD(groups, lr=optim.BASE_LR, **kernel, **options)
+    if kernel.get("fused") and optim.MOMENTUM > 0:
         _zero_momentum(sgd)
     return sgd
 
@@ -49,12 +50,12 @@ def _zero_momentum(sgd: torch.optim.SGD) -> None:
 
 def build_adam(cfg: CfgNode, groups: list[dict]) -> torch.optim.Optimizer:
     """Return Adam with L2 weight decay."""
-    return torch.optim.Adam(groups, lr=cfg.OPTIM.BASE_LR, betas=_betas(cfg), fused=_fused(groups))
+    return torch.optim.Adam(groups, lr=cfg.OPTIM.BASE_LR, betas=_betas(cfg), **_kernel(groups))
 
 
 def build_adamw(cfg: CfgNode, groups: list[dict]) -> torch.optim.Optimizer:
     """Return Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
-    return torch.optim.AdamW(groups, lr=cfg.OPTIM.BASE_LR, betas=_betas(cfg), fused=_fused(groups))
+    return torch.optim.AdamW(groups, lr=cfg.OPTIM.BASE_LR, betas=_betas(cfg), **_kernel(groups))
 
 
 def build_rmsprop(cfg: CfgNode, groups: list[dict]) -> torch.optim.Optimizer:
@@ -68,10 +69,12 @@ def _betas(cfg: CfgNode) -> tuple[float, float]:
     return cfg.OPTIM.BETA1, cfg.OPTIM.BETA2
 
 
-def _fused(groups: list[dict]) -> bool | None:
-    """One pass over all parameters on CUDA and CPU (there a quarter of the time); elsewhere PyTorch chooses."""
-    devices = {parameter.device.type for group in groups for parameter in group["params"]}
-    return True if devices in ({"cuda"}, {"cpu"}) else None
+def _kernel(groups: list[dict]) -> dict[str, bool]:
+    """One pass over all parameters on CUDA and CPU; operation by operation where they are sharded."""
+    parameters = [parameter for group in groups for parameter in group["params"]]
+    if is_sharded(parameters[0]):
+        return {"foreach": True}
+    return {"fused": True} if {p.device.type for p in parameters} in ({"cuda"}, {"cpu"}) else {}
 
 
 OPTIMIZERS: dict[str, Callable[[CfgNode, list[dict]], torch.optim.Optimizer]] = {

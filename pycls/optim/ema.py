@@ -6,6 +6,8 @@ import math
 import torch
 from torch import nn
 
+from pycls.core.sharding import local_part
+
 
 def ema_rate(ema_alpha: float, batch_size: int, max_epoch: int, update_period: int) -> float:
     """Return the share of the new weights in one update, pycls's rule, at most 1."""
@@ -52,4 +54,4 @@ class EMA:
 
 
 def _entries(model: nn.Module) -> list[torch.Tensor]:
-    return list(model.state_dict().values())
+    return [local_part(tensor) for tensor in model.state_dict().values()]

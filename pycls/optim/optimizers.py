@@ -61,10 +61,17 @@ def layer_numbers(names: Iterable[str]) -> dict[str, int]:
     between two, or behind the last, the classifier's layer (as BEiT counts). Without blocks (VGG) each module is one.
     """
     names = list(names)
-    blocks = {_block(name) for name in names}
-    layers = [_longest(blocks, name) if any(blocks) else name.rpartition(".")[0] for name in names]
+    blocks = block_names(names)
+    layers = [blocks[name] if any(blocks.values()) else name.rpartition(".")[0] for name in names]
     rises = (layer != before for before, layer in pairwise([*layers[:1], *layers]))
     return dict(zip(names, accumulate(rises, int.__add__), strict=True))
+
+
+def block_names(names: Iterable[str]) -> dict[str, str]:
+    """Return {parameter name: the innermost block that it lies in, "" outside of all}, in the order of the names."""
+    names = list(names)
+    blocks = {_block(name) for name in names}
+    return {name: _longest(blocks, name) for name in names}
 
 
 def _block(name: str) -> str:

@@ -5,17 +5,19 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from pycls.core.sharding import local_part, whole
+
 
 def climb(model: nn.Module, rho: float) -> Callable[[], None]:
     """Move the weights by `rho` along their gradient, as one vector; return the function that brings them back.
 
     It restores the buffers too, so that batch norm's statistics are those of the weights themselves.
     """
-    moved = [p for p in model.parameters() if p.grad is not None]
+    parameters = [p for p in model.parameters() if p.grad is not None]
+    norm = whole(torch.linalg.vector_norm(torch.stack(torch._foreach_norm([p.grad for p in parameters]))))
+    moved, gradients = [local_part(p.detach()) for p in parameters], [local_part(p.grad) for p in parameters]
     kept = [*moved, *model.buffers()]
     before = [tensor.detach().clone() for tensor in kept]
-    gradients = [p.grad for p in moved]
-    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
     with torch.no_grad():
         torch._foreach_add_(moved, torch._foreach_mul(gradients, rho / (norm + 1e-12)))
     return lambda: _restore(kept, before)

@@ -91,7 +91,7 @@ def test_fused_sgd_survives_a_skipped_first_step_and_steps_as_plain_sgd(monkeypa
     """A gradient scaler skips steps; the fused kernel must not go on from memory that nobody wrote."""
 
     def run(fused, skip):
-        monkeypatch.setattr("pycls.optim._fused", lambda groups: fused)
+        monkeypatch.setattr("pycls.optim._kernel", lambda groups: {"fused": True} if fused else {})
         torch.manual_seed(0)
         net = nn.Linear(64, 64)
         sgd = build_optimizer(load_cfg(None), net)
