@@ -84,7 +84,7 @@ class Loader:
         if view.train and view.erase_prob > 0:
             self._drawers["erased"] = self._erased
         self._ahead = EpochAhead(self.index_batches) if view.train and len(samples) >= _MANY else None
-        self.bad: dict[int, Failure] = {}  # bad images met so far, by sample
+        self.bad: dict[int, Failure] = {}  # bad images met so far
 
     def __len__(self) -> int:
         """Return the number of batches an epoch has on this process."""
@@ -126,7 +126,9 @@ class Loader:
     def note_bad(self, failures: Iterable[Failure]) -> None:
         """Remember bad images, and log each of them once."""
         for failure in failures:
-            if self.bad.setdefault(failure.index % len(self.samples), failure) is failure:
+            image = failure.index % len(self.samples)
+            if image not in self.bad:
+                self.bad[image] = failure
                 logger.warning("Skipped a bad image: %s", failure)
 
     def close(self) -> None:
