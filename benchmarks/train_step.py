@@ -1,7 +1,7 @@
 """Images/s of a whole training step, ours beside the loops of pycls, torchvision and timm.
 
     python -m benchmarks.train_step                           # one GPU: batches of 256 at 224 px, under 9 minutes
-    python -m benchmarks.train_step --device cpu              # batches of 16 at 64 px, about 5 idle minutes on 2 cores
+    python -m benchmarks.train_step --device cpu              # batches of 16 at 64 px, about 6 idle minutes on 2 cores
     python -m benchmarks.train_step --models ViT-S --formats bf16 --layouts NCHW NHWC --no-compile --print-only
 
 Measured: everything between two batches of an epoch, that is forward, loss, backward, optimizer, moving average of the
@@ -35,8 +35,8 @@ from benchmarks.train_verdicts import floor_table, table, verdicts
 from pycls.engine.precision import DTYPES
 
 OURS = "ours"
-# Pixels, batch, steps of a block, steps to warm up, seconds in all.
-_DEFAULTS = {"cuda": (224, 256, 10, 4, 500.0), "cpu": (64, 16, 4, 2, 330.0)}
+# Pixels, batch, steps of a block, blocks of each loop, steps to warm up, seconds in all. CPUs are less steady.
+_DEFAULTS = {"cuda": (224, 256, 10, 3, 4, 500.0), "cpu": (64, 16, 6, 7, 2, 420.0)}
 
 
 @dataclass
@@ -76,16 +76,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=int, help="pixels a side")
     parser.add_argument("--batch", type=int, help="images of a step")
     parser.add_argument("--steps", type=int, help="of a block")
-    parser.add_argument("--rounds", type=int, default=3, help="blocks of each loop")
+    parser.add_argument("--rounds", type=int, help="blocks of each loop")
     parser.add_argument("--max-seconds", type=float, help="what does not fit into this time is left out")
     parser.add_argument("--json", type=Path, help="write the figures there, too")
 
 
 def fill_defaults(arguments: argparse.Namespace) -> argparse.Namespace:
     """Put the device's defaults where nothing was given; ValueError for a block that is too long."""
-    size, batch, steps, warmup, seconds = _DEFAULTS[arguments.device]
+    size, batch, steps, rounds, warmup, seconds = _DEFAULTS[arguments.device]
     arguments.size, arguments.batch = arguments.size or size, arguments.batch or batch
-    arguments.steps, arguments.warmup = arguments.steps or steps, warmup
+    arguments.steps, arguments.rounds, arguments.warmup = arguments.steps or steps, arguments.rounds or rounds, warmup
     arguments.max_seconds = arguments.max_seconds or seconds
     if arguments.steps > LONGEST_BLOCK:
         raise ValueError(f"--steps {arguments.steps}: expected at most {LONGEST_BLOCK} (rotation.py says why)")
@@ -106,8 +106,8 @@ def selection(arguments: argparse.Namespace) -> list[Case]:
         extra = [("fp16", "NCHW", False), ("fp32", "NHWC", False), ("fp16", "NHWC", True)]
         chosen += [("ResNet-50", *setting) for setting in extra if "ResNet-50" in arguments.models]
     else:
-        chosen += [(model, "fp32", "NHWC", False) for model in arguments.models]
-        chosen += [(model, "fp32", "NCHW", False) for model in arguments.models[:1]]
+        # Depthwise convolutions are faster in full precision.
+        chosen += [(model, "fp32", "NHWC", False) for model in arguments.models if model == "EfficientNet-B0"]
     return [build_case(arguments, *setting) for setting in chosen]
 
 
@@ -162,6 +162,7 @@ def conditions(script: str, arguments: argparse.Namespace, words: str = "") -> s
     """Return what the figures of a script depend on, as sentences."""
     what = f"{arguments.batch} images of {arguments.size} px, {device_name(arguments.device)}"
     sizes = f"--device {arguments.device} --size {arguments.size} --batch {arguments.batch} --steps {arguments.steps}"
+    sizes += f" --rounds {arguments.rounds}"
     return f"{what}. Command: `python -m benchmarks.{script} {sizes}{words}`. {describe_machine()}"
 
 
