@@ -22,7 +22,9 @@ from pycls.models.introspective import introspective_head
 
 # The confusion matrix of more classes than this is left out: it would fill memory and no page.
 MAX_CONFUSION_CLASSES = 5000
-UNCERTAINTY_BINS = 20  # equal ones from 0 to 1
+# Of uncertainties: four bins a decade, as well-trained networks differ in powers of ten; the first begins at 0.
+UNCERTAINTY_EDGES = (0.0, *(10 ** (quarter / 4) for quarter in range(-20, 1)))
+UNCERTAINTY_BINS = len(UNCERTAINTY_EDGES) - 1
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,8 @@ class Counter:
 
     def add_uncertainty(self, uncertainty: Tensor, right: Tensor) -> None:
         """Take in the uncertainty (N,), 0 .. 1, of the predictions of a batch, and whether each is right, (N,)."""
-        bins = (uncertainty * UNCERTAINTY_BINS).long().clamp(0, UNCERTAINTY_BINS - 1)
+        inner = torch.tensor(UNCERTAINTY_EDGES[1:-1], device=uncertainty.device)
+        bins = torch.bucketize(uncertainty, inner, right=True)
         self._counts["uncertainty"].scatter_add_(0, right.long() * UNCERTAINTY_BINS + bins, torch.ones_like(bins))
 
     def leave_out(self, failures: Sequence[Failure]) -> None:
@@ -196,10 +199,10 @@ def save_uncertainty(evaluation: Evaluation, folder: Path, prefix: str) -> list[
         path.unlink(missing_ok=True)  # of an earlier evaluation
     if evaluation.uncertainty is None:
         return []
-    edges = [f"{number / UNCERTAINTY_BINS:.2f}" for number in range(UNCERTAINTY_BINS + 1)]
+    edges = [f"{edge:.2g}" for edge in UNCERTAINTY_EDGES]
     rows = zip(edges, edges[1:], *evaluation.uncertainty.tolist(), strict=False)
     _write_csv(table, [("from", "to", "wrong", "right"), *rows])
-    plot_uncertainty(evaluation.uncertainty, picture)
+    plot_uncertainty(evaluation.uncertainty, UNCERTAINTY_EDGES, picture)
     return [table, picture]
 
 

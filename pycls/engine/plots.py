@@ -59,19 +59,25 @@ def plot_confusion(confusion: Tensor, classes: Sequence[str], path: Path) -> Non
     _save(figure, path)
 
 
-def plot_uncertainty(counts: Tensor, path: Path) -> None:
-    """Draw counts (2, bins) of wrong and right predictions by uncertainty 0 .. 1, and the error of each bin."""
-    bins, (wrong, right) = counts.shape[1], counts.double().numpy()
+def plot_uncertainty(counts: Tensor, edges: Sequence[float], path: Path) -> None:
+    """Draw counts (2, bins) of wrong and right predictions by uncertainty, and the error of each bin.
+
+    `edges`: bins + 1 of them, the first 0, the others on a logarithmic scale.
+    """
+    wrong, right = counts.double().numpy()
     figure, (left, error) = _subplots(2, (11, 4))
-    centres = [(number + 0.5) / bins for number in range(bins)]
-    left.bar(centres, right, 0.9 / bins, label="right")
-    left.bar(centres, wrong, 0.9 / bins, bottom=right, label="wrong")
-    left.set(title=f"{int(counts.sum())} predictions", xlabel="uncertainty", ylabel="images", xlim=(0, 1))
+    starts = [edges[1] ** 2 / edges[2], *edges[1:-1]]  # 0 has no place on this scale: its bin looks like the next
+    widths = [end - start for start, end in zip(starts, edges[1:], strict=True)]
+    left.bar(starts, right, widths, align="edge", edgecolor="white", linewidth=0.5, label="right")
+    left.bar(starts, wrong, widths, align="edge", edgecolor="white", linewidth=0.5, bottom=right, label="wrong")
+    left.set(title=f"{int(counts.sum())} predictions", ylabel="images")
     left.legend()
-    seen = [number for number in range(bins) if wrong[number] + right[number] > 0]
+    seen = [number for number in range(len(wrong)) if wrong[number] + right[number] > 0]
     percent = [100 * wrong[number] / (wrong[number] + right[number]) for number in seen]
-    error.plot([centres[number] for number in seen], percent, marker="o")
-    error.set(title="top-1 error (%)", xlabel="uncertainty", xlim=(0, 1), ylim=(0, None))
+    error.plot([(starts[number] * edges[number + 1]) ** 0.5 for number in seen], percent, marker="o")
+    error.set(title="top-1 error (%)", ylim=(0, None))
+    for axis in (left, error):
+        axis.set(xlabel="uncertainty", xscale="log", xlim=(starts[0], edges[-1]))
     _save(figure, path)
 
 

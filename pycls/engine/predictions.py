@@ -25,7 +25,7 @@ class Prediction:
         if self.error:
             return f"{self.path}: COULD NOT BE READ: {self.error}"
         guesses = (f"{name} {100 * prob:.1f} %" for name, prob in zip(self.names, self.probs, strict=True))
-        doubt = "" if self.uncertainty is None else f" (uncertainty {self.uncertainty:.3f})"
+        doubt = "" if self.uncertainty is None else f" (uncertainty {self.uncertainty:.2g})"
         return f"{self.path}: " + ", ".join(guesses) + doubt
 
 
@@ -59,7 +59,7 @@ def _open(path: str) -> TextIO:
 def _csv_row(prediction: Prediction) -> list[str]:
     guesses = zip(prediction.names, prediction.indices, prediction.probs, strict=True)
     cells = (cell for name, index, prob in guesses for cell in (name, str(index), f"{prob:.6f}"))
-    doubt = [] if prediction.uncertainty is None else [f"{prediction.uncertainty:.6f}"]
+    doubt = [] if prediction.uncertainty is None else [f"{prediction.uncertainty:.6g}"]
     return [prediction.path, prediction.error, *cells, *doubt]
 
 

@@ -113,12 +113,12 @@ def test_uncertainty_is_counted_by_right_and_wrong(tmp_path, monkeypatch, draw):
     counter = Counter(2, torch.device("cpu"))
     labels, logits = torch.tensor([0, 0, 1, 1]), torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [1.0, 0.0]])
     counter.add(logits, labels, torch.tensor(1.0))
-    counter.add_uncertainty(torch.tensor([0.0, 1.0, 0.051, 0.97]), logits.argmax(1) == labels)
+    counter.add_uncertainty(torch.tensor([0.0, 1.0, 2e-5, 0.97]), logits.argmax(1) == labels)
     result = counter.total(expected=4)
     table, picture = save_uncertainty(result, tmp_path, "test")
     rows = table.read_text().splitlines()
-    assert rows[:3] == ["from,to,wrong,right", "0.00,0.05,0,1", "0.05,0.10,0,1"]
-    assert rows[-1] == "0.95,1.00,2,0" and len(rows) == 21 and result.uncertainty.sum() == 4
+    assert rows[:4] == ["from,to,wrong,right", "0,1e-05,0,1", "1e-05,1.8e-05,0,0", "1.8e-05,3.2e-05,0,1"]
+    assert rows[-1] == "0.56,1,2,0" and len(rows) == 22 and result.uncertainty.sum() == 4
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 

@@ -59,9 +59,9 @@ def test_predictions_tell_their_uncertainty(run, tmp_path):
     found = list(save_predictions(found, 2, str(table), str(lines), network.has_uncertainty))
     *good, bad = found
     assert bad.uncertainty is None and all(0 <= prediction.uncertainty <= 1 for prediction in good)
-    assert f"(uncertainty {good[0].uncertainty:.3f})" in str(good[0])
+    assert f"(uncertainty {good[0].uncertainty:.2g})" in str(good[0])
     with table.open() as file:
         rows = list(csv.DictReader(file))
-    assert [row["uncertainty"] for row in rows] == [*(f"{p.uncertainty:.6f}" for p in good), None]
+    assert [row["uncertainty"] for row in rows] == [*(f"{p.uncertainty:.6g}" for p in good), None]
     objects = [json.loads(line) for line in lines.read_text().splitlines()]
     assert [item.get("uncertainty") for item in objects] == [p.uncertainty for p in found]
