@@ -82,6 +82,9 @@ def test_a_run_is_made_of_what_its_config_says(tmp_path, monkeypatch):
         assert not torch.equal(images, before) and targets.min() == pytest.approx(0.01)
         assert ((targets > 0.011).sum(1) == 2).any() and torch.equal(shown, targets.argmax(1))
         torch.testing.assert_close(targets.sum(1), torch.ones(96))
+        run.state.step = 7  # a box of more than half of the image
+        _, targets, shown = prepare(run, batch)
+        assert torch.equal(shown, targets.argmax(1)) and not torch.equal(shown, batch.labels)
         flips = []
         monkeypatch.setattr(
             sys.modules[evaluate_run.__module__], "evaluate", lambda *words: flips.append(words[5]) or evaluate(*words)
