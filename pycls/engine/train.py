@@ -7,6 +7,7 @@ from torch import nn
 from yacs.config import CfgNode
 
 from pycls.core import distributed
+from pycls.core.checkpoint import checkpoint_dir
 from pycls.core.logging import get_logger
 from pycls.engine.epoch import log_window, train_epoch
 from pycls.engine.evaluate import Evaluation, evaluate, save_left_out, save_per_class, save_uncertainty
@@ -22,6 +23,7 @@ from pycls.engine.sharding import gathered
 from pycls.engine.signals import Stopped, stop_on_signal
 from pycls.engine.state import check_network
 from pycls.engine.step import seed_step
+from pycls.engine.weights_file import weights_file
 from pycls.losses import build_loss
 
 logger = get_logger(__name__)
@@ -32,6 +34,8 @@ def train(cfg: CfgNode) -> Result:
     check_supported(cfg)
     check_network(cfg)
     check_schedule(cfg)
+    if cfg.TRAIN.WEIGHTS and not checkpoint_dir(cfg.OUT_DIR).exists():
+        weights_file(cfg.TRAIN.WEIGHTS, cfg.DOWNLOAD_CACHE, "TRAIN.WEIGHTS")  # its errors, too, come before the data
     return run_processes(cfg, _train_process)
 
 

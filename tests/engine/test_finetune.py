@@ -153,3 +153,9 @@ def test_photographs_are_learnt_from_efficientnet_lite0(tmp_path):
     }
     result = train(load_cfg(str(ROOT / "configs/finetune/EN-Lite0.yaml"), overrides(words)))
     assert result.top1_err <= 25.0, "chance is 80 %"
+
+
+def test_weights_that_are_not_there_are_named_before_data_is_looked_for(tmp_path):
+    keys = {"TRAIN__DATASET": "imagenet", "DATA_DIR": str(tmp_path / "no data"), "TRAIN__WEIGHTS": "missing.pyth"}
+    with pytest.raises(ValueError, match=r"TRAIN.WEIGHTS.*missing.pyth"):
+        train(tiny_cfg(tmp_path, **keys))
