@@ -44,6 +44,15 @@ def load_cfg_text(text: str, where: str, overrides: Sequence[str] = ()) -> CfgNo
     return cfg
 
 
+def with_value(cfg: CfgNode, key: str, value: Any) -> CfgNode:
+    """Return a frozen copy of a config with another value of one key, such as "TRAIN.IM_SIZE"."""
+    copy, (section, name) = cfg.clone(), key.split(".")
+    copy.defrost()
+    copy[section][name] = value
+    copy.freeze()
+    return copy
+
+
 def dump_cfg(cfg: CfgNode) -> str:
     """Return the whole tree as YAML text that `load_cfg` reads back."""
     return cfg.dump(sort_keys=False)

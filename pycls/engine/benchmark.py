@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
+from pycls.core.config import with_value
 from pycls.core.logging import get_logger, json_line
 from pycls.datasets import build_loader
 from pycls.datasets.backends import count_workers
 from pycls.datasets.loader import Batch, Loader
 from pycls.datasets.mix import build_mixer
 from pycls.engine.evaluate import CompiledNetwork
-from pycls.engine.layout import with_layout
 from pycls.engine.precision import DTYPES, Precision, pick_precision
 from pycls.engine.result import Result
 from pycls.engine.run import build_stepper
@@ -72,7 +72,8 @@ def _as_measured(cfg: CfgNode, device: torch.device, rows: list[dict[str, Any]])
         return cfg
     name = pick_precision(device, cfg.TRAIN.MIXED_PRECISION, cfg.TRAIN.AMP_DTYPE).name
     found = {row["layout"]: row["train_step_ms"] for row in rows if row["format"] == name}
-    return with_layout(cfg, min(found, key=found.__getitem__, default="") == "channels_last")
+    fastest = min(found, key=found.__getitem__, default="")
+    return with_value(cfg, "TRAIN.CHANNELS_LAST", fastest == "channels_last")
 
 
 # ---- the network alone

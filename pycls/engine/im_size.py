@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from yacs.config import CfgNode
 
+from pycls.core.config import with_value
 from pycls.core.logging import get_logger
 from pycls.datasets import DATASETS, build_loader
 from pycls.engine.run import Run
@@ -45,7 +46,7 @@ def check_schedule(cfg: CfgNode) -> None:
         raise ValueError(f"TRAIN.IM_SIZE_SCHEDULE: the images of {cfg.TRAIN.DATASET} have one size only")
     shapes = _shapes(cfg)
     for size in sorted({scheduled_im_size(points, epoch, 0) for epoch in range(cfg.OPTIM.MAX_EPOCH)}):
-        if _shapes(_cfg_of_size(cfg, size)) != shapes:
+        if _shapes(with_value(cfg, "TRAIN.IM_SIZE", size)) != shapes:
             kind = f"{cfg.MODEL.TYPE} {cfg.MODEL.NAME}".strip()
             raise ValueError(f"TRAIN.IM_SIZE_SCHEDULE: {kind} has other weights at {size} px")
 
@@ -57,7 +58,7 @@ def fit_im_size(run: Run) -> None:
     if size == old.view.size:
         return
     old.close()
-    run.train_loader = build_loader(_cfg_of_size(cfg, size), "train", old.device, old.samples)
+    run.train_loader = build_loader(with_value(cfg, "TRAIN.IM_SIZE", size), "train", old.device, old.samples)
     run.train_loader.bad = old.bad
     logger.info("Epoch %d: training squares of %d px", run.state.epoch + 1, size)
 
@@ -69,15 +70,6 @@ def _are_points(points: list) -> bool:
         return False
     epochs = [epoch for epoch, _ in points]
     return all(a < b for a, b in pairwise(epochs)) and all(px == int(px) >= _LEAST_PX for _, px in points)
-
-
-def _cfg_of_size(cfg: CfgNode, size: int) -> CfgNode:
-    """Return a copy of the config that trains on squares of `size` px."""
-    copy = cfg.clone()
-    copy.defrost()
-    copy.TRAIN.IM_SIZE = size
-    copy.freeze()
-    return copy
 
 
 def _shapes(cfg: CfgNode) -> dict[str, torch.Size]:

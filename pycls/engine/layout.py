@@ -12,7 +12,7 @@ from yacs.config import CfgNode
 
 from pycls.core import distributed
 from pycls.core.checkpoint import load_newest
-from pycls.core.config import load_cfg_text
+from pycls.core.config import load_cfg_text, with_value
 from pycls.core.logging import get_logger
 from pycls.engine.freeze import freeze, set_train_mode
 from pycls.engine.precision import Precision, pick_precision
@@ -24,6 +24,7 @@ from pycls.optim import build_optimizer
 
 logger = get_logger(__name__)
 
+_KEY = "TRAIN.CHANNELS_LAST"
 _NUM_WARMUP, _NUM_TIMED = 2, 6
 _MAX_SEC = 2.0  # for either of the two, in each layout; one step is always taken
 _WORTH = 0.98  # channels_last must take at most this part of the time: noise changes nothing
@@ -38,17 +39,9 @@ def settle_layout(cfg: CfgNode, device: torch.device) -> CfgNode:
     if cfg.TRAIN.CHANNELS_LAST != "auto":
         return cfg
     if cfg.FSDP.ENABLED:
-        return with_layout(cfg, False)  # shards are contiguous
-    return with_layout(cfg, distributed.gather_objects(_choose(cfg, device) if distributed.is_main() else None)[0])
-
-
-def with_layout(cfg: CfgNode, channels_last: bool) -> CfgNode:
-    """Return the config with this TRAIN.CHANNELS_LAST."""
-    settled = cfg.clone()
-    settled.defrost()
-    settled.TRAIN.CHANNELS_LAST = channels_last
-    settled.freeze()
-    return settled
+        return with_value(cfg, _KEY, False)  # shards are contiguous
+    chosen = distributed.gather_objects(_choose(cfg, device) if distributed.is_main() else None)[0]
+    return with_value(cfg, _KEY, chosen)
 
 
 def saved_layout(saved: dict[str, Any], path: Path) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from yacs.config import CfgNode
 
-from pycls.core.config import load_cfg
+from pycls.core.config import load_cfg, with_value
 from pycls.core.distributed import pick_device
 from pycls.datasets import build_samples
 from pycls.engine.test import test
@@ -99,9 +99,6 @@ def evaluate(entry: Entry, cfg: CfgNode) -> dict[str, Any]:
     if not cfg.TEST.WEIGHTS:
         if not entry.weights:
             raise ValueError("no weights are published for it: give TEST.WEIGHTS FILE")
-        cfg = cfg.clone()
-        cfg.defrost()
-        cfg.TEST.WEIGHTS = entry.weights
-        cfg.freeze()
+        cfg = with_value(cfg, "TEST.WEIGHTS", entry.weights)
     result = test(cfg)
     return {"top1_err": result.top1_err, "top5_err": result.top5_err}
