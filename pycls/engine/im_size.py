@@ -69,7 +69,7 @@ def _are_points(points: list) -> bool:
     if not all(isinstance(epoch, (int, float)) and isinstance(px, int) for epoch, px in points):
         return False
     epochs = [epoch for epoch, _ in points]
-    return all(a < b for a, b in pairwise(epochs)) and all(px == int(px) >= _LEAST_PX for _, px in points)
+    return all(a < b for a, b in pairwise(epochs)) and all(px >= _LEAST_PX for _, px in points)
 
 
 def _shapes(cfg: CfgNode) -> dict[str, torch.Size]:
