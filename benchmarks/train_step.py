@@ -2,19 +2,19 @@
 
     python -m benchmarks.train_step                           # one GPU: batches of 256 at 224 px, under 9 minutes
     python -m benchmarks.train_step --device cpu              # batches of 16 at 64 px, about 6 idle minutes on 2 cores
-    python -m benchmarks.train_step --models ViT-S --formats bf16 --layouts NCHW NHWC --no-compile --print-only
+    python -m benchmarks.train_step --models ViT-S --formats bf16 --layouts NCHW NHWC --modes eager --print-only
 
 Measured: everything between two batches of an epoch, that is forward, loss, backward, optimizer, moving average of the
 weights (every 32 steps, in timm's loop every step), loss and errors, log lines (every 10 steps). Ours is the real
 train_epoch with its log and metrics files; train_peers.py says what the others do. All have the same network, weights,
-batch, optimizer settings, number format, memory layout and torch.compile; "timm's loop and network" has timm's
-implementation of the same network.
+batch, optimizer settings, number format, memory layout and mode (eager, compiled, compiled into CUDA graphs); "timm's
+loop and network" has timm's implementation of the same network.
 Not measured: loading (the batch, noise, is on the device), compilation and the choice of algorithms (before the clock
 starts), evaluation, checkpoints, several GPUs.
 
 One process, loops in turns (rotation.py says how a block is timed). The clock is read when the device is done, twice a
 block; apart from that a loop waits for the device only where its own code reads a value. Without --formats, --layouts
-or --compile a selection is measured (`selection`); with one of them every combination of the three.
+or --modes a selection is measured (`selection`); with one of them every combination of the three.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from benchmarks.floor import Rates, floor_seconds, measure_rates
 from benchmarks.report import command_line, describe_machine, publish, write_json
 from benchmarks.rotation import LONGEST_BLOCK, Timed, time_loops
 from benchmarks.time_limit import TimeLimit
-from benchmarks.train_case import LAYOUTS, MODELS, Case, OurLoop
+from benchmarks.train_case import COMPILE_MODES, LAYOUTS, MODELS, Case, OurLoop
 from benchmarks.train_peers import PEERS
 from benchmarks.train_verdicts import floor_table, table, verdicts
 from pycls.engine.precision import DTYPES
@@ -64,7 +64,7 @@ def parse() -> argparse.Namespace:
     add_options(parser)
     parser.add_argument("--formats", nargs="+", choices=DTYPES)
     parser.add_argument("--layouts", nargs="+", choices=LAYOUTS)
-    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, help="compiled only, or eager only")
+    parser.add_argument("--modes", nargs="+", choices=COMPILE_MODES)
     parser.add_argument("--loops", nargs="+", choices=PEERS, default=list(PEERS), help="peers; ours is always there")
     return fill_defaults(parser.parse_args())
 
@@ -94,27 +94,28 @@ def fill_defaults(arguments: argparse.Namespace) -> argparse.Namespace:
 
 def selection(arguments: argparse.Namespace) -> list[Case]:
     """Return the settings to measure, the most important first."""
-    formats, layouts, compiled = arguments.formats, arguments.layouts, arguments.compile
+    formats, layouts, modes = arguments.formats, arguments.layouts, arguments.modes
     on_gpu = arguments.device == "cuda"
-    if formats or layouts or compiled is not None:
-        modes = (False, True) if compiled is None else (compiled,)
-        chosen = itertools.product(arguments.models, formats or ("bf16",), layouts or ("NHWC",), modes)
+    if formats or layouts or modes:
+        given = formats or ("bf16",), layouts or ("NHWC",), modes or ("eager", "compiled")
+        chosen = itertools.product(arguments.models, *given)
         return [build_case(arguments, *setting) for setting in chosen]
-    modes = (True, False) if on_gpu else (False,)
+    modes = ("compiled", "eager") if on_gpu else ("eager",)
     chosen = [(model, "bf16", "NHWC", mode) for model in arguments.models for mode in modes]
-    if on_gpu:  # last: fp16 as pycls and torchvision have it, and what full precision costs
-        extra = [("fp16", "NCHW", False), ("fp32", "NHWC", False), ("fp16", "NHWC", True)]
+    if on_gpu:  # last: CUDA graphs, fp16 as pycls and torchvision have it, and what full precision costs
+        extra = [("bf16", "NHWC", "graphs"), ("fp16", "NCHW", "eager")]
+        extra += [("fp32", "NHWC", "eager"), ("fp16", "NHWC", "compiled")]
         chosen += [("ResNet-50", *setting) for setting in extra if "ResNet-50" in arguments.models]
     else:
         # Depthwise convolutions are faster in full precision.
-        chosen += [(model, "fp32", "NHWC", False) for model in arguments.models if model == "EfficientNet-B0"]
+        chosen += [(model, "fp32", "NHWC", "eager") for model in arguments.models if model == "EfficientNet-B0"]
     return [build_case(arguments, *setting) for setting in chosen]
 
 
-def build_case(arguments: argparse.Namespace, model: str, fmt: str, layout: str, compiled: bool) -> Case:
+def build_case(arguments: argparse.Namespace, model: str, fmt: str, layout: str, mode: str) -> Case:
     """Return a setting with the sizes of the command line; each block has a log line."""
     period = min(10, arguments.steps)
-    return Case(model, fmt, layout, compiled, arguments.device, arguments.size, arguments.batch, period)
+    return Case(model, fmt, layout, mode, arguments.device, arguments.size, arguments.batch, period)
 
 
 def measure(
@@ -124,13 +125,13 @@ def measure(
     builds = {OURS: OurLoop} | {name: PEERS[name] for name in arguments.loops}
     rows, skipped = [], []
     for case in cases:
-        mode, start = "compiled" if case.compiled else "eager", limit.elapsed()
-        if not limit.fits(mode):
+        start = limit.elapsed()
+        if not limit.fits(case.mode):
             skipped.append(f"{case}: no time left")
             save(rows, skipped, rates, arguments)
             continue
         try:
-            with limit.piece(mode):
+            with limit.piece(case.mode):
                 timed = time_loops(case, builds, arguments.steps, arguments.rounds, arguments.warmup)
         except torch.OutOfMemoryError:
             skipped.append(f"{case}: out of memory")

@@ -24,7 +24,7 @@ def table(rows: Sequence[Measured], ours: str) -> str:
     lines.append("| --- | --- | --- | --- | --- | ---: | ---: | ---: | ---: |")
     for row in rows:
         case = row.case
-        setting = f"{case.model} | {case.format} | {case.layout} | {'compiled' if case.compiled else 'eager'}"
+        setting = f"{case.model} | {case.format} | {case.layout} | {case.mode}"
         for name, timed in row.timed.items():
             ratio = "" if name == ours else f"**{row.timed[ours].median / timed.median:.2f}** x"
             cells = f"{timed.median:.1f} | {timed.spread_pct:.0f} % | {ratio} | {timed.peak_mb:.0f}"

@@ -301,6 +301,8 @@ def check_cfg(cfg: CfgNode) -> None:
         raise ValueError(f"OPTIM.STEPS must begin with 0 and rise, got {steps}")
     if cfg.OPTIM.LR_POLICY == "exp" and cfg.OPTIM.MIN_LR <= 0:
         raise ValueError("OPTIM.LR_POLICY exp needs OPTIM.MIN_LR above 0 (the final fraction of BASE_LR)")
+    if cfg.TRAIN.COMPILE_MODE != "default" and not cfg.TRAIN.COMPILE:
+        raise ValueError(f"TRAIN.COMPILE_MODE {cfg.TRAIN.COMPILE_MODE} does nothing without TRAIN.COMPILE True")
     if cfg.TRAIN.ACTIVATION_CHECKPOINT and cfg.TRAIN.COMPILE:
         hint = "a compiled network decides itself what to compute again"
         raise ValueError(f"TRAIN.ACTIVATION_CHECKPOINT True and TRAIN.COMPILE True: set one of them, {hint}")

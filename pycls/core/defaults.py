@@ -182,7 +182,8 @@ _TREE = {
         "MIXED_PRECISION": False,  # autocast to AMP_DTYPE, in training and evaluation
         "AMP_DTYPE": "bf16",  # [ours] bf16 or fp16 (fp16 adds a gradient scaler)
         "CHANNELS_LAST": False,  # [ours] NHWC memory layout: True, False, auto (measured; docs/SPEED.md)
-        "COMPILE": False,  # [ours] torch.compile of the network
+        "COMPILE": False,  # [ours] torch.compile of the network, and of mixing
+        "COMPILE_MODE": "default",  # [ours] mode of torch.compile; reduce-overhead and max-autotune use CUDA graphs
         "ACTIVATION_CHECKPOINT": False,  # [ours] compute blocks again in backward: less memory, slower (docs/SCALE.md)
         "LABEL_SMOOTHING": 0.0,  # share of the target spread over all classes
         "MIXUP_ALPHA": 0.0,  # mixup: parameter of its Beta distribution; 0 is off
@@ -307,6 +308,7 @@ CHOICES = {
     "TRAIN.SPLIT": ("train", "val", "test"),
     "TEST.SPLIT": ("train", "val", "test"),
     "TRAIN.AMP_DTYPE": ("bf16", "fp16"),
+    "TRAIN.COMPILE_MODE": ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"),
     "TRAIN.MIX_MODE": ("batch", "elem"),
     "TRAIN.CLASS_BALANCE": ("", "loss", "sampler"),
     "TRAIN.CROP_STYLE": ("torchvision", "pycls"),

@@ -5,7 +5,9 @@ of (seed, epoch, step) for whole batches, of (seed, epoch, sample index) for sin
 and however often it is asked for. Partners are found among the images of one process.
 """
 
+import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,16 +31,17 @@ class Mixer:
     switch_prob: float  # of CutMix, where both are on
     elementwise: bool  # draw for each image, not once for the batch
     seed: int
+    compiled: bool = False  # blend by torch.compile, which reads and writes each image once
 
     def __call__(
         self, images: Tensor, targets: Tensor, epoch: int, step: int, indices: np.ndarray
     ) -> tuple[Tensor, Tensor]:
-        """Mix images (N, 3, H, W), in place, and targets (N, K) of the samples `indices` (N,) at a step."""
+        """Return images (N, 3, H, W) mixed, and targets (N, K) of the samples `indices` (N,) at a step."""
         keys = indices if self.elementwise else np.array([step])
         boxes, weights = self.draw(epoch, keys, *images.shape[-2:])
         if not weights.any():
             return images, targets
-        return mix(images, targets, partners(self.seed, epoch, indices), boxes, weights)
+        return mix(images, targets, partners(self.seed, epoch, indices), boxes, weights, self.compiled)
 
     def draw(self, epoch: int, keys: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
         """Return int64 (n, 4), the boxes (y1, y2, x1, x2) that show the partner, and float64 (n,), its weight there.
@@ -72,7 +75,7 @@ def build_mixer(cfg: CfgNode) -> Mixer | None:
         )
     elementwise = train.MIX_MODE == "elem"
     alphas = (float(train.MIXUP_ALPHA), float(train.CUTMIX_ALPHA))
-    return Mixer(*alphas, train.MIX_PROB, train.MIX_SWITCH_PROB, elementwise, cfg.RNG_SEED)
+    return Mixer(*alphas, train.MIX_PROB, train.MIX_SWITCH_PROB, elementwise, cfg.RNG_SEED, train.COMPILE)
 
 
 def cutmix_box(height: int, width: int, lam: float, cy: int, cx: int) -> tuple[int, int, int, int]:
@@ -102,9 +105,14 @@ def partners(seed: int, epoch: int, indices: np.ndarray) -> np.ndarray:
 
 
 def mix(
-    images: Tensor, targets: Tensor, partner: np.ndarray, boxes: np.ndarray, weights: np.ndarray
+    images: Tensor,
+    targets: Tensor,
+    partner: np.ndarray,
+    boxes: np.ndarray,
+    weights: np.ndarray,
+    compiled: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Blend partners in, images (N, 3, H, W) in place: with weights (n,) inside boxes (n, 4); n is N, or 1 for all.
+    """Return images (N, 3, H, W) with partners in them: weights (n,) inside boxes (n, 4); n is N, or 1 for all.
 
     The targets (N, K) get the partner's share of the pixels, so that rows that summed to 1 still do.
     """
@@ -113,9 +121,22 @@ def mix(
     places, sides = _on(images.device, partner), _on(images.device, boxes)
     weight = _on(images.device, weights).to(images.dtype)
     share = _on(images.device, weights * areas / (height * width)).to(targets.dtype)
+    call = _compiled_blend() if compiled else _blend
+    return call(images, targets, places, sides, weight, share)
+
+
+def _blend(
+    images: Tensor, targets: Tensor, places: Tensor, sides: Tensor, weight: Tensor, share: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Blend on the device: partners' places (N,), boxes (n, 4), weights in them (n,) and in the targets (n,)."""
     # lerp is exact at 0 and 1: pixels outside a box stay what they were, inside CutMix's they are the partner's.
-    images.lerp_(images[places], _inside(sides, height, width)[:, None] * weight[:, None, None, None])
-    return images, targets.lerp(targets[places], share[:, None])
+    inside = _inside(sides, *images.shape[-2:])[:, None] * weight[:, None, None, None]
+    return images.lerp(images[places], inside), targets.lerp(targets[places], share[:, None])
+
+
+@functools.cache
+def _compiled_blend() -> Callable[..., tuple[Tensor, Tensor]]:
+    return torch.compile(_blend)
 
 
 def _inside(boxes: Tensor, height: int, width: int) -> Tensor:

@@ -18,7 +18,7 @@ from pycls.datasets import build_loader
 from pycls.datasets.backends import count_workers
 from pycls.datasets.loader import Batch, Loader
 from pycls.datasets.mix import build_mixer
-from pycls.engine.evaluate import CompiledNetwork
+from pycls.engine.compiling import CompiledNetwork
 from pycls.engine.precision import DTYPES, Precision, pick_precision
 from pycls.engine.result import Result
 from pycls.engine.run import build_stepper

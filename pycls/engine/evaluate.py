@@ -13,12 +13,12 @@ from pycls.datasets.bad_images import Failure
 from pycls.datasets.loader import Loader
 from pycls.datasets.samples import Samples
 from pycls.datasets.skip_list import save_skip_list
+from pycls.engine.compiling import CompiledNetwork
 from pycls.engine.forward import forward
 from pycls.engine.meters import topk_correct
 from pycls.engine.plots import plot_confusion, plot_uncertainty
 from pycls.engine.precision import Precision
 from pycls.losses import Loss, soft_targets
-from pycls.models.introspective import introspective_head
 
 # The confusion matrix of more classes than this is left out: it would fill memory and no page.
 MAX_CONFUSION_CLASSES = 5000
@@ -86,26 +86,6 @@ def evaluate(
     if result.left_out:
         loader.note_bad(result.left_out)  # those of other processes are not in the log yet
     return result
-
-
-class CompiledNetwork(nn.Module):
-    """A network compiled for the largest batch so far; a short one, such as the last, goes through the plain network.
-
-    To compile for one batch of its kind would take longer than it saves. ValueError for an introspective head, whose
-    uncertainties are read by a hook, which compiled code does not call.
-    """
-
-    def __init__(self, model: nn.Module):
-        super().__init__()
-        if introspective_head(model) is not None:
-            raise ValueError("TEST.COMPILE True: a network with an introspective head is not compiled; set it False")
-        self._plain, self._compiled = model, torch.compile(model, dynamic=False)
-        self._batch_size = 0
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return logits (N, K)."""
-        self._batch_size = max(self._batch_size, len(images))
-        return self._compiled(images) if len(images) == self._batch_size else self._plain(images)
 
 
 class Counter:

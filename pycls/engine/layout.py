@@ -14,6 +14,7 @@ from pycls.core import distributed
 from pycls.core.checkpoint import load_newest
 from pycls.core.config import load_cfg_text, with_value
 from pycls.core.logging import get_logger
+from pycls.engine.compiling import compile_for_training
 from pycls.engine.freeze import freeze, set_train_mode
 from pycls.engine.precision import Precision, pick_precision
 from pycls.engine.run import build_stepper
@@ -89,7 +90,7 @@ def _build_step(cfg: CfgNode, precision: Precision, channels_last: bool) -> Call
     freeze(model, cfg.TRAIN.FROZEN)
     set_train_mode(model, cfg.TRAIN.FROZEN)
     state = TrainState(model, None, build_optimizer(cfg, model), precision.scaler())
-    stepper = build_stepper(cfg, state, precision, net=torch.compile(model) if cfg.TRAIN.COMPILE else model)
+    stepper = build_stepper(cfg, state, precision, net=compile_for_training(model, cfg))
     labels = torch.arange(cfg.TRAIN.BATCH_SIZE // distributed.world_size(), device=device) % num_classes
     images = torch.rand(len(labels), 3, size, size, device=device).to(memory_format=layout)
     targets = soft_targets(labels, num_classes, cfg.TRAIN.LABEL_SMOOTHING)

@@ -19,6 +19,7 @@ from pycls.datasets import build_loader
 from pycls.datasets.loader import Loader
 from pycls.datasets.mix import Mixer, build_mixer
 from pycls.engine.classes import check_classes
+from pycls.engine.compiling import compile_for_training
 from pycls.engine.freeze import set_train_mode
 from pycls.engine.meters import Clock, TrainMeter
 from pycls.engine.precision import Precision, pick_precision
@@ -108,7 +109,7 @@ def build_stepper(
     if cfg.TRAIN.ACTIVATION_CHECKPOINT:
         recompute_blocks(state.model)
     return Stepper(
-        net=wrap_network(state.model, precision.device, cfg.TRAIN.COMPILE) if net is None else net,
+        net=compile_for_training(distribute(state.model, precision.device), cfg) if net is None else net,
         loss_fn=loss_fn or build_loss(cfg),
         optimizer=state.optimizer,
         scaler=state.scaler,
@@ -119,18 +120,14 @@ def build_stepper(
     )
 
 
-def wrap_network(model: nn.Module, device: torch.device, compiled: bool) -> nn.Module:
-    """Return the network as training calls it (distributed, compiled); the weights are those of `model`."""
-    if distributed.world_size() > 1 and not is_sharded(next(model.parameters())):
-        model = _replicated(model, device)
-    return torch.compile(model) if compiled else model
+def distribute(model: nn.Module, device: torch.device) -> nn.Module:
+    """Wrap a network so that backward sums gradients over the processes in buckets, while it still computes others.
 
-
-def _replicated(model: nn.Module, device: torch.device) -> nn.Module:
-    """Wrap a network so that backward sums gradients in buckets, while it still computes others.
-
-    No step hands out buffers: training reads none, and `refresh_statistics` does so before each evaluation.
+    A single process needs no wrapper, nor do sharded networks. No step hands out buffers: training reads none, and
+    `refresh_statistics` does so before each evaluation.
     """
+    if distributed.world_size() == 1 or is_sharded(next(model.parameters())):
+        return model
     newer = "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters  # newer PyTorch
     buffers = {"forward_sync_buffers" if newer else "broadcast_buffers": False}
     device_ids = [device.index] if device.type == "cuda" else None

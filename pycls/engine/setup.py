@@ -17,6 +17,7 @@ from pycls.core.logging import get_logger, setup_logging
 from pycls.datasets import DATASETS, backend_name, colour_scale
 from pycls.datasets.augment import build_augmentation
 from pycls.datasets.mix import build_mixer
+from pycls.engine.compiling import check_compile
 from pycls.engine.sharding import check_sharding
 from pycls.losses import build_loss
 from pycls.optim import build_lr_policy
@@ -41,6 +42,7 @@ def check_supported(cfg: CfgNode) -> None:
         raise ValueError(f"TRAIN.FROZEN {cfg.TRAIN.FROZEN} would keep random weights: it needs TRAIN.WEIGHTS")
     if cfg.TEST.COMPILE and cfg.MODEL.HEAD == "introspective":
         raise ValueError("TEST.COMPILE True: a network with MODEL.HEAD introspective is not compiled; set it False")
+    check_compile(cfg)
     check_sharding(cfg)
     build_augmentation(cfg)  # its errors come now, not after a million files have been listed
     build_loss(cfg)  # so do these

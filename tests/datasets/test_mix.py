@@ -15,8 +15,8 @@ CASES = [case for case in RECORDS["pycls"] if case["draws"]]
 SEED = 7
 
 
-def _mixer(mixup=0.0, cutmix=0.0, prob=1.0, switch=0.5, elementwise=False):
-    return Mixer(mixup, cutmix, prob, switch, elementwise, SEED)
+def _mixer(mixup=0.0, cutmix=0.0, prob=1.0, switch=0.5, elementwise=False, compiled=False):
+    return Mixer(mixup, cutmix, prob, switch, elementwise, SEED, compiled)
 
 
 def _ramp(shape):
@@ -142,9 +142,12 @@ def _slow(images, targets, partner, boxes, weights):
 
 
 @pytest.mark.parametrize("elementwise", [False, True])
-@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-def test_batches_equal_a_slow_reference(elementwise, memory_format):
-    mixer, steps = _mixer(0.8, 1.0, prob=0.8, elementwise=elementwise), range(12)
+@pytest.mark.parametrize(
+    "memory_format, compiled",
+    [(torch.contiguous_format, False), (torch.channels_last, False), (torch.channels_last, True)],
+)
+def test_batches_equal_a_slow_reference(elementwise, memory_format, compiled):
+    mixer, steps = _mixer(0.8, 1.0, prob=0.8, elementwise=elementwise, compiled=compiled), range(12)
     for step in steps:
         images, targets, indices = _batch()
         boxes, weights = mixer.draw(2, indices if elementwise else np.array([step]), 9, 9)
@@ -156,12 +159,12 @@ def test_batches_equal_a_slow_reference(elementwise, memory_format):
         assert mixed.is_contiguous(memory_format=memory_format)
 
 
-def test_pixels_outside_a_box_do_not_change_and_inside_are_the_partner_s():
+@pytest.mark.parametrize("compiled", [False, True])
+def test_pixels_outside_a_box_do_not_change_and_inside_are_the_partner_s(compiled):
     images, targets, indices = _batch(dtype=torch.float32)
-    before, partner = images.clone(), partners(SEED, 0, indices)
-    mixed, _ = mix(images, targets, partner, np.array([[2, 5, 1, 9]]), np.array([1.0]))
-    expected = before.clone()
-    expected[:, :, 2:5, 1:9] = before[partner][:, :, 2:5, 1:9]
+    expected, partner = images.clone(), partners(SEED, 0, indices)
+    mixed, _ = mix(images, targets, partner, np.array([[2, 5, 1, 9]]), np.array([1.0]), compiled)
+    expected[:, :, 2:5, 1:9] = images[partner][:, :, 2:5, 1:9]
     assert torch.equal(mixed, expected)
 
 
@@ -171,8 +174,8 @@ def test_what_a_batch_is_mixed_by_depends_on_the_step_alone():
     drawn = [mixer.draw(epoch, np.array([step]), 32, 32) for epoch in (0, 1) for step in (0, 1, 2)]
     assert len({weights.tobytes() + boxes.tobytes() for boxes, weights in drawn}) == 6
     images, targets, indices = _batch()
-    first = mixer(images.clone(), targets, 1, 2, indices)
-    torch.testing.assert_close(mixer(images.clone(), targets, 1, 2, indices), first, rtol=0, atol=0)
+    first = mixer(images, targets, 1, 2, indices)
+    torch.testing.assert_close(mixer(images, targets, 1, 2, indices), first, rtol=0, atol=0)
 
 
 def test_what_an_image_is_mixed_by_depends_on_the_image_alone():

@@ -107,9 +107,7 @@ def test_training_on_two_processes_counts_over_both(damaged, tmp_path):
 
 # Way of loading -> its keys. TIMEOUT_SEC is more than a busy machine may keep a good image waiting.
 WAYS = {
-    "threads": {"DATA_LOADER__BACKEND": "custom", "DATA_LOADER__WORKER_MODE": "threads"},
     "processes": {"DATA_LOADER__BACKEND": "custom", "DATA_LOADER__WORKER_MODE": "processes"},
-    "torch": {"DATA_LOADER__BACKEND": "torch"},
     "dali_cpu": {"DATA_LOADER__BACKEND": "dali_cpu"},
     "threads, two ranks": {"DATA_LOADER__BACKEND": "custom", "DATA_LOADER__WORKER_MODE": "threads", "NUM_GPUS": 2},
 }

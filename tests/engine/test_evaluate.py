@@ -8,7 +8,8 @@ from pycls.core.distributed import launch
 from pycls.datasets.loader import Batch
 from pycls.datasets.shares import evaluation_share
 from pycls.engine import plots
-from pycls.engine.evaluate import CompiledNetwork, Counter, Evaluation, evaluate, save_per_class, save_uncertainty
+from pycls.engine.compiling import CompiledNetwork
+from pycls.engine.evaluate import Counter, Evaluation, evaluate, save_per_class, save_uncertainty
 from pycls.engine.meters import topk_correct
 from pycls.engine.precision import Precision
 from pycls.losses import build_loss

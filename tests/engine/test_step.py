@@ -10,7 +10,7 @@ from torch import nn
 from pycls.core.config import load_cfg
 from pycls.core.distributed import launch, rank
 from pycls.engine.precision import Precision, pick_precision
-from pycls.engine.run import wrap_network
+from pycls.engine.run import distribute
 from pycls.engine.step import Stepper, seed_step
 from pycls.losses import cross_entropy, soft_targets
 from pycls.optim import build_optimizer
@@ -60,7 +60,7 @@ def distributed_steps():
     """Return the weights after two steps, without and with accumulation."""
     nets = [small_net(), small_net()]
     for accum_steps, net in enumerate(nets, 1):
-        stepper = stepper_of(net, accum_steps, wrapped=wrap_network(net, CPU, compiled=False))
+        stepper = stepper_of(net, accum_steps, wrapped=distribute(net, CPU))
         for _ in range(2):
             stepper.step(*batch(6 * rank(), 6 * rank() + 6), lr=0.1)
     return [weights(net).tolist() for net in nets]

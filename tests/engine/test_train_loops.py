@@ -25,7 +25,7 @@ NETWORK = {key: TINY[key] for key in TINY if key.startswith(("MODEL", "ANYNET"))
 def case(monkeypatch, tmp_path):
     monkeypatch.setitem(train_case.MODELS, "tiny", (NETWORK, "resnet18"))
     monkeypatch.setattr(train_case, "passing_folder", lambda: tmp_path)
-    return Case("tiny", "fp32", "NCHW", False, "cpu", size=8, batch=12, log_period=1)
+    return Case("tiny", "fp32", "NCHW", "eager", "cpu", size=8, batch=12, log_period=1)
 
 
 def weights(model):
