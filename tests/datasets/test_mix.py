@@ -141,10 +141,15 @@ def _slow(images, targets, partner, boxes, weights):
     return mixed, rows
 
 
-@pytest.mark.parametrize("elementwise", [False, True])
 @pytest.mark.parametrize(
-    "memory_format, compiled",
-    [(torch.contiguous_format, False), (torch.channels_last, False), (torch.channels_last, True)],
+    "elementwise, memory_format, compiled",
+    [
+        (False, torch.contiguous_format, False),
+        (True, torch.contiguous_format, False),
+        (False, torch.channels_last, False),
+        (True, torch.channels_last, False),
+        (True, torch.channels_last, True),
+    ],
 )
 def test_batches_equal_a_slow_reference(elementwise, memory_format, compiled):
     mixer, steps = _mixer(0.8, 1.0, prob=0.8, elementwise=elementwise, compiled=compiled), range(12)

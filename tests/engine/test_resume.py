@@ -18,8 +18,7 @@ from pycls.engine.report import report
 from pycls.engine.step import Stepper
 from tests.engine.runs import DIGITS, start_tool, tiny_cfg, tiny_words
 
-# Random in every way it can be (dropout, drop-connect, mixing), slow enough to be hit by a signal, and
-# saving after every step.
+# Random in every way it can be (dropout, drop-connect, mixing), and slow enough to be hit by a signal.
 EFFNET = {
     "MODEL__TYPE": "effnet",
     "MODEL__ACTIVATION_FUN": "silu",
@@ -30,8 +29,9 @@ EFFNET = {
 }
 EFFNET |= {"EN__DEPTHS": [1, 2], "EN__WIDTHS": [8, 12], "EN__EXP_RATIOS": [1, 4], "EN__STRIDES": [1, 2]}
 EFFNET |= {"EN__KERNELS": [3, 3], "TRAIN__IM_SIZE": 12, "TEST__IM_SIZE": 12}
-SLOW = EFFNET | {"OPTIM__MAX_EPOCH": 3, "TRAIN__CHECKPOINT_MINUTES": 1e-9, "TRAIN__BATCH_SIZE": 72}
+SLOW = EFFNET | {"OPTIM__MAX_EPOCH": 3, "TRAIN__CHECKPOINT_MINUTES": 0, "TRAIN__BATCH_SIZE": 72}
 SLOW |= {"TRAIN__MIXUP_ALPHA": 0.8, "TRAIN__CUTMIX_ALPHA": 1.0}
+SAVING = SLOW | {"TRAIN__CHECKPOINT_MINUTES": 1e-9}  # after every step
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +42,8 @@ def uninterrupted(tmp_path_factory):
     return load_checkpoint(last_path(out_dir)), out_dir
 
 
-def start(out_dir, **keys):
-    return start_tool("train_net.py", "--cfg", DIGITS, *tiny_words(out_dir, **(SLOW | keys)))
+def start(out_dir, keys):
+    return start_tool("train_net.py", "--cfg", DIGITS, *tiny_words(out_dir, **keys))
 
 
 def wait_for_save(process, out_dir, saves, timeout=120):
@@ -92,7 +92,7 @@ def figures(out_dir):
 
 def kill_at_a_random_step(out_dir):
     """Kill at any moment, or (folder "other") while a checkpoint is half written."""
-    process = start(out_dir)
+    process = start(out_dir, SAVING)
     wait_for_save(process, out_dir, random.randint(2, 40))
     while out_dir.name == "other" and process.poll() is None and not list(out_dir.glob("checkpoints/.*.tmp")):
         pass
@@ -106,15 +106,14 @@ def test_killed_at_a_random_step_and_resumed(tmp_path, uninterrupted):
         list(pool.map(kill_at_a_random_step, folders))
     for num_workers, folder in enumerate(folders, 1):
         position = load_checkpoint(last_path(folder))["position"]
-        result = train(tiny_cfg(folder, **SLOW, DATA_LOADER__NUM_WORKERS=num_workers))
+        result = train(tiny_cfg(folder, **SAVING, DATA_LOADER__NUM_WORKERS=num_workers))
         assert result.epochs == 3, position
         assert not list(folder.glob("checkpoints/.*.tmp"))
         assert_same_run(folder, uninterrupted)
 
 
 def test_a_signal_stops_cleanly_and_the_same_command_goes_on(tmp_path, uninterrupted):
-    keys = {"TRAIN__CHECKPOINT_MINUTES": 0}
-    process = start(tmp_path, **keys)
+    process = start(tmp_path, SLOW)
     wait_for_save(process, tmp_path, 1)  # the first epoch's steps
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=120)
@@ -122,7 +121,7 @@ def test_a_signal_stops_cleanly_and_the_same_command_goes_on(tmp_path, uninterru
     assert "Stopped" in output
     position = load_checkpoint(last_path(tmp_path))["position"]
     assert (position["epoch"], position["step"]) >= (0, 20)
-    train(tiny_cfg(tmp_path, **SLOW | keys))
+    train(tiny_cfg(tmp_path, **SLOW))
     assert_same_run(tmp_path, uninterrupted)
 
 
@@ -137,7 +136,7 @@ def test_every_signal_stops_after_the_step_that_runs(tmp_path, uninterrupted, mo
 
     monkeypatch.setattr(Stepper, "step", interrupted_step)
     for position in ({"epoch": 1, "step": 6}, {"epoch": 1, "step": 17}):
-        result = train(tiny_cfg(tmp_path, **SLOW | {"TRAIN__CHECKPOINT_MINUTES": 0}))
+        result = train(tiny_cfg(tmp_path, **SLOW))
         assert result.interrupted and report(result) == EXIT_STOPPED
         assert load_checkpoint(last_path(tmp_path))["position"] == position
     train(tiny_cfg(tmp_path, **SLOW))
@@ -145,7 +144,7 @@ def test_every_signal_stops_after_the_step_that_runs(tmp_path, uninterrupted, mo
 
 
 def test_a_cut_off_last_falls_back_and_still_ends_the_same(tmp_path, uninterrupted):
-    train(tiny_cfg(tmp_path, **SLOW | {"TRAIN__CHECKPOINT_MINUTES": 0}))
+    train(tiny_cfg(tmp_path, **SLOW))
     for path in (last_path(tmp_path), epoch_path(tmp_path, 3)):
         data = path.read_bytes()
         path.unlink()
@@ -179,7 +178,7 @@ def test_a_stop_during_evaluation_loses_no_step(tmp_path, uninterrupted, monkeyp
 
     monkeypatch.setattr(pycls.engine.evaluate.Counter, "add", fail)
     with pytest.raises(OSError, match="unreadable"):
-        train(tiny_cfg(tmp_path, **SLOW | {"TRAIN__CHECKPOINT_MINUTES": 0}))
+        train(tiny_cfg(tmp_path, **SLOW))
     monkeypatch.undo()
     assert load_checkpoint(last_path(tmp_path))["position"] == {"epoch": 0, "step": 20}
     train(tiny_cfg(tmp_path, **SLOW))
@@ -204,7 +203,7 @@ def test_training_goes_on_while_a_checkpoint_is_written(tmp_path, uninterrupted,
     monkeypatch.setattr(Stepper, "step", lambda *words: steps.append(1) or step(*words))
     monkeypatch.setattr(engine_train, "evaluate", lambda *words: evaluations.append(1) or evaluate(*words))
     monkeypatch.setattr(saving, "save_checkpoint", late_save)
-    train(tiny_cfg(tmp_path, **SLOW | {"TRAIN__CHECKPOINT_MINUTES": 0}))
+    train(tiny_cfg(tmp_path, **SLOW))
     assert len(saves) == 6
     assert_same_run(tmp_path, uninterrupted)
     for number in (1, 2):
