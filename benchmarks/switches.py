@@ -1,7 +1,7 @@
 """What each switch of our training step is worth: the step as it is configured, and with one thing changed.
 
-    python -m benchmarks.switches                    # GPU: under 5 minutes; CPU: about 3 idle minutes on 2 cores
-    python -m benchmarks.switches --device cpu --models ResNet-50 --compile
+    python -m benchmarks.switches                    # GPU: under 5 minutes; CPU: about 7 idle minutes on 2 cores
+    python -m benchmarks.switches --device cpu --models ResNet-50 --compile       # CPU: 6 minutes a network
 
 Base: bf16 and channels last, the optimizer fused, loss and errors kept on the device until a log line is due, the
 moving average as one foreach call; eager, or compiled with --compile. The variants take turns with it (rotation.py), so
@@ -129,9 +129,11 @@ def main() -> None:
         builds |= COMPILE_SWITCHES | (GRAPH_SWITCHES if arguments.device == "cuda" else {})
     found = measure(builds, arguments)
     words = " --compile" if arguments.compile else ""
+    missing = [model for model in arguments.models if model not in found]
+    note = f"No time left for {', '.join(missing)}. " if missing else ""
     text = (
         f"## What each switch of a training step is worth, {arguments.device}{words}\n\n{table(found)}\n\n"
-        f"Speed of the base, and the factor by which it is faster than with the one change (its range over "
+        f"{note}Speed of the base, and the factor by which it is faster than with the one change (its range over "
         f"{arguments.rounds} rounds); {conditions('switches', arguments, words)}"
     )
     publish(f"switches {arguments.device}{words}", text, arguments.print_only)
