@@ -77,7 +77,7 @@ def test_augmix_warps_bilinearly():
     pixels = v2.functional.pil_to_tensor(PHOTO)[None]
     for name in ("ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate"):
         value = 0.2 if "Shear" in name else 11.0
-        expected = v2.AugMix()._apply_image_or_video_transform(pixels, name, value, "bilinear", {})
+        expected = v2.AugMix()._apply_image_or_video_transform(pixels, name, value, v2.InterpolationMode.BILINEAR, {})
         assert torch.equal(SMOOTH_OPS[name](pixels, value), expected), name
 
 
