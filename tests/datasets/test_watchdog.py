@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 
 import numpy as np
 import pytest
@@ -84,17 +84,19 @@ def test_a_dead_worker_is_noticed_and_the_files_in_flight_are_named(name, mode, 
     next(batches)
     pids = [p.pid for p in backend._workers._processes] if name == "custom" else torch_workers(backend)
 
-    def kill() -> int:
-        writer = open_when_read(files.name(5))
+    def kill() -> None:
+        """Kill it while it opens the sixth, which nobody writes to: once that is open it would go on."""
+        end = time.monotonic() + 100
+        while 5 not in backend._watchdog._board.read()[:, 0] and time.monotonic() < end:
+            time.sleep(0.01)
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
-        return writer
 
-    with ThreadPoolExecutor(1) as killer:
-        writer = killer.submit(kill)
-        with pytest.raises(ChildProcessError, match=r"process died .*; files in flight: \S*/5\.JPEG$"):
-            next(batches)
-        os.close(writer.result())  # not before the worker is dead: it would read on
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(ChildProcessError, match=r"process died .*; files in flight: \S*/5\.JPEG$"):
+        next(batches)
+    killer.join()
     backend.close()
 
 
