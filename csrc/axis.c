@@ -17,6 +17,24 @@ static double triangle(double distance)
     return distance < 1 ? 1 - distance : 0;
 }
 
+/* Keys, "Cubic convolution interpolation for digital image processing", IEEE TASSP 1981, with a = -1/2. */
+static double cubic(double distance)
+{
+    const double a = -0.5;
+    distance = fabs(distance);
+    if (distance < 1)
+        return ((a + 2) * distance - (a + 3)) * distance * distance + 1;
+    return distance < 2 ? (((distance - 5) * distance + 8) * distance - 4) * a : 0;
+}
+
+/* What a weight is by the distance from the output's centre, and the distance from which on it is 0. */
+struct curve {
+    double (*at)(double distance);
+    double reach;
+};
+
+static const struct curve curves[NUM_FILTERS] = {{triangle, 1}, {triangle, 1}, {cubic, 2}};
+
 /* Output `number` in the order of the source, and its place among the outputs. Positions are counted from the edge that
  * the filter sees, as Pillow does on a crop: so everything is rounded as there. */
 struct output {
@@ -45,24 +63,26 @@ static int place_outputs(struct axis *axis, struct span span, double support, in
     return most;
 }
 
-/* Write one output's weights, scaled to a sum of 1 and rounded to 22 bits. */
-static void write_weights(int16_t *record, double first, int taps, double centre, double squeeze)
+/* Write one output's weights, scaled to a sum of 1 and rounded to 22 bits, halves away from 0. */
+static void write_weights(int16_t *record, double first, int taps, double centre, struct curve curve, double squeeze)
 {
     double sum = 0;
     for (int tap = 0; tap < taps; tap++)
-        sum += triangle((first + tap - centre + 0.5) * squeeze);
+        sum += curve.at((first + tap - centre + 0.5) * squeeze);
     for (int tap = 0; tap < taps; tap++) {
-        double share = triangle((first + tap - centre + 0.5) * squeeze) * (1 / sum);
-        int weight = (int)(0.5 + share * (1 << (HIGH_BITS + LOW_BITS)));
+        double share = curve.at((first + tap - centre + 0.5) * squeeze) * (1 / sum);
+        int weight = (int)(copysign(0.5, share) + share * (1 << (HIGH_BITS + LOW_BITS)));
         int16_t *place = record + tap / TAPS * RECORD + tap % TAPS;
         place[0] = (int16_t)(weight >> LOW_BITS);
         place[TAPS] = (int16_t)(weight & ((1 << LOW_BITS) - 1));
     }
 }
 
-int build_axis(struct axis *axis, struct span span, int count, int antialias, int mirrored)
+int build_axis(struct axis *axis, struct span span, int count, enum filter filter, int mirrored)
 {
-    double scale = span.length / count, support = antialias && scale > 1 ? scale : 1;
+    const struct curve curve = curves[filter];
+    double scale = span.length / count, stretch = filter != PLAIN && scale > 1 ? scale : 1;
+    double support = curve.reach * stretch;
     size_t padded = (size_t)steps_of(count, STEP) * STEP;
     axis->count = count;
     axis->first = calloc(padded, sizeof *axis->first);
@@ -76,7 +96,7 @@ int build_axis(struct axis *axis, struct span span, int count, int antialias, in
     for (int number = 0; number < count; number++) {
         struct output output = make_output(axis, span, number, mirrored);
         int first = axis->first[output.place] - span.low, taps = axis->taps[output.place];
-        write_weights(weights_of(axis, output.place), first, taps, output.centre, 1 / support);
+        write_weights(weights_of(axis, output.place), first, taps, output.centre, curve, 1 / stretch);
     }
     return 1;
 }

@@ -4,6 +4,14 @@
 
 #include <stdint.h>
 
+/* How much of the source an output sees, and with what weights. filters.py has the same numbers. */
+enum filter {
+    PLAIN,    /* two taps, however much an image is shrunk */
+    BILINEAR, /* Pillow's triangle, as wide as the shrinking asks for */
+    BICUBIC,  /* Pillow's cubic convolution, so too: some weights are negative, and sums leave 0 .. 255 */
+    NUM_FILTERS
+};
+
 /* Weights come in records of TAPS high parts, then TAPS low parts: weight = (high * 256 + low) / 2^22, which is how
  * Pillow rounds them. Both parts fit 16 bits, the width that processors multiply and add fastest. */
 enum { TAPS = 4, RECORD = 2 * TAPS, LOW_BITS = 8, HIGH_BITS = 14 };
@@ -33,9 +41,9 @@ struct span {
     int low, high;
 };
 
-/* Fill in Pillow's triangle filter: as wide as the shrinking asks for, or of two taps (plain bilinear). `mirrored`
- * turns the outputs around. Return 0 when memory or MAX_TAPS do not allow it; free_axis either way. */
-int build_axis(struct axis *axis, struct span span, int count, int antialias, int mirrored);
+/* Fill in a filter. `mirrored` turns the outputs around. Return 0 when memory or MAX_TAPS do not allow it; free_axis
+ * either way. */
+int build_axis(struct axis *axis, struct span span, int count, enum filter filter, int mirrored);
 int spread_weights(struct axis *axis);
 void free_axis(struct axis *axis);
 

@@ -3,14 +3,14 @@
 #include "show.h"
 
 const char show_doc[] =
-    "show(files, boxes, flips, beyond, antialias, places, side, indices, row[, level]) -> list of bool\n\n"
-    "Decode what each box (float64: top, left, height, width) shows of a JPEG, resize it, flip it where flips (bool)\n"
-    "says so, and write uint8 RGB into its place (side, side, 3). beyond: the filter sees what lies around the box.\n"
+    "show(files, boxes, flips, filters, beyond, places, side, indices, row[, level]) -> list of bool\n\n"
+    "Decode what each box (float64: top, left, height, width) shows of a JPEG, resize it with its filter (uint8: a\n"
+    "number of filters.py), flip it where flips (bool) says so, and write uint8 RGB into its place (side, side, 3). beyond: the filter sees what lies around the box.\n"
     "False: not done, others must; so for None in place of a file. Before each image its index is noted in the row.";
 
 struct job {
     PyObject *files; /* a list of bytes or None */
-    Py_buffer boxes, flips, places;
+    Py_buffer boxes, flips, filters, places;
     struct chunk chunk;
     struct request common; /* to all images */
     char *done;
@@ -20,14 +20,18 @@ static int check_job(struct job *job, int level)
 {
     const Py_ssize_t count = PyList_GET_SIZE(job->files), side = job->common.side;
     if (side <= 0 || side > 1 << 14 || job->boxes.len != count * (Py_ssize_t)sizeof(struct box) ||
-        job->flips.len != count || job->places.len != count * side * side * 3) {
-        PyErr_SetString(PyExc_ValueError, "show needs for each file a box of 4 float64, a bool and side * side * 3 bytes");
+        job->flips.len != count || job->filters.len != count || job->places.len != count * side * side * 3) {
+        PyErr_SetString(PyExc_ValueError, "show needs for each file 4 float64, a bool, a filter and side * side * 3 bytes");
         return 0;
     }
     for (Py_ssize_t number = 0; number < count; number++) {
         PyObject *file = PyList_GET_ITEM(job->files, number);
         if (file != Py_None && !PyBytes_Check(file)) {
             PyErr_SetString(PyExc_TypeError, "show needs a list of bytes or None");
+            return 0;
+        }
+        if (((const uint8_t *)job->filters.buf)[number] >= NUM_FILTERS) {
+            PyErr_SetString(PyExc_ValueError, "show knows no such filter");
             return 0;
         }
     }
@@ -49,6 +53,7 @@ static void show_all(struct job *job, Py_ssize_t count)
         memcpy(&request.box, (const char *)job->boxes.buf + number * (Py_ssize_t)sizeof request.box, sizeof request.box);
         request.data = (const uint8_t *)PyBytes_AS_STRING(file);
         request.size = (size_t)PyBytes_GET_SIZE(file);
+        request.filter = (enum filter)((const uint8_t *)job->filters.buf)[number];
         request.flip = ((const char *)job->flips.buf)[number] != 0;
         request.place = (uint8_t *)job->places.buf + number * bytes;
         note_image(&job->chunk, number);
@@ -86,13 +91,14 @@ PyObject *call_show(PyObject *module, PyObject *args)
     struct job job;
     struct request *common = &job.common;
     int level = best_level();
-    if (!PyArg_ParseTuple(args, "O!y*y*ppw*iy*w*|i:show", &PyList_Type, &job.files, &job.boxes, &job.flips,
-                          &common->beyond, &common->antialias, &job.places, &common->side, &job.chunk.indices,
+    if (!PyArg_ParseTuple(args, "O!y*y*y*pw*iy*w*|i:show", &PyList_Type, &job.files, &job.boxes, &job.flips,
+                          &job.filters, &common->beyond, &job.places, &common->side, &job.chunk.indices,
                           &job.chunk.row, &level))
         return NULL;
     PyObject *done = run(&job, level);
     PyBuffer_Release(&job.boxes);
     PyBuffer_Release(&job.flips);
+    PyBuffer_Release(&job.filters);
     PyBuffer_Release(&job.places);
     release_chunk(&job.chunk);
     return done;

@@ -14,7 +14,8 @@ enum { ROW_SLACK = 64 };
 struct kernels {
     const char *name;
 
-    /* Shrink one row of 4-byte pixels to 3 numbers a pixel, each sum >> shift, rounded. */
+    /* Shrink one row of 4-byte pixels to 3 numbers a pixel, each sum >> shift, rounded, no less than 0 and no more than
+     * white. */
     void (*shrink_row)(const struct axis *columns, const uint8_t *pixels, int shift, int16_t *row);
 
     /* Blend an even number of shrunk rows into `length` bytes; `record` holds their weights. */
@@ -35,6 +36,12 @@ int best_level(void);
 static inline int32_t round_sum(int32_t high, int32_t low, int shift)
 {
     return (high + (low >> LOW_BITS) + (1 << (shift - 1))) >> shift;
+}
+
+/* A shrunk row keeps HIGH_BITS - shift bits behind the point; return white as it is written there. */
+static inline int32_t white_of(int shift)
+{
+    return 255 << (HIGH_BITS - shift);
 }
 
 #endif

@@ -31,6 +31,7 @@ AVX2 static void shrink_row(const struct axis *columns, const uint8_t *pixels, i
     const __m256i first_two = _mm256_broadcastsi128_si256(_mm_setr_epi8(SPREAD(0, 4)));
     const __m256i last_two = _mm256_broadcastsi128_si256(_mm_setr_epi8(SPREAD(8, 12)));
     const __m256i half = _mm256_set1_epi32(1 << (shift - 1));
+    const __m256i black = _mm256_setzero_si256(), white = _mm256_set1_epi16((int16_t)white_of(shift));
     const __m128i bits = _mm_cvtsi32_si128(shift);
     const int stride = columns->records * SPREAD_RECORD;
     for (int output = 0; output < columns->count; output += 2, row += 6) {
@@ -48,7 +49,7 @@ AVX2 static void shrink_row(const struct axis *columns, const uint8_t *pixels, i
             low = _mm256_add_epi32(low, weigh(two, weights + 3 * VECTOR));
         }
         __m256i sums = round_sums(high, low, half, bits);
-        __m256i numbers = _mm256_packs_epi32(sums, sums);
+        __m256i numbers = _mm256_min_epi16(_mm256_max_epi16(_mm256_packs_epi32(sums, sums), black), white);
         /* Each store writes four numbers, of which the next one overwrites the last. */
         _mm_storel_epi64((__m128i *)row, _mm256_castsi256_si128(numbers));
         _mm_storel_epi64((__m128i *)(row + 3), _mm256_extracti128_si256(numbers, 1));

@@ -36,6 +36,7 @@ AVX512 static void shrink_row(const struct axis *columns, const uint8_t *pixels,
     /* Leave out every fourth number, the unused byte of the pixels. */
     const __m256i packing = _mm256_setr_epi16(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 3, 7, 11, 15);
     const __m512i half = _mm512_set1_epi32(1 << (shift - 1));
+    const __m256i black = _mm256_setzero_si256(), white = _mm256_set1_epi16((int16_t)white_of(shift));
     const __m128i bits = _mm_cvtsi32_si128(shift);
     const int16_t *weights = columns->spread;
     for (int output = 0; output < columns->count; output += STEP, row += 3 * STEP) {
@@ -48,7 +49,8 @@ AVX512 static void shrink_row(const struct axis *columns, const uint8_t *pixels,
             low = _mm512_add_epi32(low, weigh(one, weights + 2 * VECTOR));
             low = _mm512_add_epi32(low, weigh(two, weights + 3 * VECTOR));
         }
-        __m256i numbers = _mm512_cvtepi32_epi16(round_sums(high, low, half, bits));
+        __m256i sums = _mm512_cvtsepi32_epi16(round_sums(high, low, half, bits));
+        __m256i numbers = _mm256_min_epi16(_mm256_max_epi16(sums, black), white);
         _mm256_storeu_si256((__m256i *)row, _mm256_permutexvar_epi16(packing, numbers));
     }
 }
@@ -79,12 +81,12 @@ AVX512 static inline __m512i blend_32(const int16_t *const *rows, int num_rows, 
 AVX512 static void blend_rows(const int16_t *const *rows, int num_rows, const int16_t *record, int shift, int length,
                               uint8_t *bytes)
 {
-    const __m512i half = _mm512_set1_epi32(1 << (shift - 1));
+    const __m512i half = _mm512_set1_epi32(1 << (shift - 1)), black = _mm512_setzero_si512();
     const __m128i bits = _mm_cvtsi32_si128(shift);
     for (int start = 0; start < length; start += 32) {
         __m512i numbers = blend_32(rows, num_rows, record, start, half, bits);
         __mmask32 inside = length - start >= 32 ? ~0u : (1u << (length - start)) - 1;
-        _mm256_mask_storeu_epi8(bytes + start, inside, _mm512_cvtusepi16_epi8(numbers));
+        _mm256_mask_storeu_epi8(bytes + start, inside, _mm512_cvtusepi16_epi8(_mm512_max_epi16(numbers, black)));
     }
 }
 

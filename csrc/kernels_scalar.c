@@ -1,9 +1,15 @@
 /* Plain C, for every processor; compilers turn the inner loops into whatever vectors they may assume. */
 #include "kernels.h"
 
+static int32_t clip(int32_t value, int32_t top)
+{
+    return value < 0 ? 0 : value > top ? top : value;
+}
+
 static void shrink_row(const struct axis *columns, const uint8_t *pixels, int shift, int16_t *row)
 {
     const int16_t *weights = columns->weights;
+    const int32_t white = white_of(shift);
     for (int output = 0; output < columns->count; output++, weights += columns->records * RECORD) {
         const uint8_t *pixel = pixels + 4 * (long)columns->first[output];
         int32_t high[4] = {0}, low[4] = {0};
@@ -15,7 +21,7 @@ static void shrink_row(const struct axis *columns, const uint8_t *pixels, int sh
             }
         }
         for (int channel = 0; channel < 3; channel++)
-            *row++ = (int16_t)round_sum(high[channel], low[channel], shift);
+            *row++ = (int16_t)clip(round_sum(high[channel], low[channel], shift), white);
     }
 }
 
@@ -39,10 +45,8 @@ static void blend_rows(const int16_t *const *rows, int num_rows, const int16_t *
     for (int start = 0; start < length; start += BLOCK) {
         int32_t high[BLOCK] = {0}, low[BLOCK] = {0};
         blend_block(rows, num_rows, record, start, high, low);
-        for (int i = 0; i < BLOCK && start + i < length; i++) {
-            int32_t value = round_sum(high[i], low[i], shift);
-            bytes[start + i] = (uint8_t)(value > 255 ? 255 : value);
-        }
+        for (int i = 0; i < BLOCK && start + i < length; i++)
+            bytes[start + i] = (uint8_t)clip(round_sum(high[i], low[i], shift), 255);
     }
 }
 

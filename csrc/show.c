@@ -52,8 +52,8 @@ static int build_axes(struct work *work, const struct request *request, int heig
         return 0;
     struct span rows = make_span(box->top, box->height, request->beyond, height);
     struct span columns = make_span(box->left, box->width, request->beyond, width);
-    return build_axis(&work->rows, rows, request->side, request->antialias, 0) &&
-           build_axis(&work->columns, columns, request->side, request->antialias, request->flip) &&
+    return build_axis(&work->rows, rows, request->side, request->filter, 0) &&
+           build_axis(&work->columns, columns, request->side, request->filter, request->flip) &&
            spread_weights(&work->columns);
 }
 
@@ -94,7 +94,7 @@ static void write_row(const struct work *work, const struct request *request, in
 static void write_square(struct work *work, const struct request *request)
 {
     const struct axis *rows = &work->rows;
-    const int fraction = request->antialias ? 0 : PLAIN_FRACTION, end = axis_end(rows);
+    const int fraction = request->filter == PLAIN ? PLAIN_FRACTION : 0, end = axis_end(rows);
     int output = 0;
     for (int y = axis_begin(rows); y < end; y++) {
         read_row(&work->decoder, work->pixels);

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "axis.h"
 #include "kernels.h"
 
 struct box {
@@ -16,7 +17,7 @@ struct request {
     size_t size;
     struct box box;
     int beyond;    /* the filter sees pixels around the box too (evaluation), or the box only (a training crop) */
-    int antialias; /* Pillow's filter, or plain bilinear */
+    enum filter filter;
     int flip;
     int side;       /* of the square */
     uint8_t *place; /* side * side * 3 bytes of RGB */

@@ -301,6 +301,9 @@ def check_cfg(cfg: CfgNode) -> None:
         raise ValueError(f"OPTIM.STEPS must begin with 0 and rise, got {steps}")
     if cfg.OPTIM.LR_POLICY == "exp" and cfg.OPTIM.MIN_LR <= 0:
         raise ValueError("OPTIM.LR_POLICY exp needs OPTIM.MIN_LR above 0 (the final fraction of BASE_LR)")
+    for key, name in (("TRAIN.INTERPOLATION", cfg.TRAIN.INTERPOLATION), ("TEST.INTERPOLATION", cfg.TEST.INTERPOLATION)):
+        if name != "bilinear" and not cfg.DATA_LOADER.ANTIALIAS:
+            raise ValueError(f"{key} {name} needs DATA_LOADER.ANTIALIAS True: without it only bilinear is there")
     if cfg.TRAIN.COMPILE_MODE != "default" and not cfg.TRAIN.COMPILE:
         raise ValueError(f"TRAIN.COMPILE_MODE {cfg.TRAIN.COMPILE_MODE} does nothing without TRAIN.COMPILE True")
     if cfg.TRAIN.ACTIVATION_CHECKPOINT and cfg.TRAIN.COMPILE:

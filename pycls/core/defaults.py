@@ -203,6 +203,7 @@ _TREE = {
         "CROP_AREA": [0.08, 1.0],  # [ours] area of the random crop / area of the image
         "CROP_ASPECT": [0.75, 1.3333333333333333],  # [ours] width / height of the random crop
         "CROP_PADDING": 4,  # [ours] array data (CIFAR, Fashion-MNIST): pixels of padding before the random crop
+        "INTERPOLATION": "bilinear",  # [ours] filter of the resize: bilinear, bicubic, random (one of them an image)
         "HFLIP": 0.5,  # [ours] probability of a horizontal flip; 0 for digits and text
         "KEEP": 3,  # [ours] epoch checkpoints kept, besides last and best; 0 keeps all
         "CHECKPOINT_MINUTES": 15.0,  # [ours] minutes between saves inside an epoch; 0 saves at epoch ends only
@@ -213,6 +214,7 @@ _TREE = {
         "BATCH_SIZE": 200,  # global
         "HFLIP": False,  # [ours] evaluate the mean logits of each image and its mirror image
         "COMPILE": False,  # [ours] torch.compile of the network in evaluation, in training too; full batches only
+        "INTERPOLATION": "bilinear",  # [ours] filter of the resize: bilinear, bicubic
         "IM_SIZE": 256,  # shorter side after the resize, before the central TRAIN.IM_SIZE crop (pixels)
         "WEIGHTS": "",  # what test_net.py evaluates: as TRAIN.WEIGHTS; empty: the best checkpoint in OUT_DIR
     },
@@ -228,7 +230,7 @@ _TREE = {
         "JPEG": "auto",  # [ours] custom backend: auto (the C extension if it is built), c (or fail), opencv
         "MEAN": [],  # [ours] RGB mean that is subtracted, 0..1; empty: that of the data set
         "STD": [],  # [ours] RGB standard deviation that is divided by, 0..1; empty: that of the data set
-        "ANTIALIAS": True,  # [ours] Pillow's triangle filter; False: plain bilinear, as pycls
+        "ANTIALIAS": True,  # [ours] Pillow's filters, wider the more an image shrinks; False: plain bilinear, as pycls
         "ON_BAD_IMAGE": "raise",  # [ours] raise; skip: another image of the class in training, left out in evaluation
         "SKIP_LIST": "",  # [ours] file that names images to leave out, <split>/<class>/<image>; by check_data.py
         "TIMEOUT_SEC": 120.0,  # [ours] seconds a loader worker may spend on one image before the run ends; 0: for ever
@@ -312,6 +314,8 @@ CHOICES = {
     "TRAIN.MIX_MODE": ("batch", "elem"),
     "TRAIN.CLASS_BALANCE": ("", "loss", "sampler"),
     "TRAIN.CROP_STYLE": ("torchvision", "pycls"),
+    "TRAIN.INTERPOLATION": ("bilinear", "bicubic", "random"),
+    "TEST.INTERPOLATION": ("bilinear", "bicubic"),
     "TRAIN.AUGMENT_OPS": ("torchvision", "pycls"),
     "DATA_LOADER.BACKEND": ("auto", "custom", "torch", "dali_cpu", "dali_gpu", "memory"),
     "DATA_LOADER.MODE": ("pytorch", "ffcv"),

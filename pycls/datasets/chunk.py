@@ -9,6 +9,7 @@ import numpy as np
 
 from pycls.datasets import plan
 from pycls.datasets.board import Cell
+from pycls.datasets.filters import Filter
 from pycls.datasets.header import Header, read_header
 from pycls.datasets.plan import View
 from pycls.datasets.samples import FileSamples
@@ -26,24 +27,27 @@ class Encoded:
     header: Header
     box: np.ndarray  # float64 (4,): top, left, height, width in source pixels
     flip: bool
+    filter: Filter
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some encoded images of one batch, in order, with their crop boxes and flips."""
+    """Some encoded images of one batch, in order, and what is to be shown of them."""
 
     indices: np.ndarray  # int64 (n,)
     data: list[bytes]  # whole encoded files
     headers: list[Header]
     boxes: np.ndarray  # float64 (n, 4): top, left, height, width in source pixels
     flips: np.ndarray  # bool (n,)
+    filters: np.ndarray  # uint8 (n,): Filter
     errors: dict[int, ValueError]  # row -> what is wrong with its file
 
     def __getitem__(self, row: int) -> Encoded:
         """Return one image; raise the ValueError, naming the file, of one that could not be read."""
         if row in self.errors:
             raise self.errors[row]
-        return Encoded(self.data[row], self.headers[row], self.boxes[row], bool(self.flips[row]))
+        look = self.boxes[row], bool(self.flips[row]), Filter(self.filters[row])
+        return Encoded(self.data[row], self.headers[row], *look)
 
 
 def read_chunk(samples: FileSamples, view: View, epoch: int, indices: np.ndarray, note: Cell) -> Chunk:
@@ -59,7 +63,8 @@ def read_chunk(samples: FileSamples, view: View, epoch: int, indices: np.ndarray
     heights = np.array([header.height for header in headers], np.int64)
     widths = np.array([header.width for header in headers], np.int64)
     boxes = plan.boxes(view, epoch, indices, heights, widths)
-    return Chunk(indices, data, headers, boxes, plan.flips(view, epoch, indices), errors)
+    look = boxes, plan.flips(view, epoch, indices), plan.filters(view, epoch, indices)
+    return Chunk(indices, data, headers, *look, errors)
 
 
 def _image(samples: FileSamples, index: int, data: bytes | None, note: Cell) -> tuple[bytes, Header]:

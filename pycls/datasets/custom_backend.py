@@ -21,6 +21,7 @@ from pycls.datasets.board import Board
 from pycls.datasets.chunk import Encoded
 from pycls.datasets.file_backend import FileBackend
 from pycls.datasets.fill import Filler, show_none
+from pycls.datasets.filters import Filter
 from pycls.datasets.plan import View, eval_geometry
 from pycls.datasets.samples import FileSamples
 from pycls.datasets.watchdog import Watchdog
@@ -146,29 +147,29 @@ def decode(data: bytes, common: bool) -> np.ndarray:
 
 def _write(pixels: np.ndarray, view: View, image: Encoded, place: np.ndarray) -> None:
     """Write what the view shows of a decoded image into its place."""
-    square = _cut(pixels, view, image.box)
+    square = _cut(pixels, view, image)
     if image.flip:
         cv2.flip(square, 1, dst=place)
     else:
         np.copyto(place, square)
 
 
-def _cut(image: np.ndarray, view: View, box: np.ndarray) -> np.ndarray:
+def _cut(pixels: np.ndarray, view: View, image: Encoded) -> np.ndarray:
     """Return the (S, S, 3) square of a decoded image, not yet flipped."""
     if view.train:
-        top, left, height, width = (int(value) for value in box)
-        return resize(image[top : top + height, left : left + width], view.size, view.size, view.antialias)
-    height, width, top, left = eval_geometry(view, image.shape[0], image.shape[1])
+        top, left, height, width = (int(value) for value in image.box)
+        return resize(pixels[top : top + height, left : left + width], view.size, view.size, image.filter)
+    height, width, top, left = eval_geometry(view, pixels.shape[0], pixels.shape[1])
     if fallback.is_long(height, width):
-        return fallback.long_square(image, view)
-    return resize(image, height, width, view.antialias)[top : top + view.size, left : left + view.size]
+        return fallback.long_square(pixels, view, image.filter)
+    return resize(pixels, height, width, image.filter)[top : top + view.size, left : left + view.size]
 
 
-def resize(image: np.ndarray, height: int, width: int, antialias: bool) -> np.ndarray:
-    """Resize uint8 (H, W, 3): torch's antialiased kernel equals Pillow's, OpenCV's is plain bilinear."""
-    if not antialias:
+def resize(image: np.ndarray, height: int, width: int, kind: Filter) -> np.ndarray:
+    """Resize uint8 (H, W, 3): torch's antialiased kernels equal Pillow's, OpenCV's is plain bilinear."""
+    if kind == Filter.PLAIN:
         return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
     # Dense (1, H, W, 3) memory seen as (1, 3, H, W): torch then writes its result the same way. A crop with gaps
     # between its rows, or a batch dimension added last, would become planes, and all of it twice as slow.
     batch = torch.from_numpy(np.ascontiguousarray(image))[None].permute(0, 3, 1, 2)
-    return F.interpolate(batch, (height, width), mode="bilinear", antialias=True)[0].permute(1, 2, 0).numpy()
+    return F.interpolate(batch, (height, width), mode=kind.name.lower(), antialias=True)[0].permute(1, 2, 0).numpy()

@@ -23,12 +23,15 @@ from pycls.datasets.chunk import Chunk, Encoded, read_chunk
 from pycls.datasets.dali_pipeline import DEPTH, DaliPipeline, Feed, build_feed, check_dali, dummy_image, pick_row
 from pycls.datasets.file_backend import FileBackend, check_worker_mode
 from pycls.datasets.fill import Filler
+from pycls.datasets.filters import Filter
 from pycls.datasets.plan import View
 from pycls.datasets.pool import DaemonPool
 from pycls.datasets.samples import FileSamples
 from pycls.datasets.watchdog import Watchdog
 
 logger = get_logger(__name__)
+
+_LEAST_CUBIC_PX = 16  # shorter sides of what is shown: Pillow resizes
 
 
 @dataclass(frozen=True)
@@ -143,13 +146,17 @@ class DaliBackend(FileBackend):
 
     def _prepare(self, chunk: Chunk, epoch: int, cell: int) -> Job:
         """Give what DALI cannot read faithfully, or at all, to Pillow, and dummies to DALI in its place."""
-        odd = [row for row, header in enumerate(chunk.headers) if not header.common or self._is_refused(chunk, row)]
+        odd = [
+            row
+            for row, header in enumerate(chunk.headers)
+            if not header.common or self._is_refused(chunk, row) or _is_small(chunk, row)
+        ]
         patches, failures = self._show(chunk, epoch, odd, cell)
         sizes = np.array([header[:2] for header in chunk.headers], np.float64)
         data, boxes = list(chunk.data), chunk.boxes.copy()
         for row in odd:
             data[row], sizes[row], boxes[row] = dummy_image()
-        return Job(chunk, build_feed(data, sizes, boxes, chunk.flips, self._view), patches, failures)
+        return Job(chunk, build_feed(data, sizes, boxes, chunk.flips, chunk.filters, self._view), patches, failures)
 
     def _is_refused(self, chunk: Chunk, row: int) -> bool:
         return int(chunk.indices[row]) in self._refused
@@ -222,7 +229,12 @@ class DaliBackend(FileBackend):
 
 def show_with_pillow(view: View, image: Encoded, place: np.ndarray) -> None:
     """Decode, crop, resize and flip one image into its place."""
-    place[:] = fallback.show(fallback.decode_rgb(image.data), view, image.box, image.flip)
+    place[:] = fallback.show(fallback.decode_rgb(image.data), view, image.box, image.flip, image.filter)
+
+
+def _is_small(chunk: Chunk, row: int) -> bool:
+    """Tell whether DALI's bicubic edges, repeated pixels where Pillow leaves out what is not there, would be seen."""
+    return chunk.filters[row] == Filter.BICUBIC and chunk.boxes[row, 2:].min() < _LEAST_CUBIC_PX
 
 
 def _cuda_index(device: torch.device) -> int:

@@ -5,7 +5,7 @@ import torch
 
 from pycls.datasets.dali_pipeline import DEPTH, DaliPipeline, build_feed, check_dali
 from pycls.datasets.header import Header
-from pycls.datasets.plan import View, boxes
+from pycls.datasets.plan import View, boxes, filters
 
 _VIEW = View(False, 224, 256, (1, 1), (1, 1), 0.0, "torchvision", True, seed=0)
 
@@ -23,7 +23,7 @@ class DaliDecoder:
             return
         size = np.array([header[:2]], np.float64)
         box = boxes(_VIEW, 0, np.array([0]), size[:, 0], size[:, 1])
-        feed = build_feed([data], size, box, np.array([False]), _VIEW)
+        feed = build_feed([data], size, box, np.array([False]), filters(_VIEW, 0, np.array([0])), _VIEW)
         try:
             self._pipeline = self._pipeline or DaliPipeline(_VIEW, num_threads=1, device_id=None, max_batch=1)
             for _ in range(DEPTH):  # the graph is DEPTH deep, and must be left as it was

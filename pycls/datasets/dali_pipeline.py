@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from pycls.datasets.filters import Filter
 from pycls.datasets.plan import View
 
 # Batches inside the pipeline, so that the end of one overlaps the start of the next.
@@ -28,19 +29,26 @@ class Feed:
     shape: np.ndarray  # int32 (n, 2): its height and width
     roi_start: np.ndarray  # float32 (n, 2): top, left of the shown part inside the decoded region
     roi_end: np.ndarray  # float32 (n, 2): bottom, right; a left edge beyond the right one mirrors
+    filter: np.ndarray  # int32 (n,): DALIInterpType
 
 
-def build_feed(data: list[bytes], sizes: np.ndarray, boxes: np.ndarray, flips: np.ndarray, view: View) -> Feed:
+def build_feed(
+    data: list[bytes], sizes: np.ndarray, boxes: np.ndarray, flips: np.ndarray, filters: np.ndarray, view: View
+) -> Feed:
     """Turn (n, 4) boxes in images of (n, 2) heights and widths into decoded regions and exact parts of them."""
+    from nvidia.dali import types
+
     begin, end = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
     # A training crop ends at its box. The eval view is cut from a resized whole: the filter sees what lies around it.
-    margin = 0 if view.train else np.ceil(np.maximum(boxes[:, 2:] / view.size, 1)) + 1
+    reach = np.where(filters == Filter.BICUBIC, 2, 1)[:, None]
+    margin = 0 if view.train else np.ceil(reach * np.maximum(boxes[:, 2:] / view.size, 1)) + 1
     start = np.maximum(np.floor(begin - margin), 0)
     stop = np.minimum(np.ceil(end + margin), sizes)
     roi_start, roi_end = (begin - start).astype(np.float32), (end - start).astype(np.float32)
     roi_start[flips, 1], roi_end[flips, 1] = roi_end[flips, 1], roi_start[flips, 1]
     buffers = [np.frombuffer(file, np.uint8) for file in data]
-    return Feed(buffers, start.astype(np.int32), (stop - start).astype(np.int32), roi_start, roi_end)
+    kinds = np.where(filters == Filter.BICUBIC, int(types.INTERP_CUBIC), int(types.INTERP_LINEAR)).astype(np.int32)
+    return Feed(buffers, start.astype(np.int32), (stop - start).astype(np.int32), roi_start, roi_end, kinds)
 
 
 def pick_row(feed: Feed, row: int) -> Feed:
@@ -67,7 +75,7 @@ class DaliPipeline:
         # DALI starts DEPTH batches when it first runs. Dummies are spent on that, so that later one `send` starts one.
         file, size, box = dummy_image()
         for _ in range(DEPTH):
-            self._put(build_feed([file], size[None], box[None], np.array([False]), view))
+            self._put(build_feed([file], size[None], box[None], np.array([False]), np.array([Filter.BILINEAR]), view))
         self._pipe.schedule_run()
         for _ in range(DEPTH):
             self.receive()
@@ -139,7 +147,7 @@ def _build_graph(view: View, num_threads: int, device_id: int | None, max_batch:
             size=(view.size, view.size),
             roi_start=fn.external_source(name="roi_start", dtype=types.FLOAT, ndim=1),
             roi_end=fn.external_source(name="roi_end", dtype=types.FLOAT, ndim=1),
-            interp_type=types.INTERP_LINEAR,
+            interp_type=fn.cast(fn.external_source(name="filter", dtype=types.INT32, ndim=0), dtype=types.INTERP_TYPE),
             antialias=view.antialias,
         )
 

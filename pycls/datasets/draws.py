@@ -27,6 +27,7 @@ class Stream(IntEnum):
     MIX_PARTNER = 9
     SUBSTITUTE = 15
     BALANCE = 16
+    FILTER = 17
 
 
 def uniforms(seed: int, stream: int, epoch: int, indices: np.ndarray, count: int) -> np.ndarray:

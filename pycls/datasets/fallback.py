@@ -9,9 +9,11 @@ import io
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from pycls.datasets.filters import Filter
 from pycls.datasets.plan import View, eval_geometry
 
 _MAX_ASPECT = 16  # longer images are resized in part
+_PILLOWS = {Filter.BILINEAR: Image.Resampling.BILINEAR, Filter.BICUBIC: Image.Resampling.BICUBIC}
 
 
 def decode_rgb(data: bytes) -> np.ndarray:
@@ -33,22 +35,22 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     return Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
 
 
-def show(image: np.ndarray, view: View, box: np.ndarray, flip: bool) -> np.ndarray:
+def show(image: np.ndarray, view: View, box: np.ndarray, flip: bool, kind: Filter) -> np.ndarray:
     """Cut `box` (top, left, height, width) out of (H, W, 3) and resize it to the (S, S, 3) square of `view`."""
-    square = _train_square(image, view, box) if view.train else _eval_square(image, view)
+    square = _train_square(image, view, box, kind) if view.train else _eval_square(image, view, kind)
     return np.ascontiguousarray(square[:, ::-1] if flip else square)
 
 
-def _train_square(image: np.ndarray, view: View, box: np.ndarray) -> np.ndarray:
+def _train_square(image: np.ndarray, view: View, box: np.ndarray, kind: Filter) -> np.ndarray:
     top, left, height, width = (int(value) for value in box)
-    return resize(image[top : top + height, left : left + width], view.size, view.size, view.antialias)
+    return resize(image[top : top + height, left : left + width], view.size, view.size, kind)
 
 
-def _eval_square(image: np.ndarray, view: View) -> np.ndarray:
+def _eval_square(image: np.ndarray, view: View, kind: Filter) -> np.ndarray:
     height, width, top, left = eval_geometry(view, image.shape[0], image.shape[1])
     if is_long(height, width):
-        return long_square(image, view)
-    return resize(image, height, width, view.antialias)[top : top + view.size, left : left + view.size]
+        return long_square(image, view, kind)
+    return resize(image, height, width, kind)[top : top + view.size, left : left + view.size]
 
 
 def is_long(height: int, width: int) -> bool:
@@ -59,23 +61,23 @@ def is_long(height: int, width: int) -> bool:
     return max(height, width) > _MAX_ASPECT * min(height, width)
 
 
-def long_square(image: np.ndarray, view: View) -> np.ndarray:
+def long_square(image: np.ndarray, view: View, kind: Filter) -> np.ndarray:
     """Return the eval view (S, S, 3) of a long image (H, W, 3), resizing only what is shown."""
     height, width, top, left = eval_geometry(view, image.shape[0], image.shape[1])
-    if not view.antialias:
+    if kind == Filter.PLAIN:
         columns = _sample(image.swapaxes(0, 1).astype(np.float32), width, left, view.size).swapaxes(0, 1)
         return np.rint(_sample(columns, height, top, view.size)).astype(np.uint8)
     down, across = image.shape[0] / height, image.shape[1] / width  # source pixels of one that is shown
     box = (left * across, top * down, (left + view.size) * across, (top + view.size) * down)
     source = Image.fromarray(np.ascontiguousarray(image))
-    return np.array(source.resize((view.size, view.size), Image.Resampling.BILINEAR, box=box))
+    return np.array(source.resize((view.size, view.size), _PILLOWS[kind], box=box))
 
 
-def resize(image: np.ndarray, height: int, width: int, antialias: bool) -> np.ndarray:
-    """Resize uint8 (H, W, 3) with Pillow's triangle filter, or without antialias by plain bilinear sampling."""
-    if antialias:
+def resize(image: np.ndarray, height: int, width: int, kind: Filter) -> np.ndarray:
+    """Resize uint8 (H, W, 3) with Pillow's filters, or by plain bilinear sampling."""
+    if kind != Filter.PLAIN:
         source = Image.fromarray(np.ascontiguousarray(image))
-        return np.array(source.resize((width, height), Image.Resampling.BILINEAR))
+        return np.array(source.resize((width, height), _PILLOWS[kind]))
     # Pillow's `resize` always antialiases and its `transform` cuts fractions off, half a grey level too dark.
     columns = _sample(image.swapaxes(0, 1).astype(np.float32), width, 0, width).swapaxes(0, 1)
     return np.rint(_sample(columns, height, 0, height)).astype(np.uint8)

@@ -48,7 +48,7 @@ def show_chunk(view: View, chunk: Chunk, places: np.ndarray, cell: Cell) -> list
         data if is_plain_jpeg(data, header) else None for data, header in zip(chunk.data, chunk.headers, strict=True)
     ]
     # In training the filter sees the crop only, as if it had been cut out; in evaluation all of the image.
-    look = chunk.boxes, chunk.flips, not view.train, view.antialias
+    look = chunk.boxes, chunk.flips, chunk.filters, not view.train
     return extension().show(files, *look, places, view.size, chunk.indices, cell.row)
 
 

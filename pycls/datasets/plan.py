@@ -14,6 +14,7 @@ from pycls.datasets.crops import CROP_LAWS, NUM_DRAWS, centre_view, centre_view_
 from pycls.datasets.draws import Stream, hashes, normals, uniforms
 from pycls.datasets.erasing import NUM_DRAWS as NUM_ERASE_DRAWS
 from pycls.datasets.erasing import erased_boxes
+from pycls.datasets.filters import Filter
 
 _HASH_CHUNK = 2**16  # hashing takes several times the memory of its result
 
@@ -35,6 +36,7 @@ class View:
     border: tuple[int, int, int] = (0, 0, 0)  # train, array data: its RGB colour
     augment: Augmentation | None = None  # train: operations on the finished square
     erase_prob: float = 0.0  # train: probability of random erasing
+    interpolation: str = "bilinear"  # "bilinear" | "bicubic" | "random": one of them, half the time each
 
 
 def build_view(cfg: CfgNode, phase: str) -> View:
@@ -58,6 +60,7 @@ def build_view(cfg: CfgNode, phase: str) -> View:
         padding=cfg.TRAIN.CROP_PADDING,
         augment=build_augmentation(cfg) if phase == "train" else None,
         erase_prob=float(cfg.TRAIN.RANDOM_ERASE),
+        interpolation=cfg.TRAIN.INTERPOLATION if phase == "train" else cfg.TEST.INTERPOLATION,
     )
 
 
@@ -90,6 +93,16 @@ def flips(view: View, epoch: int, indices: np.ndarray) -> np.ndarray:
     if not view.train:
         return np.zeros(len(indices), dtype=bool)
     return uniforms(view.seed, Stream.FLIP, epoch, indices, 1)[:, 0] < view.flip_prob
+
+
+def filters(view: View, epoch: int, indices: np.ndarray) -> np.ndarray:
+    """Return uint8 (n,): the Filter that each image is resized with."""
+    if not view.antialias:
+        return np.full(len(indices), Filter.PLAIN, np.uint8)
+    if view.interpolation != "random":
+        return np.full(len(indices), Filter[view.interpolation.upper()], np.uint8)
+    cubic = uniforms(view.seed, Stream.FILTER, epoch, indices, 1)[:, 0] < 0.5
+    return np.where(cubic, Filter.BICUBIC, Filter.BILINEAR).astype(np.uint8)
 
 
 def augment(view: View, epoch: int, indices: np.ndarray, squares: np.ndarray) -> None:

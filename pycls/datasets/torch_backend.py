@@ -19,6 +19,7 @@ from pycls.datasets.child import child_context, prepare_child
 from pycls.datasets.chunk import Encoded
 from pycls.datasets.file_backend import FileBackend, check_worker_mode
 from pycls.datasets.fill import Filler
+from pycls.datasets.filters import Filter
 from pycls.datasets.header import JPEG_SIGNATURE
 from pycls.datasets.plan import View, eval_geometry
 from pycls.datasets.pool import DaemonPool
@@ -172,7 +173,7 @@ class BatchDataset(Dataset[Any]):
 
 def show(view: View, image: Encoded, place: np.ndarray) -> None:
     """Decode, crop, resize and flip one image into its place."""
-    square = _cut(decode(image.data, image.header.common), view, image.box)
+    square = _cut(decode(image.data, image.header.common), view, image)
     square = tv.horizontal_flip(square) if image.flip else square
     torch.from_numpy(place).copy_(square.permute(1, 2, 0))
 
@@ -187,19 +188,21 @@ def decode(data: bytes, common: bool) -> torch.Tensor:
     return torch.from_numpy(fallback.decode_rgb(data)).permute(2, 0, 1)
 
 
-def _cut(image: torch.Tensor, view: View, box: np.ndarray) -> torch.Tensor:
+def _cut(pixels: torch.Tensor, view: View, image: Encoded) -> torch.Tensor:
     """Return the (3, S, S) square of a decoded image, not yet flipped."""
     if view.train:
-        top, left, height, width = (int(value) for value in box)
-        return _resize(tv.crop(image, top, left, height, width), view.size, view.size, view.antialias)
-    height, width, top, left = eval_geometry(view, image.shape[1], image.shape[2])
+        top, left, height, width = (int(value) for value in image.box)
+        return _resize(tv.crop(pixels, top, left, height, width), view.size, view.size, image.filter)
+    height, width, top, left = eval_geometry(view, pixels.shape[1], pixels.shape[2])
     if fallback.is_long(height, width):
-        return torch.from_numpy(fallback.long_square(image.permute(1, 2, 0).numpy(), view)).permute(2, 0, 1)
-    return tv.crop(_resize(image, height, width, view.antialias), top, left, view.size, view.size)
+        square = fallback.long_square(pixels.permute(1, 2, 0).numpy(), view, image.filter)
+        return torch.from_numpy(square).permute(2, 0, 1)
+    return tv.crop(_resize(pixels, height, width, image.filter), top, left, view.size, view.size)
 
 
-def _resize(image: torch.Tensor, height: int, width: int, antialias: bool) -> torch.Tensor:
+def _resize(image: torch.Tensor, height: int, width: int, kind: Filter) -> torch.Tensor:
     # Dense (1, H, W, 3) memory seen as (1, 3, H, W) keeps torchvision on its fast path. A crop with gaps between its
     # rows would become planes, twice as slow.
     dense = image.permute(1, 2, 0).contiguous()[None].permute(0, 3, 1, 2)
-    return tv.resize(dense, [height, width], antialias=antialias)[0]
+    mode = tv.InterpolationMode.BICUBIC if kind == Filter.BICUBIC else tv.InterpolationMode.BILINEAR
+    return tv.resize(dense, [height, width], mode, antialias=kind != Filter.PLAIN)[0]

@@ -59,7 +59,7 @@ def metadata(network: SavedNetwork) -> dict[str, str]:
         "channels": cfg.DATA_LOADER.CHANNEL_ORDER,
         "resize_shorter_side": cfg.TEST.IM_SIZE,
         "center_crop": cfg.TRAIN.IM_SIZE,
-        "interpolation": "bilinear",
+        "interpolation": cfg.TEST.INTERPOLATION,
         "antialias": cfg.DATA_LOADER.ANTIALIAS,
         "mean": list(mean),
         "std": list(std),

@@ -14,6 +14,6 @@ def warn_of_other_view(name: str, cfg: CfgNode) -> None:
     _, published = weights_url(name)
     if published is None:
         return
-    view = (cfg.TRAIN.IM_SIZE, cfg.TEST.IM_SIZE, cfg.DATA_LOADER.ANTIALIAS, *colour_scale(cfg, "test"))
-    for words in published.differences(*view):
+    sizes, filters = (cfg.TRAIN.IM_SIZE, cfg.TEST.IM_SIZE), (cfg.TEST.INTERPOLATION, cfg.DATA_LOADER.ANTIALIAS)
+    for words in published.differences(*sizes, *filters, *colour_scale(cfg, "test")):
         logger.warning("%s: %s; expect other figures than the published ones", name, words)

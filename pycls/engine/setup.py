@@ -42,6 +42,9 @@ def check_supported(cfg: CfgNode) -> None:
         raise ValueError(f"TRAIN.FROZEN {cfg.TRAIN.FROZEN} would keep random weights: it needs TRAIN.WEIGHTS")
     if cfg.TEST.COMPILE and cfg.MODEL.HEAD == "introspective":
         raise ValueError("TEST.COMPILE True: a network with MODEL.HEAD introspective is not compiled; set it False")
+    filter_name = cfg.TRAIN.INTERPOLATION
+    if filter_name != "bilinear" and _has_one_size(cfg.TRAIN.DATASET):
+        raise ValueError(f"TRAIN.INTERPOLATION {filter_name}: {cfg.TRAIN.DATASET} is not resized; leave it bilinear")
     check_compile(cfg)
     check_sharding(cfg)
     build_augmentation(cfg)  # its errors come now, not after a million files have been listed
@@ -132,11 +135,18 @@ def pixel_contract(cfg: CfgNode) -> dict[str, Any]:
     mean, std = colour_scale(cfg, "train" if cfg.TRAIN.DATASET else "test")
     return {
         "channels": cfg.DATA_LOADER.CHANNEL_ORDER,
-        "backend": backend_name(cfg.DATA_LOADER.BACKEND, DATASETS[dataset].im_size is not None),
+        "backend": backend_name(cfg.DATA_LOADER.BACKEND, _has_one_size(dataset)),
         "antialias": cfg.DATA_LOADER.ANTIALIAS,
+        "train_interpolation": cfg.TRAIN.INTERPOLATION,
+        "test_interpolation": cfg.TEST.INTERPOLATION,
         "train_im_size": cfg.TRAIN.IM_SIZE,
         "test_im_size": cfg.TEST.IM_SIZE,
         "mean": list(mean),
         "std": list(std),
         "dataset": dataset,
     }
+
+
+def _has_one_size(dataset: str) -> bool:
+    """Tell whether a data set comes as arrays of one size, which are not resized."""
+    return dataset in DATASETS and DATASETS[dataset].im_size is not None

@@ -23,13 +23,15 @@ class Published:
     top1_err: float | None = None  # on ImageNet's validation images, percent; None where the library does not say
     top5_err: float | None = None
 
-    def differences(self, crop_px: int, resize_px: int, antialias: bool, mean: RGB, std: RGB) -> list[str]:
+    def differences(
+        self, crop_px: int, resize_px: int, interpolation: str, antialias: bool, mean: RGB, std: RGB
+    ) -> list[str]:
         """Return in words how the view in force differs from the preset; its figures hold only where it does not."""
         pairs = {
             "TRAIN.IM_SIZE": (crop_px, self.crop_px),
             "TEST.IM_SIZE": (resize_px, self.resize_px),
+            "TEST.INTERPOLATION": (interpolation, self.interpolation),
             "DATA_LOADER.ANTIALIAS": (antialias, True),
-            "interpolation": ("bilinear", self.interpolation),
             "mean": (tuple(mean), self.mean),
             "standard deviation": (tuple(std), self.std),
         }

@@ -25,9 +25,12 @@ CLASSES = {
 NAMES = [pytest.param(name, marks=pytest.mark.dali) if "dali" in name else name for name in CLASSES]
 
 
-def make_view(train: bool = True, antialias: bool = True, size: int = 224, resize: int = 256) -> View:
+def make_view(
+    train: bool = True, antialias: bool = True, size: int = 224, resize: int = 256, interpolation: str = "bilinear"
+) -> View:
     """Return a view with ImageNet's crops."""
-    return View(train, size, resize, (0.08, 1.0), (3 / 4, 4 / 3), 0.5, "torchvision", antialias, seed=1)
+    crops = (0.08, 1.0), (3 / 4, 4 / 3), 0.5, "torchvision"
+    return View(train, size, resize, *crops, antialias, seed=1, interpolation=interpolation)
 
 
 def make_backend(name: str, samples: FileSamples, view: View, num_workers: int = 2, **options: object) -> FileBackend:

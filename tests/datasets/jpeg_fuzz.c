@@ -30,7 +30,7 @@ int main(int count, char **arguments)
         request.size = fread(data, 1, size, corpus);
         request.data = data;
         request.beyond = files & 1;
-        request.antialias = files >> 1 & 1;
+        request.filter = (enum filter)(files >> 1) % NUM_FILTERS;
         request.flip = files >> 2 & 1;
         done += show_with_all_kernels(request);
         files++;

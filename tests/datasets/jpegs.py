@@ -20,7 +20,8 @@ LEVELS = range(len(native.extension().levels())) if BUILT else ()
 
 def show(view: View, image: Encoded, place: np.ndarray) -> bool:
     """Have the extension show one image; tell whether it did."""
-    chunk = Chunk(np.zeros(1, np.int64), [image.data], [image.header], image.box[None], np.array([image.flip]), {})
+    look = image.box[None], np.array([image.flip]), np.array([image.filter], np.uint8)
+    chunk = Chunk(np.zeros(1, np.int64), [image.data], [image.header], *look, {})
     (done,) = jpeg.show_chunk(view, chunk, place[None], Cell(np.array([NOTHING, 0])))
     return done
 
@@ -66,18 +67,18 @@ def boxes(height: int, width: int) -> np.ndarray:
 
 def pillow_square(image: Image.Image, view: View, box: np.ndarray, flip: bool) -> np.ndarray:
     """Return Pillow's uint8 (S, S, 3), its two passes called one by one: columns first, as all versions but 13 do."""
+    kind = Image.Resampling[view.interpolation.upper()]
     if view.train:
         top, left, height, width = map(int, box)
-        square = _two_passes(image.crop((left, top, left + width, top + height)), view.size, view.size)
+        square = _two_passes(image.crop((left, top, left + width, top + height)), view.size, view.size, kind)
     else:
         height, width, top, left = eval_geometry(view, image.height, image.width)
-        square = _two_passes(image, height, width).crop((left, top, left + view.size, top + view.size))
+        square = _two_passes(image, height, width, kind).crop((left, top, left + view.size, top + view.size))
     return np.asarray(square)[:, ::-1] if flip else np.asarray(square)
 
 
-def _two_passes(image: Image.Image, height: int, width: int) -> Image.Image:
-    columns = image.resize((width, image.height), Image.Resampling.BILINEAR)
-    return columns.resize((width, height), Image.Resampling.BILINEAR)
+def _two_passes(image: Image.Image, height: int, width: int, kind: Image.Resampling) -> Image.Image:
+    return image.resize((width, image.height), kind).resize((width, height), kind)
 
 
 def with_size(data: bytes, height: int, width: int) -> bytes:

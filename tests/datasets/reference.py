@@ -11,10 +11,11 @@ from torchvision.transforms import InterpolationMode
 from pycls.datasets.plan import View
 
 
-def reference_square(data: bytes, view: View, box: np.ndarray, flip: bool) -> np.ndarray:
+def reference_square(data: bytes, view: View, box: np.ndarray, flip: bool, cubic: bool = False) -> np.ndarray:
     """Return uint8-valued float (S, S, 3): what torchvision's PIL transforms show of `box`, or of the eval view."""
     image = open_rgb(data)
-    square = _pillow_square(image, view, box) if view.antialias else _bilinear_square(image, view, box)
+    mode = InterpolationMode.BICUBIC if cubic else InterpolationMode.BILINEAR
+    square = _pillow_square(image, view, box, mode) if view.antialias else _bilinear_square(image, view, box)
     return (square[:, ::-1] if flip else square).astype(np.float64)
 
 
@@ -26,11 +27,10 @@ def open_rgb(data: bytes) -> Image.Image:
     return image.convert("RGB")
 
 
-def _pillow_square(image: Image.Image, view: View, box: np.ndarray) -> np.ndarray:
-    bilinear = InterpolationMode.BILINEAR
+def _pillow_square(image: Image.Image, view: View, box: np.ndarray, mode: InterpolationMode) -> np.ndarray:
     if view.train:
-        return np.asarray(tv.resized_crop(image, *map(int, box), [view.size, view.size], bilinear))
-    return np.asarray(tv.center_crop(tv.resize(image, [view.resize], bilinear), [view.size, view.size]))
+        return np.asarray(tv.resized_crop(image, *map(int, box), [view.size, view.size], mode))
+    return np.asarray(tv.center_crop(tv.resize(image, [view.resize], mode), [view.size, view.size]))
 
 
 def _bilinear_square(image: Image.Image, view: View, box: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ import torch
 from pycls.datasets import dali_backend
 from pycls.datasets.dali_backend import DaliBackend
 from pycls.datasets.dali_pipeline import DaliPipeline, build_feed, check_dali
+from pycls.datasets.filters import Filter
 from tests.datasets.backends import CPU, draw, make_backend, make_view
 
 
@@ -79,12 +80,16 @@ def _fail():
 
 
 @pytest.mark.dali
-def test_feed_regions_hold_the_shown_part_and_stay_inside_the_image():
+@pytest.mark.parametrize(("kind", "reach"), [(Filter.BILINEAR, 1), (Filter.BICUBIC, 2)])
+def test_feed_regions_hold_what_the_filter_sees_and_stay_inside_the_image(kind, reach):
     view = make_view(train=False)
     boxes = np.array([[10.3, 0.2, 224.9, 260.1], [0.0, 5.5, 300.0, 280.0]])
     sizes = np.array([[240.0, 262.0], [300.0, 290.0]])
-    feed = build_feed([b"a", b"b"], sizes, boxes, np.array([False, True]), view)
+    feed = build_feed([b"a", b"b"], sizes, boxes, np.array([False, True]), np.full(2, kind, np.uint8), view)
     assert (feed.start >= 0).all() and (feed.start + feed.shape <= sizes).all()
+    seen = reach * np.maximum(boxes[:, 2:] / view.size, 1)  # by the outermost pixels, around the box
+    assert (feed.start <= np.maximum(boxes[:, :2] - seen, 0)).all()
+    assert (feed.start + feed.shape >= np.minimum(boxes[:, :2] + boxes[:, 2:] + seen, sizes)).all()
     edges = np.concatenate([feed.roi_start, feed.roi_end], axis=1) + np.tile(feed.start, 2)
     ends = boxes[:, :2] + boxes[:, 2:]
     assert np.allclose(edges[0], [*boxes[0, :2], *ends[0]], atol=1e-4)

@@ -6,6 +6,7 @@ from PIL import Image
 from scipy.ndimage import map_coordinates
 
 from pycls.datasets.fallback import decode_rgb, resize
+from pycls.datasets.filters import Filter
 from tests.datasets.photographs import encode, kinds
 
 
@@ -30,7 +31,7 @@ def test_plain_bilinear_resize_samples_pixel_centres(shape, height, width):
     columns = (np.arange(width) + 0.5) * shape[1] / width - 0.5
     grid = np.meshgrid(rows, columns, indexing="ij")
     planes = [map_coordinates(image[..., c].astype(float), grid, order=1, mode="nearest") for c in range(3)]
-    assert np.abs(resize(image, height, width, antialias=False) - np.stack(planes, axis=2)).max() <= 0.51
+    assert np.abs(resize(image, height, width, Filter.PLAIN) - np.stack(planes, axis=2)).max() <= 0.51
 
 
 @pytest.mark.parametrize("name", ["jpeg_420.JPEG", "png_alpha.png", "gif_named.JPEG"])

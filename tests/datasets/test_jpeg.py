@@ -9,6 +9,7 @@ from PIL import Image
 from pycls.core.config import load_cfg
 from pycls.datasets import jpeg, native, plan
 from pycls.datasets.chunk import Encoded
+from pycls.datasets.filters import Filter
 from pycls.datasets.header import read_header
 from pycls.datasets.plan import View
 from pycls.engine.info import info
@@ -25,8 +26,8 @@ def _show(data: bytes, view: View, box: np.ndarray, flip: bool, level: int) -> n
     """Return the square, between two rows of guard bytes that must stay as they are; None: not done."""
     memory = np.full((view.size + 2, view.size, 3), 77, np.uint8)
     board = np.array([7]), np.zeros(2, np.int64)
-    options = np.array([flip]), not view.train, view.antialias, memory[1:-1], view.size, *board, level
-    (done,) = native.extension().show([data], box, *options)
+    look = box, np.array([flip]), plan.filters(view, 0, np.zeros(1)), not view.train
+    (done,) = native.extension().show([data], *look, memory[1:-1], view.size, *board, level)
     assert (board[1] == (7, 1)).all()
     assert (memory[[0, -1]] == 77).all()
     return memory[1:-1] if done else None
@@ -45,20 +46,23 @@ def _all_levels(data: bytes, view: View, box: np.ndarray, flip: bool) -> np.ndar
 
 
 @jpegs.needs_extension
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_training_crops_are_pillows_bit_for_bit(name):
+def test_training_crops_are_pillows_bit_for_bit(name, interpolation):
     data, image = LAYOUTS[name], Image.open(io.BytesIO(LAYOUTS[name])).convert("RGB")
     for number, box in enumerate(jpegs.boxes(image.height, image.width)):
-        view, flip = make_view(train=True, size=(37, 64, 5)[number % 3]), number % 2 == 1
+        view = make_view(train=True, size=(37, 64, 5)[number % 3], interpolation=interpolation)
+        flip = number % 2 == 1
         assert (_all_levels(data, view, box, flip) == jpegs.pillow_square(image, view, box, flip)).all(), box
 
 
 @jpegs.needs_extension
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_the_eval_view_is_pillows_bit_for_bit(name):
+def test_the_eval_view_is_pillows_bit_for_bit(name, interpolation):
     data, image = LAYOUTS[name], Image.open(io.BytesIO(LAYOUTS[name])).convert("RGB")
     for size, resize in EVAL:
-        view = make_view(train=False, size=size, resize=resize)
+        view = make_view(train=False, size=size, resize=resize, interpolation=interpolation)
         box = _eval_box(view, data)
         assert (_all_levels(data, view, box, False) == jpegs.pillow_square(image, view, box, False)).all()
 
@@ -119,8 +123,8 @@ def test_wrong_arguments_are_errors():
         "files": [b""],
         "boxes": np.zeros(4),
         "flips": np.zeros(1, bool),
+        "filters": np.zeros(1, np.uint8),
         "beyond": False,
-        "antialias": False,
         "places": np.zeros((8, 8, 3), np.uint8),
         "side": 8,
         "indices": np.zeros(1, np.int64),
@@ -133,6 +137,8 @@ def test_wrong_arguments_are_errors():
         ({"side": -8}, "show needs"),
         ({"boxes": np.zeros(3)}, "show needs"),
         ({"flips": np.zeros(2, bool)}, "show needs"),
+        ({"filters": np.zeros(2, np.uint8)}, "show needs"),
+        ({"filters": np.full(1, 3, np.uint8)}, "no such filter"),
         ({"files": [b"", None]}, "show needs"),
         ({"indices": np.zeros(1, np.int32)}, "a chunk needs"),
         ({"row": np.zeros(1, np.int64)}, "a chunk needs"),
@@ -175,7 +181,8 @@ def test_the_view_decides_what_the_call_does():
     for train, antialias, flip in [(True, True, True), (True, False, False), (False, True, False)]:
         view, box = make_view(train, antialias, 48, 56), np.array([20.0, 31.0, 140.0, 150.0])
         box = box if train else _eval_box(view, data)
-        assert jpegs.show(view, Encoded(data, read_header(data), box, flip), place)
+        kind = Filter(plan.filters(view, 0, np.zeros(1))[0])
+        assert jpegs.show(view, Encoded(data, read_header(data), box, flip, kind), place)
         assert np.abs(place - reference_square(data, view, box, flip)).mean() < 0.2
 
 

@@ -12,8 +12,9 @@ import pytest
 
 from pycls.datasets import custom_backend, fallback, native
 from pycls.datasets.chunk import Encoded
+from pycls.datasets.filters import Filter
 from pycls.datasets.header import read_header
-from pycls.datasets.plan import View, boxes
+from pycls.datasets.plan import View, boxes, filters
 from tests.datasets import jpegs
 from tests.datasets.backends import make_view
 from tests.datasets.photographs import encode, load
@@ -65,11 +66,12 @@ def test_the_sanitizers_find_nothing_in_thousands_of_damaged_files(checked_drive
 
 def _outcome(show, data: bytes, number: int) -> np.ndarray | str:
     """Return the square that a training view shows, or the error."""
-    view, place = make_view(size=32), np.zeros((32, 32, 3), np.uint8)
+    view, place = make_view(size=32, interpolation="random"), np.zeros((32, 32, 3), np.uint8)
     try:
         header = read_header(data)
         box = boxes(view, 0, np.array([number]), np.array([header.height]), np.array([header.width]))[0]
-        show(view, Encoded(data, header, box, number % 2 == 1), place)
+        kind = Filter(filters(view, 0, np.array([number]))[0])
+        show(view, Encoded(data, header, box, number % 2 == 1, kind), place)
     except ValueError as error:
         return str(error)
     return place
@@ -113,13 +115,13 @@ def _peak_kb() -> int:
 def test_memory_stays_flat_over_good_and_bad_calls():
     photo = encode(load("coffee.png", (300, 200)), quality=80)
     files = [photo, photo[:-500], photo[:300], b"", jpegs.with_size(photo, 8000, 8000), HOSTILE[-1]]
-    place, box, flips = np.zeros((224, 224, 3), np.uint8), np.array([3.0, 5.0, 190.0, 280.0]), np.zeros(1, bool)
+    place, look = np.zeros((224, 224, 3), np.uint8), (np.array([3.0, 5.0, 190.0, 280.0]), np.zeros(1, bool))
     board = np.zeros(1, np.int64), np.zeros(2, np.int64)
 
     def call(times: int) -> None:
         for _ in range(times):
             for data in files:
-                native.extension().show([data], box, flips, True, True, place, 224, *board)
+                native.extension().show([data], *look, np.ones(1, np.uint8), True, place, 224, *board)
 
     call(50)
     before = _peak_kb()

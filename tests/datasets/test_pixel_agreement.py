@@ -7,13 +7,21 @@ import pytest
 from PIL import Image
 
 from pycls.datasets import plan
+from pycls.datasets.filters import Filter
 from pycls.datasets.plan import View
 from pycls.datasets.samples import FileSamples
 from tests.datasets.backends import CLASSES, NAMES, draw, make_backend, make_view
 from tests.datasets.photographs import encode, write_files
 from tests.datasets.reference import open_rgb, reference_square
 
-VIEWS = [pytest.param((train, aa), id=f"{train=}-{aa=}") for train in (True, False) for aa in (True, False)]
+VIEWS = {
+    "train": make_view(train=True),
+    "train-plain": make_view(train=True, antialias=False),
+    "train-random": make_view(train=True, interpolation="random"),
+    "eval": make_view(train=False),
+    "eval-plain": make_view(train=False, antialias=False),
+    "eval-bicubic": make_view(train=False, interpolation="bicubic"),
+}
 EPOCHS = {True: (0, 1), False: (0,)}
 
 
@@ -22,14 +30,15 @@ def _reference(samples: FileSamples, view: View, epoch: int) -> np.ndarray:
     images = [samples.read(index) for index in indices]
     sizes = np.array([open_rgb(data).size for data in images])
     boxes = plan.boxes(view, epoch, indices, sizes[:, 1], sizes[:, 0])
-    flips = plan.flips(view, epoch, indices)
-    return np.stack([reference_square(*one) for one in zip(images, [view] * len(images), boxes, flips, strict=True)])
+    flips, cubic = plan.flips(view, epoch, indices), plan.filters(view, epoch, indices) == Filter.BICUBIC
+    looks = zip(images, boxes, flips, cubic, strict=True)
+    return np.stack([reference_square(image, view, *look) for image, *look in looks])
 
 
-@pytest.fixture(scope="module", params=VIEWS)
+@pytest.fixture(scope="module", params=VIEWS.values(), ids=VIEWS)
 def shown(request: pytest.FixtureRequest, photographs: FileSamples) -> tuple[View, dict[str, np.ndarray]]:
     """Return a view, and backend name -> (N, 224, 224, 3) of it, the reference among them."""
-    view = make_view(*request.param)
+    view = request.param
     epochs = EPOCHS[view.train]
     result = {"reference": np.concatenate([_reference(photographs, view, epoch) for epoch in epochs])}
     for name in CLASSES:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torchvision import models
+from yacs.config import CfgNode
 
 from pycls.core.config import load_cfg
 from pycls.datasets import DATASETS
@@ -19,10 +20,12 @@ from tests.datasets.photographs import encode, write_files
 from tests.datasets.reference import open_rgb
 
 CONFIGS = Path(__file__).parents[2] / "configs/torchvision"
+BICUBIC = ["TEST.INTERPOLATION", "bicubic"]
 PRESETS = {
-    "resnet50": models.ResNet50_Weights.IMAGENET1K_V1,  # 256 -> 224
-    "mnasnet1_3": models.MNASNet1_3_Weights.IMAGENET1K_V1,  # 232 -> 224
-    "inception_v3": models.Inception_V3_Weights.IMAGENET1K_V1,  # 342 -> 299
+    "resnet50": (models.ResNet50_Weights.IMAGENET1K_V1, []),  # 256 -> 224
+    "mnasnet1_3": (models.MNASNet1_3_Weights.IMAGENET1K_V1, []),  # 232 -> 224
+    "inception_v3": (models.Inception_V3_Weights.IMAGENET1K_V1, []),  # 342 -> 299
+    "efficientnet_b0": (models.EfficientNet_B0_Weights.IMAGENET1K_V1, BICUBIC),  # 256 -> 224
 }
 # Largest difference of a logit / their standard deviation. Our C extension resizes as Pillow to the bit (1e-5), torch's
 # uint8 resize is a grey level off in at most 0.4 % of the pixels (5e-4), DALI's, which rounds once, in 18 % (4e-3).
@@ -46,9 +49,16 @@ def network() -> torch.nn.Module:
 @pytest.fixture(scope="module", params=PRESETS)
 def case(request: pytest.FixtureRequest, samples: FileSamples, network: torch.nn.Module):
     """Return a config and the logits of the preset that torchvision publishes with its network."""
-    preset = PRESETS[request.param].transforms()
+    weights, words = PRESETS[request.param]
+    preset = weights.transforms()
     images = torch.stack([preset(open_rgb(samples.read(index))) for index in range(len(samples))])
-    return load_cfg(str(CONFIGS / f"{request.param}.yaml")), logits(network, images)
+    return config(request.param, words), logits(network, images)
+
+
+def config(name: str, words: list[str]) -> CfgNode:
+    """Load a network's config; those that have none begin with that of ResNet-50."""
+    path = CONFIGS / f"{name}.yaml"
+    return load_cfg(str(path if path.exists() else CONFIGS / "resnet50.yaml"), ["MODEL.NAME", name, *words])
 
 
 def logits(network: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
@@ -71,8 +81,13 @@ def test_the_logits_are_those_of_the_published_preset(name, case, samples, netwo
 def test_another_view_would_be_seen(case, samples, network):
     """A resize that is 4 % off, or one without antialiasing, is far outside every tolerance."""
     cfg, wanted = case
-    for words in (["TEST.IM_SIZE", str(round(cfg.TEST.IM_SIZE * 1.04))], ["DATA_LOADER.ANTIALIAS", "False"]):
-        view = build_view(load_cfg(str(CONFIGS / f"{cfg.MODEL.NAME}.yaml"), words), "test")
+    other_filter = "bicubic" if cfg.TEST.INTERPOLATION == "bilinear" else "bilinear"
+    for words in (
+        ["TEST.IM_SIZE", str(round(cfg.TEST.IM_SIZE * 1.04))],
+        ["DATA_LOADER.ANTIALIAS", "False"],
+        ["TEST.INTERPOLATION", other_filter],
+    ):
+        view = build_view(config(cfg.MODEL.NAME, words), "test")
         backend = make_backend("custom", samples, view)
         squares = torch.from_numpy(draw(backend, 0, [np.arange(len(samples))]))
         backend.close()

@@ -140,7 +140,8 @@ def test_the_evaluation_is_the_published_one(path):
     cfg, header = load_cfg(str(path)), path.read_text().split("MODEL:")[0]
     assert path.stem == cfg.MODEL.NAME and cfg.MODEL.NUM_CLASSES == 1000
     _, published = weights_url(cfg.TEST.WEIGHTS)
-    view = (cfg.TRAIN.IM_SIZE, cfg.TEST.IM_SIZE, cfg.DATA_LOADER.ANTIALIAS, *colour_scale(cfg, "test"))
+    filters = cfg.TEST.INTERPOLATION, cfg.DATA_LOADER.ANTIALIAS
+    view = (cfg.TRAIN.IM_SIZE, cfg.TEST.IM_SIZE, *filters, *colour_scale(cfg, "test"))
     assert published.differences(*view) == []
     assert f"{100 - published.top1_err:.3f} % top-1, {100 - published.top5_err:.3f} % top-5" in header
     second = re.search(r"TEST.WEIGHTS (\S+/IMAGENET1K_V2)(?: TEST.IM_SIZE (\d+))?", header)
@@ -165,8 +166,9 @@ def test_names_of_timms_weights():
     url, published = weights_url("timm://resnet50.a1_in1k")
     assert url.endswith("/timm/resnet50.a1_in1k/resolve/main/model.safetensors")
     assert (published.crop_px, published.resize_px, published.interpolation) == (224, 235, "bicubic")
-    differences = published.differences(224, 235, True, published.mean, published.std)
-    assert differences == ["interpolation is bilinear, published with bicubic"]
+    differences = published.differences(224, 235, "bilinear", True, published.mean, published.std)
+    assert differences == ["TEST.INTERPOLATION is bilinear, published with bicubic"]
+    assert published.differences(224, 235, "bicubic", True, published.mean, published.std) == []
 
 
 @pytest.mark.parametrize(
@@ -188,7 +190,7 @@ def test_wrong_names_of_weights(name, message):
 
 def test_the_difference_of_a_view_is_said_in_words():
     _, published = weights_url("torchvision://vit_b_16/IMAGENET1K_SWAG_E2E_V1")
-    words = published.differences(224, 256, False, (0.5, 0.5, 0.5), published.std)
+    words = published.differences(224, 256, "bilinear", False, (0.5, 0.5, 0.5), published.std)
     assert words[0] == "TRAIN.IM_SIZE is 224, published with 384" and len(words) == 5
 
 

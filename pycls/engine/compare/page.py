@@ -66,9 +66,10 @@ def _document(body: str) -> str:
 
 
 def _lead(cfg: CfgNode, machine: dict[str, str]) -> str:
+    resize = f"{cfg.TRAIN.INTERPOLATION} in training, {cfg.TEST.INTERPOLATION} in evaluation"
     text = (
         f"{machine['cores in use']} cores of {machine['processor']}, GPUs: {machine['GPUs']}; {machine['date']}. "
-        f"Squares of {cfg.TRAIN.IM_SIZE} px, antialias {'on' if cfg.DATA_LOADER.ANTIALIAS else 'off'}."
+        f"Squares of {cfg.TRAIN.IM_SIZE} px, {resize}, antialias {'on' if cfg.DATA_LOADER.ANTIALIAS else 'off'}."
     )
     return f'<p class="soft">{escape(text)}</p>'
 

@@ -9,6 +9,7 @@ import numpy as np
 from yacs.config import CfgNode
 
 from pycls.datasets import fallback, plan
+from pycls.datasets.filters import Filter
 from pycls.datasets.plan import View, build_view
 from pycls.datasets.subset import Subset
 from pycls.engine.compare.grid import VIEWS
@@ -54,4 +55,5 @@ def pillow_squares(samples: Subset, view: View, indices: np.ndarray) -> np.ndarr
     images = [fallback.decode_rgb(samples.read(index)) for index in indices]
     heights, widths = np.array([image.shape[:2] for image in images]).T
     boxes, flips = plan.boxes(view, 0, indices, heights, widths), plan.flips(view, 0, indices)
-    return np.stack([fallback.show(*shown) for shown in zip(images, [view] * len(images), boxes, flips, strict=True)])
+    looks = zip(images, boxes, flips, map(Filter, plan.filters(view, 0, indices)), strict=True)
+    return np.stack([fallback.show(image, view, *look) for image, *look in looks])
