@@ -13,6 +13,7 @@ import numpy as np
 
 from benchmarks.report import command_line, describe_machine, publish
 from pycls.datasets import plan
+from pycls.datasets.filters import Filter
 from pycls.datasets.plan import View
 from pycls.datasets.samples import FileSamples
 from tests.datasets.backends import CLASSES, draw, make_backend, make_view
@@ -20,7 +21,14 @@ from tests.datasets.photographs import write_photographs
 from tests.datasets.reference import open_rgb, reference_square
 
 _TARGET = Path(__file__).parents[1] / "docs" / "LOADERS.md"
-_VIEWS = ((True, True), (False, True), (True, False), (False, False))
+_VIEWS = {
+    "train, bilinear": make_view(train=True),
+    "eval, bilinear": make_view(train=False),
+    "train, bicubic": make_view(train=True, interpolation="bicubic"),
+    "eval, bicubic": make_view(train=False, interpolation="bicubic"),
+    "train, plain": make_view(train=True, antialias=False),
+    "eval, plain": make_view(train=False, antialias=False),
+}
 _EPOCHS = 8  # crops of each photograph in the training view
 Squares = dict[str, np.ndarray]
 
@@ -42,7 +50,8 @@ def show_reference(samples: FileSamples, view: View, epoch: int) -> np.ndarray:
     data = [samples.read(index) for index in indices]
     widths, heights = np.array([open_rgb(image).size for image in data]).T
     boxes, flips = plan.boxes(view, epoch, indices, heights, widths), plan.flips(view, epoch, indices)
-    return np.stack([reference_square(data[i], view, boxes[i], flips[i]) for i in indices])
+    cubic = plan.filters(view, epoch, indices) == Filter.BICUBIC
+    return np.stack([reference_square(data[i], view, boxes[i], flips[i], cubic[i]) for i in indices])
 
 
 def pair_table(by_view: dict[str, Squares]) -> str:
@@ -83,7 +92,7 @@ def main() -> None:
     arguments = command_line(__doc__).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         samples = write_photographs(Path(folder))
-        by_view = {_title(*kind): show_all(samples, make_view(*kind)) for kind in _VIEWS}
+        by_view = {title: show_all(samples, view) for title, view in _VIEWS.items()}
     text = (
         f"Mean / 99.9th percentile / maximum of the absolute difference, over all {len(samples)} kinds of file:\n\n"
         f"{pair_table(by_view)}\n\n"
@@ -91,10 +100,6 @@ def main() -> None:
         f"Command: `python -m benchmarks.pixel_agreement`. {describe_machine()}"
     )
     publish("pixel agreement", text, arguments.print_only, _TARGET)
-
-
-def _title(train: bool, antialias: bool) -> str:
-    return f"{'train' if train else 'eval'}, {'antialias' if antialias else 'plain bilinear'}"
 
 
 if __name__ == "__main__":
