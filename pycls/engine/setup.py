@@ -44,12 +44,12 @@ def check_supported(cfg: CfgNode) -> None:
         raise ValueError("TEST.COMPILE True: a network with MODEL.HEAD introspective is not compiled; set it False")
     check_compile(cfg)
     check_sharding(cfg)
+    check_dataset(cfg, "TRAIN")
+    check_dataset(cfg, "TEST")
     build_augmentation(cfg)  # its errors come now, not after a million files have been listed
     build_loss(cfg)  # so do these
     build_lr_policy(cfg)
     build_mixer(cfg)
-    check_dataset(cfg, "TRAIN")
-    check_dataset(cfg, "TEST")
     if cfg.BN.SYNC and distributed.pick_device(cfg.DEVICE).type != "cuda":
         raise ValueError("BN.SYNC True needs CUDA devices; PyTorch has no synchronised batch norm elsewhere")
 
