@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import yaml
 from yacs.config import CfgNode
 
-from pycls.core.augment_name import parse_augment
+from pycls.core.augment_name import check_interpolation, parse_augment
 from pycls.core.defaults import CHOICES, IGNORED, IMPLIED, MAY_BE_AUTO, RENAMED, TABLES, TRANSLATED, default_cfg
 from pycls.core.tables import did_you_mean
 
@@ -291,6 +291,7 @@ def check_cfg(cfg: CfgNode) -> None:
     """Raise ValueError for choices and combinations that could not run."""
     _check_choices(cfg)
     parse_augment(cfg.TRAIN.AUGMENT)
+    check_interpolation(cfg.TRAIN.AUGMENT_INTERPOLATION, cfg.TRAIN.AUGMENT, cfg.TRAIN.AUGMENT_OPS)
     _check_numbers(cfg)
     _check_batches(cfg)
     _check_classes(cfg)

@@ -194,8 +194,9 @@ _TREE = {
         "CLASS_WEIGHTS": [],  # [ours] weight of each class in the training loss; empty: all 1
         "CLASS_BALANCE": "",  # [ours] loss (weights by rarity), sampler (classes drawn equally often); empty: neither
         "PCA_STD": 0.1,  # standard deviation of the PCA lighting noise (imagenet only)
-        "AUGMENT": "",  # AutoAugment, RandAugment_N2_M9 (M: 0 to 30; pycls's ops: 0 to 1), TrivialAugment, AugMix
-        "AUGMENT_OPS": "torchvision",  # [ours] whose operators and policies: torchvision, pycls (the first two only)
+        "AUGMENT": "",  # AutoAugment, RandAugment_N2_M9 (M to 30; pycls's ops: 1, timm's: 10), TrivialAugment, AugMix
+        "AUGMENT_OPS": "torchvision",  # [ours] whose: torchvision, pycls (the first two only), timm (RandAugment only)
+        "AUGMENT_INTERPOLATION": "",  # [ours] torchvision's ops, warps: nearest, bilinear; empty: torchvision's default
         "COLOR_JITTER": [0.0, 0.0, 0.0, 0.0],  # [ours] brightness, contrast, saturation, hue (at most 0.5); 0 is off
         "REPEATS": 1,  # [ours] views of each image in a batch (repeated augmentation); an epoch keeps its length
         "RANDOM_ERASE": 0.0,  # [ours] probability of emptying a random rectangle, after normalisation
@@ -316,7 +317,8 @@ CHOICES = {
     "TRAIN.CROP_STYLE": ("torchvision", "pycls"),
     "TRAIN.INTERPOLATION": ("bilinear", "bicubic", "random"),
     "TEST.INTERPOLATION": ("bilinear", "bicubic"),
-    "TRAIN.AUGMENT_OPS": ("torchvision", "pycls"),
+    "TRAIN.AUGMENT_OPS": ("torchvision", "pycls", "timm"),
+    "TRAIN.AUGMENT_INTERPOLATION": ("", "nearest", "bilinear"),
     "DATA_LOADER.BACKEND": ("auto", "custom", "torch", "dali_cpu", "dali_gpu", "memory"),
     "DATA_LOADER.MODE": ("pytorch", "ffcv"),
     "DATA_LOADER.JPEG": ("auto", "c", "opencv"),

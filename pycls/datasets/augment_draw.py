@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -16,6 +16,21 @@ Operator = Callable[[Pixels, float], Pixels]
 Step = tuple[str, float]  # name of an operator and its value, in the operator's own unit
 
 
+class Drawable(Protocol):
+    """An operation that may be drawn."""
+
+    @property
+    def name(self) -> str:
+        """Return the name of the operator."""
+
+    @property
+    def prob(self) -> float:
+        """Return the probability that the operation is done at all."""
+
+    def value(self, which: float, sign: float) -> float:
+        """Return the operator's value that two uniform numbers choose."""
+
+
 class Op(NamedTuple):
     """An operation that may be drawn: one of its values, each equally likely."""
 
@@ -24,13 +39,18 @@ class Op(NamedTuple):
     signed: bool = False  # the value is negated half the time
     prob: float = 1.0  # that the operation is done at all
 
+    def value(self, which: float, sign: float) -> float:
+        """Return the value that two uniform numbers choose."""
+        value = self.values[int(which * len(self.values))]
+        return -value if self.signed and sign < 0.5 else value
+
 
 @dataclass(frozen=True)
 class Choice:
     """Choose one of some programs, each a sequence of operations, `num_picks` times."""
 
     ops: Mapping[str, Operator]
-    programs: tuple[tuple[Op, ...], ...]  # all of one length
+    programs: tuple[tuple[Drawable, ...], ...]  # all of one length
     num_picks: int = 1
 
     stream = Stream.AUGMENT
@@ -53,17 +73,12 @@ class Choice:
             for number, op in enumerate(program):
                 done, value, sign = numbers[3 * number : 3 * number + 3]
                 if done < op.prob:
-                    steps.append((op.name, _value(op, value, sign)))
+                    steps.append((op.name, op.value(value, sign)))
         return steps
 
     def __call__(self, image: Image.Image, draws: np.ndarray) -> Image.Image:
         """Apply what the draws (num_draws,) choose; the same object comes back when that is nothing."""
         return run(self.ops, self.steps(draws), image)
-
-
-def _value(op: Op, which: float, sign: float) -> float:
-    value = op.values[int(which * len(op.values))]
-    return -value if op.signed and sign < 0.5 else value
 
 
 def run(ops: Mapping[str, Operator], steps: list[Step], image: Pixels) -> Pixels:

@@ -6,13 +6,14 @@ from yacs.config import CfgNode
 
 from pycls.core.augment_name import AugmentName, parse_augment
 from pycls.core.tables import pick
-from pycls.datasets import augment_pycls, augment_torchvision
+from pycls.datasets import augment_pycls, augment_timm, augment_torchvision
 from pycls.datasets.augment import Stage
 
-# Each builds a stage: (name, side of the square in pixels, data set) -> stage.
-OP_SETS: dict[str, dict[str, Callable[[AugmentName, int, str], Stage]]] = {
+# Each builds a stage: (TRAIN.AUGMENT taken apart, config) -> stage.
+OP_SETS: dict[str, dict[str, Callable[[AugmentName, CfgNode], Stage]]] = {
     "torchvision": augment_torchvision.POLICIES,
     "pycls": augment_pycls.POLICIES,
+    "timm": augment_timm.POLICIES,
 }
 
 
@@ -26,4 +27,9 @@ def build_policy(cfg: CfgNode) -> Stage:
             f"TRAIN.AUGMENT: {cfg.TRAIN.AUGMENT_OPS} has no {name.policy}, only {' and '.join(table)}; "
             "set TRAIN.AUGMENT_OPS torchvision for all four"
         )
-    return table[name.policy](name, cfg.TRAIN.IM_SIZE, cfg.TRAIN.DATASET)
+    if name.std is not None and cfg.TRAIN.AUGMENT_OPS != "timm":
+        raise ValueError(
+            f"TRAIN.AUGMENT: {cfg.TRAIN.AUGMENT_OPS}'s RandAugment has no S, got S{name.std:g}; drop it, or set "
+            "TRAIN.AUGMENT_OPS timm, whose M goes from 0 to 10"
+        )
+    return table[name.policy](name, cfg)

@@ -3,24 +3,27 @@
 Its AutoAugment is the policy "v0" of TensorFlow's EfficientNet, not the one of the paper.
 """
 
+from yacs.config import CfgNode
+
 from pycls.core.augment_name import AugmentName
 from pycls.datasets.augment_draw import Choice, Op
 from pycls.datasets.augment_pycls_ops import OPERATORS, OPS
 
 
-def build_auto_augment(name: AugmentName, size: int, dataset: str) -> Choice:
+def build_auto_augment(name: AugmentName, cfg: CfgNode) -> Choice:
     """Return pycls's AutoAugment; it has one policy."""
     return Choice(OPS, tuple(tuple(_op(*operation) for operation in pair) for pair in AUTO_POLICY))
 
 
-def build_rand_augment(name: AugmentName, size: int, dataset: str) -> Choice:
+def build_rand_augment(name: AugmentName, cfg: CfgNode) -> Choice:
     """Return pycls's RandAugment; M is a number from 0 to 1 (ValueError otherwise)."""
     if name.magnitude > 1:
         raise ValueError(
             f"TRAIN.AUGMENT: pycls's RandAugment takes a number from 0 to 1 as M, got {name.magnitude:g}; "
             f"write M{min(name.magnitude / 30, 1):.2g}, or set TRAIN.AUGMENT_OPS torchvision, whose M goes from 0 to 30"
         )
-    programs = tuple((_op(op, name.prob, name.magnitude),) for op in RAND_OPS)
+    prob = 1.0 if name.prob is None else name.prob
+    programs = tuple((_op(op, prob, name.magnitude),) for op in RAND_OPS)
     return Choice(OPS, programs, num_picks=name.num_ops)
 
 

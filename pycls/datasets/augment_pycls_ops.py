@@ -1,4 +1,4 @@
-"""pycls's own augmentation operators with their ranges; warps are bilinear, what they uncover is grey.
+"""pycls's own augmentation operators with their ranges; warps are bilinear, what they uncover is grey, unless told.
 
 A magnitude from 0 to 1 goes from the lower to the upper end of an operator's range.
 """
@@ -9,6 +9,10 @@ from typing import NamedTuple
 
 from PIL import Image, ImageEnhance, ImageOps
 
+Resampling = Image.Resampling
+Colour = tuple[int, int, int]  # RGB, 0 to 255
+
+BILINEAR = Resampling.BILINEAR
 GREY = (128, 128, 128)
 FEWEST_BITS = 1
 
@@ -28,9 +32,9 @@ def invert(image: Image.Image, value: float) -> Image.Image:
     return ImageOps.invert(image)
 
 
-def rotate(image: Image.Image, value: float) -> Image.Image:
+def rotate(image: Image.Image, value: float, resample: Resampling = BILINEAR, fill: Colour = GREY) -> Image.Image:
     """Turn by degrees, counter-clockwise."""
-    return image.rotate(value, Image.Resampling.BILINEAR, fillcolor=GREY)
+    return image.rotate(value, resample, fillcolor=fill)
 
 
 def posterize(image: Image.Image, value: float) -> Image.Image:
@@ -67,28 +71,28 @@ def enhance(image: Image.Image, value: float, kind: Callable, offset: float) -> 
     return kind(image).enhance(offset + value)
 
 
-def shear_x(image: Image.Image, value: float) -> Image.Image:
+def shear_x(image: Image.Image, value: float, resample: Resampling = BILINEAR, fill: Colour = GREY) -> Image.Image:
     """Shift each row by `value` pixels more than the one above."""
-    return _warp(image, (1, value, 0, 0, 1, 0))
+    return _warp(image, (1, value, 0, 0, 1, 0), resample, fill)
 
 
-def shear_y(image: Image.Image, value: float) -> Image.Image:
+def shear_y(image: Image.Image, value: float, resample: Resampling = BILINEAR, fill: Colour = GREY) -> Image.Image:
     """Shift each column by `value` pixels more than the one to its left."""
-    return _warp(image, (1, 0, 0, value, 1, 0))
+    return _warp(image, (1, 0, 0, value, 1, 0), resample, fill)
 
 
-def trans_x(image: Image.Image, value: float) -> Image.Image:
+def trans_x(image: Image.Image, value: float, resample: Resampling = BILINEAR, fill: Colour = GREY) -> Image.Image:
     """Move left by a part of the width."""
-    return _warp(image, (1, 0, value * image.width, 0, 1, 0))
+    return _warp(image, (1, 0, value * image.width, 0, 1, 0), resample, fill)
 
 
-def trans_y(image: Image.Image, value: float) -> Image.Image:
+def trans_y(image: Image.Image, value: float, resample: Resampling = BILINEAR, fill: Colour = GREY) -> Image.Image:
     """Move up by a part of the height."""
-    return _warp(image, (1, 0, 0, 0, 1, value * image.height))
+    return _warp(image, (1, 0, 0, 0, 1, value * image.height), resample, fill)
 
 
-def _warp(image: Image.Image, matrix: tuple[float, ...]) -> Image.Image:
-    return image.transform(image.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR, fillcolor=GREY)
+def _warp(image: Image.Image, matrix: tuple[float, ...], resample: Resampling, fill: Colour) -> Image.Image:
+    return image.transform(image.size, Image.Transform.AFFINE, matrix, resample, fillcolor=fill)
 
 
 class RangedOp(NamedTuple):

@@ -5,10 +5,11 @@ TrivialAugment: Müller and Hutter 2021 (the "wide" space). AugMix: Hendrycks et
 """
 
 import torch
+from yacs.config import CfgNode
 
 from pycls.core.augment_name import AugmentName
-from pycls.datasets.augment_draw import Choice, Mixture, Op
-from pycls.datasets.augment_torchvision_ops import OPS, SMOOTH_OPS
+from pycls.datasets.augment_draw import Choice, Mixture, Op, Operator
+from pycls.datasets.augment_torchvision_ops import OPS_BY_FILTER
 
 NUM_BINS = 31  # magnitudes 0 to 30 of RandAugment and TrivialAugment
 NUM_AUTO_BINS = 10  # of AutoAugment and AugMix
@@ -61,11 +62,17 @@ def augmix_space(size: int) -> dict[str, Op]:
 # ---- policies
 
 
-def build_auto_augment(name: AugmentName, size: int, dataset: str) -> Choice:
+def _ops(interpolation: str, default: str = "nearest") -> dict[str, Operator]:
+    """Return the operators that warp as TRAIN.AUGMENT_INTERPOLATION says, "" being torchvision's default."""
+    return OPS_BY_FILTER[interpolation or default]
+
+
+def build_auto_augment(name: AugmentName, cfg: CfgNode) -> Choice:
     """Return AutoAugment with the policy found on CIFAR-10 for CIFAR, on ImageNet for everything else."""
-    space = auto_space(size)
-    table = AUTO_POLICIES.get(dataset, IMAGENET_POLICY)
-    return Choice(OPS, tuple(tuple(_at(space[op], level, prob) for op, prob, level in pair) for pair in table))
+    space = auto_space(cfg.TRAIN.IM_SIZE)
+    table = AUTO_POLICIES.get(cfg.TRAIN.DATASET, IMAGENET_POLICY)
+    programs = tuple(tuple(_at(space[op], level, prob) for op, prob, level in pair) for pair in table)
+    return Choice(_ops(cfg.TRAIN.AUGMENT_INTERPOLATION), programs)
 
 
 def _at(op: Op, level: int | None, prob: float = 1.0) -> Op:
@@ -73,7 +80,7 @@ def _at(op: Op, level: int | None, prob: float = 1.0) -> Op:
     return op._replace(prob=prob, values=op.values if len(op.values) == 1 else (op.values[level],))
 
 
-def build_rand_augment(name: AugmentName, size: int, dataset: str) -> Choice:
+def build_rand_augment(name: AugmentName, cfg: CfgNode) -> Choice:
     """Return RandAugment; M is a whole number from 0 to 30 (ValueError otherwise)."""
     level = int(name.magnitude)
     if level != name.magnitude or level >= NUM_BINS:
@@ -81,9 +88,12 @@ def build_rand_augment(name: AugmentName, size: int, dataset: str) -> Choice:
             f"TRAIN.AUGMENT: torchvision's RandAugment takes a whole number from 0 to {NUM_BINS - 1} as M, got "
             f"{name.magnitude:g}; {_other_scale(name.magnitude)}"
         )
-    if name.prob != 1:
-        raise ValueError("TRAIN.AUGMENT: torchvision's RandAugment has no P; drop it, or set TRAIN.AUGMENT_OPS pycls")
-    return Choice(OPS, tuple((_at(op, level),) for op in rand_space(size).values()), num_picks=name.num_ops)
+    if name.prob not in (None, 1):
+        raise ValueError(
+            "TRAIN.AUGMENT: torchvision's RandAugment has no P; drop it, or set TRAIN.AUGMENT_OPS pycls or timm"
+        )
+    ops = rand_space(cfg.TRAIN.IM_SIZE).values()
+    return Choice(_ops(cfg.TRAIN.AUGMENT_INTERPOLATION), tuple((_at(op, level),) for op in ops), num_picks=name.num_ops)
 
 
 def _other_scale(magnitude: float) -> str:
@@ -92,16 +102,18 @@ def _other_scale(magnitude: float) -> str:
     return f"write M{min(round(magnitude), NUM_BINS - 1)}"
 
 
-def build_trivial_augment(name: AugmentName, size: int, dataset: str) -> Choice:
+def build_trivial_augment(name: AugmentName, cfg: CfgNode) -> Choice:
     """Return TrivialAugment: one operation of any magnitude."""
-    return Choice(OPS, tuple((op,) for op in trivial_space(size).values()))
+    return Choice(
+        _ops(cfg.TRAIN.AUGMENT_INTERPOLATION), tuple((op,) for op in trivial_space(cfg.TRAIN.IM_SIZE).values())
+    )
 
 
-def build_augmix(name: AugmentName, size: int, dataset: str) -> Mixture:
+def build_augmix(name: AugmentName, cfg: CfgNode) -> Mixture:
     """Return AugMix."""
-    ops = augmix_space(size).values()
+    ops = augmix_space(cfg.TRAIN.IM_SIZE).values()
     mild = tuple((op._replace(values=op.values[:AUGMIX_SEVERITY]),) for op in ops)
-    return Mixture(Choice(SMOOTH_OPS, mild, num_picks=AUGMIX_DEPTH))
+    return Mixture(Choice(_ops(cfg.TRAIN.AUGMENT_INTERPOLATION, "bilinear"), mild, num_picks=AUGMIX_DEPTH))
 
 
 # Pairs of (operation, probability, magnitude 0 to 9 or None).

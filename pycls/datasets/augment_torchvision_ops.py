@@ -121,3 +121,4 @@ def _operators(mode: InterpolationMode) -> dict[str, Operator]:
 
 OPS = _operators(InterpolationMode.NEAREST)
 SMOOTH_OPS = _operators(InterpolationMode.BILINEAR)  # AugMix
+OPS_BY_FILTER = {"nearest": OPS, "bilinear": SMOOTH_OPS}  # by TRAIN.AUGMENT_INTERPOLATION

@@ -47,12 +47,12 @@ def check_supported(cfg: CfgNode) -> None:
         raise ValueError(f"TRAIN.INTERPOLATION {filter_name}: {cfg.TRAIN.DATASET} is not resized; leave it bilinear")
     check_compile(cfg)
     check_sharding(cfg)
+    check_dataset(cfg, "TRAIN")
+    check_dataset(cfg, "TEST")
     build_augmentation(cfg)  # its errors come now, not after a million files have been listed
     build_loss(cfg)  # so do these
     build_lr_policy(cfg)
     build_mixer(cfg)
-    check_dataset(cfg, "TRAIN")
-    check_dataset(cfg, "TEST")
     if cfg.BN.SYNC and distributed.pick_device(cfg.DEVICE).type != "cuda":
         raise ValueError("BN.SYNC True needs CUDA devices; PyTorch has no synchronised batch norm elsewhere")
 

@@ -130,7 +130,8 @@ def test_global_random_numbers_are_left_alone(photographs):
 @pytest.mark.parametrize(("ops", "name"), [(ops, name) for ops, table in OP_SETS.items() for name in table])
 def test_every_policy_changes_photographs_and_travels_to_processes(ops, name, photographs):
     name += "_N2_M1" if name == "RandAugment" else ""
-    cfg = load_cfg(None, ["TRAIN.AUGMENT", name, "TRAIN.AUGMENT_OPS", ops, "TRAIN.IM_SIZE", str(SIZE)])
+    keys = ["TRAIN.AUGMENT", name, "TRAIN.AUGMENT_OPS", ops, "TRAIN.IM_SIZE", str(SIZE), "TRAIN.DATASET", "imagenet"]
+    cfg = load_cfg(None, keys)
     view: View = pickle.loads(pickle.dumps(replace(PLAIN, augment=build_augmentation(cfg))))
     plain, augmented = (make_backend("custom", photographs, v, 0) for v in (PLAIN, view))
     changed = (draw(augmented, 0, BATCHES) != draw(plain, 0, BATCHES)).any(axis=(1, 2, 3))

@@ -127,6 +127,7 @@ def test_auto_augment_draws_by_pycls_law():
     ("text", "words"),
     [
         ("RandAugment_N2_M9", r"a number from 0 to 1 as M, got 9; write M0\.3, or set TRAIN\.AUGMENT_OPS torchvision"),
+        ("RandAugment_N2_M0.5_S0.1", r"pycls's RandAugment has no S, got S0\.1; .* set TRAIN\.AUGMENT_OPS timm"),
         ("TrivialAugment", r"pycls has no TrivialAugment, only .*set TRAIN\.AUGMENT_OPS torchvision"),
         ("AugMix", "pycls has no AugMix, only AutoAugment and RandAugment"),
     ],

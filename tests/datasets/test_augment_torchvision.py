@@ -26,8 +26,17 @@ SPACES = [
 ]
 
 
-def _stage(text, dataset="imagenet", size=SIZE):
-    keys = ["TRAIN.AUGMENT", text, "TRAIN.IM_SIZE", str(size), "TRAIN.DATASET", dataset]
+def _stage(text, dataset="imagenet", size=SIZE, interpolation=""):
+    keys = [
+        "TRAIN.AUGMENT_INTERPOLATION",
+        interpolation,
+        "TRAIN.AUGMENT",
+        text,
+        "TRAIN.IM_SIZE",
+        str(size),
+        "TRAIN.DATASET",
+        dataset,
+    ]
     return build_augmentation(load_cfg(None, keys)).stages[0]
 
 
@@ -63,14 +72,17 @@ def test_auto_augment_has_torchvisions_policies(dataset, policy):
             assert op.values == (space[name].values[level or 0],)
 
 
+@pytest.mark.parametrize(
+    ("ops", "mode"), [(OPS, v2.InterpolationMode.NEAREST), (SMOOTH_OPS, v2.InterpolationMode.BILINEAR)]
+)
 @pytest.mark.parametrize("name", OPS)
-def test_operators_are_torchvisions(name):
+def test_operators_are_torchvisions(name, ops, mode):
     op = (trivial_space(SIZE) | auto_space(SIZE))[name]
     wide = trivial_space(SIZE).get(name, op)
     for value in {*op.values, *wide.values, *(-value for value in wide.values if op.signed)}:
-        transform = v2.TrivialAugmentWide()
+        transform = v2.TrivialAugmentWide(interpolation=mode)
         expected = transform._apply_image_or_video_transform(PHOTO, name, value, transform.interpolation, {})
-        assert np.array_equal(OPS[name](PHOTO, value), expected), value
+        assert np.array_equal(ops[name](PHOTO, value), expected), value
 
 
 def test_augmix_warps_bilinearly():
@@ -105,8 +117,16 @@ class Script:
             self.numbers.append(0.0 if value < 0 or str(value) == "-0.0" else 1.0)
 
 
-def test_rand_augment_equals_torchvisions(monkeypatch):
-    transform, stage = v2.RandAugment(3, 11), _stage("RandAugment_N3_M11")
+MODES = {
+    "": {},
+    "nearest": {"interpolation": v2.InterpolationMode.NEAREST},
+    "bilinear": {"interpolation": v2.InterpolationMode.BILINEAR},
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_rand_augment_equals_torchvisions(monkeypatch, mode):
+    transform, stage = v2.RandAugment(3, 11, **MODES[mode]), _stage("RandAugment_N3_M11", interpolation=mode)
     script, space = Script(monkeypatch, transform), rand_space(SIZE)
     for row in _draws(stage, 60):
         for name, value in stage.steps(row):
@@ -115,8 +135,9 @@ def test_rand_augment_equals_torchvisions(monkeypatch):
     assert not script.numbers and not script.names
 
 
-def test_trivial_augment_equals_torchvisions(monkeypatch):
-    transform, stage = v2.TrivialAugmentWide(), _stage("TrivialAugment")
+@pytest.mark.parametrize("mode", MODES)
+def test_trivial_augment_equals_torchvisions(monkeypatch, mode):
+    transform, stage = v2.TrivialAugmentWide(**MODES[mode]), _stage("TrivialAugment", interpolation=mode)
     script, space = Script(monkeypatch, transform), trivial_space(SIZE)
     for row in _draws(stage, 100):
         ((name, value),) = stage.steps(row)
@@ -125,10 +146,11 @@ def test_trivial_augment_equals_torchvisions(monkeypatch):
     assert not script.numbers and not script.names
 
 
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("dataset", ["imagenet", "cifar10"])
-def test_auto_augment_equals_torchvisions(monkeypatch, dataset):
+def test_auto_augment_equals_torchvisions(monkeypatch, dataset, mode):
     policy = v2.AutoAugmentPolicy.CIFAR10 if dataset == "cifar10" else v2.AutoAugmentPolicy.IMAGENET
-    transform, stage = v2.AutoAugment(policy), _stage("AutoAugment", dataset)
+    transform, stage = v2.AutoAugment(policy, **MODES[mode]), _stage("AutoAugment", dataset, interpolation=mode)
     script = Script(monkeypatch, transform)
     for row in _draws(stage, 100):
         which = int(row[0] * 25)
@@ -143,8 +165,9 @@ def test_auto_augment_equals_torchvisions(monkeypatch, dataset):
     assert not script.numbers
 
 
-def test_augmix_equals_torchvisions(monkeypatch):
-    transform, stage = v2.AugMix(), _stage("AugMix")
+@pytest.mark.parametrize("mode", MODES)
+def test_augmix_equals_torchvisions(monkeypatch, mode):
+    transform, stage = v2.AugMix(**MODES[mode]), _stage("AugMix", interpolation=mode)
     script, space = Script(monkeypatch, transform), augmix_space(SIZE)
     for row in _draws(stage, 20):
         kept, *shares = stage.weights(row)
@@ -216,7 +239,8 @@ def test_a_draw_that_chooses_nothing_returns_the_same_image():
             r"whole number from 0 to 30 as M, got 0\.5; write M15, or set TRAIN\.AUGMENT_OPS pycls",
         ),
         ("RandAugment_N2_M31", "got 31; write M30"),
-        ("RandAugment_N2_M9_P0.5", r"has no P; drop it, or set TRAIN\.AUGMENT_OPS pycls"),
+        ("RandAugment_N2_M9_P0.5", r"has no P; drop it, or set TRAIN\.AUGMENT_OPS pycls or timm"),
+        ("RandAugment_N2_M9_S0", r"torchvision's RandAugment has no S, got S0; .* set TRAIN\.AUGMENT_OPS timm"),
     ],
 )
 def test_what_torchvision_does_not_have_is_an_error(text, words):

@@ -46,6 +46,7 @@ MIXERS = (
     BOTH | {"TRAIN__MIX_MODE": "elem"},
 )
 NUMBERS = {("torchvision", "RandAugment"): "_N1_M5", ("pycls", "RandAugment"): "_N2_M0.3"}
+NUMBERS |= {("timm", "RandAugment"): "_N2_M3_S0.5"}
 POLICIES = [(ops, name + NUMBERS.get((ops, name), "")) for ops, table in OP_SETS.items() for name in table]
 TABLES = (OPTIMIZERS, LOSSES, LR_POLICIES, HEADS, POLICIES, MIXERS)
 ROWS = list(itertools.islice(zip(*map(itertools.cycle, TABLES), strict=True), max(map(len, TABLES))))

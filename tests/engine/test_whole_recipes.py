@@ -35,7 +35,7 @@ RSB = {
 def rsb(epochs, lr, decay, smoothing, depth, repeats, magnitude, mixup):
     keys = {"OPTIM.MAX_EPOCH": epochs, "OPTIM.BASE_LR": lr, "OPTIM.WEIGHT_DECAY": decay, "TRAIN.REPEATS": repeats}
     keys |= {"TRAIN.LABEL_SMOOTHING": smoothing, "MODEL.STOCHASTIC_DEPTH": depth, "TRAIN.MIXUP_ALPHA": mixup}
-    return RSB | keys | {"TRAIN.AUGMENT": f"RandAugment_N2_M{magnitude / 10}_P0.5", "TRAIN.AUGMENT_OPS": "pycls"}
+    return RSB | keys | {"TRAIN.AUGMENT": f"RandAugment_N2_M{magnitude}_S0.5_P0.5", "TRAIN.AUGMENT_OPS": "timm"}
 
 
 # github.com/libffcv/ffcv-imagenet, rn50_configs: 512 images on each of 8 GPUs.
@@ -70,6 +70,7 @@ TORCHVISION = {
     "TRAIN.CUTMIX_ALPHA": 1.0,
     "TRAIN.AUGMENT": "TrivialAugment",
     "TRAIN.AUGMENT_OPS": "torchvision",
+    "TRAIN.AUGMENT_INTERPOLATION": "bilinear",
     "TRAIN.RANDOM_ERASE": 0.1,
     "TRAIN.PCA_STD": 0.0,
     "TRAIN.IM_SIZE": 224,
