@@ -342,6 +342,8 @@ def _check_numbers(cfg: CfgNode) -> None:
             raise ValueError(f"{key} must not be negative, got {leaves[key]}")
     if cfg.DIST_TIMEOUT_MINUTES <= 0:
         raise ValueError(f"DIST_TIMEOUT_MINUTES must be above 0, got {cfg.DIST_TIMEOUT_MINUTES}")
+    if not 0 < cfg.OPTIM.LAYER_DECAY <= 1:
+        raise ValueError(f"OPTIM.LAYER_DECAY must be above 0 and at most 1 (off), got {cfg.OPTIM.LAYER_DECAY}")
     for key in ("TRAIN.CROP_AREA", "TRAIN.CROP_ASPECT"):
         pair = leaves[key]
         if len(pair) != 2 or not all(isinstance(v, (int, float)) for v in pair) or not 0 < pair[0] <= pair[1]:
@@ -365,7 +367,6 @@ def _check_numbers(cfg: CfgNode) -> None:
 
 _PROBABILITIES = (
     "OPTIM.ALPHA",
-    "OPTIM.LAYER_DECAY",
     "OPTIM.LOOKAHEAD_ALPHA",
     "TRAIN.HFLIP",
     "TRAIN.LABEL_SMOOTHING",

@@ -99,8 +99,23 @@ def _match(target: dict[str, Tensor], weights: dict[str, Tensor], layout: str) -
 
 def classifier_weight(target: dict[str, Tensor]) -> str:
     """Return the name of the last weight matrix or kernel, "" if there is none."""
-    layers = [key for key, value in target.items() if value.dim() >= 2 and not key.startswith(_AFTER_CLASSIFIER)]
+    layers = _weights(target)
     return layers[-1] if layers else ""
+
+
+def classifier_weights(target: dict[str, Tensor]) -> list[str]:
+    """Return the last weight matrix or kernel, and one beside it as distilled networks have; empty if there is none.
+
+    Of two layers one behind the other only square ones can have the same shape.
+    """
+    layers = _weights(target)
+    shapes = [target[key].shape for key in layers[-2:]]
+    are_twins = len(shapes) == 2 and shapes[0] == shapes[1] and shapes[0][0] != shapes[0][1]
+    return layers[-2:] if are_twins else layers[-1:]
+
+
+def _weights(target: dict[str, Tensor]) -> list[str]:
+    return [key for key, value in target.items() if value.dim() >= 2 and not key.startswith(_AFTER_CLASSIFIER)]
 
 
 def in_classifier(name: str, classifier: str) -> bool:

@@ -1,5 +1,6 @@
 """Progressive resizing: training on squares whose side follows the epoch, TRAIN.IM_SIZE_SCHEDULE."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -29,7 +30,8 @@ def scheduled_im_size(points: Sequence[Sequence[float]], epoch: int, im_size: in
         return im_size
     epochs, sizes = zip(*points, strict=True)
     size = float(np.interp(epoch, epochs, sizes))
-    return int(size) if size in sizes else round(size / _STEP_PX) * _STEP_PX
+    around = sizes[max(bisect_right(epochs, epoch) - 1, 0)], sizes[min(bisect_left(epochs, epoch), len(sizes) - 1)]
+    return int(size) if size in around else round(size / _STEP_PX) * _STEP_PX
 
 
 def check_schedule(cfg: CfgNode) -> None:

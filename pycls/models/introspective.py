@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 DISTANCE_SCALE = 5.0  # a constant of the published head
-_LEAST_DISTANCE = 1e-12  # its square is still a float32, so that gradients stay finite
+# Of a squared distance: its own square is still a number, so that gradients stay finite.
+_LEAST_DISTANCE = {torch.float32: 1e-12, torch.float64: 1e-100}
 
 
 def introspective_logits(
@@ -33,12 +34,15 @@ def class_pulls(
     d is the squared distance of f to the proxy of a class. With `proxy_bias` that is its weights plus its bias on every
     coordinate, as in the published code; without, its weights.
     """
-    inputs = (features, uncertainty, weight, bias)
-    features, uncertainty, weight, bias = (x.to(torch.promote_types(x.dtype, torch.float32)) for x in inputs)
+    features, uncertainty, weight, bias = map(_widened, (features, uncertainty, weight, bias))
     with torch.autocast(features.device.type, enabled=False):  # distances are small differences of large sums
         logits = F.linear(features, weight, bias)
         distances = proxy_distances(features, weight, bias, logits, proxy_bias)
         return logits, -torch.expm1(-uncertainty.square().sum(1, keepdim=True) / (DISTANCE_SCALE * distances))
+
+
+def _widened(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def proxy_distances(features: Tensor, weight: Tensor, bias: Tensor, logits: Tensor, proxy_bias: bool) -> Tensor:
@@ -52,7 +56,7 @@ def proxy_distances(features: Tensor, weight: Tensor, bias: Tensor, logits: Tens
         products = products + features.sum(1, keepdim=True) * bias
         proxies = weight + bias.unsqueeze(1)
     norms = features.square().sum(1, keepdim=True) + proxies.square().sum(1)
-    least = (torch.finfo(norms.dtype).eps * norms.detach()).clamp(min=_LEAST_DISTANCE)
+    least = (torch.finfo(norms.dtype).eps * norms.detach()).clamp(min=_LEAST_DISTANCE[norms.dtype])
     return torch.maximum(norms - 2 * products, least)
 
 
@@ -71,32 +75,44 @@ class Introspective(nn.Linear):
         return introspective_logits(features, self.embed(features), self.weight, self.bias, self.proxy_bias)
 
     def embed(self, features: Tensor) -> Tensor:
-        """Return the uncertainty embedding of features: (N, D) -> (N, U)."""
-        return F.relu(self._outside[0](features))
+        """Return the uncertainty embedding of features, (N, D) -> (N, U), in float32 or wider, as `class_pulls`."""
+        (layer,) = self._outside
+        with torch.autocast(features.device.type, enabled=False):  # half precision would overflow, and stop at infinity
+            return F.relu(F.linear(*map(_widened, (features, layer.weight, layer.bias))))
 
-    def prediction_uncertainty(self, features: Tensor, logits: Tensor) -> Tensor:
-        """Return the pull on the predicted class of each image, (N,): 0 is certain, at 1 its logit is moot."""
-        pulls = class_pulls(features, self.embed(features), self.weight, self.bias, self.proxy_bias)[1]
-        return pulls.gather(1, logits.argmax(1, keepdim=True)).squeeze(1)
+    def pulls(self, features: Tensor) -> Tensor:
+        """Return the pulls of features on all classes, (N, D) -> (N, K): 0 is certain, at 1 a logit is moot."""
+        return class_pulls(features, self.embed(features), self.weight, self.bias, self.proxy_bias)[1]
 
 
 def add_introspective_head(model: nn.Module, num_classes: int, width: int, proxy_bias: bool = True) -> None:
     """Turn the classifier of a network, its last linear layer, into an Introspective one, with `width` uncertainties.
 
-    ValueError for a width below 1 and for a network whose last layer is not linear.
+    ValueError for a width below 1, for a network whose last layer is not linear, and for one with two classifiers.
     """
     if width < 1:
         raise ValueError(f"IDML.WIDTH: expected at least 1 uncertainty, or 0 for the published number, got {width}")
     layers = [(name, m) for name, m in model.named_modules() if isinstance(m, (nn.Linear, nn.Conv2d))]
     name, plain = layers[-1]
-    if type(plain) is not nn.Linear or plain.out_features != num_classes or plain.bias is None:
+    if not isinstance(plain, nn.Linear) or plain.out_features != num_classes or plain.bias is None:
         raise ValueError(
             f"MODEL.HEAD: introspective needs a network that ends in a linear classifier with a bias, but the last "
             f"layer of this one is {name}, {plain}; expected MODEL.HEAD linear"
         )
+    if len(layers) > 1 and _are_twins(plain, layers[-2][1]):  # as distilled networks of timm: they return the mean
+        raise ValueError(
+            f"MODEL.HEAD: introspective needs a network with one classifier, but this one has two, {layers[-2][0]} and "
+            f"{name}; expected MODEL.HEAD linear"
+        )
     uncertainty = nn.Linear(plain.in_features, width)
     model.set_submodule(name, Introspective(plain, uncertainty, proxy_bias))
     model.add_module("uncertainty", uncertainty)
+
+
+def _are_twins(one: nn.Linear, other: nn.Module) -> bool:
+    """Tell whether two layers stand beside each other; one behind the other only square ones have the same shape."""
+    is_square = one.in_features == one.out_features
+    return isinstance(other, nn.Linear) and other.weight.shape == one.weight.shape and not is_square
 
 
 def introspective_head(model: nn.Module) -> Introspective | None:
@@ -104,18 +120,16 @@ def introspective_head(model: nn.Module) -> Introspective | None:
     return next((module for module in model.modules() if isinstance(module, Introspective)), None)
 
 
-def with_uncertainty(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Return logits (N, K) of a network in evaluation mode, and the uncertainty (N,) of each prediction, 0 .. 1.
+def with_pulls(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Return logits (N, K) of a network in evaluation mode, and its head's pulls on them, (N, K), 0 .. 1.
 
-    The uncertainty is None where there is no introspective head.
+    A pull on the predicted class is the uncertainty of the prediction. None where there is no introspective head.
     """
     head = introspective_head(model)
     if head is None:
         return model(images), None
     seen: list[Tensor] = []
-    hook = head.register_forward_hook(
-        lambda _, inputs, logits: seen.append(head.prediction_uncertainty(*inputs, logits))
-    )
+    hook = head.register_forward_pre_hook(lambda _, inputs: seen.append(head.pulls(*inputs)))
     try:
         return model(images), seen[0]
     finally:

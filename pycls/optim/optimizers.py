@@ -6,7 +6,7 @@ from itertools import accumulate, pairwise
 
 from torch import nn
 
-from pycls.core.weights import classifier_weight, in_classifier
+from pycls.core.weights import classifier_weights, in_classifier
 
 _DIGIT = re.compile(r"\d")
 _INNER = re.compile(r"[a-z]?\d+|denselayer\d+|block\d+-\d+")  # a block in a numbered stage
@@ -43,15 +43,15 @@ def param_groups(model: nn.Module, weight_decays: dict[str, float], lr_scales: d
 
 
 def lr_scales(model: nn.Module, backbone_ratio: float = 1.0, layer_decay: float = 1.0) -> dict[str, float]:
-    """Return the factor on the learning rate of each parameter by name, 1 in the classifier.
+    """Return the factor on the learning rate of each parameter by name, 1 in the classifier, or in both of two.
 
     `backbone_ratio` is that of all others, times `layer_decay` for each layer above them (Clark et al. 2020).
     """
     parameters = dict(model.named_parameters())
-    classifier, layers = classifier_weight(parameters), layer_numbers(parameters)
-    top = layers[classifier] if classifier else max(layers.values())
+    classifiers, layers = classifier_weights(parameters), layer_numbers(parameters)
+    top = layers[classifiers[0]] if classifiers else max(layers.values())
     scales = {name: backbone_ratio * layer_decay ** (top - layer) for name, layer in layers.items()}
-    return {name: 1.0 if in_classifier(name, classifier) else scale for name, scale in scales.items()}
+    return {name: 1.0 if any(in_classifier(name, c) for c in classifiers) else s for name, s in scales.items()}
 
 
 def layer_numbers(names: Iterable[str]) -> dict[str, int]:

@@ -86,6 +86,15 @@ def test_the_ratio_cuts_groups_in_two_and_scales_one_of_them():
     assert scales[id(model.fc.weight)] == (1.0, 0.1) and scales[id(model.tail[0].weight)] == (0.1, 0.1)
 
 
+def test_both_classifiers_of_a_distilled_network_learn_at_the_full_rate():
+    layers = {"stem": torch.nn.Linear(4, 8), "norm": torch.nn.LayerNorm(8)}
+    heads = {name: torch.nn.Linear(8, 5) for name in ("head", "head_dist")}
+    scales = lr_scales(torch.nn.ModuleDict(layers | heads), 0.1)
+    assert {name for name, scale in scales.items() if scale == 1} == {
+        f"{head}.{tensor}" for head in heads for tensor in ("weight", "bias")
+    }
+
+
 def test_a_step_moves_the_backbone_by_the_ratio():
     def moved(ratio):
         torch.manual_seed(0)

@@ -29,6 +29,8 @@ def test_sizes_that_are_written_are_exact():
     assert {scheduled_im_size([[0, 176]], epoch, 224) for epoch in (0, 5, 599)} == {176}
     sizes = [scheduled_im_size([[2, 100], [4, 100], [10, 250]], epoch, 224) for epoch in (0, 3, 4, 5, 7, 10, 11)]
     assert sizes == [100, 100, 100, 128, 160, 250, 250]
+    # 200 is written elsewhere: on the way from 100 to 300 it is a size between two points.
+    assert [scheduled_im_size([[0, 100], [10, 300], [20, 200]], epoch, 224) for epoch in (5, 10, 20)] == [192, 300, 200]
 
 
 class Spy(torch.nn.Module):

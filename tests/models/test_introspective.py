@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from pycls.core.checkpoint import load_weights
+from pycls.engine.forward import forward
 from pycls.engine.precision import Precision
 from pycls.engine.step import Stepper
 from pycls.losses import cross_entropy, soft_targets
 from pycls.models import build_model
 from pycls.models.complexity import complexity
 from pycls.models.heads import introspective_logits
-from pycls.models.introspective import with_uncertainty
+from pycls.models.introspective import with_pulls
 from tests.model_records import cfg_of, load_record
 from tests.models.test_pyramidnet import keys_of
 from tests.parity_fill import fill_, make_input, normals
@@ -23,6 +24,7 @@ RECORD = load_record("idml.json")
 NETWORKS = RECORD["networks"]
 WITH_LOGITS = [name for name, record in NETWORKS.items() if "logits_first16" in record and "200" not in name]
 SMALL = "pyramidnet20_a24_basic_cifar10"
+FULL = Precision(torch.device("cpu"))
 
 
 def introspective(name, **more):
@@ -101,6 +103,31 @@ def test_autocast_does_not_reach_the_distances():
     wanted = introspective_logits(*inputs)
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(introspective_logits(*inputs), wanted)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_autocast_does_not_reach_the_head(dtype):
+    """Features that half precision just holds: their embedding would be infinite in it, and every gradient nothing."""
+    head = introspective(SMALL).fc.train()
+    (layer,) = head._outside
+    torch.nn.init.constant_(layer.weight, 0.5)
+    features = (make_input((2, head.in_features)).abs().clamp(max=1) * 6e4).to(dtype)
+    wanted = introspective_logits(features, head.embed(features.float()), head.weight, head.bias)
+    x = features.clone().requires_grad_()
+    with torch.autocast("cpu", dtype):
+        logits = head(x)
+    logits.sum().backward()
+    assert logits.dtype == torch.float32 and torch.equal(logits, wanted)
+    assert all(t.grad.isfinite().all() for t in (x, layer.weight, layer.bias, head.weight, head.bias))
+
+
+def test_distances_are_exact_where_everything_is_tiny():
+    inputs = [1e-7 * tensor.detach() for tensor in function_inputs(RECORD["function"][0])]
+    x, u, weight, bias = inputs[0], inputs[1].relu(), *inputs[2:]
+    proxies = weight + bias[:, None]
+    pulls = 1 - torch.exp(-u.square().sum(1)[:, None] / (5 * (x[:, None] - proxies).square().sum(2)))
+    logits = introspective_logits(x, u, weight, bias)
+    torch.testing.assert_close(logits, torch.lerp(x @ weight.T + bias, torch.ones(4, 5).double(), pulls))
 
 
 # ---- networks
@@ -222,6 +249,26 @@ def test_network_without_a_linear_classifier():
         introspective(SMALL, **{"IDML.WIDTH": -1})
 
 
+def timm_network(name):
+    pytest.importorskip("timm")
+    return build_model(cfg_of({"MODEL.TYPE": "timm", "MODEL.NAME": name, "MODEL.HEAD": "introspective"}))
+
+
+def test_a_linear_layer_of_timms_own_class_is_one():
+    with torch.device("meta"):
+        model = timm_network("mobilenetv3_small_050")
+    assert type(model.classifier).__name__ == "Introspective" and model.uncertainty.in_features == 1024
+
+
+@pytest.mark.parametrize("name", ["deit_tiny_distilled_patch16_224", "levit_128s"])
+def test_a_network_with_two_classifiers_is_refused(name):
+    with (
+        torch.device("meta"),
+        pytest.raises(ValueError, match=r"one classifier, but this one has two, head.* head_dist"),
+    ):
+        timm_network(name)
+
+
 # ---- uncertainty of predictions
 
 
@@ -229,7 +276,7 @@ def test_uncertainty_of_predictions():
     model = fill_(introspective(SMALL)).eval()
     images = make_input((6, 3, 32, 32))
     with torch.no_grad():
-        logits, uncertainty = with_uncertainty(model, images)
+        logits, uncertainty = forward(model, images, FULL)
         assert torch.equal(logits, model(images)) and uncertainty.shape == (6,)
         model.fc.train()
         pulled, best = model(images), logits.argmax(1)
@@ -237,9 +284,23 @@ def test_uncertainty_of_predictions():
     wanted = 1 - (pulled[rows, best] - 1) / (logits[rows, best] - 1)  # from the definition of the training logits
     torch.testing.assert_close(uncertainty, wanted, rtol=1e-4, atol=1e-4)
     assert ((uncertainty > 0) & (uncertainty < 1)).all()
-    assert not model.fc._forward_hooks
+    assert not model.fc._forward_pre_hooks
+
+
+def test_with_flips_the_uncertainty_is_that_of_the_class_that_is_reported():
+    model = fill_(introspective(SMALL)).eval()
+    images = make_input((40, 3, 32, 32))
+    with torch.no_grad():
+        model.fc.bias -= model(images).mean(0)  # then the two views of noise often predict different classes
+        (one, pulls), (other, mirrored) = with_pulls(model, images), with_pulls(model, images.flip(3))
+        logits, uncertainty = forward(model, images, FULL, hflip=True)
+    assert (one.argmax(1) != other.argmax(1)).any()
+    best = logits.argmax(1, keepdim=True)
+    torch.testing.assert_close(logits, (one + other) / 2)
+    torch.testing.assert_close(uncertainty[:, None], (pulls.gather(1, best) + mirrored.gather(1, best)) / 2)
 
 
 def test_a_plain_network_has_no_uncertainty():
     model = build_model(cfg_of(keys_of(SMALL))).eval()
-    assert with_uncertainty(model, make_input((2, 3, 32, 32)))[1] is None
+    assert with_pulls(model, make_input((2, 3, 32, 32)))[1] is None
+    assert forward(model, make_input((2, 3, 32, 32)), FULL, hflip=True)[1] is None
