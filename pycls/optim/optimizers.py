@@ -57,14 +57,29 @@ def lr_scales(model: nn.Module, backbone_ratio: float = 1.0, layer_decay: float 
 def layer_numbers(names: Iterable[str]) -> dict[str, int]:
     """Return {parameter name: number of its layer}, from 0, in the order of the names.
 
-    A layer is a block (s1.b2, layer1.0, blocks.3, encoder_layer_5), or all that stands in front of the first block,
-    between two, or behind the last, the classifier's layer (as BEiT counts). Without blocks (VGG) each module is one.
+    A layer is a block (s1.b2, layer1.0, blocks.3, encoder_layer_5) with what stands between it and the block before, or
+    all that stands in front of the first block, or behind the last, the classifier's layer (as BEiT counts). Without
+    blocks (VGG) each module is one.
     """
     names = list(names)
     blocks = block_names(names)
-    layers = [blocks[name] if any(blocks.values()) else name.rpartition(".")[0] for name in names]
+    layers = _without_gaps(blocks[name] for name in names)
+    if not any(layers):
+        layers = [name.rpartition(".")[0] for name in names]
     rises = (layer != before for before, layer in pairwise([*layers[:1], *layers]))
     return dict(zip(names, accumulate(rises, int.__add__), strict=True))
+
+
+def _without_gaps(blocks: Iterable[str]) -> list[str]:
+    """Give what stands between two blocks to the one behind it, as timm does with the downsampling of a stage."""
+    layers = list(blocks)
+    stages = {layer for layer in set(layers) if any(other.startswith(f"{layer}.") for other in set(layers))}
+    layers = ["" if layer in stages else layer for layer in layers]
+    first = next((number for number, layer in enumerate(layers) if layer), len(layers))
+    following = ""
+    for number in reversed(range(first, len(layers))):
+        following = layers[number] = layers[number] or following
+    return layers
 
 
 def block_names(names: Iterable[str]) -> dict[str, str]:

@@ -176,8 +176,7 @@ LAYERS = [
     ["s1.b2.f.a.weight"],
     ["layer1.0.conv1.weight", "layer1.0.downsample.0.weight", "layer1.0.downsample.1.weight"],
     ["blocks.10.gamma", "blocks.10.attn.qkv.weight"],
-    ["stages.1.downsample.0.weight"],
-    ["stages.1.blocks.0.gamma", "stages.1.blocks.0.mlp.fc1.weight"],
+    ["stages.1.downsample.0.weight", "stages.1.blocks.0.gamma", "stages.1.blocks.0.mlp.fc1.weight"],
     ["encoder.layers.encoder_layer_3.ln_1.weight"],
     ["encoder.ln.weight", "head.fc.weight", "head.fc.bias", "uncertainty.weight"],
 ]
@@ -186,6 +185,26 @@ LAYERS = [
 def test_layers_are_blocks_and_what_lies_around_them():
     found = layer_numbers([name for layer in LAYERS for name in layer])
     assert found == {name: number for number, layer in enumerate(LAYERS) for name in layer}
+
+
+@pytest.mark.parametrize(
+    ("name", "apart"),
+    [
+        ("resnet50", []),
+        ("convnext_atto", []),
+        ("beit_base_patch16_224", []),
+        ("swin_tiny_patch4_window7_224", ["norm.weight", "norm.bias"]),
+        ("vit_tiny_patch16_224", ["norm.weight", "norm.bias"]),
+    ],
+)
+def test_layers_are_timms_but_for_a_final_norm(name, apart):
+    timm = pytest.importorskip("timm")
+    with torch.device("meta"):
+        model = timm.create_model(name)
+    theirs = timm.models.group_parameters(model, model.group_matcher(coarse=False), reverse=True)
+    ours = layer_numbers(theirs)
+    depths = {key: (max(ours.values()) - ours[key], max(theirs.values()) - theirs[key]) for key in ours}
+    assert [key for key, (our, their) in depths.items() if our != their] == apart
 
 
 def test_without_blocks_each_module_is_a_layer():
