@@ -360,6 +360,10 @@ def _check_numbers(cfg: CfgNode) -> None:
             "TRAIN.COLOR_JITTER must be four numbers, brightness, contrast, saturation and hue, none negative and "
             f"hue at most 0.5, got {jitter}"
         )
+    if jitter[3] and cfg.TRAIN.COLOR_JITTER_STYLE == "cutmix":
+        raise ValueError(
+            f"TRAIN.COLOR_JITTER_STYLE cutmix has no hue: the fourth of TRAIN.COLOR_JITTER must be 0, got {jitter}"
+        )
     for key in _PROBABILITIES:
         if not 0 <= leaves[key] <= 1:
             raise ValueError(f"{key} must lie between 0 and 1, got {leaves[key]}")

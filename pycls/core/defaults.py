@@ -197,6 +197,7 @@ _TREE = {
         "AUGMENT": "",  # AutoAugment, RandAugment_N2_M9 (M to 30; pycls's ops: 1, timm's: 10), TrivialAugment, AugMix
         "AUGMENT_OPS": "torchvision",  # [ours] whose: torchvision, pycls (the first two only), timm (RandAugment only)
         "AUGMENT_INTERPOLATION": "",  # [ours] torchvision's ops, warps: nearest, bilinear; empty: torchvision's default
+        "COLOR_JITTER_STYLE": "torchvision",  # [ours] law of the jitter: torchvision (8 bits), cutmix (floats, no hue)
         "COLOR_JITTER": [0.0, 0.0, 0.0, 0.0],  # [ours] brightness, contrast, saturation, hue (at most 0.5); 0 is off
         "REPEATS": 1,  # [ours] views of each image in a batch (repeated augmentation); an epoch keeps its length
         "RANDOM_ERASE": 0.0,  # [ours] probability of emptying a random rectangle, after normalisation
@@ -315,6 +316,7 @@ CHOICES = {
     "TRAIN.MIX_MODE": ("batch", "elem"),
     "TRAIN.CLASS_BALANCE": ("", "loss", "sampler"),
     "TRAIN.CROP_STYLE": ("torchvision", "pycls"),
+    "TRAIN.COLOR_JITTER_STYLE": ("torchvision", "cutmix"),
     "TRAIN.INTERPOLATION": ("bilinear", "bicubic", "random"),
     "TEST.INTERPOLATION": ("bilinear", "bicubic"),
     "TRAIN.AUGMENT_OPS": ("torchvision", "pycls", "timm"),

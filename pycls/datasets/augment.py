@@ -1,4 +1,4 @@
-"""Augment finished squares: what TRAIN.AUGMENT and TRAIN.COLOR_JITTER do to pixels, the same in every backend.
+"""Augment finished squares: what TRAIN.AUGMENT and torchvision's colour jitter do, the same in every backend.
 
 Each image's operations are functions of (seed, epoch, sample index) and run on the host, with Pillow.
 """
@@ -44,7 +44,7 @@ class Augmentation:
 
 
 def build_augmentation(cfg: CfgNode) -> Augmentation | None:
-    """Build what TRAIN.AUGMENT and TRAIN.COLOR_JITTER ask for, None if nothing; ValueError for what does not exist.
+    """Build what TRAIN.AUGMENT and torchvision's TRAIN.COLOR_JITTER ask for, None if nothing; ValueError for unknowns.
 
     The stages import torchvision, which takes a second, so they are imported only where there is one.
     """
@@ -53,7 +53,7 @@ def build_augmentation(cfg: CfgNode) -> Augmentation | None:
         from pycls.datasets.augment_policies import build_policy
 
         stages.append(build_policy(cfg))
-    if any(cfg.TRAIN.COLOR_JITTER):
+    if any(cfg.TRAIN.COLOR_JITTER) and cfg.TRAIN.COLOR_JITTER_STYLE == "torchvision":
         from pycls.datasets.color_jitter import ColorJitter
 
         stages.append(ColorJitter(tuple(float(strength) for strength in cfg.TRAIN.COLOR_JITTER)))

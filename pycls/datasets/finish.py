@@ -1,9 +1,10 @@
-"""Turn uint8 batches into normalised floats on the training device: mean, std, lighting, erasing exist once, here."""
+"""Turn uint8 batches into normalised floats on the training device, with what else is done to floats, in one pass."""
 
 import cv2
 import numpy as np
 import torch
 
+from pycls.datasets.float_jitter import jitter_map
 from pycls.datasets.reuse import ReusedMemory
 
 # Values of a batch beyond which memory, not arithmetic, takes the time on a CPU.
@@ -21,7 +22,7 @@ def lighting_shift(alphas: np.ndarray) -> np.ndarray:
 
 
 class Finish:
-    """Compute (x / 255 + shift - mean) / std as one multiplication and one addition a pixel."""
+    """Compute (x / 255 + shift - mean) / std as one multiplication and one addition a pixel, nine with jitter."""
 
     def __init__(self, mean: RGB, std: RGB, device: torch.device, channels_last: bool = False):
         std_tensor = torch.tensor(std, dtype=torch.float64)
@@ -31,23 +32,41 @@ class Finish:
         self._memory = ReusedMemory() if device.type == "cpu" else None
 
     def __call__(
-        self, images: torch.Tensor, shift: torch.Tensor | None = None, erased: torch.Tensor | None = None
+        self,
+        images: torch.Tensor,
+        shift: torch.Tensor | None = None,
+        erased: torch.Tensor | None = None,
+        jitter: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Normalise uint8 RGB (N, S, S, 3) -> float32 (N, 3, S, S).
 
-        `shift` (N, 3) is added in 0..1 units; then the boxes `erased` (N, 4: top, left, height, width) become 0.
+        Colours change by the amounts `jitter` (N, 3, 3: see float_jitter.py), then `shift` (N, 3) is added in 0..1
+        units; at last the boxes `erased` (N, 4: top, left, height, width) become 0.
         """
         bias = self.bias if shift is None else self.bias + 255 * self.scale * shift[:, :, None, None]
-        if self._memory is not None and images.numel() > _LARGE:
+        if jitter is not None:
+            pixels = self._jitter(images, jitter, bias)
+        elif self._memory is not None and images.numel() > _LARGE:
             pixels = self._look_up(images, bias, self._memory)
         else:
             pixels = self._compute(images, bias)
         return pixels if erased is None else pixels.masked_fill_(_inside(erased, pixels.shape[-1])[:, None], 0)
 
-    def _compute(self, images: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    def _floats(self, images: torch.Tensor) -> torch.Tensor:
         memory_format = torch.channels_last if self._channels_last else torch.contiguous_format
-        pixels = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=memory_format)
-        return pixels.mul_(self.scale).add_(bias)
+        return images.permute(0, 3, 1, 2).to(torch.float32, memory_format=memory_format)
+
+    def _compute(self, images: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        return self._floats(images).mul_(self.scale).add_(bias)
+
+    def _jitter(self, images: torch.Tensor, amounts: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        pixels = self._floats(images)
+        matrix, offset = jitter_map(amounts, images.sum((1, 2), dtype=torch.int32) / images[0, :, :, 0].numel())
+        matrix = self.scale * matrix[:, :, :, None]
+        result = torch.empty_like(pixels).copy_(self.scale * offset[:, :, None, None] + bias)
+        for number, channel in enumerate(pixels.split(1, dim=1)):
+            result.addcmul_(channel, matrix[:, :, number, None])
+        return result
 
     def _look_up(self, images: torch.Tensor, bias: torch.Tensor, memory: ReusedMemory) -> torch.Tensor:
         """Do the same on the CPU, to the bit, by tables: one image at a time stays in the cache, and leaves the other

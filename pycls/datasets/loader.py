@@ -15,7 +15,7 @@ from pycls.datasets.bad_images import Failure, settle_failures
 from pycls.datasets.balance import balanced_order
 from pycls.datasets.epoch_ahead import EpochAhead
 from pycls.datasets.finish import Finish, lighting_shift
-from pycls.datasets.plan import View, erased, lighting
+from pycls.datasets.plan import View, erased, jittered, lighting
 from pycls.datasets.repeats import repeated_order
 from pycls.datasets.samples import Samples
 from pycls.datasets.shares import evaluation_share, training_share
@@ -79,6 +79,8 @@ class Loader:
         self.wait_sec = 0.0
         # What the finish is to be told of each image, by the name of its argument.
         self._drawers: dict[str, Callable[[int, np.ndarray], np.ndarray]] = {}
+        if view.train and view.jitter:
+            self._drawers["jitter"] = self._jitter
         if view.train and lighting_std > 0:
             self._drawers["shift"] = self._shift
         if view.train and view.erase_prob > 0:
@@ -162,6 +164,9 @@ class Loader:
         if self.balanced:
             return balanced_order(self.view.seed, epoch, self.samples.labels)
         return repeated_order(self.view.seed, epoch, len(self.samples), self.repeats, self.batch_size)
+
+    def _jitter(self, epoch: int, indices: np.ndarray) -> np.ndarray:
+        return jittered(self.view, epoch, indices)
 
     def _shift(self, epoch: int, indices: np.ndarray) -> np.ndarray:
         return lighting_shift(lighting(self.view.seed, self.lighting_std, epoch, indices))

@@ -1,6 +1,6 @@
 """Array data on the device: shifted crops and flips as one indexing operation a batch, no workers and no copies.
 
-With augmentation (TRAIN.AUGMENT, TRAIN.COLOR_JITTER), which is done on the host, the images stay there.
+With augmentation (TRAIN.AUGMENT, torchvision's TRAIN.COLOR_JITTER), which is done on the host, the images stay there.
 """
 
 from collections.abc import Callable, Generator, Sequence

@@ -15,6 +15,7 @@ from pycls.datasets.draws import Stream, hashes, normals, uniforms
 from pycls.datasets.erasing import NUM_DRAWS as NUM_ERASE_DRAWS
 from pycls.datasets.erasing import erased_boxes
 from pycls.datasets.filters import Filter
+from pycls.datasets.float_jitter import jitter_amounts
 
 _HASH_CHUNK = 2**16  # hashing takes several times the memory of its result
 
@@ -36,6 +37,7 @@ class View:
     border: tuple[int, int, int] = (0, 0, 0)  # train, array data: its RGB colour
     augment: Augmentation | None = None  # train: operations on the finished square
     erase_prob: float = 0.0  # train: probability of random erasing
+    jitter: tuple[float, float, float] | None = None  # train: strengths of the colour jitter of float_jitter.py
     interpolation: str = "bilinear"  # "bilinear" | "bicubic" | "random": one of them, half the time each
 
 
@@ -60,8 +62,14 @@ def build_view(cfg: CfgNode, phase: str) -> View:
         padding=cfg.TRAIN.CROP_PADDING,
         augment=build_augmentation(cfg) if phase == "train" else None,
         erase_prob=float(cfg.TRAIN.RANDOM_ERASE),
+        jitter=_float_jitter(cfg),
         interpolation=cfg.TRAIN.INTERPOLATION if phase == "train" else cfg.TEST.INTERPOLATION,
     )
+
+
+def _float_jitter(cfg: CfgNode) -> tuple[float, float, float] | None:
+    brightness, contrast, saturation, _ = strengths = cfg.TRAIN.COLOR_JITTER
+    return (brightness, contrast, saturation) if cfg.TRAIN.COLOR_JITTER_STYLE == "cutmix" and any(strengths) else None
 
 
 def epoch_order(seed: int, epoch: int, num_samples: int) -> np.ndarray:
@@ -115,6 +123,11 @@ def erased(view: View, epoch: int, indices: np.ndarray) -> np.ndarray:
     """Return int64 (n, 4): top, left, height, width of what random erasing empties, in pixels of the square."""
     draws = uniforms(view.seed, Stream.ERASE, epoch, indices, NUM_ERASE_DRAWS)
     return erased_boxes(draws, view.erase_prob, view.size)
+
+
+def jittered(view: View, epoch: int, indices: np.ndarray) -> np.ndarray:
+    """Return float32 (n, 3, 3): the amounts of the colour jitter in its turns (see float_jitter.py)."""
+    return jitter_amounts(view.jitter, view.seed, epoch, indices)
 
 
 def lighting(seed: int, std: float, epoch: int, indices: np.ndarray) -> np.ndarray:

@@ -43,7 +43,7 @@ MIXERS = (
     {"TRAIN__MIXUP_ALPHA": 0.2},
     {"TRAIN__COLOR_JITTER": [0.4, 0.4, 0.4, 0.1], "TRAIN__RANDOM_ERASE": 0.1},
     BOTH,
-    BOTH | {"TRAIN__MIX_MODE": "elem"},
+    BOTH | {"TRAIN__MIX_MODE": "elem", "TRAIN__COLOR_JITTER": [0.4] * 3 + [0.0], "TRAIN__COLOR_JITTER_STYLE": "cutmix"},
 )
 NUMBERS = {("torchvision", "RandAugment"): "_N1_M5", ("pycls", "RandAugment"): "_N2_M0.3"}
 NUMBERS |= {("timm", "RandAugment"): "_N2_M3_S0.5"}
