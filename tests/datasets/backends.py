@@ -33,6 +33,17 @@ def make_view(
     return View(train, size, resize, *crops, antialias, seed=1, interpolation=interpolation)
 
 
+# One of each kind: both phases, every filter.
+VIEWS = {
+    "train": make_view(train=True),
+    "train-plain": make_view(train=True, antialias=False),
+    "train-random": make_view(train=True, interpolation="random"),
+    "eval": make_view(train=False),
+    "eval-plain": make_view(train=False, antialias=False),
+    "eval-bicubic": make_view(train=False, interpolation="bicubic"),
+}
+
+
 def make_backend(name: str, samples: FileSamples, view: View, num_workers: int = 2, **options: object) -> FileBackend:
     """Build a backend on the CPU."""
     if name.startswith("dali"):

@@ -10,7 +10,7 @@ from pycls.datasets import dali_backend
 from pycls.datasets.dali_backend import DaliBackend
 from pycls.datasets.dali_pipeline import DaliPipeline, build_feed, check_dali
 from pycls.datasets.filters import Filter
-from tests.datasets.backends import CPU, draw, make_backend, make_view
+from tests.datasets.backends import CPU, VIEWS, draw, make_backend, make_view
 
 
 def _build_dali(samples, decoder, device=CPU, view=None):
@@ -101,11 +101,9 @@ def test_feed_regions_hold_what_the_filter_sees_and_stay_inside_the_image(kind, 
 @pytest.mark.gpu
 @pytest.mark.dali
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("train", [True, False])
-@pytest.mark.parametrize("antialias", [True, False])
-def test_the_gpu_decoder_agrees_with_the_custom_backend(photographs, train, antialias):
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+def test_the_gpu_decoder_agrees_with_the_custom_backend(photographs, view):
     pytest.importorskip("nvidia.dali")
-    view = make_view(train, antialias)
     backend = _build_dali(photographs, "gpu", torch.device("cuda"), view)
     batches = [np.arange(len(photographs))[start : start + 8] for start in (0, 8, 16)]
     shown = torch.cat([batch.cpu() for batch in backend.batches(0, batches)]).numpy().astype(float)

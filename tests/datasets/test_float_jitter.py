@@ -59,6 +59,15 @@ def test_turns_lighting_and_normalisation_follow_each_other(channels_last):
     assert found.is_contiguous(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_a_gpu_gives_the_same_colours():
+    images = torch.randint(0, 256, (12, 40, 40, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    amounts = torch.from_numpy(jitter_amounts(STRENGTHS, 1, 0, np.arange(12)))
+    found = Finish(MEAN, STD, torch.device("cuda"))(images.cuda(), jitter=amounts.cuda())
+    torch.testing.assert_close(found.cpu(), Finish(MEAN, STD, CPU)(images, jitter=amounts), atol=1e-5, rtol=0)
+
+
 def test_amounts_and_orders_follow_the_law():
     amounts = jitter_amounts(STRENGTHS, 1, 0, np.arange(6000))
     assert ((amounts != 0).sum(axis=1) == 1).all() and ((amounts != 0).sum(axis=2) == 1).all()

@@ -10,18 +10,10 @@ from pycls.datasets import plan
 from pycls.datasets.filters import Filter
 from pycls.datasets.plan import View
 from pycls.datasets.samples import FileSamples
-from tests.datasets.backends import CLASSES, NAMES, draw, make_backend, make_view
+from tests.datasets.backends import CLASSES, NAMES, VIEWS, draw, make_backend, make_view
 from tests.datasets.photographs import encode, write_files
 from tests.datasets.reference import open_rgb, reference_square
 
-VIEWS = {
-    "train": make_view(train=True),
-    "train-plain": make_view(train=True, antialias=False),
-    "train-random": make_view(train=True, interpolation="random"),
-    "eval": make_view(train=False),
-    "eval-plain": make_view(train=False, antialias=False),
-    "eval-bicubic": make_view(train=False, interpolation="bicubic"),
-}
 EPOCHS = {True: (0, 1), False: (0,)}
 
 
