@@ -302,6 +302,12 @@ def check_cfg(cfg: CfgNode) -> None:
         raise ValueError(f"OPTIM.STEPS must begin with 0 and rise, got {steps}")
     if cfg.OPTIM.LR_POLICY == "exp" and cfg.OPTIM.MIN_LR <= 0:
         raise ValueError("OPTIM.LR_POLICY exp needs OPTIM.MIN_LR above 0 (the final fraction of BASE_LR)")
+    for key, kind in (("RESNET.POOL", "resnet"), ("ANYNET.POOL", "anynet")):
+        pool = cfg[kind.upper()].POOL
+        if pool and cfg.MODEL.TYPE not in (kind, ""):
+            raise ValueError(
+                f"{key} {pool} does nothing for MODEL.TYPE {cfg.MODEL.TYPE}: it is a key of MODEL.TYPE {kind}"
+            )
     for key, name in (("TRAIN.INTERPOLATION", cfg.TRAIN.INTERPOLATION), ("TEST.INTERPOLATION", cfg.TEST.INTERPOLATION)):
         if name != "bilinear" and not cfg.DATA_LOADER.ANTIALIAS:
             raise ValueError(f"{key} {name} needs DATA_LOADER.ANTIALIAS True: without it only bilinear is there")
@@ -342,6 +348,8 @@ def _check_numbers(cfg: CfgNode) -> None:
             raise ValueError(f"{key} must not be negative, got {leaves[key]}")
     if cfg.DIST_TIMEOUT_MINUTES <= 0:
         raise ValueError(f"DIST_TIMEOUT_MINUTES must be above 0, got {cfg.DIST_TIMEOUT_MINUTES}")
+    if cfg.RNG_SEED >= 2**63:
+        raise ValueError(f"RNG_SEED must be below 2**63, got {cfg.RNG_SEED}")
     if not 0 < cfg.OPTIM.LAYER_DECAY <= 1:
         raise ValueError(f"OPTIM.LAYER_DECAY must be above 0 and at most 1 (off), got {cfg.OPTIM.LAYER_DECAY}")
     for key in ("TRAIN.CROP_AREA", "TRAIN.CROP_ASPECT"):

@@ -44,7 +44,9 @@ def _handlers(out_dir: str | None, log_dest: str, main: bool) -> list[logging.Ha
             terminal.addFilter(lambda record: not getattr(record, "machine", False))
         handlers.append(terminal)
     if out_dir is not None and main:
-        handlers.append(logging.FileHandler(os.path.join(out_dir, "stdout.log")))
+        handlers.append(
+            logging.FileHandler(os.path.join(out_dir, "stdout.log"), encoding="utf-8", errors="surrogateescape")
+        )
     return handlers
 
 

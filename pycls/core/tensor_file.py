@@ -36,7 +36,11 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     except (OSError, MemoryError):
         raise
     except Exception as error:  # torch.load raises many types for a damaged or hostile file
-        raise ValueError(f"{path}: not a readable checkpoint ({first_line(error)})") from error
+        # Its own words advise to let the file run code.
+        reason = (
+            "damaged, no file of tensors, or one that runs code" if "weights_only" in str(error) else first_line(error)
+        )
+        raise ValueError(f"{path}: not a readable checkpoint ({reason})") from error
     if not isinstance(state, dict):
         raise ValueError(f"{path}: expected a checkpoint dictionary, found {type(state).__name__}")
     return state

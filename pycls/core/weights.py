@@ -30,7 +30,12 @@ class LoadReport:
     def __str__(self) -> str:
         counts = f"{len(self.matched)} tensors matched, {len(self.missing)} missing, {len(self.unexpected)} unexpected"
         names = f"; re-initialised: {', '.join(self.reinitialised)}" if self.reinitialised else ""
-        return f"{self.layout}: {counts}{names}" + "".join(f"; {note}" for note in self.notes)
+        fresh = (
+            f"; missing: {', '.join(self.missing[:3])}{', ...' if len(self.missing) > 3 else ''}"
+            if self.missing
+            else ""
+        )
+        return f"{self.layout}: {counts}{fresh}{names}" + "".join(f"; {note}" for note in self.notes)
 
 
 def load_weights(model: nn.Module, path: str | Path, cache_dir: str | Path = DEFAULT_CACHE) -> LoadReport:

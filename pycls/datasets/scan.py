@@ -22,6 +22,7 @@ class Tree:
     labels: np.ndarray  # int64 (N,)
     folders: Names  # every folder looked into
     mtimes: np.ndarray  # int64 ns, of each of `folders`, read before looking into it
+    ctimes: np.ndarray  # int64 ns, in the same way: archives and copies bring back the other ones, not these
 
 
 def list_classes(top: Path) -> tuple[str, ...]:
@@ -31,24 +32,31 @@ def list_classes(top: Path) -> tuple[str, ...]:
 
 def scan_tree(top: Path) -> Tree:
     """List a tree with one folder a class; images in sub-folders of a class count, hidden files do not."""
-    top_mtime = top.stat().st_mtime_ns
+    top_times = folder_times(top)
     classes = list_classes(top)
     with ThreadPoolExecutor(NUM_THREADS) as pool:
         found = list(pool.map(lambda name: _scan_folder(top, name), classes))
     files = [sorted(images) for images, _ in found]
-    folders = {"": top_mtime} | {path: mtime for _, seen in found for path, mtime in seen.items()}
+    folders = {"": top_times} | {path: times for _, seen in found for path, times in seen.items()}
     labels = np.repeat(np.arange(len(classes)), [len(images) for images in files])
-    mtimes = np.array(list(folders.values()), dtype=np.int64)
-    return Tree(classes, pack_names([path for images in files for path in images]), labels, pack_names(folders), mtimes)
+    mtimes, ctimes = np.array(list(folders.values()), dtype=np.int64).T
+    paths = pack_names([path for images in files for path in images])
+    return Tree(classes, paths, labels, pack_names(folders), mtimes.copy(), ctimes.copy())
 
 
-def _scan_folder(top: Path, folder: str) -> tuple[list[str], dict[str, int]]:
-    """Return (image paths, {folder: mtime}) of one folder and everything below it."""
+def folder_times(folder: Path) -> tuple[int, int]:
+    """Return when the entries of a folder, and when anything of it, changed last, in ns."""
+    found = folder.stat()
+    return found.st_mtime_ns, found.st_ctime_ns
+
+
+def _scan_folder(top: Path, folder: str) -> tuple[list[str], dict[str, tuple[int, int]]]:
+    """Return (image paths, {folder: its times}) of one folder and everything below it."""
     images, folders = [], {}
     waiting = [folder]
     while waiting:
         current = waiting.pop()
-        folders[current] = (top / current).stat().st_mtime_ns
+        folders[current] = folder_times(top / current)
         with os.scandir(top / current) as entries:
             for entry in entries:
                 path = os.path.join(current, entry.name)

@@ -16,9 +16,9 @@ from pycls.core.logging import get_logger
 from pycls.datasets.mapped import map_arrays, write_arrays
 from pycls.datasets.places import cache_dir
 from pycls.datasets.samples import Names
-from pycls.datasets.scan import NUM_THREADS, Tree, scan_tree
+from pycls.datasets.scan import NUM_THREADS, Tree, folder_times, scan_tree
 
-KIND, VERSION = "pycls list of images", 1
+KIND, VERSION = "pycls list of images", 2
 SETTLED_SEC = 2.0  # a folder changed so recently may change again under the same time stamp: not worth trusting
 
 logger = get_logger(__name__)
@@ -46,15 +46,15 @@ def cache_files(top: Path) -> tuple[Path, Path]:
 
 
 def _unchanged(top: Path, tree: Tree) -> bool:
-    """Tell whether every folder has its old time stamp: adding, removing or renaming an entry would change it."""
+    """Tell whether every folder has its old time stamps: adding, removing or renaming an entry would change them."""
     with ThreadPoolExecutor(NUM_THREADS) as pool:
-        mtimes = list(pool.map(lambda i: _mtime_ns(top / tree.folders[i]), range(len(tree.folders))))
-    return mtimes == tree.mtimes.tolist()
+        times = list(pool.map(lambda i: _times(top / tree.folders[i]), range(len(tree.folders))))
+    return times == list(zip(tree.mtimes.tolist(), tree.ctimes.tolist(), strict=True))
 
 
-def _mtime_ns(folder: Path) -> int | None:
+def _times(folder: Path) -> tuple[int, int] | None:
     try:
-        return folder.stat().st_mtime_ns
+        return folder_times(folder)
     except OSError:
         return None
 
@@ -67,7 +67,8 @@ def _load_cache(file: Path) -> Tree | None:
         return None
     arrays = mapped.arrays
     paths, folders = (Names(arrays[name], arrays[f"{name}_offsets"]) for name in ("paths", "folders"))
-    return Tree(tuple(mapped.meta["classes"]), paths, arrays["labels"], folders, arrays["mtimes"])
+    times = arrays["mtimes"], arrays["ctimes"]
+    return Tree(tuple(mapped.meta["classes"]), paths, arrays["labels"], folders, *times)
 
 
 def _save_cache(tree: Tree, files: tuple[Path, ...]) -> Path | None:
@@ -85,7 +86,7 @@ def _save_cache(tree: Tree, files: tuple[Path, ...]) -> Path | None:
 def _write_atomically(tree: Tree, file: Path) -> None:
     """Write beside the target and rename, so that no other process ever reads half a file."""
     unfinished = file.with_name(f"{file.name}.{uuid.uuid4().hex}")
-    arrays = {"labels": tree.labels, "mtimes": tree.mtimes}
+    arrays = {"labels": tree.labels, "mtimes": tree.mtimes, "ctimes": tree.ctimes}
     for name, names in (("paths", tree.paths), ("folders", tree.folders)):
         arrays |= {name: np.frombuffer(names.buffer, np.uint8), f"{name}_offsets": names.offsets}
     try:

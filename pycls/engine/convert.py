@@ -90,9 +90,16 @@ def _check_torchvision_can(cfg: CfgNode, naming: Naming, path: Path) -> None:
     strides_1x1 = (
         cfg.MODEL.TYPE == "resnet" and cfg.RESNET.TRANS_FUN == "bottleneck_transform" and cfg.RESNET.STRIDE_1X1
     )
+    is_effnet = cfg.MODEL.TYPE == "effnet"
+    eps = (
+        (1e-3 if cfg.EN.STEM_W >= 48 else 1e-5) if is_effnet else naming.bn_eps
+    )  # of B5 and larger ones; of the others
     other = {
         "RESNET.STRIDE_1X1": strides_1x1,
-        "BN.EPS": naming.bn_eps not in (None, cfg.BN.EPS),
+        "REGNET.STRIDE": cfg.MODEL.TYPE == "regnet" and cfg.REGNET.STRIDE != 2,
+        "MODEL.ACTIVATION_FUN": ("silu" if is_effnet else "relu") != cfg.MODEL.ACTIVATION_FUN,
+        "MODEL.BLURPOOL": cfg.MODEL.BLURPOOL,
+        "BN.EPS": eps not in (None, cfg.BN.EPS),
         "EN.TF_PADDING": cfg.EN.TF_PADDING,
     }
     for key in (key for key, differs in other.items() if differs):
@@ -131,6 +138,9 @@ def _pycls_cfg(saved: dict[str, Any], path: Path) -> str:
         cfg = load_cfg_text(saved["cfg"], str(path))
         _check_pycls_can(cfg, path)
         tree["TRAIN"] = {"DATASET": cfg.TRAIN.DATASET, "IM_SIZE": cfg.TRAIN.IM_SIZE}
+        tree["MODEL"] = {
+            "ACTIVATION_FUN": cfg.MODEL.ACTIVATION_FUN
+        }  # where nothing is written pycls's means silu in some
         for key, value in diff_cfg(cfg).items():
             section, _, name = key.partition(".")
             if key.startswith(_NETWORK_KEYS):

@@ -1,6 +1,7 @@
 """Evaluation that counts: every image once on any number of processes, integers summed, one reduction."""
 
 import csv
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,16 +10,19 @@ import torch
 from torch import Tensor, nn
 
 from pycls.core.distributed import all_reduce_sum, gather_objects
+from pycls.core.logging import get_logger
 from pycls.datasets.bad_images import Failure
 from pycls.datasets.loader import Loader
 from pycls.datasets.samples import Samples
 from pycls.datasets.skip_list import save_skip_list
 from pycls.engine.compiling import CompiledNetwork
 from pycls.engine.forward import forward
-from pycls.engine.meters import topk_correct
+from pycls.engine.meters import topk_hits
 from pycls.engine.plots import plot_confusion, plot_uncertainty
 from pycls.engine.precision import Precision
 from pycls.losses import Loss, soft_targets
+
+logger = get_logger(__name__)
 
 # The confusion matrix of more classes than this is left out: it would fill memory and no page.
 MAX_CONFUSION_CLASSES = 5000
@@ -83,6 +87,10 @@ def evaluate(
         if uncertainty is not None:
             counter.add_uncertainty(uncertainty, logits.argmax(1) == batch.labels)
     result = counter.total(expected=len(loader.samples))
+    if not math.isfinite(result.loss):
+        logger.warning(
+            "The loss of the evaluation is %s: images whose logits are not numbers count as wrong", result.loss
+        )
     if result.left_out:
         loader.note_bad(result.left_out)  # those of other processes are not in the log yet
     return result
@@ -103,12 +111,12 @@ class Counter:
 
     def add(self, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
         """Take in one batch: logits (N, K), labels (N,), its mean loss."""
-        guesses, ones = logits.argmax(1), torch.ones_like(labels)
+        guesses, hits, ones = logits.argmax(1), topk_hits(logits, labels), torch.ones_like(labels)
         self._num_images += len(labels)
         self._loss_sum += loss * len(labels)
-        self._counts["topk"] += torch.stack(topk_correct(logits, labels))
+        self._counts["topk"] += hits.sum(1)
         self._counts["images"].scatter_add_(0, labels, ones)
-        self._counts["correct"].scatter_add_(0, labels, (guesses == labels).long())
+        self._counts["correct"].scatter_add_(0, labels, hits[0].long())
         if len(self._counts["confusion"]):
             self._counts["confusion"].scatter_add_(0, labels * self._num_classes + guesses, ones)
 
@@ -187,5 +195,7 @@ def save_uncertainty(evaluation: Evaluation, folder: Path, prefix: str) -> list[
 
 
 def _write_csv(path: Path, rows: list[tuple]) -> None:
-    with path.open("w", newline="") as file:
+    with path.open(
+        "w", newline="", encoding="utf-8", errors="surrogateescape"
+    ) as file:  # names of folders, as they are
         csv.writer(file, lineterminator="\n").writerows(rows)

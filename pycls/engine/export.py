@@ -52,12 +52,13 @@ def export(network: SavedNetwork, path: Path, kind: str, images: Sequence[str] =
 def metadata(network: SavedNetwork) -> dict[str, str]:
     """Return what a user of the file must know, as text: JSON for pixels and classes, YAML for the config."""
     cfg = network.cfg
-    mean, std = colour_scale(eval_cfg(network, 1), "test")
+    seen = eval_cfg(network, 1)
+    mean, std = colour_scale(seen, "test")
     pixels = {
         "input": f"{_INPUT}: float32 (N, 3, {cfg.TRAIN.IM_SIZE}, {cfg.TRAIN.IM_SIZE}), (pixel / 255 - mean) / std",
         "output": f"{_OUTPUT}: float32 (N, {cfg.MODEL.NUM_CLASSES}), before the softmax",
         "channels": cfg.DATA_LOADER.CHANNEL_ORDER,
-        "resize_shorter_side": cfg.TEST.IM_SIZE,
+        "resize_shorter_side": seen.TEST.IM_SIZE,
         "center_crop": cfg.TRAIN.IM_SIZE,
         "interpolation": cfg.TEST.INTERPOLATION,
         "antialias": cfg.DATA_LOADER.ANTIALIAS,

@@ -13,10 +13,19 @@ from pycls.core.distributed import all_reduce_sum, world_size
 
 def topk_correct(logits: Tensor, labels: Tensor, ks: tuple[int, ...] = (1, 5)) -> list[Tensor]:
     """Return for each k the number of rows whose label is among the k largest logits; at most all K are ranked."""
-    ks = tuple(min(k, logits.shape[1]) for k in ks)
-    ranked = logits.topk(max(ks), dim=1).indices
-    hits = ranked == labels.unsqueeze(1)
-    return [hits[:, :k].sum() for k in ks]
+    return list(topk_hits(logits, labels, ks).sum(1))
+
+
+def topk_hits(logits: Tensor, labels: Tensor, ks: tuple[int, ...] = (1, 5)) -> Tensor:
+    """Tell of logits (N, K) and labels (N,) which rows are right at each k, bool (len(ks), N).
+
+    At 1 the guess is `argmax`'s; of equal logits beyond it the first classes count. No row with a NaN is right.
+    """
+    own = logits.gather(1, labels[:, None])
+    earlier = torch.arange(logits.shape[1], device=logits.device) < labels[:, None]
+    rank = ((logits > own) | ((logits == own) & earlier)).sum(1)
+    first, is_number = logits.argmax(1) == labels, ~logits.isnan().any(1)
+    return torch.stack([(first if k == 1 else first | (rank < k)) & is_number for k in ks])
 
 
 class Window(NamedTuple):

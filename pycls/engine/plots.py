@@ -48,8 +48,9 @@ def plot_confusion(confusion: Tensor, classes: Sequence[str], path: Path) -> Non
     figure.colorbar(picture, ax=axis, label="% of the true class", fraction=0.046)
     axis.set(xlabel="predicted class", ylabel="true class", title=f"confusion matrix, {int(confusion.sum())} images")
     if len(classes) <= 40:
-        axis.set_xticks(range(len(classes)), classes, rotation=90)
-        axis.set_yticks(range(len(classes)), classes)
+        names = [name.encode(errors="replace").decode() for name in classes]  # of folders: any bytes, and no formulas
+        axis.set_xticks(range(len(names)), names, rotation=90, parse_math=False)
+        axis.set_yticks(range(len(names)), names, parse_math=False)
     if len(classes) <= 15:
         for row in range(len(classes)):
             for column in range(len(classes)):

@@ -1,5 +1,6 @@
 """The run's diary: log lines, metrics.jsonl, TensorBoard and the progress bar, on the main process."""
 
+import itertools
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -48,10 +49,18 @@ class Recorder:
         self.metrics.replace(kept)
         for record in kept:
             self._note_lowest(record)
-        Path(self.cfg.OUT_DIR, self.cfg.CFG_DEST).write_text(dump_cfg(self.cfg))
+        self._write_config()
         self._writer = build_writer(self.cfg.LOG.TENSORBOARD, self.cfg.OUT_DIR, epoch * self.steps + step)
         self._log_machine({"_type": "cfg", **self.cfg})
         self._log_machine({"_type": "environment", **environment()})
+
+    def _write_config(self) -> None:
+        """Write the config; one that was there and differs is kept beside it: the run so far followed that."""
+        path, text = Path(self.cfg.OUT_DIR, self.cfg.CFG_DEST), dump_cfg(self.cfg)
+        if path.exists() and path.read_text(encoding="utf-8") != text:
+            numbered = (path.with_stem(f"{path.stem}_{number}") for number in itertools.count(1))
+            path.rename(next(other for other in numbered if not other.exists()))
+        path.write_text(text, encoding="utf-8")
 
     def network(self, model: nn.Module) -> None:
         """Record what the network costs and, with VERBOSE, the config and the network as text."""

@@ -15,13 +15,16 @@ from pycls.core.background import Background
 from pycls.core.checkpoint import load_newest, load_weights, remove_temporaries
 from pycls.core.logging import get_logger
 from pycls.core.sharding import is_sharded
+from pycls.core.tensor_file import load_tensor_file
 from pycls.datasets import build_loader
 from pycls.datasets.loader import Loader
 from pycls.datasets.mix import Mixer, build_mixer
 from pycls.engine.classes import check_classes
 from pycls.engine.compiling import compile_for_training
+from pycls.engine.data_identity import check_data, data_identity
 from pycls.engine.freeze import set_train_mode
 from pycls.engine.meters import Clock, TrainMeter
+from pycls.engine.network_identity import network_differences
 from pycls.engine.precision import Precision, pick_precision
 from pycls.engine.recompute import recompute_blocks
 from pycls.engine.recorder import Recorder
@@ -53,6 +56,7 @@ class Run:
     stop: StopRequest
     clock: Clock
     mixer: Mixer | None = None
+    data: dict[str, list[int]] = field(default_factory=dict)  # which images: see data_identity.py
     saver: Background = field(default_factory=lambda: Background("pycls-saver"))
     last_save: float = field(default_factory=time.monotonic)
 
@@ -91,11 +95,12 @@ def build_run(cfg: CfgNode, device: torch.device, stop: StopRequest) -> Run:
         train_loader=train_loader,
         test_loader=test_loader,
         lr_policy=build_lr_policy(cfg),
-        meter=TrainMeter(cfg.LOG_PERIOD, cfg.TRAIN.BATCH_SIZE, device),
+        meter=TrainMeter(min(cfg.LOG_PERIOD, len(train_loader)), cfg.TRAIN.BATCH_SIZE, device),
         recorder=Recorder(cfg, device, len(train_loader)),
         stop=stop,
         clock=Clock(cfg.TRAIN.BATCH_SIZE),
         mixer=build_mixer(cfg),
+        data=data_identity(train_loader.samples, test_loader.samples),
     )
 
 
@@ -148,12 +153,16 @@ def resume(run: Run) -> None:
         unpack_state(state, saved, cfg, str(path))
         check_classes(saved["classes"], run.train_loader.samples.classes, str(path))
         warn_of_other_pixels(saved["pixels"], cfg, str(path))
+        check_data(saved.get("data", {}), run.data, state.step, str(path))
         run.meter.load_state(saved["meter"])
         where = f"epoch {state.epoch + 1} of {cfg.OPTIM.MAX_EPOCH}, step {state.step + 1}"
         logger.info("Resuming from %s at %s", path, where if state.epoch < cfg.OPTIM.MAX_EPOCH else "its end")
     elif cfg.TRAIN.WEIGHTS:
         path = weights_file(cfg.TRAIN.WEIGHTS, cfg.DOWNLOAD_CACHE, "TRAIN.WEIGHTS")
-        logger.info("%s: %s", path, load_weights(state.model, path))
+        report = load_weights(state.model, path)
+        (logger.warning if report.missing or report.unexpected else logger.info)("%s: %s", path, report)
+        for words in network_differences(load_tensor_file(path), cfg, str(path)):
+            logger.warning("%s: %s", path, words)
         if state.ema:
             state.ema.model.load_state_dict(state.model.state_dict())
     check_all_equal("state (is OUT_DIR one folder for all processes?)", fingerprint(state))

@@ -1,26 +1,25 @@
 """A network as a file holds it, ready to be used: its config, weights in evaluation mode, and names of its classes."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 from yacs.config import CfgNode
 
-from pycls.core.config import load_cfg, load_cfg_text
+from pycls.core.config import load_cfg
 from pycls.core.tensor_file import load_tensor_file
 from pycls.core.weight_layouts import unpack_weights
 from pycls.core.weight_sources import DEFAULT_CACHE
 from pycls.core.weights import LoadReport, fill_model
 from pycls.datasets.imagenet import imagenet_names
+from pycls.engine.network_identity import saved_cfg
 from pycls.engine.test import check_complete
 from pycls.engine.weights_file import weights_file
 from pycls.models import build_model
 from pycls.models.introspective import introspective_head
 
-_WORDNET = re.compile(r"n\d{8}")  # ImageNet's class folders
+_FIRST_AND_LAST = ("n01440764", "n15075141")  # of ImageNet-1k's class folders
 
 
 @dataclass(frozen=True)
@@ -46,8 +45,8 @@ class SavedNetwork:
     def names(self) -> tuple[str, ...]:
         """Return a name of each class for people: English ones for ImageNet-1k, numbers where none are known."""
         count = self.cfg.MODEL.NUM_CLASSES
-        is_wordnet = self.classes is not None and all(map(_WORDNET.fullmatch, self.classes))
-        if count == 1000 and (is_wordnet or (self.classes is None and self.dataset == "imagenet")):
+        is_imagenet = self.classes is not None and (self.classes[0], self.classes[-1]) == _FIRST_AND_LAST
+        if count == 1000 and (is_imagenet or (self.classes is None and self.dataset == "imagenet")):
             return imagenet_names()
         return self.classes or tuple(f"class {number}" for number in range(count))
 
@@ -59,7 +58,7 @@ def load_network(weights: str, cfg_file: str | None = None, overrides: Sequence[
     """
     path = weights_file(weights, cache_dir(overrides))
     saved = load_tensor_file(path)
-    cfg = load_cfg(cfg_file, overrides) if cfg_file else _saved_cfg(saved, path, overrides)
+    cfg = load_cfg(cfg_file, overrides) if cfg_file else saved_cfg(saved, str(path), tuple(overrides))
     model = build_model(cfg)
     report = fill_model(model, unpack_weights(saved, str(path)), str(path))
     check_complete(report, path)
@@ -73,19 +72,3 @@ def cache_dir(overrides: Sequence[str]) -> str:
     """Return DOWNLOAD_CACHE, which is needed before the file that holds the config is there."""
     given = dict(zip(overrides[::2], overrides[1::2], strict=False))
     return given.get("DOWNLOAD_CACHE", DEFAULT_CACHE)
-
-
-def _saved_cfg(saved: dict[str, Any], path: Path, overrides: Sequence[str]) -> CfgNode:
-    """Return the config in a file."""
-    if not saved.get("cfg"):
-        raise ValueError(f"{path}: holds no config; give that of its network with --cfg")
-    implied = [] if "pixels" in saved else _implied_by_pycls(saved["cfg"])
-    return load_cfg_text(saved["cfg"], f"{path} (config)", [*implied, *overrides])
-
-
-def _implied_by_pycls(text: str) -> list[str]:
-    """Return what pycls's configs need not say: its loader does not antialias, its first EfficientNets have silu."""
-    words = ["DATA_LOADER.ANTIALIAS", "False"]
-    if "ACTIVATION_FUN" not in text:
-        words += ["MODEL.ACTIVATION_FUN", "silu" if "TYPE: effnet" in text else "relu"]
-    return words

@@ -60,7 +60,8 @@ def _write(run: Run, path: Path, then: Callable[[], None] = lambda: None) -> Non
         raise FloatingPointError(f"a weight is not finite after {where}; the state is not saved, {kept}")
     run.saver.wait()  # before the copy: there is never a second one
     classes = run.train_loader.samples.classes
-    packed = pack_state(run.state, run.cfg, meter, classes, pixel_contract(run.cfg))
+    about = {"classes": list(classes), "pixels": pixel_contract(run.cfg), "data": run.data}
+    packed = pack_state(run.state, run.cfg, meter, **about)
     if not distributed.is_main():
         return
     state = snapshot(packed)

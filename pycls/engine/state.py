@@ -40,6 +40,34 @@ _IDENTITY += ("TRAIN.FROZEN", "OPTIM.BACKBONE_LR_RATIO", "OPTIM.LAYER_DECAY")  #
 _NO_IDENTITY = ("MODEL.ACTIVATION_INPLACE", "MODEL.SCALING_TYPE", "MODEL.SCALING_FACTOR", "MODEL.LOSS_FUN")
 _NO_IDENTITY += ("MODEL.STOCHASTIC_DEPTH",)
 _NO_IDENTITY += ("MODEL.BCE_THRESHOLD", "MODEL.FOCAL_GAMMA", "MODEL.FOCAL_ALPHA", "MODEL.SMOOTH_L1_BETA")
+# Where a run writes, how it is started and how fast it is: no other numbers, but for rounding.
+_NO_MATTER = ("OUT_DIR", "CFG_DEST", "NUM_GPUS", "MAX_GPUS_PER_NODE", "DEVICE", "LOG", "VERBOSE", "DOWNLOAD_CACHE")
+_NO_MATTER += (
+    "PORT_RANGE",
+    "HOST",
+    "DESC",
+    "DIST_",
+    "FSDP.",
+    "LAUNCH.",
+    "PREC_TIME.",
+    "CUDNN.",
+    "TRAIN.KEEP",
+    "TRAIN.AUTO_RESUME",
+)
+_NO_MATTER += (
+    "TRAIN.CHECKPOINT_MINUTES",
+    "TRAIN.CHANNELS_LAST",
+    "TRAIN.COMPILE",
+    "TRAIN.ACTIVATION_CHECKPOINT",
+    "TEST.BATCH_SIZE",
+    "TEST.WEIGHTS",
+    "TEST.COMPILE",
+)
+_NO_MATTER += tuple(
+    f"DATA_LOADER.{key}" for key in ("NUM_WORKERS", "PREFETCH", "WORKER_MODE", "PIN_MEMORY", "TIMEOUT_SEC")
+)
+# What the evaluation of a finished run may still follow; OPTIM.MAX_EPOCH was smaller, or is the same.
+_AFTER_TRAINING = ("TEST.", "DATA_", "OPTIM.MAX_EPOCH")
 
 
 @dataclass
@@ -100,8 +128,10 @@ def build_ema(cfg: CfgNode, model: nn.Module) -> EMA | None:
     return EMA(model, rate, optim.EMA_UPDATE_PERIOD, optim.WARMUP_EPOCHS, optim.EMA_RAMP)
 
 
-def pack_state(state: TrainState, cfg: CfgNode, meter: dict, classes: tuple[str, ...], pixels: dict) -> dict[str, Any]:
+def pack_state(state: TrainState, cfg: CfgNode, meter: dict, **about: Any) -> dict[str, Any]:
     """Return the checkpoint, tensors and plain types only, with pycls's names; `epoch` is the last finished one.
+
+    `about` is what else it says of the run: classes, pixels, data.
 
     All processes call this, for the main one to have all of a sharded state.
     """
@@ -117,9 +147,8 @@ def pack_state(state: TrainState, cfg: CfgNode, meter: dict, classes: tuple[str,
         "scaler_state": state.scaler.state_dict(),
         "meter": meter,
         "cfg": dump_cfg(cfg),
-        "classes": list(classes),
-        "pixels": pixels,
         "torch": str(torch.__version__),
+        **about,
     }
 
 
@@ -129,7 +158,7 @@ def unpack_state(state: TrainState, saved: dict[str, Any], cfg: CfgNode, where: 
         raise ValueError(
             f"{where}: not a checkpoint of this program's training; to start from its weights set TRAIN.WEIGHTS"
         )
-    _check_same_run(load_cfg_text(saved["cfg"], where), cfg, where)
+    _check_same_run(load_cfg_text(saved["cfg"], where), cfg, saved["position"]["epoch"], where)
     load_whole(state.model, saved["model_state"])
     if state.ema is not None:
         if saved["ema_state"] is None:
@@ -158,16 +187,23 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> 
     optimizer.load_state_dict({**saved, "param_groups": kept, "state": state})
 
 
-def _check_same_run(saved: CfgNode, cfg: CfgNode, where: str) -> None:
+def _check_same_run(saved: CfgNode, cfg: CfgNode, epoch: int, where: str) -> None:
+    """Raise ValueError for a config of another run, or one that a finished run could not follow; warn of the rest."""
     old = dict(flatten(saved))
+    is_over = epoch >= cfg.OPTIM.MAX_EPOCH
+    if epoch > cfg.OPTIM.MAX_EPOCH:
+        raise ValueError(
+            f"{where}: has {epoch} epochs, OPTIM.MAX_EPOCH is {cfg.OPTIM.MAX_EPOCH}; choose another OUT_DIR"
+        )
     for key, value in flatten(cfg):
-        if old[key] == value:
+        if old[key] == value or key.startswith(_NO_MATTER):
             continue
+        hint = "choose another OUT_DIR, or go on with the old value"
         if key.startswith(_IDENTITY) and key not in _NO_IDENTITY:
-            hint = "choose another OUT_DIR, or go on with the old value"
             raise ValueError(f"{where}: belongs to a run with {key} {old[key]}, this config says {value}; {hint}")
-        if key.startswith(("OPTIM.", "TRAIN.", "BN.", "DATA_LOADER.SKIP_LIST", "DATA_LOADER.ON_BAD_IMAGE")):
-            logger.warning("Resuming with %s %s; the run so far had %s", key, value, old[key])
+        if is_over and not key.startswith(_AFTER_TRAINING):
+            raise ValueError(f"{where}: its run ended with {key} {old[key]}, this config says {value}; {hint}")
+        logger.warning("Resuming with %s %s; the run so far had %s", key, value, old[key])
 
 
 def fingerprint(state: TrainState) -> tuple[int, int, float]:

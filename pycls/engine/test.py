@@ -19,6 +19,7 @@ from pycls.datasets import build_loader
 from pycls.engine.classes import check_classes
 from pycls.engine.evaluate import evaluate, save_left_out, save_per_class, save_uncertainty
 from pycls.engine.layout import saved_layout
+from pycls.engine.network_identity import network_differences
 from pycls.engine.precision import pick_precision
 from pycls.engine.published import warn_of_other_view
 from pycls.engine.recorder import describe, evaluation_figures, evaluation_record
@@ -78,6 +79,8 @@ def load_model(cfg: CfgNode, path: Path, classes: tuple[str, ...]) -> nn.Module:
         check_classes(saved["classes"], classes, str(path))
     if "pixels" in saved:
         warn_of_other_pixels(saved["pixels"], cfg, str(path))
+    for words in network_differences(saved, cfg, str(path)):
+        raise ValueError(f"{path}: {words}; its error would be another network's")
     warn_of_other_view(cfg.TEST.WEIGHTS, cfg)
     model = build_model(cfg)
     report = fill_model(model, unpack_weights(saved, str(path)), str(path))

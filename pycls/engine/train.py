@@ -9,6 +9,7 @@ from yacs.config import CfgNode
 from pycls.core import distributed
 from pycls.core.checkpoint import checkpoint_dir
 from pycls.core.logging import get_logger
+from pycls.core.run_lock import sole_run
 from pycls.engine.epoch import log_window, train_epoch
 from pycls.engine.evaluate import Evaluation, evaluate, save_left_out, save_per_class, save_uncertainty
 from pycls.engine.im_size import check_schedule, fit_im_size
@@ -41,7 +42,12 @@ def train(cfg: CfgNode) -> Result:
 
 def _train_process(cfg: CfgNode) -> Result:
     device = setup_process(cfg)
-    with stop_on_signal() as stop, contextlib.closing(build_run(settle_layout(cfg, device), device, stop)) as run:
+    lock = sole_run(cfg.OUT_DIR) if distributed.is_main() else contextlib.nullcontext()
+    with (
+        lock,
+        stop_on_signal() as stop,
+        contextlib.closing(build_run(settle_layout(cfg, device), device, stop)) as run,
+    ):
         resume(run)
         return train_epochs(run)
 

@@ -1,0 +1,62 @@
+"""Whether weights are used in the network that they were trained in: many keys change what equal tensors compute."""
+
+import re
+from typing import Any
+
+from yacs.config import CfgNode
+
+from pycls.core.config import flatten, load_cfg_text
+
+# Sections and keys of a network's definition; those of the head's size and of training say nothing of its arithmetic.
+_NETWORK = (
+    "MODEL.",
+    "RESNET.",
+    "ANYNET.",
+    "REGNET.",
+    "EN.",
+    "VIT.",
+    "MB.",
+    "DENSENET.",
+    "PYRAMIDNET.",
+    "BN.EPS",
+    "LN.EPS",
+)
+_OF_TRAINING = re.compile(
+    r"MODEL\.(NUM_CLASSES|ACTIVATION_INPLACE|SCALING_.*|LOSS_FUN|STOCHASTIC_DEPTH|BCE_.*|FOCAL_.*)"
+)
+_OF_TRAINING_TOO = ("MODEL.SMOOTH_L1_BETA", "MODEL.HEAD", "MODEL.NAME")
+_EVERYWHERE = ("MODEL.ACTIVATION_FUN", "MODEL.BLURPOOL", "BN.EPS", "LN.EPS")  # of networks of every MODEL.TYPE
+
+
+def saved_cfg(saved: dict[str, Any], where: str, overrides: tuple[str, ...] = ()) -> CfgNode:
+    """Return the config in a file, what pycls's need not say included; ValueError if there is none."""
+    if not saved.get("cfg"):
+        raise ValueError(f"{where}: holds no config; give that of its network with --cfg")
+    implied = [] if "pixels" in saved else _implied_by_pycls(saved["cfg"])
+    return load_cfg_text(saved["cfg"], f"{where} (config)", [*implied, *overrides])
+
+
+def network_differences(saved: dict[str, Any], cfg: CfgNode, where: str) -> list[str]:
+    """Return in words how the network of a config differs from that in a file; nothing for a file without a config."""
+    if not isinstance(saved.get("cfg"), str) or not saved["cfg"]:
+        return []
+    theirs = saved_cfg(saved, where)
+    keys = _NETWORK if theirs.MODEL.TYPE == cfg.MODEL.TYPE else _EVERYWHERE
+    old = dict(flatten(theirs))
+    return [
+        f"its network has {key} {old[key]}, this config says {value}"
+        for key, value in flatten(cfg)
+        if key.startswith(keys) and old[key] != value and not _is_of_training(key)
+    ]
+
+
+def _is_of_training(key: str) -> bool:
+    return bool(_OF_TRAINING.match(key)) or key in _OF_TRAINING_TOO
+
+
+def _implied_by_pycls(text: str) -> list[str]:
+    """Return what pycls's configs need not say: its loader does not antialias, its first EfficientNets have silu."""
+    words = ["DATA_LOADER.ANTIALIAS", "False"]
+    if "ACTIVATION_FUN" not in text:
+        words += ["MODEL.ACTIVATION_FUN", "silu" if "TYPE: effnet" in text else "relu"]
+    return words
