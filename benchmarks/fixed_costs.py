@@ -87,7 +87,7 @@ def time_saving(cfg_file: str, folder: Path, rounds: int) -> Row:
     path, saver, found = folder / "state.pyth", Background("saver"), []
     with closing(saver):
         for _ in range(rounds):
-            found.append(_time_one_saving(lambda: pack_state(state, cfg, {}, (), {}), path, saver, device))
+            found.append(_time_one_saving(lambda: pack_state(state, cfg, {}), path, saver, device))
     at_once, stalls, written = (1000 * median(values) for values in zip(*found, strict=True))
     size_mb = path.stat().st_size / 1e6
     return {"config": Path(cfg_file).stem, "mb": size_mb, "at_once": at_once, "stall": stalls, "written": written}

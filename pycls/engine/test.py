@@ -79,13 +79,13 @@ def load_model(cfg: CfgNode, path: Path, classes: tuple[str, ...]) -> nn.Module:
         check_classes(saved["classes"], classes, str(path))
     if "pixels" in saved:
         warn_of_other_pixels(saved["pixels"], cfg, str(path))
-    for words in network_differences(saved, cfg, str(path)):
-        raise ValueError(f"{path}: {words}; its error would be another network's")
     warn_of_other_view(cfg.TEST.WEIGHTS, cfg)
     model = build_model(cfg)
     report = fill_model(model, unpack_weights(saved, str(path)), str(path))
     logger.info("%s: %s", path, report)
     check_complete(report, path)
+    for words in network_differences(saved, cfg, str(path)):
+        raise ValueError(f"{path}: {words}; its error would be another network's")
     wanted = cfg.TRAIN.CHANNELS_LAST
     channels_last = saved_layout(saved, path) if wanted == "auto" else wanted
     return model.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)

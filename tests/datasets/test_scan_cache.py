@@ -1,6 +1,8 @@
 """A cached list is used while the tree stays the same, and never after it has changed."""
 
+import os
 import pickle
+import shutil
 
 import pytest
 
@@ -93,3 +95,14 @@ def test_a_kept_list_travels_to_workers_as_a_name(tmp_path):
         assert len(pickle.dumps(samples)) < 1000
         again = pickle.loads(pickle.dumps(samples))
         assert again.name(1999) == str(tmp_path / "train" / "a" / "01999.jpg") and again.labels.tolist() == [0] * 2000
+
+
+def test_another_tree_with_the_old_time_stamps_is_scanned(tmp_path):
+    """As an archive brings them back: only the time of the last change of anything differs."""
+    top = tmp_path / "data" / "train"
+    for files in (["3.jpg"], ["3.jpg", "4.jpg"]):
+        shutil.rmtree(top, ignore_errors=True)
+        write_tree(top, CLASSES | {"b": files})
+        for folder, _, _ in os.walk(top):
+            os.utime(folder, (1e9, 1e9))
+        assert len(load_tree(top).paths) == 2 + len(files)

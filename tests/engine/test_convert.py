@@ -104,7 +104,8 @@ def test_what_has_no_place_in_a_layout_is_refused(tmp_path):
     our_file(tmp_path / "a.pyth", SMALL)
     with pytest.raises(ValueError, match="torchvision has no such network"):
         convert_weights(str(tmp_path / "a.pyth"), tmp_path / "b.pth", "torchvision")
-    for key, value in (("RESNET.STRIDE_1X1", True), ("BN.EPS", 1e-3)):
+    others = (("MODEL.ACTIVATION_FUN", "silu"), ("MODEL.BLURPOOL", True))
+    for key, value in (("RESNET.STRIDE_1X1", True), ("BN.EPS", 1e-3), *others):
         our_file(tmp_path / "g.pyth", TWINS["resnet50"] | {key: value})
         with pytest.raises(ValueError, match=f"torchvision has no such network: {key} is {value}"):
             convert_weights(str(tmp_path / "g.pyth"), tmp_path / "b.pth", "torchvision")

@@ -10,7 +10,7 @@ from pycls.datasets.shares import evaluation_share
 from pycls.engine import plots
 from pycls.engine.compiling import CompiledNetwork
 from pycls.engine.evaluate import Counter, Evaluation, evaluate, save_per_class, save_uncertainty
-from pycls.engine.meters import topk_correct
+from pycls.engine.meters import topk_correct, topk_hits
 from pycls.engine.precision import Precision
 from pycls.losses import build_loss
 from pycls.models import build_model
@@ -206,3 +206,27 @@ def test_an_introspective_network_is_not_compiled():
     cfg = load_cfg(None, ["MODEL.HEAD", "introspective", "MODEL.TYPE", "regnet"])
     with pytest.raises(ValueError, match=r"TEST\.COMPILE"):
         CompiledNetwork(build_model(cfg))
+
+
+def test_ties_and_what_is_no_number():
+    """The guess is argmax's, as in the tables; of ties behind it the first classes count; a row with a NaN is wrong."""
+    logits = torch.tensor([[1.0, 1, 1, 1, 1, 1, 0], [1, 1, 1, 1, 1, 1, 0], [float("nan"), 0, 0, 0, 0, 0, 0]])
+    first = logits.argmax(1)
+    for label in range(7):
+        top1, top5 = topk_hits(logits, torch.full((3,), label))
+        assert top1.tolist() == [label == first[0], label == first[1], False]
+        assert top5.tolist() == [label < 5 or label == first[0], label < 5 or label == first[1], False]
+    random = torch.randn(200, 9, generator=torch.Generator().manual_seed(0)).bfloat16()
+    labels = torch.arange(200) % 9
+    assert torch.equal(topk_hits(random, labels)[0], random.argmax(1) == labels)
+
+
+def test_tables_and_pictures_hold_folder_names_of_any_bytes(tmp_path, monkeypatch, draw):
+    classes = ("$a^{$", "caf\udce9", "chat é")
+    counts = torch.ones(3, dtype=torch.int64)
+    evaluation = Evaluation(3, 3, 3, 0.1, counts, counts, torch.diag(counts))
+    files = save_per_class(evaluation, classes, tmp_path, "test")
+    monkeypatch.setattr(plots, "_save", draw)
+    plots.plot_confusion(torch.diag(counts), classes, tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size
+    assert b"caf\xe9," in files[0].read_bytes() and "chat é," in files[0].read_bytes().decode("utf-8", "replace")

@@ -80,7 +80,7 @@ def train_briefly(keys):
     for number in range(3):
         losses.append(take_step(stepper, number))
         state.ema.update(state.model, epoch=1, step=number)
-    packed = pack_state(state, cfg, {}, (), {})
+    packed = pack_state(state, cfg, {})
     weights = {kind: packed[kind] for kind in ("model_state", "ema_state")}
     return losses, weights if rank() == 0 else None, fingerprint(state)[2]
 
@@ -148,7 +148,7 @@ def loaded(keys, path):
     """Return the weights of a network that were loaded from a file."""
     cfg, state, _ = parts_of(keys)
     load_weights(state.model, path)
-    return pack_state(state, cfg, {}, (), {})["model_state"]
+    return pack_state(state, cfg, {})["model_state"]
 
 
 def on_one_process(folder):

@@ -1,6 +1,7 @@
 """A run cannot be lost: killed, stopped or continued, it ends with the same bits as one that was left alone."""
 
 import json
+import logging
 import os
 import random
 import signal
@@ -14,6 +15,7 @@ import torch
 
 from pycls.core.checkpoint import epoch_path, last_path, load_checkpoint, save_checkpoint
 from pycls.engine import EXIT_STOPPED, epoch, saving, train
+from pycls.engine.data_identity import check_data
 from pycls.engine.report import report
 from pycls.engine.step import Stepper
 from tests.engine.runs import DIGITS, start_tool, tiny_cfg, tiny_words
@@ -162,6 +164,42 @@ def test_a_finished_run_started_again_only_reports(tmp_path, uninterrupted):
     assert last_path(whole_dir).stat().st_mtime_ns == before
 
 
+def written(out_dir):
+    """When each file of a run was written, but for the log and the lock."""
+    files = [path for path in Path(out_dir).rglob("*") if path.is_file() and path.name not in ("stdout.log", ".lock")]
+    return {path: path.stat().st_mtime_ns for path in files}
+
+
+def test_the_config_that_a_run_followed_so_far_is_kept(tmp_path):
+    train(tiny_cfg(tmp_path, OPTIM__MAX_EPOCH=1))
+    first = (tmp_path / "config.yaml").read_text()
+    train(tiny_cfg(tmp_path, OPTIM__MAX_EPOCH=2, MODEL__LOSS_FUN="focal"))
+    assert (tmp_path / "config_1.yaml").read_text() == first != (tmp_path / "config.yaml").read_text()
+    log = (tmp_path / "stdout.log").read_text()
+    assert "Resuming with MODEL.LOSS_FUN focal; the run so far had cross_entropy" in log
+
+
+def test_other_images_than_so_far_are_noticed(caplog, monkeypatch):
+    old = {"training": [100, 1, 2], "test": [50, 3, 4]}
+    check_data(old, {"training": [100, 1, 0], "test": [50, 3, 4]}, 7, "a.pyth")  # packed: no names to compare
+    assert not caplog.records
+    for other, words in (([90, 9, 2], "with 100 training images, now there are 90"), ([100, 1, 5], "though as many")):
+        now = old | {"training": other}
+        with pytest.raises(ValueError, match=rf"a\.pyth: was made .*{words}.*its epoch cannot go on"):
+            check_data(old, now, 7, "a.pyth")
+    monkeypatch.setattr(logging.getLogger("pycls"), "propagate", True)
+    check_data(old, {"training": [90, 9, 2], "test": [51, 3, 4]}, 0, "a.pyth")
+    words = {record.args[0] for record in caplog.records}
+    assert words == {
+        f"a.pyth: was made with {n} images, now there are {m}" for n, m in (("100 training", 90), ("50 test", 51))
+    }
+
+
+def test_a_checkpoint_says_which_images_it_has_seen(uninterrupted):
+    data = uninterrupted[0]["data"]
+    assert (data["training"][0], data["test"][0]) == (1442, 355) and all(all(numbers) for numbers in data.values())
+
+
 def test_changed_settings_are_in_force_after_resuming(tmp_path):
     train(tiny_cfg(tmp_path, OPTIM__MAX_EPOCH=1))
     train(tiny_cfg(tmp_path, OPTIM__WEIGHT_DECAY=0.25, OPTIM__MOMENTUM=0.5))
@@ -254,12 +292,17 @@ def test_processes_that_see_different_checkpoints_do_not_train(tmp_path, monkeyp
         ({"EN__STEM_W": 16}, "EN.STEM_W 8, this config says 16"),
         ({"RNG_SEED": 7}, "RNG_SEED 1, this config says 7"),
         ({"TRAIN__AUTO_RESUME": False}, "already holds a run"),
+        (
+            {"OPTIM__BASE_LR": 0.9},
+            r"its run ended with OPTIM\.BASE_LR .*, this config says 0\.9; choose",
+        ),
+        ({"MODEL__LOSS_FUN": "focal"}, r"its run ended with MODEL\.LOSS_FUN cross_entropy, this config says focal"),
+        ({"OPTIM__MAX_EPOCH": 2}, r"has 3 epochs, OPTIM\.MAX_EPOCH is 2"),
     ],
 )
 def test_another_run_s_folder_is_not_touched(uninterrupted, keys, words):
     _, out_dir = uninterrupted
-    before = {p: p.stat().st_mtime_ns for p in Path(out_dir).rglob("*") if p.is_file() and p.name != "stdout.log"}
+    before = written(out_dir)
     with pytest.raises(ValueError, match=words):
         train(tiny_cfg(out_dir, **SLOW | keys))
-    after = {p: p.stat().st_mtime_ns for p in Path(out_dir).rglob("*") if p.is_file() and p.name != "stdout.log"}
-    assert before == after
+    assert before == written(out_dir)

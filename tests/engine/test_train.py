@@ -127,6 +127,13 @@ def test_evaluation_refuses_the_weights_of_a_deeper_network(finished, tmp_path):
         engine.test(tiny_cfg(tmp_path, TEST__WEIGHTS=tmp_path / "part.pyth", ANYNET__DEPTHS=[1, 2]))
 
 
+@pytest.mark.parametrize(("key", "value"), [("BN__EPS", 1e-3), ("MODEL__ACTIVATION_FUN", "silu")])
+def test_evaluation_refuses_another_arithmetic_of_the_same_tensors(finished, tmp_path, key, value):
+    name = key.replace("__", r"\.")
+    with pytest.raises(ValueError, match=rf"its network has {name} .*, this config says {value}; its error would be"):
+        engine.test(tiny_cfg(tmp_path, TEST__WEIGHTS=best_path(finished[1]), **{key: value}))
+
+
 def test_other_pixels_than_in_training_are_warned_of(finished, tmp_path):
     _, out_dir = finished
     engine.test(tiny_cfg(tmp_path, TEST__WEIGHTS=best_path(out_dir), DATA_LOADER__ANTIALIAS=False))
