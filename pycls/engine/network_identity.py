@@ -1,13 +1,15 @@
 """Whether weights are used in the network that they were trained in: many keys change what equal tensors compute."""
 
-import re
 from typing import Any
 
 from yacs.config import CfgNode
 
 from pycls.core.config import flatten, load_cfg_text
+from pycls.core.logging import get_logger
 
-# Sections and keys of a network's definition; those of the head's size and of training say nothing of its arithmetic.
+logger = get_logger(__name__)
+
+# Sections and keys of a network's definition, and those among them that say nothing of its arithmetic in evaluation.
 _NETWORK = (
     "MODEL.",
     "RESNET.",
@@ -21,10 +23,14 @@ _NETWORK = (
     "BN.EPS",
     "LN.EPS",
 )
-_OF_TRAINING = re.compile(
-    r"MODEL\.(NUM_CLASSES|ACTIVATION_INPLACE|SCALING_.*|LOSS_FUN|STOCHASTIC_DEPTH|BCE_.*|FOCAL_.*)"
+_OF_TRAINING = (
+    "MODEL.NUM_CLASSES",
+    "MODEL.HEAD",
+    "MODEL.ACTIVATION_INPLACE",
+    "MODEL.SCALING_",
+    "MODEL.STOCHASTIC_DEPTH",
 )
-_OF_TRAINING_TOO = ("MODEL.SMOOTH_L1_BETA", "MODEL.HEAD", "MODEL.NAME")
+_OF_TRAINING += ("MODEL.LOSS_FUN", "MODEL.BCE_", "MODEL.FOCAL_", "MODEL.SMOOTH_L1_BETA")
 _EVERYWHERE = ("MODEL.ACTIVATION_FUN", "MODEL.BLURPOOL", "BN.EPS", "LN.EPS")  # of networks of every MODEL.TYPE
 
 
@@ -40,18 +46,18 @@ def network_differences(saved: dict[str, Any], cfg: CfgNode, where: str) -> list
     """Return in words how the network of a config differs from that in a file; nothing for a file without a config."""
     if not isinstance(saved.get("cfg"), str) or not saved["cfg"]:
         return []
-    theirs = saved_cfg(saved, where)
+    try:
+        theirs = saved_cfg(saved, where)
+    except ValueError as error:  # of a program with other keys
+        logger.warning("%s: its network is not compared with this config's: %s", where, error)
+        return []
     keys = _NETWORK if theirs.MODEL.TYPE == cfg.MODEL.TYPE else _EVERYWHERE
     old = dict(flatten(theirs))
     return [
         f"its network has {key} {old[key]}, this config says {value}"
         for key, value in flatten(cfg)
-        if key.startswith(keys) and old[key] != value and not _is_of_training(key)
+        if key.startswith(keys) and old[key] != value and not key.startswith(_OF_TRAINING)
     ]
-
-
-def _is_of_training(key: str) -> bool:
-    return bool(_OF_TRAINING.match(key)) or key in _OF_TRAINING_TOO
 
 
 def _implied_by_pycls(text: str) -> list[str]:
