@@ -10,27 +10,11 @@ from pycls.core.logging import get_logger
 logger = get_logger(__name__)
 
 # Sections and keys of a network's definition, and those among them that say nothing of its arithmetic in evaluation.
-_NETWORK = (
-    "MODEL.",
-    "RESNET.",
-    "ANYNET.",
-    "REGNET.",
-    "EN.",
-    "VIT.",
-    "MB.",
-    "DENSENET.",
-    "PYRAMIDNET.",
-    "BN.EPS",
-    "LN.EPS",
-)
-_OF_TRAINING = (
-    "MODEL.NUM_CLASSES",
-    "MODEL.HEAD",
-    "MODEL.ACTIVATION_INPLACE",
-    "MODEL.SCALING_",
-    "MODEL.STOCHASTIC_DEPTH",
-)
-_OF_TRAINING += ("MODEL.LOSS_FUN", "MODEL.BCE_", "MODEL.FOCAL_", "MODEL.SMOOTH_L1_BETA")
+_NETWORK = ("MODEL.", "RESNET.", "ANYNET.", "REGNET.", "EN.", "VIT.", "MB.", "DENSENET.", "PYRAMIDNET.")
+_NETWORK += ("BN.EPS", "LN.EPS")
+_OF_TRAINING = ("MODEL.NUM_CLASSES", "MODEL.HEAD", "MODEL.ACTIVATION_INPLACE", "MODEL.SCALING_", "MODEL.LOSS_FUN")
+_OF_TRAINING += ("MODEL.BCE_", "MODEL.FOCAL_", "MODEL.SMOOTH_L1_BETA", "MODEL.STOCHASTIC_DEPTH")
+_OF_TRAINING += tuple(f"{family}.{ratio}" for family in ("EN", "MB") for ratio in ("DC_RATIO", "DROPOUT_RATIO"))
 _EVERYWHERE = ("MODEL.ACTIVATION_FUN", "MODEL.BLURPOOL", "BN.EPS", "LN.EPS")  # of networks of every MODEL.TYPE
 
 

@@ -14,7 +14,7 @@ RESNET = ["MODEL.TYPE", "resnet", "MODEL.DEPTH", "50"]
         (["RESNET.STRIDE_1X1", "False"], ["RESNET.STRIDE_1X1 True, this config says False"]),
         (["MODEL.ACTIVATION_FUN", "silu"], ["MODEL.ACTIVATION_FUN relu, this config says silu"]),
         (["MODEL.TYPE", "anynet", "BN.EPS", "0.01"], ["BN.EPS 1e-05, this config says 0.01"]),
-        (["MODEL.LOSS_FUN", "focal", "OPTIM.BASE_LR", "7", "MODEL.STOCHASTIC_DEPTH", "0.1"], []),
+        (["MODEL.LOSS_FUN", "focal", "OPTIM.BASE_LR", "7", "MODEL.STOCHASTIC_DEPTH", "0.1", "EN.DC_RATIO", "0.2"], []),
     ],
 )
 def test_differences_are_named(words, found):
