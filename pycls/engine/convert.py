@@ -24,6 +24,7 @@ _NETWORK_KEYS = ("MODEL.", "RESNET.", "ANYNET.", "REGNET.", "EN.", "VIT.", "BN.E
 
 _PYCLS_TYPES = ("anynet", "effnet", "regnet", "resnet", "vit")
 # Keys of ours that change what a network computes, or is shown.
+_HEAD_W_OF_B5 = 2048  # B4 has 1792
 _OUR_KEYS = ("EN.TF_PADDING", "RESNET.POOL", "ANYNET.POOL", "DATA_LOADER.MEAN", "DATA_LOADER.STD")
 
 
@@ -91,9 +92,9 @@ def _check_torchvision_can(cfg: CfgNode, naming: Naming, path: Path) -> None:
         cfg.MODEL.TYPE == "resnet" and cfg.RESNET.TRANS_FUN == "bottleneck_transform" and cfg.RESNET.STRIDE_1X1
     )
     is_effnet = cfg.MODEL.TYPE == "effnet"
-    eps = (
-        (1e-3 if cfg.EN.STEM_W >= 48 else 1e-5) if is_effnet else naming.bn_eps
-    )  # of B5 and larger ones; of the others
+    eps = naming.bn_eps
+    if is_effnet:  # torchvision's B5 to B7 have another epsilon than B0 to B4
+        eps = 1e-3 if cfg.EN.HEAD_W >= _HEAD_W_OF_B5 else 1e-5
     other = {
         "RESNET.STRIDE_1X1": strides_1x1,
         "REGNET.STRIDE": cfg.MODEL.TYPE == "regnet" and cfg.REGNET.STRIDE != 2,
@@ -138,9 +139,7 @@ def _pycls_cfg(saved: dict[str, Any], path: Path) -> str:
         cfg = load_cfg_text(saved["cfg"], str(path))
         _check_pycls_can(cfg, path)
         tree["TRAIN"] = {"DATASET": cfg.TRAIN.DATASET, "IM_SIZE": cfg.TRAIN.IM_SIZE}
-        tree["MODEL"] = {
-            "ACTIVATION_FUN": cfg.MODEL.ACTIVATION_FUN
-        }  # where nothing is written pycls's means silu in some
+        tree["MODEL"] = {"ACTIVATION_FUN": cfg.MODEL.ACTIVATION_FUN}  # if not written, pycls means silu in some
         for key, value in diff_cfg(cfg).items():
             section, _, name = key.partition(".")
             if key.startswith(_NETWORK_KEYS):

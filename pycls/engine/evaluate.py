@@ -195,7 +195,6 @@ def save_uncertainty(evaluation: Evaluation, folder: Path, prefix: str) -> list[
 
 
 def _write_csv(path: Path, rows: list[tuple]) -> None:
-    with path.open(
-        "w", newline="", encoding="utf-8", errors="surrogateescape"
-    ) as file:  # names of folders, as they are
+    # Names of folders may be any bytes: they are written as they are.
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         csv.writer(file, lineterminator="\n").writerows(rows)

@@ -1,5 +1,8 @@
 """Weights written in other layouts: others read them, and they come back bit for bit."""
 
+import contextlib
+from pathlib import Path
+
 import pytest
 import torch
 import torchvision
@@ -7,6 +10,8 @@ from torch import nn
 
 from pycls.core.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from pycls.core.config import dump_cfg, load_cfg
+from pycls.core.namings import NAMINGS
+from pycls.engine import convert
 from pycls.engine.convert import convert_weights
 from pycls.engine.setup import pixel_contract
 from pycls.models import build_model
@@ -120,3 +125,15 @@ def test_what_has_no_place_in_a_layout_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no names in pycls"):
         convert_weights(str(tmp_path / "e.pth"), tmp_path / "f.pyth", "pycls")
     assert not (tmp_path / "b.pth").exists() and not (tmp_path / "d.pyth").exists()
+
+
+@pytest.mark.parametrize(("name", "fits"), [("EN-B0", True), ("EN-B4", True), ("EN-B5", False)])
+def test_torchvisions_larger_efficientnets_have_another_epsilon(name, fits):
+    network = getattr(torchvision.models, name.replace("EN-B", "efficientnet_b"))
+    with torch.device("meta"):
+        (eps,) = {layer.eps for layer in network().modules() if isinstance(layer, nn.BatchNorm2d)}
+    cfg = load_cfg(f"configs/dds_baselines/effnet/{name}_dds_8gpu.yaml", ["MODEL.ACTIVATION_FUN", "silu"])
+    assert fits == (eps == cfg.BN.EPS)
+    check = pytest.raises(ValueError, match=r"torchvision has no such network: BN\.EPS is 1e-05")
+    with contextlib.nullcontext() if fits else check:
+        convert._check_torchvision_can(cfg, NAMINGS["effnet"], Path("a.pyth"))
