@@ -35,6 +35,7 @@ from benchmarks.train_verdicts import floor_table, table, verdicts
 from pycls.engine.precision import DTYPES
 
 OURS = "ours"
+CONDITIONS = ("device", "size", "batch", "steps", "rounds", "photos")  # the options that a script's figures depend on
 # Pixels, batch, steps of a block, blocks of each loop, steps to warm up, seconds in all. CPUs are less steady.
 _DEFAULTS = {"cuda": (224, 256, 10, 3, 4, 500.0), "cpu": (64, 16, 6, 7, 2, 420.0)}
 
@@ -162,8 +163,8 @@ def report(rows: Sequence[Row], skipped: Sequence[str], rates: Rates, arguments:
 def conditions(script: str, arguments: argparse.Namespace, words: str = "") -> str:
     """Return what the figures of a script depend on, as sentences."""
     what = f"{arguments.batch} images of {arguments.size} px, {device_name(arguments.device)}"
-    sizes = f"--device {arguments.device} --size {arguments.size} --batch {arguments.batch} --steps {arguments.steps}"
-    sizes += f" --rounds {arguments.rounds}"
+    given = {name: value for name, value in vars(arguments).items() if name in CONDITIONS}
+    sizes = " ".join(f"--{name} {value}" for name, value in given.items())
     return f"{what}. Command: `python -m benchmarks.{script} {sizes}{words}`. {describe_machine()}"
 
 
