@@ -59,7 +59,7 @@ def native_extension() -> Extension:
     libraries = [str(found / name) for name in ("lib", "lib64") if (found / name).is_dir()]
     elsewhere = found != Path("/usr")
     return Extension(
-        "pycls.datasets._native",
+        "pycls.datasets.readers._native",
         sources=sorted(map(str, Path("csrc").glob("*.c"))),
         depends=sorted(map(str, Path("csrc").glob("*.h"))),
         include_dirs=["csrc", *([str(found / "include")] if elsewhere else [])],

@@ -17,11 +17,12 @@ import torch
 
 from benchmarks.photos import made_photos
 from benchmarks.report import command_line, describe_machine, publish
-from pycls.core.cores import usable_cores
-from pycls.datasets.custom_backend import CustomBackend
-from pycls.datasets.folder import load_folder
-from pycls.datasets.plan import View, epoch_order
-from pycls.datasets.samples import FileSamples
+from pycls.core.machine import usable_cores
+from pycls.datasets.backends.custom import CustomBackend
+from pycls.datasets.readers.image_folder import load_folder
+from pycls.datasets.transforms.view import View
+from pycls.datasets.samplers import epoch_order
+from pycls.datasets.readers.samples import FileSamples
 
 _BATCH_SIZE, _NUM_BATCHES = 64, 30
 _LENGTHS = (0.7, 1.0, 1.4)

@@ -26,15 +26,15 @@ from benchmarks.loaders import build_view
 from benchmarks.memory import load_samples, write_long_list
 from benchmarks.report import command_line, describe_machine, publish
 from pycls.core import distributed
-from pycls.core.background import Background
+from pycls.core.async_save import Background
 from pycls.core.checkpoint import save_checkpoint
 from pycls.core.config import load_cfg
-from pycls.core.snapshot import snapshot
-from pycls.datasets.custom_backend import CustomBackend
-from pycls.datasets.finish import Finish
+from pycls.core.async_save__snapshot import snapshot
+from pycls.datasets.backends.custom import CustomBackend
+from pycls.datasets.transforms.normalize import Finish
 from pycls.datasets.loader import Loader
-from pycls.datasets.plan import epoch_order
-from pycls.engine.precision import Precision
+from pycls.datasets.samplers import epoch_order
+from pycls.engine.network.precision import Precision
 from pycls.engine.state import build_state, pack_state
 
 _ROOT = Path(__file__).parents[1]

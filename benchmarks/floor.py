@@ -19,8 +19,8 @@ import torch
 from torch import nn
 
 from benchmarks.train_case import Case
-from pycls.engine.benchmark import synchronize
-from pycls.engine.precision import DTYPES
+from pycls.engine.profiling.network import synchronize
+from pycls.engine.network.precision import DTYPES
 from pycls.models.complexity import complexity
 
 _WEIGHT_MOVES = {"sgd": 8, "adamw": 10}

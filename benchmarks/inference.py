@@ -21,8 +21,8 @@ from benchmarks.report import command_line, publish, write_json
 from benchmarks.time_limit import TimeLimit
 from benchmarks.train_case import LAYOUTS, MODELS, Case
 from benchmarks.train_step import add_options, build_case, conditions, device_name, fill_defaults
-from pycls.engine.benchmark import NUM_IMAGES, Timing, synchronize
-from pycls.engine.compiling import CompiledNetwork
+from pycls.engine.profiling.network import NUM_IMAGES, Timing, synchronize
+from pycls.engine.network.compile import CompiledNetwork
 
 SETTINGS = (("fp32", "NCHW", "eager"), ("bf16", "NHWC", "eager"), ("bf16", "NHWC", "compiled"))
 _RUNS_SEC, _MOST_RUNS = 3.0, 100  # for the timed runs of one network in one setting

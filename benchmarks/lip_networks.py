@@ -16,7 +16,7 @@ from torch import nn
 from benchmarks.lip import time_in_turns
 from benchmarks.report import command_line, describe_machine, publish
 from pycls.core.config import load_cfg
-from pycls.engine.zoo.records import load_entries
+from pycls.zoo.records import load_entries
 from pycls.models import build_model
 
 _ROOT = Path(__file__).parents[1]

@@ -30,17 +30,18 @@ from torchvision.datasets import ImageFolder
 from benchmarks.dali_reader import read_with_dali
 from benchmarks.photos import made_photos
 from benchmarks.report import command_line, describe_machine, publish
-from pycls.datasets.custom_backend import CustomBackend
-from pycls.datasets.dali_backend import DaliBackend
-from pycls.datasets.file_backend import FileBackend
-from pycls.datasets.finish import Finish
-from pycls.datasets.folder import load_folder
-from pycls.datasets.pack import pack_split
-from pycls.datasets.pack_recipe import PackOptions
-from pycls.datasets.packed import PackedSamples, load_packed
-from pycls.datasets.plan import View, epoch_order
-from pycls.datasets.samples import FileSamples, pack_names
-from pycls.datasets.torch_backend import TorchBackend
+from pycls.datasets.backends.custom import CustomBackend
+from pycls.datasets.backends.dali import DaliBackend
+from pycls.datasets.backends.base import FileBackend
+from pycls.datasets.transforms.normalize import Finish
+from pycls.datasets.readers.image_folder import load_folder
+from pycls.dataset_tools.packing.writer import pack_split
+from pycls.dataset_tools.packing.options import PackOptions
+from pycls.datasets.readers.tar import PackedSamples, load_packed
+from pycls.datasets.transforms.view import View
+from pycls.datasets.samplers import epoch_order
+from pycls.datasets.readers.samples import FileSamples, pack_names
+from pycls.datasets.backends.torch_dataloader import TorchBackend
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _BACKENDS = {"custom": CustomBackend, "torch": TorchBackend, "dali_cpu": DaliBackend}

@@ -24,19 +24,19 @@ import torch
 
 from benchmarks.loaders import build_view
 from benchmarks.report import command_line, describe_machine, publish
-from pycls.datasets.custom_backend import CustomBackend
-from pycls.datasets.finish import Finish
-from pycls.datasets.folder import load_folder
+from pycls.datasets.backends.custom import CustomBackend
+from pycls.datasets.transforms.normalize import Finish
+from pycls.datasets.readers.image_folder import load_folder
 from pycls.datasets.loader import Loader
-from pycls.datasets.mapped import map_arrays, write_arrays
-from pycls.datasets.pack import pack_split
-from pycls.datasets.pack_recipe import PackOptions
-from pycls.datasets.packed import PackedSamples
-from pycls.datasets.packed_index import index_file, load_index, write_index
-from pycls.datasets.photos import write_photos
-from pycls.datasets.samples import FileSamples, Names
-from pycls.datasets.torch_backend import TorchBackend
-from pycls.engine.compare.process_tree import tree
+from pycls.datasets.readers.array_files import map_arrays, write_arrays
+from pycls.dataset_tools.packing.writer import pack_split
+from pycls.dataset_tools.packing.options import PackOptions
+from pycls.datasets.readers.tar import PackedSamples
+from pycls.datasets.readers.tar_index import index_file, load_index, write_index
+from pycls.datasets.synthetic import write_photos
+from pycls.datasets.readers.samples import FileSamples, Names
+from pycls.datasets.backends.torch_dataloader import TorchBackend
+from pycls.loader_benchmark.measure.process_tree import tree
 
 _BACKENDS = {"custom": (CustomBackend, "processes"), "torch": (TorchBackend, "processes")}
 _NUM_REAL, _NUM_SMALL = 64, 10_000

@@ -16,7 +16,7 @@ from itertools import product
 from pathlib import Path
 
 from benchmarks.report import command_line, describe_machine
-from pycls.engine.zoo.methods import CONFIGS, METHODS, RECORD, methods_table
+from pycls.zoo.methods import CONFIGS, METHODS, RECORD, methods_table
 
 KINDS = {"top1_err": "test_epoch", "ema_top1_err": "test_ema_epoch"}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pycls.datasets.photos import write_photos
+from pycls.datasets.synthetic import write_photos
 
 
 def made_photos(num_images: int) -> Path:

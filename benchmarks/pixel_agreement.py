@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.report import command_line, describe_machine, publish
-from pycls.datasets import plan
-from pycls.datasets.filters import Filter
-from pycls.datasets.plan import View
-from pycls.datasets.samples import FileSamples
+from pycls.datasets.transforms import view as plan
+from pycls.datasets.transforms.interpolation import Filter
+from pycls.datasets.transforms.view import View
+from pycls.datasets.readers.samples import FileSamples
 from tests.datasets.backends import CLASSES, draw, make_backend, make_view
 from tests.datasets.photographs import write_photographs
 from tests.datasets.reference import open_rgb, reference_square

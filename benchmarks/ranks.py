@@ -18,7 +18,7 @@ import torch
 
 from pycls.core import distributed
 from pycls.core.config import load_cfg
-from pycls.engine.precision import Precision
+from pycls.engine.network.precision import Precision
 from pycls.engine.run import build_stepper
 from pycls.engine.state import build_state
 from pycls.losses import soft_targets

@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pycls.core.cores import usable_cores
-from pycls.core.system import package_versions, processor_name
+from pycls.core.machine import usable_cores
+from pycls.core.machine__system import package_versions, processor_name
 
 _RESULTS = Path(__file__).with_name("RESULTS.md")
 

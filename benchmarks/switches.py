@@ -20,7 +20,7 @@ from benchmarks.time_limit import TimeLimit
 from benchmarks.train_case import Case, Loop, OurLoop
 from benchmarks.train_step import add_options, build_case, conditions, device_name, fill_defaults
 from pycls.datasets.mix import Mixer
-from pycls.engine.meters import TrainMeter
+from pycls.engine.reporting.meters import TrainMeter
 from pycls.optim.ema import EMA
 
 

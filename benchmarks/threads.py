@@ -17,13 +17,14 @@ import torch
 
 from benchmarks.photos import made_photos
 from benchmarks.report import command_line, describe_machine, publish
-from pycls.datasets.board import Board, Cell
-from pycls.datasets.chunk import Chunk
-from pycls.datasets.custom_backend import choose_chunk_size, show
-from pycls.datasets.fill import Filler
-from pycls.datasets.folder import load_folder
-from pycls.datasets.plan import View, epoch_order
-from pycls.datasets.samples import FileSamples
+from pycls.datasets.heartbeat import Board, Cell
+from pycls.datasets.decoders.encoded import Chunk
+from pycls.datasets.backends.custom import choose_chunk_size, show
+from pycls.datasets.workers.fetch import Filler
+from pycls.datasets.readers.image_folder import load_folder
+from pycls.datasets.transforms.view import View
+from pycls.datasets.samplers import epoch_order
+from pycls.datasets.readers.samples import FileSamples
 from pycls.datasets.workers import ThreadWorkers
 
 _CORES = (1, 2, 4, 8, 16, 32, 64)

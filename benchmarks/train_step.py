@@ -32,7 +32,7 @@ from benchmarks.time_limit import TimeLimit
 from benchmarks.train_case import COMPILE_MODES, LAYOUTS, MODELS, Case, OurLoop
 from benchmarks.train_peers import PEERS
 from benchmarks.train_verdicts import floor_table, table, verdicts
-from pycls.engine.precision import DTYPES
+from pycls.engine.network.precision import DTYPES
 
 OURS = "ours"
 CONDITIONS = ("device", "size", "batch", "steps", "rounds", "photos")  # the options that a script's figures depend on

@@ -18,8 +18,8 @@ from torch import Tensor
 from pycls.core.checkpoint import last_path, load_weights
 from pycls.core.config import load_cfg
 from pycls.datasets import build_loader
-from pycls.engine.forward import forward
-from pycls.engine.precision import Precision
+from pycls.engine.network.forward import forward
+from pycls.engine.network.precision import Precision
 from pycls.models import build_model
 
 

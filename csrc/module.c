@@ -1,4 +1,4 @@
-/* The Python module pycls.datasets._native. */
+/* The Python module pycls.datasets.readers._native. */
 #include "calls.h"
 
 #include "checksum.h"

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from yacs.config import CfgNode
 
-from pycls.core.tables import pick
+from pycls.core.registry import pick
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pycls.core.config import flatten, load_cfg
-from pycls.engine.zoo.methods import CONFIGS, METHODS, RECORD, methods_table
+from pycls.zoo.methods import CONFIGS, METHODS, RECORD, methods_table
 
 ROOT = Path(__file__).parents[1]
 CUTMIX = {"TRAIN.CUTMIX_ALPHA": 1.0, "TRAIN.MIX_PROB": 0.5}

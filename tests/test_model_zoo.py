@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from pycls.core.config import load_cfg
-from pycls.engine.zoo.measure import measure
-from pycls.engine.zoo.page import PAGE, fill_sections, page
-from pycls.engine.zoo.records import COUNTS, Entry, find_entry, load_counts, load_entries, load_measurements
-from pycls.engine.zoo.verify import Check, check_counts, check_error, verify
+from pycls.zoo.measure import measure
+from pycls.zoo.page import PAGE, fill_sections, page
+from pycls.zoo.records import COUNTS, Entry, find_entry, load_counts, load_entries, load_measurements
+from pycls.zoo.verify import Check, check_counts, check_error, verify
 from pycls.models import build_model
 
 ROOT = Path(__file__).parents[1]

@@ -22,7 +22,7 @@ def act(cfg, args) -> int:
     """Check, save and print."""
     from pathlib import Path
 
-    from pycls.engine import check_data as engine
+    from pycls.dataset_tools import validation as engine
 
     splits = engine.samples_of_folder(args.dir) if args.dir else engine.samples_of_cfg(cfg)
     backends = ALL if args.backends == "all" else INSTALLED

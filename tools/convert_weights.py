@@ -18,7 +18,7 @@ SRC may be a URL or a zoo name. Every tensor keeps its bits."""
 
 def act(cfg, args) -> int:
     """Convert and say what was done."""
-    from pycls.engine.convert import convert_weights
+    from pycls.inference.convert import convert_weights
 
     if len(args.paths) != 2:
         raise ValueError(f"two files are needed, SRC and DST, got {len(args.paths)}")

@@ -16,9 +16,9 @@ onnxruntime: pip install -e ".[export]"."""
 def act(cfg, args) -> int:
     """Export and say how well it agrees."""
     from pycls.core.logging import setup_logging
-    from pycls.engine.export import export
-    from pycls.engine.predict import predict_words
-    from pycls.engine.saved_network import load_network
+    from pycls.inference.export import export
+    from pycls.inference.predict import predict_words
+    from pycls.inference.saved_network import load_network
 
     if len(args.paths) != 2:
         raise ValueError(f"two files are needed, CHECKPOINT and OUT, got {len(args.paths)}")

@@ -12,7 +12,7 @@ Nothing is allocated or run: it takes the same second for every size. --plot-lr 
 
 def act(cfg, args) -> int:
     """Print the table or draw the learning rate."""
-    from pycls.engine.info import info, save_lr_plot
+    from pycls.engine.profiling.info import info, save_lr_plot
 
     print(save_lr_plot(cfg, args.plot_lr) if args.plot_lr else info(cfg))
     return 0

@@ -33,7 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def act(args: argparse.Namespace) -> int:
     """Write, check, verify or measure."""
-    from pycls.engine.zoo import actions
+    from pycls.zoo import actions
 
     if args.words:
         return actions.act_on_row(ROOT, args.words)

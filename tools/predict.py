@@ -14,9 +14,9 @@ config of their network (--cfg). Exit codes: 0 all images were read, 1 some coul
 def act(cfg, args) -> int:
     """Predict, print and save."""
     from pycls.core.logging import setup_logging
-    from pycls.engine.predict import predict, predict_words
-    from pycls.engine.predictions import save_predictions
-    from pycls.engine.saved_network import load_network
+    from pycls.inference.predict import predict, predict_words
+    from pycls.inference.predictions import save_predictions
+    from pycls.inference.saved_network import load_network
 
     setup_logging(None, main=False)
     sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text

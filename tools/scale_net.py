@@ -14,7 +14,7 @@ Prints the cost before and after, and writes the config of the scaled network to
 
 def act(cfg, args) -> int:
     """Scale and print."""
-    from pycls.engine.scale import scale
+    from pycls.zoo.scale import scale
 
     print(scale(cfg))
     return 0

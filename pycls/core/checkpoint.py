@@ -15,8 +15,8 @@ import safetensors.torch
 import torch
 
 from pycls.core.logging import get_logger
-from pycls.core.tensor_file import check_whole, first_line, load_checkpoint
-from pycls.core.weights import LoadReport as LoadReport  # this is where other code looks for them
+from pycls.core.weights.files import check_whole, first_line, load_checkpoint
+from pycls.core.weights import LoadReport as LoadReport
 from pycls.core.weights import load_weights as load_weights
 
 logger = get_logger(__name__)

@@ -10,16 +10,18 @@ import torch
 from yacs.config import CfgNode
 
 from pycls.core.config import check_divisible
-from pycls.core.defaults import CHOICES
+from pycls.core.config.defaults import CHOICES
 from pycls.core.distributed import rank, world_size
-from pycls.core.tables import pick
+from pycls.core.registry import pick
 from pycls.datasets import backends, cifar, digits, fashion_mnist, imagenet
-from pycls.datasets.finish import RGB, Finish
-from pycls.datasets.loader import Backend, Loader
-from pycls.datasets.plan import View, build_view
-from pycls.datasets.repeats import Views
-from pycls.datasets.samples import ArraySamples, Samples
-from pycls.datasets.skip_list import skip_listed
+from pycls.datasets.transforms.normalize import RGB, Finish
+from pycls.datasets.info import colour_scale as colour_scale
+from pycls.datasets.loader import Loader
+from pycls.datasets.backends.base import Backend
+from pycls.datasets.transforms.view import View, build_view
+from pycls.datasets.readers.subset import Views
+from pycls.datasets.readers.samples import ArraySamples, Samples
+from pycls.datasets.readers.skip_list import skip_listed
 
 
 @dataclass(frozen=True)
@@ -117,10 +119,6 @@ def _all_views(samples: Samples) -> Samples:
     return samples if isinstance(samples, ArraySamples) else Views(samples)
 
 
-def colour_scale(cfg: CfgNode, phase: str) -> tuple[RGB, RGB]:
-    """Return mean and standard deviation of the normalisation, RGB, 0..1: DATA_LOADER's, else those of the data set."""
-    dataset = pick(DATASETS, cfg[phase.upper()].DATASET, f"{phase.upper()}.DATASET")
-    return tuple(cfg.DATA_LOADER.MEAN) or dataset.mean, tuple(cfg.DATA_LOADER.STD) or dataset.std
 
 
 def _checked_batch_size(cfg: CfgNode, phase: str) -> int:

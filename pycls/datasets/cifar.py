@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from yacs.config import CfgNode
 
-from pycls.datasets.places import data_root, find_file
-from pycls.datasets.safe_pickle import load_pickle
-from pycls.datasets.samples import ArraySamples
+from pycls.datasets.readers.paths import data_root, find_file
+from pycls.datasets.cifar__safe_pickle import load_pickle
+from pycls.datasets.readers.samples import ArraySamples
 
 MEAN = (125.3 / 255, 123.0 / 255, 113.9 / 255)
 STD = (63.0 / 255, 62.1 / 255, 66.7 / 255)

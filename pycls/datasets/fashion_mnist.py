@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from yacs.config import CfgNode
 
-from pycls.datasets.places import data_root, find_file, has_data_root
-from pycls.datasets.samples import ArraySamples
+from pycls.datasets.readers.paths import data_root, find_file, has_data_root
+from pycls.datasets.readers.samples import ArraySamples
 
 MEAN = (0.2860, 0.2860, 0.2860)  # measured on the training images
 STD = (0.3530, 0.3530, 0.3530)

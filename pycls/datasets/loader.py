@@ -5,42 +5,27 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
 
 from pycls.core.logging import get_logger
-from pycls.datasets.bad_images import Failure, settle_failures
-from pycls.datasets.balance import balanced_order
-from pycls.datasets.epoch_ahead import EpochAhead
-from pycls.datasets.finish import Finish, lighting_shift
-from pycls.datasets.plan import View, erased, jittered, lighting
-from pycls.datasets.repeats import repeated_order
-from pycls.datasets.samples import Samples
-from pycls.datasets.shares import evaluation_share, training_share
-from pycls.datasets.transfer import Tensors, move_batches
+from pycls.datasets.backends.base import Backend
+from pycls.datasets.workers.bad_images import Failure, settle_failures
+from pycls.datasets.samplers__balance import balanced_order
+from pycls.datasets.samplers__epoch_ahead import EpochAhead
+from pycls.datasets.transforms.normalize import Finish, lighting_shift
+from pycls.datasets.transforms.view import View, erased, jittered, lighting
+from pycls.datasets.samplers__repeats import repeated_order
+from pycls.datasets.readers.samples import Samples
+from pycls.datasets.samplers import evaluation_share, training_share
+from pycls.datasets.prefetcher import Tensors, move_batches
 
 logger = get_logger(__name__)
 
 _MANY = 100_000  # training images from which on the next epoch's order is worth a thread
 
 
-class Backend(Protocol):
-    """What turns sample indices into pixels."""
-
-    failures: Sequence[Failure]  # the bad images in the batch that was drawn last
-    interrupt: Callable[[], None] | None  # called now and then while waiting for a batch; may raise to end that
-
-    def batches(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
-        """Yield uint8 RGB (B, S, S, 3) for each index array, in order.
-
-        A host tensor stays valid until the second next one is drawn; a CUDA tensor is new and ready on the current
-        stream.
-        """
-
-    def close(self) -> None:
-        """Stop workers and free buffers."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from torch import Tensor
 from yacs.config import CfgNode
 
 from pycls.core.distributed import world_size
-from pycls.datasets.draws import Stream, hashes, uniforms
+from pycls.datasets.transforms.rng import Stream, hashes, uniforms
 
 NUM_DRAWS = 6  # mixed at all, CutMix or mixup, two for lambda, centre of the box (row, column)
 

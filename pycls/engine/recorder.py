@@ -17,11 +17,11 @@ from pycls.core.distributed import is_main, world_size
 from pycls.core.logging import MetricsFile, get_logger, json_line
 from pycls.datasets.loader import Batch
 from pycls.engine.evaluate import Evaluation
-from pycls.engine.meters import Clock, TrainMeter, Window, peak_memory_mb, time_string
-from pycls.engine.result import Result
+from pycls.engine.reporting.meters import Clock, TrainMeter, Window, peak_memory_mb, time_string
+from pycls.engine.reporting.result import Result
 from pycls.engine.setup import environment
 from pycls.engine.state import TrainState
-from pycls.engine.tensorboard import build_writer
+from pycls.engine.reporting.tensorboard import build_writer
 from pycls.models.complexity import complexity
 
 logger = get_logger(__name__)

@@ -11,14 +11,14 @@ from yacs.config import CfgNode
 
 from pycls.core import distributed
 from pycls.core.config import check_divisible, dump_cfg
-from pycls.core.cores import usable_cores
-from pycls.core.defaults import default_cfg
+from pycls.core.machine import usable_cores
+from pycls.core.config.defaults import default_cfg
 from pycls.core.logging import get_logger, setup_logging
 from pycls.datasets import DATASETS, backend_name, colour_scale
-from pycls.datasets.augment import build_augmentation
+from pycls.datasets.transforms.augment import build_augmentation
 from pycls.datasets.mix import build_mixer
-from pycls.engine.compiling import check_compile
-from pycls.engine.sharding import check_sharding
+from pycls.engine.network.compile import check_compile
+from pycls.engine.network.fsdp import check_sharding
 from pycls.losses import build_loss
 from pycls.optim import build_lr_policy
 

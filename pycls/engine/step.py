@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from pycls.engine.precision import Precision
+from pycls.engine.network.precision import Precision
 from pycls.losses import Loss
 from pycls.optim.sam import climb
 

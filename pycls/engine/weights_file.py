@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from pycls.core.weight_sources import find_weights
-from pycls.models.weights_url import weights_url
+from pycls.core.weights.sources import find_weights
+from pycls.models.external.weights_url import weights_url
 
 
 def weights_file(name: str, cache_dir: str, key: str = "weights") -> Path:

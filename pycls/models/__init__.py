@@ -5,10 +5,10 @@ from collections.abc import Callable
 from torch import nn
 from yacs.config import CfgNode
 
-from pycls.core.tables import pick
+from pycls.core.registry import pick
 from pycls.models.anynet import build_anynet
-from pycls.models.blurpool import add_blurpool
-from pycls.models.chain import add_stochastic_depth
+from pycls.models.layers.blurpool import add_blurpool
+from pycls.models.layers.residual import add_stochastic_depth
 from pycls.models.cutmix_resnet import build_cutmix_resnet
 from pycls.models.densenet import build_densenet
 from pycls.models.effnet import build_effnet
@@ -18,10 +18,10 @@ from pycls.models.mobilenet import build_mobilenet
 from pycls.models.pyramidnet import build_pyramidnet
 from pycls.models.regnet import build_regnet
 from pycls.models.resnet import build_resnet
-from pycls.models.timm_models import build_timm
-from pycls.models.torchvision_models import build_torchvision
+from pycls.models.external.timm_models import build_timm
+from pycls.models.external.torchvision_models import build_torchvision
 from pycls.models.vit import build_vit
-from pycls.models.zoo import effnet, regnetx, regnety, resnet, resnext, vit
+from pycls.models.model_zoo import effnet, regnetx, regnety, resnet, resnext, vit
 
 # Three of these calls hide the submodules of their names, as in pycls; `from pycls.models.resnet import ...` works.
 __all__ = ["MODELS", "build_model", "effnet", "regnetx", "regnety", "resnet", "resnext", "vit"]

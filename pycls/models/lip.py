@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pycls.models.layers import conv2d, named_sequential
+from pycls.models.layers.basic import conv2d, named_sequential
 
 TRUNK_WIDTH = 128  # "Bottleneck-128" of the paper
 GATE_LIMIT = 12.0

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
-from pycls.core.tables import pick
-from pycls.models.chain import Chain
-from pycls.models.checks import check_im_size, check_odd_kernels, check_positive
-from pycls.models.layers import Style, build_style, conv2d, init_weights, named_sequential
-from pycls.models.mobile_blocks import MB_ACTIVATIONS, MobileBlock, make_divisible, mobile_act, mobile_block
+from pycls.core.registry import pick
+from pycls.models.layers.residual import Chain
+from pycls.models.layers.checks import check_im_size, check_odd_kernels, check_positive
+from pycls.models.layers.basic import Style, build_style, conv2d, init_weights, named_sequential
+from pycls.models.layers.mobile_blocks import MB_ACTIVATIONS, MobileBlock, make_divisible, mobile_act, mobile_block
 
 
 class MobileHead(nn.Module):

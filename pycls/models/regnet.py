@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 from yacs.config import CfgNode
 
-from pycls.core.tables import pick
+from pycls.core.registry import pick
 from pycls.models.anynet import AnyNet, anynet_stages, check_group_widths, se_ratio
-from pycls.models.blocks import BLOCKS
-from pycls.models.checks import check_im_size, check_positive
-from pycls.models.layers import build_style
-from pycls.models.stems import STEMS
+from pycls.models.layers.blocks import BLOCKS
+from pycls.models.layers.checks import check_im_size, check_positive
+from pycls.models.layers.basic import build_style
+from pycls.models.layers.stems import STEMS
 
 
 def block_widths(w_a: float, w_0: int, w_m: float, depth: int, multiple: int = 8) -> list[int]:

@@ -6,7 +6,7 @@ import math
 import torch
 from torch import nn
 
-from pycls.core.sharding import local_part
+from pycls.core.dtensor import local_part
 
 
 def ema_rate(ema_alpha: float, batch_size: int, max_epoch: int, update_period: int) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from pycls.core.sharding import local_part, whole
+from pycls.core.dtensor import local_part, whole
 
 
 def climb(model: nn.Module, rho: float) -> Callable[[], None]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pycls.core.augment_name import parse_augment
+from pycls.core.config.augment_spec import parse_augment
 from pycls.core.config import load_cfg
 
 

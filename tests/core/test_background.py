@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from pycls.core.background import Background
+from pycls.core.async_save import Background
 
 
 def fail():

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pycls.core.config import diff_cfg, dump_cfg, flatten, known_choices, load_cfg, load_cfg_text
-from pycls.core.defaults import CHOICES, TABLES
-from pycls.core.tables import pick
+from pycls.core.config.defaults import CHOICES, TABLES
+from pycls.core.registry import pick
 
 ROOT = Path(__file__).parents[2]
 PYCLS_DEFAULTS = json.loads((ROOT / "tests/records/pycls_defaults.json").read_text())

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from pycls.core.cores import cgroup_cores, free_threads, usable_cores
+from pycls.core.machine import cgroup_cores, free_threads, usable_cores
 
 
 def _groups(tmp_path, membership, files):
@@ -58,6 +58,6 @@ def test_no_group_is_no_limit(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no processor affinity here")
 def test_a_process_pinned_to_one_core_has_one():
     code = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
-    code += "from pycls.core.cores import usable_cores; print(usable_cores())"
+    code += "from pycls.core.machine import usable_cores; print(usable_cores())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "1" and usable_cores() >= 1

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pycls.core import download as module
-from pycls.core.download import cached_path, download
-from pycls.core.weight_sources import ZOO, find_weights, zoo_url
+from pycls.core.weights import download as module
+from pycls.core.weights.download import cached_path, download
+from pycls.core.weights.sources import ZOO, find_weights, zoo_url
 
 DATA = bytes(range(256)) * 4096  # one MiB
 SHA256 = hashlib.sha256(DATA).hexdigest()

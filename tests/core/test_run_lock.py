@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
-from pycls.core.run_lock import sole_run
+from pycls.core.locks import sole_run
 
 HOLD = """import sys, time
-from pycls.core.run_lock import sole_run
+from pycls.core.locks import sole_run
 with sole_run(sys.argv[1]):
     print(flush=True)
     time.sleep(60)

@@ -10,7 +10,7 @@ import torchvision
 from torch import nn
 
 from pycls.core.checkpoint import load_weights, save_safetensors
-from pycls.core.tensor_file import load_tensor_file, safetensors_metadata
+from pycls.core.weights.files import load_tensor_file, safetensors_metadata
 from pycls.models import build_model
 from tests.model_records import cfg_of
 

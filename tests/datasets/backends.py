@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from pycls.datasets.custom_backend import CustomBackend
-from pycls.datasets.dali_backend import DaliBackend
-from pycls.datasets.file_backend import FileBackend
-from pycls.datasets.plan import View
-from pycls.datasets.samples import FileSamples
-from pycls.datasets.torch_backend import TorchBackend
+from pycls.datasets.backends.custom import CustomBackend
+from pycls.datasets.backends.dali import DaliBackend
+from pycls.datasets.backends.base import FileBackend
+from pycls.datasets.transforms.view import View
+from pycls.datasets.readers.samples import FileSamples
+from pycls.datasets.backends.torch_dataloader import TorchBackend
 
 CPU = torch.device("cpu")
 CLASSES = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pycls.datasets.samples import FileSamples
+from pycls.datasets.readers.samples import FileSamples
 from tests.datasets.photographs import write_photographs
 
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pycls.datasets import jpeg, native
-from pycls.datasets.board import NOTHING, Cell
-from pycls.datasets.chunk import Chunk, Encoded
-from pycls.datasets.plan import View, eval_geometry
+from pycls.datasets.decoders import libjpeg_turbo as jpeg
+from pycls.datasets.readers import native
+from pycls.datasets.heartbeat import NOTHING, Cell
+from pycls.datasets.decoders.encoded import Chunk, Encoded
+from pycls.datasets.transforms.view import View, eval_geometry
 from tests.datasets.photographs import encode, load
 
 BUILT = not isinstance(native.extension(), str)

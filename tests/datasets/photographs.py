@@ -7,7 +7,7 @@ import numpy as np
 import skimage
 from PIL import Image
 
-from pycls.datasets.samples import FileSamples, pack_names
+from pycls.datasets.readers.samples import FileSamples, pack_names
 
 
 def load(name: str, size: tuple[int, int] | None = None) -> Image.Image:

@@ -8,7 +8,7 @@ from PIL import Image
 from scipy.ndimage import map_coordinates
 from torchvision.transforms import InterpolationMode
 
-from pycls.datasets.plan import View
+from pycls.datasets.transforms.view import View
 
 
 def reference_square(data: bytes, view: View, box: np.ndarray, flip: bool, cubic: bool = False) -> np.ndarray:

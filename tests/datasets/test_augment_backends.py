@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from pycls.core.config import load_cfg
-from pycls.datasets.augment import build_augmentation
-from pycls.datasets.augment_policies import OP_SETS
-from pycls.datasets.memory_backend import MemoryBackend
-from pycls.datasets.plan import View
-from pycls.datasets.samples import ArraySamples
+from pycls.datasets.transforms.augment import build_augmentation
+from pycls.datasets.transforms.augment__augment_policies import OP_SETS
+from pycls.datasets.backends.memory import MemoryBackend
+from pycls.datasets.transforms.view import View
+from pycls.datasets.readers.samples import ArraySamples
 from tests.datasets.backends import CPU, NAMES, draw, make_backend, make_view
 from tests.datasets.photographs import encode, load, write_files
 

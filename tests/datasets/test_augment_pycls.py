@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from pycls.core.config import load_cfg
-from pycls.datasets.augment import build_augmentation
-from pycls.datasets.augment_pycls import AUTO_POLICY, RAND_OPS
-from pycls.datasets.augment_pycls_ops import OPERATORS, apply_op
-from pycls.datasets.draws import uniforms
+from pycls.datasets.transforms.augment import build_augmentation
+from pycls.datasets.transforms.pycls_policies import AUTO_POLICY, RAND_OPS
+from pycls.datasets.transforms.pycls_ops import OPERATORS, apply_op
+from pycls.datasets.transforms.rng import uniforms
 from tests.datasets.records import probe, synth
 
 RECORDS = json.loads((Path(__file__).parents[1] / "records" / "augment.json").read_text())

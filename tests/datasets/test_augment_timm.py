@@ -9,10 +9,10 @@ from PIL import Image
 from scipy.stats import kstest
 
 from pycls.core.config import load_cfg
-from pycls.datasets.augment import build_augmentation
-from pycls.datasets.augment_pycls import RAND_OPS
-from pycls.datasets.augment_timm_ops import FILTERS, WARPS, build_operators
-from pycls.datasets.draws import uniforms
+from pycls.datasets.transforms.augment import build_augmentation
+from pycls.datasets.transforms.pycls_policies import RAND_OPS
+from pycls.datasets.transforms.timm_policies__augment_timm_ops import FILTERS, WARPS, build_operators
+from pycls.datasets.transforms.rng import uniforms
 from tests.datasets.photographs import load
 
 SIZE = 72

@@ -10,10 +10,10 @@ from scipy.stats import kstest
 from torchvision.transforms import v2
 
 from pycls.core.config import load_cfg
-from pycls.datasets.augment import build_augmentation
-from pycls.datasets.augment_torchvision import augmix_space, auto_space, rand_space, trivial_space
-from pycls.datasets.augment_torchvision_ops import OPS, SMOOTH_OPS
-from pycls.datasets.draws import uniforms
+from pycls.datasets.transforms.augment import build_augmentation
+from pycls.datasets.transforms.torchvision_policies import augmix_space, auto_space, rand_space, trivial_space
+from pycls.datasets.transforms.torchvision_ops import OPS, SMOOTH_OPS
+from pycls.datasets.transforms.rng import uniforms
 from tests.datasets.photographs import load
 
 SIZE = 72

@@ -7,10 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
-from pycls.datasets.bad_images import NUM_TRIES, Failure, settle_failures, substitutes
-from pycls.datasets.finish import Finish
+from pycls.datasets.workers.bad_images import NUM_TRIES, Failure, settle_failures, substitutes
+from pycls.datasets.transforms.normalize import Finish
 from pycls.datasets.loader import Loader
-from pycls.datasets.samples import FileSamples, pack_names
+from pycls.datasets.readers.samples import FileSamples, pack_names
 from tests.datasets.backends import CPU, NAMES, make_backend, make_view
 from tests.datasets.photographs import encode, load
 

@@ -5,7 +5,7 @@ import torch
 
 from pycls.core.config import load_cfg
 from pycls.datasets import build_loader
-from pycls.datasets.balance import balanced_order
+from pycls.datasets.samplers__balance import balanced_order
 
 LABELS = np.repeat([0, 1, 3], [900, 90, 13])  # 2 has no images
 

@@ -9,9 +9,9 @@ from scipy.stats import kstest, uniform
 from torchvision.transforms import v2
 
 from pycls.core.config import load_cfg
-from pycls.datasets.augment import build_augmentation
-from pycls.datasets.color_jitter import ColorJitter
-from pycls.datasets.draws import Stream, uniforms
+from pycls.datasets.transforms.augment import build_augmentation
+from pycls.datasets.transforms.color_jitter import ColorJitter
+from pycls.datasets.transforms.rng import Stream, uniforms
 from tests.datasets.photographs import load
 
 PHOTO = load("astronaut.png", (48, 48))

@@ -8,8 +8,8 @@ from scipy.stats import ks_2samp
 from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms import functional as F
 
-from pycls.datasets.crops import NUM_DRAWS, NUM_TRIES, centre_view, centre_view_boxes, pycls_boxes, torchvision_boxes
-from pycls.datasets.draws import Stream, uniforms
+from pycls.datasets.transforms.random_crop import NUM_DRAWS, NUM_TRIES, centre_view, centre_view_boxes, pycls_boxes, torchvision_boxes
+from pycls.datasets.transforms.rng import Stream, uniforms
 from tests.datasets.records import RECORDS, probe, synth
 
 AREA, ASPECT = (0.08, 1.0), (3 / 4, 4 / 3)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from pycls.datasets import dali_backend
-from pycls.datasets.dali_backend import DaliBackend
-from pycls.datasets.dali_pipeline import DaliPipeline, build_feed, check_dali
-from pycls.datasets.filters import Filter
+from pycls.datasets.backends import dali as dali_backend
+from pycls.datasets.backends.dali import DaliBackend
+from pycls.datasets.backends.dali_pipeline import DaliPipeline, build_feed, check_dali
+from pycls.datasets.transforms.interpolation import Filter
 from tests.datasets.backends import CPU, VIEWS, draw, make_backend, make_view
 
 

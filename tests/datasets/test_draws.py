@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.stats import kstest
 
-from pycls.datasets.draws import GAMMA, Stream, mix, normals, uniforms
+from pycls.datasets.transforms.rng import GAMMA, Stream, mix, normals, uniforms
 
 INDICES = np.arange(5000)
 

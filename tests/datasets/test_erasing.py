@@ -8,10 +8,10 @@ from torchvision.transforms import v2
 
 from pycls.core.config import load_cfg
 from pycls.datasets import build_loader
-from pycls.datasets.draws import Stream, uniforms
-from pycls.datasets.erasing import NUM_DRAWS, erased_boxes
-from pycls.datasets.finish import Finish
-from pycls.datasets.plan import erased
+from pycls.datasets.transforms.rng import Stream, uniforms
+from pycls.datasets.transforms.random_erasing import NUM_DRAWS, erased_boxes
+from pycls.datasets.transforms.normalize import Finish
+from pycls.datasets.transforms.view import erased
 
 SIZE = 224
 DRAWS = uniforms(1, Stream.ERASE, 0, np.arange(4000), NUM_DRAWS)

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 from scipy.ndimage import map_coordinates
 
-from pycls.datasets.fallback import decode_rgb, resize
-from pycls.datasets.filters import Filter
+from pycls.datasets.decoders.pillow import decode_rgb, resize
+from pycls.datasets.transforms.interpolation import Filter
 from tests.datasets.photographs import encode, kinds
 
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from pycls.datasets.plan import epoch_order
-from pycls.datasets.samples import FileSamples
+from pycls.datasets.samplers import epoch_order
+from pycls.datasets.readers.samples import FileSamples
 from tests.datasets.backends import NAMES, draw, make_backend, make_view
 from tests.datasets.photographs import encode, write_files
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pycls.core.config import load_cfg
-from pycls.datasets.filters import Filter
-from pycls.datasets.plan import build_view, filters, flips
+from pycls.datasets.transforms.interpolation import Filter
+from pycls.datasets.transforms.view import build_view, filters, flips
 from pycls.engine.setup import check_supported
 from tests.datasets.backends import make_view
 from tests.engine.runs import tiny_cfg

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
-from pycls.datasets import finish
-from pycls.datasets.finish import Finish, lighting_shift
+from pycls.datasets.transforms import normalize as finish
+from pycls.datasets.transforms.normalize import Finish, lighting_shift
 from pycls.datasets.imagenet import MEAN, STD
 from tests.datasets.records import RECORDS
 

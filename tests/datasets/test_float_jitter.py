@@ -10,9 +10,9 @@ from scipy.stats import kstest, uniform
 
 from pycls.core.config import load_cfg
 from pycls.datasets import build_loader
-from pycls.datasets.augment import build_augmentation
-from pycls.datasets.finish import Finish
-from pycls.datasets.float_jitter import jitter_amounts, jitter_map
+from pycls.datasets.transforms.augment import build_augmentation
+from pycls.datasets.transforms.normalize import Finish
+from pycls.datasets.transforms.color_jitter__float_jitter import jitter_amounts, jitter_map
 from pycls.datasets.imagenet import MEAN, STD
 from tests.model_records import load_record
 

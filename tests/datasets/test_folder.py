@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pycls.core.config import load_cfg
-from pycls.datasets.folder import load_folder
+from pycls.datasets.readers.image_folder import load_folder
 from pycls.datasets.imagenet import build_imagenet
 from tests.datasets.arrays import write_tree
 

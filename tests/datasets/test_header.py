@@ -5,7 +5,7 @@ import struct
 import pytest
 from PIL import Image
 
-from pycls.datasets.header import read_header
+from pycls.datasets.decoders.image_header import read_header
 from tests.datasets.photographs import encode, kinds, load
 from tests.datasets.reference import open_rgb
 

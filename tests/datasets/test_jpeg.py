@@ -7,12 +7,14 @@ import pytest
 from PIL import Image
 
 from pycls.core.config import load_cfg
-from pycls.datasets import jpeg, native, plan
-from pycls.datasets.chunk import Encoded
-from pycls.datasets.filters import Filter
-from pycls.datasets.header import read_header
-from pycls.datasets.plan import View
-from pycls.engine.info import info
+from pycls.datasets.decoders import libjpeg_turbo as jpeg
+from pycls.datasets.readers import native
+from pycls.datasets.transforms import view as plan
+from pycls.datasets.decoders.encoded import Encoded
+from pycls.datasets.transforms.interpolation import Filter
+from pycls.datasets.decoders.image_header import read_header
+from pycls.datasets.transforms.view import View
+from pycls.engine.profiling.info import info
 from tests.datasets import jpegs
 from tests.datasets.backends import draw, make_backend, make_view
 from tests.datasets.photographs import encode, kinds, load, write_files

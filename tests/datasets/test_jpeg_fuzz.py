@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pycls.datasets import custom_backend, fallback, native
-from pycls.datasets.chunk import Encoded
-from pycls.datasets.filters import Filter
-from pycls.datasets.header import read_header
-from pycls.datasets.plan import View, boxes, filters
+from pycls.datasets.backends import custom as custom_backend
+from pycls.datasets.decoders import pillow as fallback
+from pycls.datasets.readers import native
+from pycls.datasets.decoders.encoded import Encoded
+from pycls.datasets.transforms.interpolation import Filter
+from pycls.datasets.decoders.image_header import read_header
+from pycls.datasets.transforms.view import View, boxes, filters
 from tests.datasets import jpegs
 from tests.datasets.backends import make_view
 from tests.datasets.photographs import encode, load

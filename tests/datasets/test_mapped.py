@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pycls.datasets.mapped import MAGIC, map_arrays, write_arrays
+from pycls.datasets.readers.array_files import MAGIC, map_arrays, write_arrays
 
 PAIR = np.dtype([("big", "<u8"), ("small", "<u2")])
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from pycls.datasets import memory_backend
+from pycls.datasets.backends import memory as memory_backend
 from pycls.datasets.cifar import MEAN, STD
-from pycls.datasets.finish import Finish
-from pycls.datasets.memory_backend import MemoryBackend, offsets
-from pycls.datasets.plan import View, flips
-from pycls.datasets.samples import ArraySamples
+from pycls.datasets.transforms.normalize import Finish
+from pycls.datasets.backends.memory import MemoryBackend, offsets
+from pycls.datasets.transforms.view import View, flips
+from pycls.datasets.readers.samples import ArraySamples
 from tests.datasets.records import RECORDS, probe, synth
 
 CPU = torch.device("cpu")

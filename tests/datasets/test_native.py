@@ -7,10 +7,10 @@ import zlib
 import numpy as np
 import pytest
 
-from pycls.datasets import native
-from pycls.datasets.board import NOTHING, Cell
-from pycls.datasets.chunk import read_chunk
-from pycls.datasets.subset import Subset
+from pycls.datasets.readers import native
+from pycls.datasets.heartbeat import NOTHING, Cell
+from pycls.datasets.decoders.encoded import read_chunk
+from pycls.datasets.readers.subset import Subset
 from tests.datasets import jpegs
 from tests.datasets.backends import make_view
 from tests.datasets.photographs import write_files

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from pycls.datasets import plan
+from pycls.datasets.transforms import view as plan
 from tests.datasets.backends import NAMES, draw, make_backend, make_view
 from tests.datasets.odd_images import damaged, readable, unreadable
 from tests.datasets.photographs import write_files
@@ -61,9 +61,9 @@ def test_a_long_image_takes_no_more_memory_than_it_needs(odd):
     code = (
         "import resource, sys, numpy as np\n"
         "from pycls.datasets import custom_backend, fallback, torch_backend\n"
-        "from pycls.datasets.board import Cell\n"
-        "from pycls.datasets.chunk import read_chunk\n"
-        "from pycls.datasets.samples import FileSamples, pack_names\n"
+        "from pycls.datasets.heartbeat import Cell\n"
+        "from pycls.datasets.decoders.encoded import read_chunk\n"
+        "from pycls.datasets.readers.samples import FileSamples, pack_names\n"
         "from tests.datasets.backends import make_view\n"
         "samples = FileSamples('', pack_names([sys.argv[1]]), np.zeros(1, int), ('a',))\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"

@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pycls.datasets import durable, pack_recipe
-from pycls.datasets import pack as pack_module
-from pycls.datasets.folder import load_folder
-from pycls.datasets.pack_check import describe_packed, verify_packed
-from pycls.datasets.packed_index import load_index
+from pycls.core import atomic_io as durable
+from pycls.dataset_tools.packing import options as pack_recipe
+from pycls.dataset_tools.packing import writer as pack_module
+from pycls.datasets.readers.image_folder import load_folder
+from pycls.dataset_tools.packing.verify import describe_packed, verify_packed
+from pycls.datasets.readers.tar_index import load_index
 from tests.datasets.photographs import encode
 from tests.datasets.trees import pack, write_data
 

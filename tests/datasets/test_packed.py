@@ -13,10 +13,10 @@ import torch
 
 from pycls.core.config import load_cfg
 from pycls.datasets import build_loader
-from pycls.datasets.folder import load_folder
+from pycls.datasets.readers.image_folder import load_folder
 from pycls.datasets.imagenet import build_imagenet
-from pycls.datasets.packed import PackedSamples, load_packed
-from pycls.datasets.packed_index import load_index
+from pycls.datasets.readers.tar import PackedSamples, load_packed
+from pycls.datasets.readers.tar_index import load_index
 from tests.datasets.backends import NAMES, draw, make_backend, make_view
 from tests.datasets.trees import SPLITS, pack, write_data
 

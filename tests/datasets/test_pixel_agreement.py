@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pycls.datasets import plan
-from pycls.datasets.filters import Filter
-from pycls.datasets.plan import View
-from pycls.datasets.samples import FileSamples
+from pycls.datasets.transforms import view as plan
+from pycls.datasets.transforms.interpolation import Filter
+from pycls.datasets.transforms.view import View
+from pycls.datasets.readers.samples import FileSamples
 from tests.datasets.backends import CLASSES, NAMES, VIEWS, draw, make_backend, make_view
 from tests.datasets.photographs import encode, write_files
 from tests.datasets.reference import open_rgb, reference_square

@@ -7,7 +7,8 @@ import pytest
 from scipy.stats import kstest
 
 from pycls.core.config import load_cfg
-from pycls.datasets.plan import View, boxes, build_view, epoch_order, eval_geometry, flips, lighting
+from pycls.datasets.transforms.view import View, boxes, build_view, eval_geometry, flips, lighting
+from pycls.datasets.samplers import epoch_order
 
 VIEW = View(True, 224, 256, (0.08, 1.0), (0.75, 4 / 3), 0.5, "torchvision", True, seed=1)
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from pycls.core.config import load_cfg
-from pycls.datasets import build_loader, preflight
+from pycls.datasets import build_loader
+from pycls.datasets.workers import resources as preflight
 from pycls.datasets.backends import count_workers
-from pycls.datasets.preflight import Needs, check_room
+from pycls.datasets.workers.resources import Needs, check_room
 
 DIGITS = ["TRAIN.DATASET", "digits", "TEST.DATASET", "digits", "TRAIN.IM_SIZE", "32", "TEST.IM_SIZE", "32"]
 
@@ -55,7 +56,7 @@ def test_too_few_threads_name_the_limit(monkeypatch):
 
 def test_a_low_soft_limit_of_open_files_is_raised_and_a_low_hard_limit_named():
     code = (
-        "import resource; from pycls.datasets.preflight import *\n"
+        "import resource; from pycls.datasets.workers.resources import *\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (100, 400))\n"
         "check_room(Needs(processes=16)); print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])\n"
         "try: check_room(Needs(processes=100))\n"

@@ -10,10 +10,11 @@ from PIL import Image
 
 from pycls.core.config import load_cfg
 from pycls.datasets import build_loader
-from pycls.datasets.memory_backend import MemoryBackend
-from pycls.datasets.plan import build_view, epoch_order
-from pycls.datasets.repeats import repeated_order
-from pycls.datasets.samples import ArraySamples
+from pycls.datasets.backends.memory import MemoryBackend
+from pycls.datasets.transforms.view import build_view
+from pycls.datasets.samplers import epoch_order
+from pycls.datasets.samplers__repeats import repeated_order
+from pycls.datasets.readers.samples import ArraySamples
 from tests.engine.runs import overrides, tiny_cfg
 
 CPU = torch.device("cpu")

@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from pycls.datasets import finish as finish_module
-from pycls.datasets.finish import Finish
-from pycls.datasets.reuse import ReusedMemory
+from pycls.datasets.transforms import normalize as finish_module
+from pycls.datasets.transforms.normalize import Finish
+from pycls.datasets.transforms.normalize__reuse import ReusedMemory
 
 SHAPE = (2, 3, 4, 4)
 

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from pycls.datasets.samples import ArraySamples, FileSamples, pack_names
+from pycls.datasets.readers.samples import ArraySamples, FileSamples, pack_names
 
 
 def test_names_survive_packing():

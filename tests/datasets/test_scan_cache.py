@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-from pycls.datasets import scan_cache
-from pycls.datasets.folder import load_folder
-from pycls.datasets.scan_cache import cache_files, load_tree
+from pycls.datasets.readers import folder_cache as scan_cache
+from pycls.datasets.readers.image_folder import load_folder
+from pycls.datasets.readers.folder_cache import cache_files, load_tree
 from tests.datasets.arrays import set_age, write_tree
 
 CLASSES = {"a": ["1.jpg", "sub/2.jpg"], "b": ["3.jpg"]}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pycls.datasets.shares import evaluation_share, training_share
+from pycls.datasets.samplers import evaluation_share, training_share
 
 WORLDS = [1, 2, 3, 4]
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pycls.datasets.samples import FileSamples, pack_names
-from pycls.datasets.skip_list import load_skip_list, save_skip_list, skip_listed
+from pycls.datasets.readers.samples import FileSamples, pack_names
+from pycls.datasets.readers.skip_list import load_skip_list, save_skip_list, skip_listed
 
 NAMES = ["a/1.png", "a/2.png", "b/1.png", "b/\udcff 2.png", "b/3.png"]
 SPLITS = ("train", "val")

@@ -10,11 +10,11 @@ from yacs.config import CfgNode
 
 from pycls.core.config import load_cfg
 from pycls.datasets import DATASETS
-from pycls.datasets.finish import Finish
-from pycls.datasets.photos import load_photographs
-from pycls.datasets.plan import build_view
-from pycls.datasets.samples import FileSamples
-from pycls.models.torchvision_models import torchvision_model
+from pycls.datasets.transforms.normalize import Finish
+from pycls.datasets.synthetic import load_photographs
+from pycls.datasets.transforms.view import build_view
+from pycls.datasets.readers.samples import FileSamples
+from pycls.models.external.torchvision_models import torchvision_model
 from tests.datasets.backends import NAMES, draw, make_backend
 from tests.datasets.photographs import encode, write_files
 from tests.datasets.reference import open_rgb

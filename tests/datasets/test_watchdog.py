@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pycls.datasets import pool, processes
-from pycls.datasets.board import Board
-from pycls.datasets.pool import DaemonPool
-from pycls.datasets.samples import FileSamples
-from pycls.datasets.watchdog import Watchdog
+from pycls.datasets.workers import threads as pool, processes
+from pycls.datasets.heartbeat import Board
+from pycls.datasets.workers.threads import DaemonPool
+from pycls.datasets.readers.samples import FileSamples
+from pycls.datasets.workers.watchdog import Watchdog
 from tests.datasets.backends import draw, make_backend, make_view, torch_workers
 from tests.datasets.hanging import make_hang, open_when_read
 from tests.datasets.photographs import encode, write_files

@@ -13,8 +13,8 @@ import pytest
 import torch
 from PIL import Image
 
-from pycls.datasets.processes import ProcessWorkers
-from pycls.datasets.samples import FileSamples, Names, pack_names
+from pycls.datasets.workers.processes import ProcessWorkers
+from pycls.datasets.readers.samples import FileSamples, Names, pack_names
 from pycls.datasets.workers import InlineWorkers, ThreadWorkers, choose_mode, limit_torch_threads
 from tests.datasets.backends import draw, make_backend, make_view, torch_workers
 from tests.datasets.photographs import encode, write_files
@@ -88,7 +88,7 @@ def test_a_killed_process_fails_the_open_tasks(tmp_path):
 
 PARENT = """
 import sys, time
-from pycls.datasets.processes import ProcessWorkers
+from pycls.datasets.workers.processes import ProcessWorkers
 from tests.datasets.tasks import answer
 if __name__ == "__main__":
     workers = ProcessWorkers(answer, 1)
@@ -186,7 +186,7 @@ UNCLOSED = """
 import sys
 import numpy as np
 from pathlib import Path
-from pycls.datasets.folder import load_folder
+from pycls.datasets.readers.image_folder import load_folder
 from tests.datasets.backends import make_backend, make_view, torch_workers
 if __name__ == "__main__":
     backend = make_backend("torch", load_folder(Path(sys.argv[1]), "train"), make_view(size=32), 2)

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from pycls.datasets.folder import load_folder
-from pycls.datasets.pack import pack_split
-from pycls.datasets.pack_recipe import PackOptions
+from pycls.datasets.readers.image_folder import load_folder
+from pycls.dataset_tools.packing.writer import pack_split
+from pycls.dataset_tools.packing.options import PackOptions
 from tests.datasets.photographs import kinds
 
 SPLITS = ("train", "val")

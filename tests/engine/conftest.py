@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from pycls.engine import plots
+from pycls.engine.reporting import plots
 
 
 @pytest.fixture(scope="session", autouse=True)

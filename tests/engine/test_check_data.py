@@ -10,10 +10,10 @@ from PIL import Image
 
 from pycls.core.config import load_cfg
 from pycls.datasets import build_samples
-from pycls.datasets.inspection import UNREADABLE, build_decoders, inspect_bytes
-from pycls.datasets.likeness import check_classes, find_duplicates
-from pycls.datasets.samples import FileSamples, pack_names
-from pycls.engine.check_data import samples_of_cfg, samples_of_folder
+from pycls.dataset_tools.validation.inspect import UNREADABLE, build_decoders, inspect_bytes
+from pycls.dataset_tools.validation.duplicates import check_classes, find_duplicates
+from pycls.datasets.readers.samples import FileSamples, pack_names
+from pycls.dataset_tools.validation import samples_of_cfg, samples_of_folder
 from tests.datasets.odd_images import damaged, readable, unreadable
 from tests.datasets.photographs import encode, kinds, load, write_files
 from tests.engine.runs import run_tool, run_tool_here

@@ -6,8 +6,8 @@ import torch
 
 from pycls.core.config import load_cfg
 from pycls.datasets import build_loader
-from pycls.datasets.samples import ArraySamples
-from pycls.engine.benchmark import time_end_to_end
+from pycls.datasets.readers.samples import ArraySamples
+from pycls.engine.profiling.network import time_end_to_end
 from tests.model_records import CONFIGS
 
 

@@ -7,12 +7,12 @@ import pytest
 
 from pycls.core.cli import Several, build_parser, run_tool, split_words
 from pycls.core.config import load_cfg
-from pycls.engine.compare.batch_table import table_key, table_rows
-from pycls.engine.compare.grid import Cell, Variant, build_grid, default_workers, rounds, variants
-from pycls.engine.compare.options import Options, check_one_process, settled
-from pycls.engine.compare.recommend import model_candidates, recommend
-from pycls.engine.compare.statistics import ModelRow, Row, percentile, summarise, summarise_model
-from pycls.engine.compare.text import COLUMNS, text_table
+from pycls.loader_benchmark.pytorch_cls_table import table_key, table_rows
+from pycls.loader_benchmark.grid import Cell, Variant, build_grid, default_workers, rounds, variants
+from pycls.loader_benchmark.options import Options, check_one_process, settled
+from pycls.loader_benchmark.recommend import model_candidates, recommend
+from pycls.loader_benchmark.statistics import ModelRow, Row, percentile, summarise, summarise_model
+from pycls.loader_benchmark.report.tables import COLUMNS, text_table
 
 THREADS, TORCH = Variant("custom", "threads"), Variant("torch")
 

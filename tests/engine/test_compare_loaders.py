@@ -10,9 +10,9 @@ from html.parser import HTMLParser
 import pytest
 
 from pycls.core.config import load_cfg
-from pycls.datasets.photos import write_photos
-from pycls.engine.compare import Options, TableOptions, batch_table, compare_loaders, comparison, loader_table
-from pycls.engine.compare.grid import Variant
+from pycls.datasets.synthetic import write_photos
+from pycls.loader_benchmark import Options, TableOptions, pytorch_cls_table as batch_table, compare_loaders, comparison, loader_table
+from pycls.loader_benchmark.grid import Variant
 from tests.engine.runs import TINY, overrides, run_tool_here
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from pycls.core.config import load_cfg
-from pycls.datasets.subset import choose
-from pycls.engine.compare import page_cache, process_tree, runner
-from pycls.engine.compare.batch_table import memory_copy
-from pycls.engine.compare.crops import FACTOR, amplified
-from pycls.engine.compare.sources import find_sources, load_samples
-from pycls.engine.compare.task import Task
+from pycls.datasets.readers.subset import choose
+from pycls.loader_benchmark.measure import page_cache, process_tree, runner
+from pycls.loader_benchmark.pytorch_cls_table import memory_copy
+from pycls.loader_benchmark.report.pixel_differences import FACTOR, amplified
+from pycls.loader_benchmark.sources import find_sources, load_samples
+from pycls.loader_benchmark.measure.task import Task
 from tests.datasets.photographs import write_files
 
 linux = pytest.mark.skipif(not process_tree.available(), reason="needs /proc")

@@ -6,8 +6,8 @@ from torch import nn
 
 from pycls.core.config import load_cfg
 from pycls.datasets.mix import Mixer
-from pycls.engine import compiling
-from pycls.engine.compiling import check_compile, compile_for_training
+from pycls.engine.network import compile as compiling
+from pycls.engine.network.compile import check_compile, compile_for_training
 from pycls.engine.setup import check_supported
 from pycls.losses import soft_targets
 from tests.engine.runs import tiny_cfg

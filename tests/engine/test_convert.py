@@ -10,9 +10,9 @@ from torch import nn
 
 from pycls.core.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from pycls.core.config import dump_cfg, load_cfg
-from pycls.core.namings import NAMINGS
-from pycls.engine import convert
-from pycls.engine.convert import convert_weights
+from pycls.core.weights.key_tables import NAMINGS
+from pycls.inference import convert
+from pycls.inference.convert import convert_weights
 from pycls.engine.setup import pixel_contract
 from pycls.models import build_model
 from tests.core.test_weights import TWINS, torchvision_net

@@ -6,12 +6,12 @@ import torch
 from pycls.core.config import load_cfg
 from pycls.core.distributed import launch
 from pycls.datasets.loader import Batch
-from pycls.datasets.shares import evaluation_share
-from pycls.engine import plots
-from pycls.engine.compiling import CompiledNetwork
+from pycls.datasets.samplers import evaluation_share
+from pycls.engine.reporting import plots
+from pycls.engine.network.compile import CompiledNetwork
 from pycls.engine.evaluate import Counter, Evaluation, evaluate, save_per_class, save_uncertainty
-from pycls.engine.meters import topk_correct, topk_hits
-from pycls.engine.precision import Precision
+from pycls.engine.reporting.meters import topk_correct, topk_hits
+from pycls.engine.network.precision import Precision
 from pycls.losses import build_loss
 from pycls.models import build_model
 from tests.parity_fill import make_input

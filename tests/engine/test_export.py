@@ -10,10 +10,10 @@ from PIL import Image
 
 from pycls.core.checkpoint import save_checkpoint
 from pycls.core.config import dump_cfg, load_cfg
-from pycls.engine import export as module
-from pycls.engine.export import export, metadata
-from pycls.engine.predict import predict, predict_words
-from pycls.engine.saved_network import load_network
+from pycls.inference import export as module
+from pycls.inference.export import export, metadata
+from pycls.inference.predict import predict, predict_words
+from pycls.inference.saved_network import load_network
 from pycls.models import build_model
 from tests.datasets.photographs import load
 from tests.model_records import cfg_of

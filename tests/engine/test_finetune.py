@@ -10,11 +10,11 @@ from torch import nn
 from pycls.core.checkpoint import last_path
 from pycls.core.config import load_cfg
 from pycls.engine import train
-from pycls.engine.freeze import freeze, set_train_mode
-from pycls.engine.precise_bn import compute_precise_bn
+from pycls.engine.network.freeze import freeze, set_train_mode
+from pycls.engine.network.precise_bn import compute_precise_bn
 from pycls.engine.setup import check_supported
 from pycls.optim import build_optimizer
-from pycls.optim.optimizers import lr_scales, param_groups
+from pycls.optim.param_groups import lr_scales, param_groups
 from tests.datasets.photographs import load
 from tests.engine.runs import ROOT, TINY, overrides, tiny_cfg
 from tests.engine.test_predict import lite0_file, needs_lite0

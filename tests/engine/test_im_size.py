@@ -6,7 +6,7 @@ import torch
 from pycls.core.checkpoint import last_path
 from pycls.core.config import load_cfg
 from pycls.engine import train
-from pycls.engine.im_size import check_schedule, scheduled_im_size
+from pycls.engine.progressive_resizing import check_schedule, scheduled_im_size
 from pycls.models import MODELS
 from tests.engine.runs import tiny_cfg
 

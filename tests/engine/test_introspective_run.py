@@ -9,9 +9,9 @@ from PIL import Image
 from pycls.core.checkpoint import best_path
 from pycls.engine import test as evaluate_run
 from pycls.engine import train
-from pycls.engine.predict import predict, predict_words
-from pycls.engine.predictions import save_predictions
-from pycls.engine.saved_network import load_network
+from pycls.inference.predict import predict, predict_words
+from pycls.inference.predictions import save_predictions
+from pycls.inference.saved_network import load_network
 from tests.engine.runs import tiny_cfg
 
 KEYS = {"MODEL__HEAD": "introspective", "OPTIM__MAX_EPOCH": 3}

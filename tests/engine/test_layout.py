@@ -9,9 +9,10 @@ import torch
 from pycls.core import distributed
 from pycls.core.checkpoint import last_path, load_checkpoint
 from pycls.core.config import load_cfg
-from pycls.engine import layout, train
-from pycls.engine.benchmark import _as_measured
-from pycls.engine.layout import faster_layout, settle_layout
+from pycls.engine.profiling import memory_format as layout
+from pycls.engine import train
+from pycls.engine.profiling.network import _as_measured
+from pycls.engine.profiling.memory_format import faster_layout, settle_layout
 from pycls.engine.step import Stepper
 from pycls.engine.test import load_model
 from tests.engine.runs import tiny_cfg

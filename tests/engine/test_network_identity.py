@@ -3,7 +3,7 @@
 import pytest
 
 from pycls.core.config import dump_cfg, load_cfg
-from pycls.engine.network_identity import network_differences
+from pycls.engine.identity__network_identity import network_differences
 
 RESNET = ["MODEL.TYPE", "resnet", "MODEL.DEPTH", "50"]
 

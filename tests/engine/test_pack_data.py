@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from pycls.datasets.packed import PackedSamples
-from pycls.engine.pack import find_splits, pack_folders, verify_folder
+from pycls.datasets.readers.tar import PackedSamples
+from pycls.dataset_tools.packing import find_splits, pack_folders, verify_folder
 from tests.datasets.arrays import write_tree
 from tests.engine.runs import run_tool, run_tool_here
 

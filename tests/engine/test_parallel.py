@@ -13,7 +13,7 @@ from pycls.core.config import load_cfg
 from pycls.core.distributed import all_reduce_sum, launch, rank, world_size
 from pycls.core.weights import load_weights
 from pycls.engine import train
-from pycls.engine.precision import pick_precision
+from pycls.engine.network.precision import pick_precision
 from pycls.engine.run import build_stepper
 from pycls.engine.setup import check_supported
 from pycls.engine.state import build_state, fingerprint, pack_state

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from pycls.core.distributed import launch, rank
-from pycls.engine.precise_bn import compute_precise_bn, num_precise_batches
+from pycls.engine.network.precise_bn import compute_precise_bn, num_precise_batches
 from tests.parity_fill import make_input
 
 RECORD = json.loads((Path(__file__).parents[1] / "records/pycls_misc_parity.json").read_text())["precise_bn"]

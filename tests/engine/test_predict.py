@@ -16,13 +16,13 @@ from PIL import Image
 from pycls.core.checkpoint import save_checkpoint
 from pycls.core.cli import split_words
 from pycls.core.config import dump_cfg, load_cfg_text
-from pycls.core.tensor_file import load_tensor_file
+from pycls.core.weights.files import load_tensor_file
 from pycls.datasets.digits import export_digits
 from pycls.datasets.imagenet import imagenet_names
-from pycls.engine.convert import convert_weights
-from pycls.engine.predict import predict, predict_words
-from pycls.engine.predictions import save_predictions
-from pycls.engine.saved_network import load_network
+from pycls.inference.convert import convert_weights
+from pycls.inference.predict import predict, predict_words
+from pycls.inference.predictions import save_predictions
+from pycls.inference.saved_network import load_network
 from pycls.models import build_model
 from tests.datasets.photographs import encode, load
 from tests.engine.runs import tiny_cfg

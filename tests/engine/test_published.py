@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pycls.core.config import load_cfg
-from pycls.engine import published
+from pycls.engine import weights_file__published as published
 
 CONFIG = str(Path(__file__).parents[2] / "configs/torchvision/resnet50.yaml")
 

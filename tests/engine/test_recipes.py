@@ -7,13 +7,13 @@ import sys
 import pytest
 import torch
 
-from pycls.datasets.augment_policies import OP_SETS
+from pycls.datasets.transforms.augment__augment_policies import OP_SETS
 from pycls.datasets.mix import build_mixer
 from pycls.engine import train
 from pycls.engine.epoch import prepare
 from pycls.engine.evaluate import evaluate
 from pycls.engine.run import build_run
-from pycls.engine.signals import StopRequest
+from pycls.core.stop_signals import StopRequest
 from pycls.engine.train import evaluate_run
 from pycls.losses import LOSSES, balanced_weights
 from pycls.models.heads import HEADS

@@ -9,8 +9,8 @@ from torch import nn
 from pycls.core.checkpoint import last_path, load_checkpoint
 from pycls.core.config import load_cfg
 from pycls.engine import train
-from pycls.engine.blocks import find_blocks
-from pycls.engine.recompute import recompute_blocks
+from pycls.core.module_names import find_blocks
+from pycls.engine.network.activation_checkpointing import recompute_blocks
 from pycls.models import build_model
 from tests.engine.runs import tiny_cfg
 from tests.model_records import cfg_of

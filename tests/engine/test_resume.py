@@ -14,9 +14,9 @@ import pytest
 import torch
 
 from pycls.core.checkpoint import epoch_path, last_path, load_checkpoint, save_checkpoint
-from pycls.engine import EXIT_STOPPED, epoch, saving, train
-from pycls.engine.data_identity import check_data
-from pycls.engine.report import report
+from pycls.engine import EXIT_STOPPED, epoch, checkpointing as saving, train
+from pycls.engine.identity import check_data
+from pycls.engine.reporting.result__report import report
 from pycls.engine.step import Stepper
 from tests.engine.runs import DIGITS, start_tool, tiny_cfg, tiny_words
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from pycls.core.config import load_cfg
-from pycls.engine.scale import scale, scaled_cfg
+from pycls.zoo.scale import scale, scaled_cfg
 from tests.model_records import CONFIGS, load_record
 
 NETWORKS = load_record("scaler.json")["networks"]

@@ -9,7 +9,7 @@ from torch import nn
 
 from pycls.core.config import load_cfg
 from pycls.core.distributed import launch, rank
-from pycls.engine.precision import Precision, pick_precision
+from pycls.engine.network.precision import Precision, pick_precision
 from pycls.engine.run import distribute
 from pycls.engine.step import Stepper, seed_step
 from pycls.losses import cross_entropy, soft_targets

@@ -7,7 +7,7 @@ import sys
 import pytest
 from PIL import Image
 
-from pycls.engine import plots
+from pycls.engine.reporting import plots
 from tests.engine.runs import DIGITS, ROOT, run_tool, run_tool_here, tiny_words
 
 TOOLS = sorted((ROOT / "tools").glob("*.py"))

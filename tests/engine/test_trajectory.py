@@ -8,11 +8,11 @@ import torch
 
 from pycls.datasets.loader import Batch
 from pycls.engine.epoch import train_epoch
-from pycls.engine.meters import Clock, TrainMeter
-from pycls.engine.precision import Precision
+from pycls.engine.reporting.meters import Clock, TrainMeter
+from pycls.engine.network.precision import Precision
 from pycls.engine.recorder import Recorder
 from pycls.engine.run import Run, build_stepper
-from pycls.engine.signals import StopRequest
+from pycls.core.stop_signals import StopRequest
 from pycls.engine.state import build_ema, build_state
 from pycls.engine.train import end_epoch
 from pycls.optim import build_lr_policy

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pycls.core import weight_sources
+from pycls.core.weights import sources as weight_sources
 from pycls.engine.weights_file import weights_file
 
 

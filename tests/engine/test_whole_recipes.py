@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pycls.core.config import flatten, load_cfg
-from pycls.engine.im_size import check_schedule, scheduled_im_size
+from pycls.engine.progressive_resizing import check_schedule, scheduled_im_size
 from pycls.engine.setup import check_supported
 from pycls.models import build_model
 from pycls.optim import build_lr_policy, build_optimizer

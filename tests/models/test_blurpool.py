@@ -6,7 +6,7 @@ from torch import nn
 
 from pycls.core.config import load_cfg
 from pycls.models import build_model
-from pycls.models.blurpool import BlurConv2d, add_blurpool
+from pycls.models.layers.blurpool import BlurConv2d, add_blurpool
 
 
 def test_an_impulse_becomes_the_filter_and_borders_see_zeros():

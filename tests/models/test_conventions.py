@@ -9,8 +9,8 @@ from torch import nn
 from torchvision import models
 
 from pycls.models.complexity import complexity, layer_table
-from pycls.models.conventions import CONVENTIONS
-from pycls.models.torchvision_models import torchvision_model
+from pycls.models.complexity.conventions import CONVENTIONS
+from pycls.models.external.torchvision_models import torchvision_model
 from tests.model_records import RECORDS, load_record
 
 COUNTERS = load_record("counters.json")["networks"]

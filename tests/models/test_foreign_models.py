@@ -13,8 +13,8 @@ from pycls.core.config import load_cfg
 from pycls.datasets import colour_scale
 from pycls.models import build_model
 from pycls.models.complexity import show_image
-from pycls.models.torchvision_models import torchvision_model, torchvision_names
-from pycls.models.weights_url import weights_url
+from pycls.models.external.torchvision_models import torchvision_model, torchvision_names
+from pycls.models.external.weights_url import weights_url
 from tests.model_records import cfg_of
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs/torchvision").glob("*.yaml"))

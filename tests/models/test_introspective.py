@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from pycls.core.checkpoint import load_weights
-from pycls.engine.forward import forward
-from pycls.engine.precision import Precision
+from pycls.engine.network.forward import forward
+from pycls.engine.network.precision import Precision
 from pycls.engine.step import Stepper
 from pycls.losses import cross_entropy, soft_targets
 from pycls.models import build_model
 from pycls.models.complexity import complexity
 from pycls.models.heads import introspective_logits
-from pycls.models.introspective import with_pulls
+from pycls.models.layers.introspective import with_pulls
 from tests.model_records import cfg_of, load_record
 from tests.models.test_pyramidnet import keys_of
 from tests.parity_fill import fill_, make_input, normals

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from pycls.models import build_model
-from pycls.models.chain import drop_connect
-from pycls.models.layers import SE, Style, TFConv2d, conv2d
-from pycls.models.stems import STEMS, stem_layers
+from pycls.models.layers.residual import drop_connect
+from pycls.models.layers.basic import SE, Style, TFConv2d, conv2d
+from pycls.models.layers.stems import STEMS, stem_layers
 from tests.model_records import cfg_of
 
 BOTTLENECK = {

@@ -10,7 +10,7 @@ from torch import nn
 from pycls.core.config import load_cfg
 from pycls.models import build_model
 from pycls.models.complexity import complexity
-from pycls.optim.optimizers import named_roles
+from pycls.optim.param_groups import named_roles
 from tests.model_records import CONFIGS, cfg_of, load_record
 from tests.parity_fill import fill_, make_input, values_for
 

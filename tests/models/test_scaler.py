@@ -2,15 +2,7 @@
 
 import pytest
 
-from pycls.models.scaler import (
-    Factors,
-    scale_depths,
-    scale_group,
-    scale_size,
-    scale_width,
-    scale_widths,
-    scaling_factors,
-)
+from pycls.zoo.scaler import Factors, scale_depths, scale_group, scale_size, scale_width, scale_widths, scaling_factors
 from tests.model_records import load_record
 
 

@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from pycls.core.config import load_cfg
-from pycls.models import build_model, chain
-from pycls.models.blocks import ResBasicBlock, Stage
-from pycls.models.chain import Residual
-from pycls.models.layers import Style
+from pycls.models import build_model
+from pycls.models.layers.basic import residual as chain
+from pycls.models.layers.blocks import ResBasicBlock, Stage
+from pycls.models.layers.residual import Residual
+from pycls.models.layers.basic import Style
 
 CIFAR = ["TRAIN.DATASET", "cifar10", "TRAIN.IM_SIZE", "32"]
 ANYNET = ["MODEL.TYPE", "anynet", "ANYNET.DEPTHS", "[2, 2]", "ANYNET.WIDTHS", "[8, 16]", "ANYNET.STRIDES", "[1, 2]"]

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from pycls.models import build_model
-from pycls.models.attention import SelfAttention
+from pycls.models.layers.attention import SelfAttention
 from pycls.models.complexity import complexity, layer_table
 from tests.model_records import cfg_of
 

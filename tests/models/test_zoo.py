@@ -7,10 +7,10 @@ import pytest
 import torch
 
 import pycls.models
-from pycls.core import weight_sources
-from pycls.core.weight_sources import ZOO, zoo_url
+from pycls.core.weights import sources as weight_sources
+from pycls.core.weights.sources import ZOO, zoo_url
 from pycls.models.complexity import complexity
-from pycls.models.zoo import zoo_config, zoo_configs
+from pycls.models.model_zoo import zoo_config, zoo_configs
 from tests.model_records import CONFIGS, load_list, load_record
 
 ROOT = CONFIGS.parent

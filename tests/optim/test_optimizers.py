@@ -11,7 +11,8 @@ from pycls.core.config import load_cfg
 from pycls.engine.state import _load_optimizer
 from pycls.models import build_model
 from pycls.optim import OPTIMIZERS, build_optimizer
-from pycls.optim.optimizers import layer_numbers, named_roles
+from pycls.optim.param_groups import named_roles
+from pycls.core.module_names import layer_numbers
 
 RECORDS = Path(__file__).parents[1] / "records"
 GROUPS = json.loads((RECORDS / "pycls_misc_parity.json").read_text())["optimizer_groups"]

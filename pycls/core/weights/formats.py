@@ -1,0 +1,104 @@
+"""Find the tensors in the files that training programs write: ours, pycls, pytorch-cls, torchvision, timm, LIP, CutMix.
+
+What comes out has plain names (no `module.`), expects RGB, and holds the network's tensors only.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from torch import Tensor
+
+from pycls.core.weights.formats__published_names import todays_names
+
+# Where foreign training programs keep the network in their files; averaged weights first, as they evaluate those.
+_CONTAINERS = ("state_dict_ema", "model_ema", "state_dict", "model")
+_COUNTERS = ("total_ops", "total_params", "total_acts")  # buffers that pytorch-cls's complexity count leaves behind
+_WRAPPERS = ("module.", "_orig_mod.")  # DistributedDataParallel, torch.compile
+# A tensor name that only one family of published files has.
+_MARKS = {
+    "logit.": "LIP",
+    "uncertainty.weight": "IDML",
+    "bn_final.weight": "CutMix PyramidNet",
+}
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The tensors of a file by name, its layout, and what was done to them."""
+
+    layout: str
+    tensors: dict[str, Tensor]
+    notes: list[str]
+
+
+def unpack_weights(state: dict[str, Any], where: str) -> Weights:
+    """Return the network's tensors in a file's content, the better of model and EMA; none raises ValueError."""
+    name = _container(state)
+    plain = {_plain(key): value for key, value in state.get(name, state).items() if isinstance(value, Tensor)}
+    found = todays_names(plain)
+    tensors = {key: value for key, value in found.items() if not key.endswith((*_COUNTERS, "n_averaged"))}
+    if not tensors:
+        raise ValueError(f"{where}: holds no weights (keys: {', '.join(map(str, list(state)[:8]))})")
+    notes = [f"from {name}"] if name else []
+    if name in ("model_state", "ema_state") and "pixels" not in state and is_bgr(state.get("cfg", "")):
+        notes.append(f"{flip_stem(tensors)} converted from BGR to RGB")
+    if len(tensors) < len(found):
+        notes.append(f"{len(found) - len(tensors)} counters dropped")
+    return Weights(_layout(state, name, found), tensors, notes)
+
+
+def _container(state: dict[str, Any]) -> str:
+    """Return the key under which a file keeps its weights, "" for a plain state_dict."""
+    if "model_state" in state:
+        return _better_of(state)
+    return next((name for name in _CONTAINERS if isinstance(state.get(name), dict)), "")
+
+
+def _better_of(state: dict[str, Any]) -> str:
+    """Return the key of the weights with the lower recorded error, the model's on a tie (as pycls)."""
+    errors = state.get("test_err"), state.get("ema_err")
+    known = all(isinstance(error, (int, float)) for error in errors)
+    return "ema_state" if state.get("ema_state") and known and errors[1] < errors[0] else "model_state"
+
+
+def _layout(state: dict[str, Any], name: str, tensors: dict[str, Tensor]) -> str:
+    if "pixels" in state:
+        return "pycls checkpoint of this version"
+    if name in ("model_state", "ema_state"):
+        counted = any(key.endswith(_COUNTERS) for key in tensors)
+        return "pytorch-cls .pyth" if counted else "pycls .pyth"
+    kind = "training file" if name else "plain state_dict"
+    mark = next((label for text, label in _MARKS.items() if any(text in key for key in tensors)), "")
+    return f"{mark} {kind}".strip()
+
+
+def _plain(key: str) -> str:
+    while key.startswith(_WRAPPERS):
+        key = key.split(".", 1)[1]
+    return key
+
+
+def is_bgr(cfg_text: Any) -> bool:
+    """Tell whether a pycls file's network expects BGR planes: its OpenCV loader does so, except for CIFAR."""
+    tree = _read_tree(cfg_text)
+    loader, dataset = tree.get("DATA_LOADER") or {}, (tree.get("TRAIN") or {}).get("DATASET", "imagenet")
+    reads_bgr = loader.get("MODE", "pytorch") == "pytorch" and loader.get("BACKEND", "custom") == "custom"
+    return "cifar" not in str(dataset) and reads_bgr
+
+
+def _read_tree(cfg_text: Any) -> dict:
+    try:
+        tree = yaml.safe_load(cfg_text)
+    except (yaml.YAMLError, AttributeError):
+        return {}
+    return tree if isinstance(tree, dict) else {}
+
+
+def flip_stem(tensors: dict[str, Tensor]) -> str:
+    """Reverse the input planes of the first convolution over 3 channels, in place; return its name."""
+    stem = next((key for key, value in tensors.items() if value.dim() == 4 and value.shape[1] == 3), None)
+    if stem is None:
+        raise ValueError("no convolution over 3 channels found to convert from BGR to RGB")
+    tensors[stem] = tensors[stem].flip(1)
+    return stem

@@ -1,0 +1,102 @@
+"""What an unfinished packing leaves beside its shards, so that the same command goes on where it was stopped."""
+
+import fcntl
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pycls.core.atomic_io import rename_durably, write_durably
+from pycls.dataset_tools.packing.options import check_recipe
+from pycls.datasets.readers.tar_index import IMAGE, index_file, load_index
+from pycls.dataset_tools.packing.tar_writer import LABEL_BYTES, finished_size, packed_size
+
+# Of one packed image, in the order of its shard: which sample it is, and its entry in the index.
+RECORD = np.dtype([("number", "<i8"), ("image", IMAGE)])
+
+
+@dataclass(frozen=True)
+class Work:
+    """The folder .packing-<split>: what is being packed, and the records of the finished shards."""
+
+    target: Path
+    split: str
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder itself."""
+        return self.target / f".packing-{self.split}"
+
+    @property
+    def unfinished(self) -> Path:
+        """Return the file that the next shard, and at last the index, is written to."""
+        return self.folder / "unfinished"
+
+    def shard(self, number: int) -> Path:
+        """Return the file of a finished shard."""
+        return self.target / f"{self.split}-{number:06d}.tar"
+
+    def finished_records(self) -> list[np.ndarray]:
+        """Return the records of the shards that are complete, each RECORD (n,)."""
+        records: list[np.ndarray] = []
+        while (file := self._record(len(records))).is_file():
+            record, shard = np.frombuffer(file.read_bytes(), RECORD), self.shard(len(records))
+            if not shard.is_file() or shard.stat().st_size != _shard_size(record):
+                break
+            records.append(record)
+        return records
+
+    def finish_shard(self, number: int, record: np.ndarray) -> None:
+        """Give the unfinished file, which is on the disk, its name; its record comes first."""
+        write_durably(self._record(number), record.tobytes())
+        rename_durably(self.unfinished, self.shard(number))
+
+    def _record(self, number: int) -> Path:
+        return self.folder / f"{number:06d}"
+
+
+def _shard_size(record: np.ndarray) -> int:
+    """Return the bytes of a finished shard: its last image and label, and what ends the file."""
+    last = record["image"][-1]
+    header = packed_size(0)  # the offset is behind it
+    return finished_size(int(last["offset"]) - header + packed_size(int(last["size"])) + LABEL_BYTES)
+
+
+@contextmanager
+def working(target: Path, split: str, recipe: dict[str, Any]) -> Iterator[Work]:
+    """Hold the working folder of a packing; it is removed at the end, and left for the next run after an error.
+
+    Raise ValueError when another process holds it, or when the split was packed, or begun, by another recipe.
+    """
+    work = Work(target, split)
+    index, begun = index_file(target, split), work.folder / "recipe.json"
+    if index.is_file():
+        check_recipe(index, load_index(index).recipe, recipe)
+    elif not begun.is_file():
+        _check_no_shards(target, split)
+    work.folder.mkdir(parents=True, exist_ok=True)
+    with (work.folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"{target}: another process is packing '{split}' there") from None
+        if begun.is_file():
+            check_recipe(work.folder, json.loads(begun.read_bytes()), recipe)
+        else:
+            write_durably(begun, json.dumps(recipe).encode())
+        yield work
+        shutil.rmtree(work.folder, ignore_errors=True)
+
+
+def _check_no_shards(target: Path, split: str) -> None:
+    """Raise ValueError for shards that nothing is known about."""
+    pattern = re.compile(re.escape(split) + r"-\d{6}\.tar")
+    known = [file.name for file in target.iterdir() if pattern.fullmatch(file.name)] if target.is_dir() else []
+    if known:
+        raise ValueError(f"{target} holds {min(known)} but no {split}.index: remove the shards, or use another folder")

@@ -1,0 +1,132 @@
+"""Check every file of a data set before training does: what is unreadable, damaged, there twice, or odd."""
+
+import json
+import sys
+from collections import Counter, deque
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+from yacs.config import CfgNode
+
+from pycls.core.machine import usable_cores
+from pycls.core.registry import pick
+from pycls.datasets import DATASETS
+from pycls.datasets.heartbeat import Board
+from pycls.dataset_tools.validation.inspect import DAMAGED, DISAGREE, NOTES, TINY, UNREADABLE, WRONG_TYPE, Finding, Inspection, Inspector, build_decoders
+from pycls.dataset_tools.validation.duplicates import BOTH_SPLITS, CLASS_NAMES, EMPTY_CLASS, OTHER_CLASS, TWICE, check_classes, find_duplicates
+from pycls.datasets.workers.processes import ProcessWorkers
+from pycls.datasets.readers.samples import FileSamples
+from pycls.datasets.readers.folder_scan import scan_tree
+from pycls.datasets.readers.skip_list import save_skip_list
+from pycls.datasets.workers.watchdog import Watchdog
+
+_CHUNK_SIZE = 32  # files in one piece of work
+KINDS = {
+    UNREADABLE: "no image, empty, or cut short: ends a run, or is skipped",
+    DAMAGED: "shown, but a part of it is missing or wrong",
+    DISAGREE: "backends do not show the same",
+    WRONG_TYPE: "the file's ending says another type; shown all the same",
+    TINY: "shorter side below --tiny-px",
+    OTHER_CLASS: "the same bytes under two labels",
+    BOTH_SPLITS: "the same bytes in two splits",
+    TWICE: "the same bytes twice in a class",
+    CLASS_NAMES: "class names that differ in case or spaces only",
+    EMPTY_CLASS: "a class without images",
+    **dict.fromkeys(NOTES, "note"),
+}
+
+
+def samples_of_cfg(cfg: CfgNode) -> list[FileSamples]:
+    """Return the splits that a config trains and tests on; ValueError for array data, which has no files."""
+    splits = {}
+    for phase in ("train", "test"):
+        name = cfg[phase.upper()].DATASET
+        samples = pick(DATASETS, name, f"{phase.upper()}.DATASET").build(cfg, phase)
+        if not hasattr(samples, "key"):
+            raise ValueError(f"{phase.upper()}.DATASET {name} is array data: there are no image files to check")
+        splits[samples.split] = samples
+    return list(splits.values())
+
+
+def samples_of_folder(folder: str) -> list[FileSamples]:
+    """Return the images of a class-folder tree, or of the splits train, val and test below a folder."""
+    top = Path(folder).resolve()
+    if not top.is_dir():
+        raise ValueError(f"{folder} is not a folder")
+    splits = [top / name for name in ("train", "val", "test") if (top / name).is_dir()] or [top]
+    trees = [(split, scan_tree(split)) for split in splits]
+    if not any(len(tree.paths) for _, tree in trees):
+        raise ValueError(f"{folder} holds no images: expected <class>/<image>, or <split>/<class>/<image>")
+    return [FileSamples(str(split), tree.paths, tree.labels, tree.classes) for split, tree in trees]
+
+
+def check_data(splits: list[FileSamples], backends: tuple[str, ...], tiny_px: int, timeout_sec: float) -> list[Finding]:
+    """Inspect every file in processes on all usable cores; return the findings, the worst kinds first."""
+    decoders = build_decoders(backends)
+    findings, digests = [], []
+    for samples in splits:
+        findings += check_classes(samples)
+        own = np.zeros(len(samples), np.uint64)
+        for inspection in _progress(_inspect_all(samples, decoders, tiny_px, timeout_sec), samples):
+            own[inspection.index] = inspection.digest
+            name = samples.key(inspection.index)
+            findings += [Finding(kind, name, detail) for kind, detail in inspection.findings]
+        digests.append(own)
+    findings += find_duplicates(splits, digests)
+    order = list(KINDS)
+    return sorted(findings, key=lambda finding: (order.index(finding.kind), finding.name))
+
+
+def _progress(inspections: Iterator[Inspection], samples: FileSamples) -> Iterator[Inspection]:
+    hidden = not sys.stderr.isatty()
+    return tqdm(inspections, samples.split, len(samples), disable=hidden, unit="image", leave=False)
+
+
+def _inspect_all(samples: FileSamples, decoders: dict, tiny_px: int, timeout_sec: float) -> Iterator[Inspection]:
+    """Yield an inspection of each sample, in order; an OSError names a file that hangs or kills its worker."""
+    num_workers = min(usable_cores(), -(-len(samples) // _CHUNK_SIZE))
+    board = Board(2 * num_workers, shared=True)
+    watchdog = Watchdog(samples, board, timeout_sec)
+    workers = ProcessWorkers(Inspector(samples, board, decoders, tiny_px), num_workers)
+    pending: deque = deque()
+    try:
+        for number, start in enumerate(range(0, len(samples), _CHUNK_SIZE)):
+            indices = np.arange(start, min(start + _CHUNK_SIZE, len(samples)))
+            pending.append(workers.submit(indices, number % len(board)))
+            if len(pending) == len(board):
+                yield from watchdog.result(pending.popleft())
+        while pending:
+            yield from watchdog.result(pending.popleft())
+    finally:
+        workers.close()
+
+
+def save_report(findings: list[Finding], splits: list[FileSamples], out_dir: Path) -> list[Path]:
+    """Write all findings as JSON and the unreadable images as a skip list; return the files."""
+    out_dir.mkdir(parents=True, exist_ok=True)
+    report, skip_list = out_dir / "report.json", out_dir / "skip_list.txt"
+    images = {samples.split: len(samples) for samples in splits}
+    content = {
+        "images": images,
+        "counts": Counter(f.kind for f in findings),
+        "findings": [f._asdict() for f in findings],
+    }
+    report.write_text(json.dumps(content, indent=1) + "\n")
+    save_skip_list(skip_list, {f.name: f.detail for f in findings if f.kind == UNREADABLE})
+    with skip_list.open("a", errors="surrogateescape") as file:  # to be judged by a person
+        file.writelines(f"# damaged, but shown ({f.detail}):\n# {f.name}\n" for f in findings if f.kind == DAMAGED)
+    return [report, skip_list]
+
+
+def summary(findings: list[Finding], splits: list[FileSamples]) -> str:
+    """Return the table of counts, with the first name of each kind."""
+    images = ", ".join(f"{len(samples):,} in {samples.split}" for samples in splits)
+    counts = Counter(finding.kind for finding in findings)
+    first = {finding.kind: finding for finding in reversed(findings)}
+    rows = [f"Images: {images}", f"{'finding':<16} {'files':>8}  what, and the first"]
+    for kind, what in KINDS.items():
+        if counts[kind]:
+            rows.append(f"{kind:<16} {counts[kind]:>8}  {what}: {first[kind].name} {first[kind].detail}".rstrip())
+    return "\n".join(rows if counts else [*rows[:1], "Nothing found: every file is what it should be"])

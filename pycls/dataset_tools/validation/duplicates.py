@@ -1,0 +1,39 @@
+"""What is twice there or alike in a data set: the same bytes under two names, class names that differ by a space."""
+
+import numpy as np
+
+from pycls.dataset_tools.validation.inspect import Finding
+from pycls.datasets.readers.samples import FileSamples
+
+TWICE, OTHER_CLASS, BOTH_SPLITS = "twice", "in_two_classes", "in_two_splits"
+CLASS_NAMES, EMPTY_CLASS = "class_names", "empty_class"
+
+
+def check_classes(samples: FileSamples) -> list[Finding]:
+    """Find classes without images, and names that differ only in case, spaces, hyphens or underscores."""
+    counts = np.bincount(samples.labels, minlength=len(samples.classes))
+    empty = [name for name, count in zip(samples.classes, counts, strict=True) if count == 0]
+    findings = [Finding(EMPTY_CLASS, f"{samples.split}/{name}", "") for name in empty]
+    alike: dict[str, list[str]] = {}
+    for name in samples.classes:
+        alike.setdefault("".join(name.casefold().replace("_", " ").replace("-", " ").split()), []).append(name)
+    for first, *others in alike.values():
+        findings += [Finding(CLASS_NAMES, f"{samples.split}/{name}", f"like {first!r}") for name in others]
+    return findings
+
+
+def find_duplicates(splits: list[FileSamples], digests: list[np.ndarray]) -> list[Finding]:
+    """Find files with the same bytes, each compared with the first of its kind."""
+    joined = np.concatenate(digests)
+    starts = np.cumsum([0, *map(len, digests)])
+    _, firsts, group = np.unique(joined, return_index=True, return_inverse=True)
+    findings = []
+    for place in np.flatnonzero((firsts[group] != np.arange(len(joined))) & (joined != 0)):
+        places = np.array([place, firsts[group[place]]])
+        split, other_split = np.searchsorted(starts, places, side="right") - 1
+        index, other = places - starts[[split, other_split]]
+        one, first = splits[split], splits[other_split]
+        same_class = one.classes[one.labels[index]] == first.classes[first.labels[other]]
+        kind = OTHER_CLASS if not same_class else TWICE if split == other_split else BOTH_SPLITS
+        findings.append(Finding(kind, one.key(index), f"as {first.key(other)}"))
+    return findings

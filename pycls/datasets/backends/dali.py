@@ -1,0 +1,241 @@
+"""The DALI backends: NVIDIA's pipeline decodes only the region that is shown, on the CPU or on the GPU (nvJPEG).
+
+The pipeline is fed from our plan (bytes, region, flip), so that epochs, order and crops are those of every other
+backend; DALI's own reader would bring its own. It is built once and lives as long as the backend.
+"""
+
+import itertools
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from pycls.core.logging import get_logger
+from pycls.datasets.decoders import pillow as fallback
+from pycls.datasets.workers.augmenter import Drawn, build_augmenter
+from pycls.datasets.workers.bad_images import Failure
+from pycls.datasets.heartbeat import NOTHING, Board
+from pycls.datasets.decoders.encoded import Chunk, Encoded, read_chunk
+from pycls.datasets.backends.dali_pipeline import DEPTH, DaliPipeline, Feed, build_feed, check_dali, dummy_image, pick_row
+from pycls.datasets.backends.base import FileBackend, check_worker_mode
+from pycls.datasets.workers.fetch import Filler
+from pycls.datasets.transforms.interpolation import Filter
+from pycls.datasets.transforms.view import View
+from pycls.datasets.workers.threads import DaemonPool
+from pycls.datasets.readers.samples import FileSamples
+from pycls.datasets.workers.watchdog import Watchdog
+
+logger = get_logger(__name__)
+
+_LEAST_CUBIC_PX = 16  # shorter sides of what is shown: Pillow resizes
+
+
+@dataclass(frozen=True)
+class Job:
+    """One batch on its way: what DALI gets, and the finished squares of the images that Pillow decodes."""
+
+    chunk: Chunk
+    feed: Feed
+    patches: dict[int, np.ndarray]  # row -> uint8 (S, S, 3)
+    failures: list[Failure]
+
+
+@dataclass(frozen=True)
+class Way:
+    """The batches of one epoch, from the plan through the readers and DALI."""
+
+    epoch: int
+    todo: deque[np.ndarray]
+    cells: Iterator[int]  # on the board, for one read after the other
+    reads: deque[Future[Job]] = field(default_factory=deque)
+    inside: deque[Job] = field(default_factory=deque)
+
+
+class DaliBackend(FileBackend):
+    """Encoded files -> uint8 (B, S, S, 3) RGB batches, in host memory (decoder "cpu") or on the GPU (decoder "gpu").
+
+    `num_workers` is the number of DALI's threads (at least one).
+    """
+
+    def __init__(
+        self,
+        samples: FileSamples,
+        view: View,
+        *,
+        num_workers: int,
+        prefetch: int,
+        worker_mode: str = "auto",
+        pin_memory: bool,
+        device: torch.device,
+        max_batch: int,
+        skip_bad: bool = False,
+        timeout_sec: float = 0.0,
+        decoder: str = "cpu",
+    ):
+        check_worker_mode(f"dali_{decoder}", worker_mode, "threads")
+        check_dali(f"dali_{decoder}", device)
+        self._samples, self._view, self._max_batch = samples, view, max_batch
+        self._num_threads, self._prefetch = max(1, num_workers), max(1, prefetch)
+        self._device_id = _cuda_index(device) if decoder == "gpu" else None
+        self._readers = DaemonPool(self._num_threads, "pycls-reader")
+        # DALI itself is not watched: it gets whole files in memory and has nothing to wait for; its readers have.
+        self._num_cells = self._prefetch + DEPTH  # one for each batch that is being read, and one for rescues
+        self._board = Board(self._num_cells + 1, shared=False)
+        self._watchdog = Watchdog(samples, self._board, timeout_sec, self._ask)
+        self._fill = Filler(samples, view, show_with_pillow, self._board, skip_bad)
+        self._refused: set[int] = set()  # samples on which DALI failed: Pillow decodes, and judges, them
+        self._augmenter = build_augmenter(view, self._num_threads)
+        self._pipeline = self._build_pipeline()
+
+    def close(self) -> None:
+        """End the open epoch, the readers and the pipeline."""
+        super().close()
+        self._readers.shutdown()
+        if self._augmenter is not None:
+            self._augmenter.close()
+        self._pipeline = None
+
+    def _build_pipeline(self) -> DaliPipeline | None:
+        return DaliPipeline(
+            self._view, num_threads=self._num_threads, device_id=self._device_id, max_batch=self._max_batch
+        )
+
+    def _run(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
+        """Yield the batches; augmented ones are in host memory, since the operations are Pillow's in every backend."""
+        drawn = self._decoded(epoch, index_batches)
+        drawn = drawn if self._augmenter is None else self._augmenter.run(epoch, index_batches, drawn)
+        with closing(drawn):
+            for batch, self.failures in drawn:
+                yield batch
+
+    def _decoded(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[Drawn, None, None]:
+        if self._pipeline is None:  # the last one broke
+            self._pipeline = self._build_pipeline()
+        way = Way(epoch, deque(index_batches), itertools.cycle(range(self._num_cells)))
+        try:
+            while way.todo or way.reads or way.inside:
+                self._push(way, in_hand=False)
+                drawn = self._receive(way)
+                self._push(way, in_hand=True)  # DALI works on while the batch is used
+                yield drawn
+        finally:
+            self._clear(way)
+
+    def _push(self, way: Way, in_hand: bool) -> None:
+        """Keep `prefetch` batches being read ahead of the DEPTH batches that are inside DALI.
+
+        The error of a broken batch is raised when its turn has come: nothing inside, nothing in hand.
+        """
+        while way.todo and len(way.reads) < self._prefetch + DEPTH - len(way.inside):
+            way.reads.append(self._readers.submit(self._read, way.epoch, way.todo.popleft(), next(way.cells)))
+        while way.reads and len(way.inside) < DEPTH:
+            self._watchdog.wait([way.reads[0]])
+            if (way.inside or in_hand) and way.reads[0].exception() is not None:
+                return
+            job = way.reads.popleft().result()
+            self._pipeline.send(job.feed)
+            way.inside.append(job)
+
+    def _read(self, epoch: int, indices: np.ndarray, cell: int) -> Job:
+        """Read the files of one batch and prepare its feed (in a reader thread)."""
+        return self._prepare(read_chunk(self._samples, self._view, epoch, indices, self._board.cell(cell)), epoch, cell)
+
+    def _prepare(self, chunk: Chunk, epoch: int, cell: int) -> Job:
+        """Give what DALI cannot read faithfully, or at all, to Pillow, and dummies to DALI in its place."""
+        odd = [
+            row
+            for row, header in enumerate(chunk.headers)
+            if not header.common or self._is_refused(chunk, row) or _is_small(chunk, row)
+        ]
+        patches, failures = self._show(chunk, epoch, odd, cell)
+        sizes = np.array([header[:2] for header in chunk.headers], np.float64)
+        data, boxes = list(chunk.data), chunk.boxes.copy()
+        for row in odd:
+            data[row], sizes[row], boxes[row] = dummy_image()
+        return Job(chunk, build_feed(data, sizes, boxes, chunk.flips, chunk.filters, self._view), patches, failures)
+
+    def _is_refused(self, chunk: Chunk, row: int) -> bool:
+        return int(chunk.indices[row]) in self._refused
+
+    def _show(
+        self, chunk: Chunk, epoch: int, rows: Sequence[int], cell: int
+    ) -> tuple[dict[int, np.ndarray], list[Failure]]:
+        """Show some rows of a chunk with Pillow; return their squares and the bad ones among them."""
+        side, note = self._view.size, self._board.cell(cell)
+        squares = {row: np.zeros((side, side, 3), np.uint8) for row in rows}
+        try:
+            filled = [self._fill.fill(chunk, row, epoch, squares[row], note) for row in rows]
+        finally:
+            note(NOTHING)
+        return squares, [failure for failure in filled if failure is not None]
+
+    def _receive(self, way: Way) -> Drawn:
+        """Take the oldest batch out of DALI and put its patches in."""
+        job = way.inside.popleft()
+        try:
+            batch = self._pipeline.receive()
+        except RuntimeError as error:
+            self._feed_again(way, job, error)
+            return self._receive(way)
+        for row, square in job.patches.items():
+            batch[row] = torch.from_numpy(square)
+        return batch, job.failures
+
+    def _feed_again(self, way: Way, job: Job, error: RuntimeError) -> None:
+        """Send a batch on which DALI failed once more, what DALI refuses as patches, and those that were behind it.
+
+        Pillow then shows the file, or says that it is bad, as in the other backends.
+        """
+        behind = list(way.inside)
+        way.inside.clear()  # nothing is inside the new pipeline
+        refused = self._find_refused(job)
+        if not refused:
+            names = ", ".join(self._samples.name(index) for index in job.chunk.indices)
+            raise RuntimeError(f"DALI failed on these files, but reads each of them alone: {names}") from error
+        for index in refused - self._refused:
+            logger.warning("DALI refuses %s, so that Pillow decodes it", self._samples.name(index))
+        self._refused |= refused
+        again = self._readers.submit(self._prepare, job.chunk, way.epoch, self._num_cells)
+        for waiting in (self._watchdog.result(again), *behind):
+            self._pipeline.send(waiting.feed)
+            way.inside.append(waiting)
+
+    def _find_refused(self, job: Job) -> set[int]:
+        """Return the samples that DALI cannot read, each tried alone: DALI does not tell, and breaks. Build it anew."""
+        refused = set()
+        self._pipeline = self._build_pipeline()
+        for row, index in enumerate(job.chunk.indices.tolist()):
+            try:
+                self._pipeline.send(pick_row(job.feed, row))
+                self._pipeline.receive()
+            except RuntimeError:
+                refused.add(index)
+                self._pipeline = self._build_pipeline()
+        return refused
+
+    def _clear(self, way: Way) -> None:
+        """Wait for the readers and empty the pipeline, so that the next epoch begins clean."""
+        self._watchdog.settle(list(way.reads))
+        try:
+            for _ in way.inside if self._pipeline is not None else ():
+                self._pipeline.receive()
+        except RuntimeError:
+            self._pipeline = None
+
+
+def show_with_pillow(view: View, image: Encoded, place: np.ndarray) -> None:
+    """Decode, crop, resize and flip one image into its place."""
+    place[:] = fallback.show(fallback.decode_rgb(image.data), view, image.box, image.flip, image.filter)
+
+
+def _is_small(chunk: Chunk, row: int) -> bool:
+    """Tell whether DALI's bicubic edges, repeated pixels where Pillow leaves out what is not there, would be seen."""
+    return chunk.filters[row] == Filter.BICUBIC and chunk.boxes[row, 2:].min() < _LEAST_CUBIC_PX
+
+
+def _cuda_index(device: torch.device) -> int:
+    return torch.cuda.current_device() if device.index is None else device.index

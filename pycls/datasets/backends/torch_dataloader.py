@@ -1,0 +1,208 @@
+"""The torch backend: torchvision decodes, crops and resizes in the worker processes of torch's DataLoader."""
+
+import atexit
+import functools
+from collections.abc import Generator, Iterator, Sequence
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
+from torchvision.io import ImageReadMode, decode_image
+from torchvision.transforms.v2 import functional as tv
+
+from pycls.datasets.decoders import pillow as fallback
+from pycls.datasets.workers.bad_images import Failure
+from pycls.datasets.heartbeat import Board
+from pycls.datasets.workers.processes__child import child_context, prepare_child
+from pycls.datasets.decoders.encoded import Encoded
+from pycls.datasets.backends.base import FileBackend, check_worker_mode
+from pycls.datasets.workers.fetch import Filler
+from pycls.datasets.transforms.interpolation import Filter
+from pycls.datasets.decoders.image_header import JPEG_SIGNATURE
+from pycls.datasets.transforms.view import View, eval_geometry
+from pycls.datasets.workers.threads import DaemonPool
+from pycls.datasets.readers.samples import FileSamples
+from pycls.datasets.workers.watchdog import Watchdog
+
+Request = tuple[int, np.ndarray]  # epoch, indices of one batch
+Answer = tuple[torch.Tensor, list[Failure]] | ValueError
+
+
+class TorchBackend(FileBackend):
+    """Encoded files -> uint8 (B, S, S, 3) RGB batches in host memory."""
+
+    def __init__(
+        self,
+        samples: FileSamples,
+        view: View,
+        *,
+        num_workers: int,
+        prefetch: int,
+        worker_mode: str = "auto",
+        pin_memory: bool,
+        device: torch.device,
+        max_batch: int,
+        skip_bad: bool = False,
+        timeout_sec: float = 0.0,
+    ):
+        check_worker_mode("torch", worker_mode, "processes")
+        self._requests = Requests()
+        board = Board(max(1, num_workers), shared=num_workers > 0)
+        self._watchdog = Watchdog(samples, board, timeout_sec, self._ask)
+        self._waiter = DaemonPool(1, "pycls-waiter")  # waits for the DataLoader, so that this thread need not
+        self._kill_workers = functools.partial(_kill, [])
+        self._loader = DataLoader(
+            BatchDataset(Filler(samples, view, show, board, skip_bad)),
+            sampler=self._requests,
+            batch_size=None,  # the dataset gives whole batches: no copy to put one together
+            num_workers=num_workers,
+            prefetch_factor=_prefetch_factor(prefetch, num_workers),
+            persistent_workers=num_workers > 0,
+            pin_memory=pin_memory and device.type == "cuda",
+            worker_init_fn=_prepare_worker,
+            multiprocessing_context=child_context(__name__) if num_workers > 0 else None,
+            generator=torch.Generator(),  # else every epoch would take a number from the global one
+        )
+
+    def close(self) -> None:
+        """End the open epoch and the worker processes."""
+        super().close()
+        if self._watchdog.gave_up:
+            _kill(_workers(self._loader))
+        _end_workers(self._loader)
+        atexit.unregister(self._kill_workers)
+        del self._loader
+        self._waiter.shutdown()
+
+    def _run(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
+        self._requests.now = [(epoch, indices) for indices in index_batches]
+        answers = self._watchdog.result(self._waiter.submit(iter, self._loader))
+        self._kill_at_exit()
+        while (answer := self._watchdog.result(self._waiter.submit(_next, answers))) is not None:
+            if isinstance(answer, ValueError):
+                raise answer
+            batch, self.failures = answer
+            yield batch
+
+    def _kill_at_exit(self) -> None:
+        """Have workers killed that are left when the program ends: before torch waits seconds for each, in its turn.
+
+        multiprocessing would then wait for ever: its one SIGTERM is overlooked, as a scheduler's.
+        """
+        atexit.unregister(self._kill_workers)
+        self._kill_workers = functools.partial(_kill, _workers(self._loader))
+        atexit.register(self._kill_workers)
+
+
+def _next(answers: Iterator[Answer]) -> Answer | None:
+    """Return the next answer, None after the last; ChildProcessError when a worker has died."""
+    try:
+        return next(answers, None)
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):  # the words in which torch reports it
+            raise
+        raise ChildProcessError("a data loader process died (killed, or out of memory?)") from error
+
+
+def _workers(loader: DataLoader) -> list[BaseProcess]:
+    """Return the processes of a loader; none before its first epoch."""
+    return [] if loader._iterator is None else loader._iterator._workers
+
+
+def _kill(workers: list[BaseProcess]) -> None:
+    """End workers that do not answer, or are not even up; torch would ask them politely, and wait."""
+    for worker in workers:
+        worker.kill()
+
+
+def _end_workers(loader: DataLoader) -> None:
+    """Tell the workers to end, and wait for them.
+
+    torch does so when its iterator is freed. While an error is handled the traceback keeps that alive, and the garbage
+    collector then closes the queues before the iterator asks the workers through them: they would stay.
+    """
+    iterator = loader._iterator  # None before the first epoch, and without workers
+    if iterator is not None:
+        iterator._shutdown_workers()
+
+
+def _prefetch_factor(prefetch: int, num_workers: int) -> int | None:
+    """Spread the batches prepared ahead over the workers, rounded up; the DataLoader counts for each worker."""
+    return max(1, -(-prefetch // num_workers)) if num_workers > 0 else None
+
+
+def _prepare_worker(worker: int) -> None:
+    prepare_child()
+
+
+class Requests(Sampler[Request]):
+    """The batches of the current epoch; lives in the main process, so that the workers can outlive the epochs."""
+
+    def __init__(self) -> None:
+        self.now: Sequence[Request] = ()
+
+    def __iter__(self) -> Iterator[Request]:
+        return iter(self.now)
+
+    def __len__(self) -> int:
+        return len(self.now)
+
+
+class BatchDataset(Dataset[Any]):
+    """Map a request to its finished batch, uint8 (B, S, S, 3), and the images in it that were bad.
+
+    An error about a file is returned, not raised: the DataLoader would bury its sentence in a traceback.
+    """
+
+    def __init__(self, fill: Filler):
+        self._fill = fill
+
+    def __getitem__(self, request: Request) -> Answer:
+        epoch, indices = request
+        size = self._fill.view.size
+        batch = torch.empty((len(indices), size, size, 3), dtype=torch.uint8)
+        worker = get_worker_info()
+        try:
+            failures = self._fill(batch.numpy(), epoch, indices, worker.id if worker else 0)
+        except ValueError as error:
+            return error
+        return batch, failures
+
+
+def show(view: View, image: Encoded, place: np.ndarray) -> None:
+    """Decode, crop, resize and flip one image into its place."""
+    square = _cut(decode(image.data, image.header.common), view, image)
+    square = tv.horizontal_flip(square) if image.flip else square
+    torch.from_numpy(place).copy_(square.permute(1, 2, 0))
+
+
+def decode(data: bytes, common: bool) -> torch.Tensor:
+    """Decode one file to uint8 (3, H, W) RGB; what torchvision cannot read faithfully, or at all, goes to Pillow."""
+    if common and data.startswith(JPEG_SIGNATURE):  # torchvision's PNG decoder crashes the process on damaged files
+        try:
+            return decode_image(torch.frombuffer(bytearray(data), dtype=torch.uint8), ImageReadMode.RGB)
+        except RuntimeError:  # Pillow judges, and says what is wrong in words
+            pass
+    return torch.from_numpy(fallback.decode_rgb(data)).permute(2, 0, 1)
+
+
+def _cut(pixels: torch.Tensor, view: View, image: Encoded) -> torch.Tensor:
+    """Return the (3, S, S) square of a decoded image, not yet flipped."""
+    if view.train:
+        top, left, height, width = (int(value) for value in image.box)
+        return _resize(tv.crop(pixels, top, left, height, width), view.size, view.size, image.filter)
+    height, width, top, left = eval_geometry(view, pixels.shape[1], pixels.shape[2])
+    if fallback.is_long(height, width):
+        square = fallback.long_square(pixels.permute(1, 2, 0).numpy(), view, image.filter)
+        return torch.from_numpy(square).permute(2, 0, 1)
+    return tv.crop(_resize(pixels, height, width, image.filter), top, left, view.size, view.size)
+
+
+def _resize(image: torch.Tensor, height: int, width: int, kind: Filter) -> torch.Tensor:
+    # Dense (1, H, W, 3) memory seen as (1, 3, H, W) keeps torchvision on its fast path. A crop with gaps between its
+    # rows would become planes, twice as slow.
+    dense = image.permute(1, 2, 0).contiguous()[None].permute(0, 3, 1, 2)
+    mode = tv.InterpolationMode.BICUBIC if kind == Filter.BICUBIC else tv.InterpolationMode.BILINEAR
+    return tv.resize(dense, [height, width], mode, antialias=kind != Filter.PLAIN)[0]

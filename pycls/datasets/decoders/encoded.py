@@ -1,0 +1,86 @@
+"""Read a few files and attach what the plan wants to see of each: the input of every backend."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from pycls.datasets.transforms import view as plan
+from pycls.datasets.heartbeat import Cell
+from pycls.datasets.transforms.interpolation import Filter
+from pycls.datasets.decoders.image_header import Header, read_header
+from pycls.datasets.transforms.view import View
+from pycls.datasets.readers.samples import FileSamples
+
+_UNREADABLE = b"", Header(1, 1, False)  # stands in for a file that could not be read
+# The machine's trouble, not the file's: never a reason to skip an image.
+_NOT_THE_FILE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One encoded image and what is to be shown of it."""
+
+    data: bytes  # the whole file
+    header: Header
+    box: np.ndarray  # float64 (4,): top, left, height, width in source pixels
+    flip: bool
+    filter: Filter
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some encoded images of one batch, in order, and what is to be shown of them."""
+
+    indices: np.ndarray  # int64 (n,)
+    data: list[bytes]  # whole encoded files
+    headers: list[Header]
+    boxes: np.ndarray  # float64 (n, 4): top, left, height, width in source pixels
+    flips: np.ndarray  # bool (n,)
+    filters: np.ndarray  # uint8 (n,): Filter
+    errors: dict[int, ValueError]  # row -> what is wrong with its file
+
+    def __getitem__(self, row: int) -> Encoded:
+        """Return one image; raise the ValueError, naming the file, of one that could not be read."""
+        if row in self.errors:
+            raise self.errors[row]
+        look = self.boxes[row], bool(self.flips[row]), Filter(self.filters[row])
+        return Encoded(self.data[row], self.headers[row], *look)
+
+
+def read_chunk(samples: FileSamples, view: View, epoch: int, indices: np.ndarray, note: Cell) -> Chunk:
+    """Read the files of `indices` and draw their views; what is no image is in `errors`, to be raised or skipped."""
+    files, errors = [], {}
+    for row, data in enumerate(samples.read_many(indices, indices, note)):
+        try:
+            files.append(_image(samples, indices[row], data, note))
+        except ValueError as error:
+            errors[row] = error
+            files.append(_UNREADABLE)
+    data, headers = [file for file, _ in files], [header for _, header in files]
+    heights = np.array([header.height for header in headers], np.int64)
+    widths = np.array([header.width for header in headers], np.int64)
+    boxes = plan.boxes(view, epoch, indices, heights, widths)
+    look = boxes, plan.flips(view, epoch, indices), plan.filters(view, epoch, indices)
+    return Chunk(indices, data, headers, *look, errors)
+
+
+def _image(samples: FileSamples, index: int, data: bytes | None, note: Cell) -> tuple[bytes, Header]:
+    with naming(samples, index):
+        if data is None:
+            note(index)
+            data = samples.read(index)
+        return data, read_header(data)
+
+
+@contextmanager
+def naming(samples: FileSamples, index: int) -> Iterator[None]:
+    """Turn an error about one image into a ValueError that starts with its file name."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno in _NOT_THE_FILE:
+            raise
+        raise ValueError(f"{samples.name(index)}: {error}") from error

@@ -1,0 +1,57 @@
+"""JPEGs in C: one call decodes what is needed of those of a chunk, resizes and flips it, without Python's lock.
+
+What the extension (docs/JPEG.md) cannot do faithfully it leaves to OpenCV and Pillow.
+"""
+
+import platform
+
+import numpy as np
+
+from pycls.core.registry import pick
+from pycls.datasets.heartbeat import Cell
+from pycls.datasets.decoders.encoded import Chunk
+from pycls.datasets.decoders.image_header import JPEG_SIGNATURE, Header
+from pycls.datasets.readers.native import HOW_TO_BUILD, extension
+from pycls.datasets.transforms.view import View
+
+# Whether each choice of DATA_LOADER.JPEG uses the extension when there is one.
+CHOICES = {"auto": True, "c": True, "opencv": False}
+
+
+def use_extension(choice: str) -> bool:
+    """Tell whether a choice of DATA_LOADER.JPEG means the extension; ValueError if "c" is asked for and not there."""
+    wanted = pick(CHOICES, choice, "DATA_LOADER.JPEG")
+    if choice == "c" and isinstance(extension(), str):
+        raise ValueError(f"DATA_LOADER.JPEG: 'c' is not possible, {extension()}: {HOW_TO_BUILD}; or use 'auto'")
+    return wanted and not isinstance(extension(), str) and (choice == "c" or not is_slow())
+
+
+def is_slow() -> bool:
+    """Tell whether OpenCV is faster: on x86 without AVX2 (before 2013), where the extension has plain C loops only."""
+    return platform.machine() in ("x86_64", "AMD64") and extension().levels() == ["scalar"]
+
+
+def describe(choice: str) -> str:
+    """Say what decodes JPEGs in the custom backend, such as "C extension, AVX-512", and what to do about a slow one."""
+    if use_extension(choice):
+        return f"C extension, {extension().levels()[-1]}"
+    if not CHOICES[choice]:
+        return f"OpenCV (DATA_LOADER.JPEG: {choice})"
+    if not isinstance(extension(), str):
+        return "OpenCV: faster than the C extension on a processor without AVX2"
+    return f"OpenCV: {extension()}; to make it faster, {HOW_TO_BUILD}"
+
+
+def show_chunk(view: View, chunk: Chunk, places: np.ndarray, cell: Cell) -> list[bool]:
+    """Write what the view shows of each JPEG into its place, (n, S, S, 3); False: not done, another decoder must."""
+    files = [
+        data if is_plain_jpeg(data, header) else None for data, header in zip(chunk.data, chunk.headers, strict=True)
+    ]
+    # In training the filter sees the crop only, as if it had been cut out; in evaluation all of the image.
+    look = chunk.boxes, chunk.flips, chunk.filters, not view.train
+    return extension().show(files, *look, places, view.size, chunk.indices, cell.row)
+
+
+def is_plain_jpeg(data: bytes, header: Header) -> bool:
+    """Tell whether a file is a JPEG that every decoder reads alike."""
+    return header.common and data.startswith(JPEG_SIGNATURE)

@@ -1,0 +1,36 @@
+"""A split of a data set on disk: a class-folder tree, or packed into tar shards by tools/pack_data.py."""
+
+from pathlib import Path
+
+from pycls.datasets.readers.image_folder import check_same_classes, load_folder
+from pycls.datasets.readers.tar import PackedSamples, load_packed
+from pycls.datasets.readers.tar_index import index_file, load_index
+from pycls.datasets.readers.samples import FileSamples
+from pycls.datasets.readers.folder_scan import list_classes
+
+
+def has_split(root: Path, split: str) -> bool:
+    """Tell whether a folder holds the split, packed or not."""
+    return (root / split).is_dir() or index_file(root, split).is_file()
+
+
+def load_split(root: Path, split: str, other_split: str = "") -> FileSamples | PackedSamples:
+    """List the images of a split; if `other_split` is there too, both must have the same classes.
+
+    Raise ValueError for a split that is there both ways, and for what `load_folder` and `load_packed` refuse.
+    """
+    source = _source(root, split)
+    samples = load_packed(source) if source.is_file() else load_folder(root, split)
+    if other_split and has_split(root, other_split):
+        other = _source(root, other_split)
+        classes = load_index(other).classes if other.is_file() else list_classes(other)
+        check_same_classes(source, samples.classes, other, classes)
+    return samples
+
+
+def _source(root: Path, split: str) -> Path:
+    """Return the index or the folder of a split."""
+    index, folder = index_file(root, split), root / split
+    if index.is_file() and folder.is_dir():
+        raise ValueError(f"{root} holds '{split}' twice: as the folder {folder} and packed as {index}; move one away")
+    return index if index.is_file() else folder

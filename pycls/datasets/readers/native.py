@@ -1,0 +1,46 @@
+"""The C extension: reads and decodes the images of a chunk in one call each, without Python's lock.
+
+It is built when libjpeg-turbo's headers are there (docs/JPEG.md). Without it nothing is read here: Python must.
+"""
+
+import importlib
+from functools import cache
+from types import ModuleType
+
+import numpy as np
+
+from pycls.datasets.heartbeat import Cell
+
+HOW_TO_BUILD = "install libjpeg-turbo's headers (libjpeg-dev, libjpeg-turbo-devel), then pip install again"
+
+MOST_OPEN = 32  # files that one call holds open
+
+
+@cache
+def extension() -> ModuleType | str:
+    """Return the extension, or why there is none."""
+    try:
+        return importlib.import_module("pycls.datasets.readers._native")
+    except ModuleNotFoundError:
+        return "the C extension is not built"
+    except ImportError as error:  # it was built, but libjpeg has gone since
+        return f"the C extension cannot be loaded: {error}"
+
+
+def read_files(paths: list[bytes], indices: np.ndarray, cell: Cell) -> list[bytes | None]:
+    """Read whole files; None for one that was not read: Python's own way says why.
+
+    `indices`, int64 (n,), are the samples' numbers for the watchdog.
+    """
+    if isinstance(extension(), str):
+        return [None] * len(paths)
+    read, indices = extension().read_files, np.ascontiguousarray(indices)
+    groups = [slice(start, start + MOST_OPEN) for start in range(0, len(paths), MOST_OPEN)]
+    return [data for group in groups for data in read(paths[group], indices[group], cell.row)]
+
+
+def read_pieces(pieces: np.ndarray, indices: np.ndarray, cell: Cell) -> list[bytes | None]:
+    """Read pieces of open files, int64 (n, 4): file id, offset, size, CRC-32; None: not read, or another checksum."""
+    if isinstance(extension(), str):
+        return [None] * len(pieces)
+    return extension().read_pieces(np.ascontiguousarray(pieces), np.ascontiguousarray(indices), cell.row)

@@ -1,0 +1,104 @@
+"""Where the images of one split are: encoded files, or one array; array-backed, so that worker memory stays flat."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pycls.datasets.heartbeat import Cell
+from pycls.datasets.readers.native import read_files
+
+
+@dataclass(frozen=True, eq=False)
+class Names:
+    """An immutable list of strings as one byte buffer and N + 1 offsets: a million paths without a million objects."""
+
+    buffer: bytes | np.ndarray  # uint8 when it is mapped from a file
+    offsets: np.ndarray  # int64 (N + 1,)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, index: int) -> str:
+        return os.fsdecode(bytes(self.buffer[self.offsets[index] : self.offsets[index + 1]]))
+
+    def select(self, keep: np.ndarray) -> "Names":
+        """Return those where `keep`, bool (N,), is true."""
+        lengths = np.diff(self.offsets)
+        offsets = np.concatenate([[0], np.cumsum(lengths[keep])])
+        return Names(np.frombuffer(self.buffer, np.uint8)[np.repeat(keep, lengths)].tobytes(), offsets)
+
+
+def pack_names(names: Sequence[str]) -> Names:
+    """Pack strings (file names that are not valid Unicode included) into one buffer."""
+    encoded = [os.fsencode(name) for name in names]
+    offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
+    np.cumsum([len(name) for name in encoded], out=offsets[1:])
+    return Names(b"".join(encoded), offsets)
+
+
+@dataclass(frozen=True, eq=False)
+class FileSamples:
+    """Encoded image files below one folder."""
+
+    root: str
+    paths: Names  # relative to root
+    labels: np.ndarray  # int64 (N,)
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def split(self) -> str:
+        """The name of the folder, such as "train"."""
+        return os.path.basename(self.root)
+
+    def name(self, index: int) -> str:
+        """Return the path of one image."""
+        return os.path.join(self.root, self.paths[index])
+
+    def key(self, index: int) -> str:
+        """Return the name of one image in skip lists, <split>/<class>/<image>."""
+        return f"{self.split}/{self.paths[index]}"
+
+    def select(self, keep: np.ndarray) -> "FileSamples":
+        """Return the samples where `keep`, bool (N,), is true; all classes stay."""
+        return FileSamples(self.root, self.paths.select(keep), self.labels[keep], self.classes)
+
+    def read(self, index: int) -> bytes:
+        """Read one whole encoded file; raise OSError naming the path if it cannot be read."""
+        with open(self.name(index), "rb") as file:
+            return file.read()
+
+    def read_many(self, indices: np.ndarray, numbers: np.ndarray, note: Cell) -> list[bytes | None]:
+        """Read files in one call, without Python's lock; None: not done, `read` does it or says what is wrong.
+
+        `numbers`, int64 (n,), are noted: the same as `indices`, unless these are part of a Subset.
+        """
+        return read_files([os.fsencode(self.name(index)) for index in indices], numbers, note)
+
+
+@dataclass(frozen=True, eq=False)
+class ArraySamples:
+    """Decoded images of one size in one array."""
+
+    images: np.ndarray  # uint8 (N, H, W, C), C = 1 (grey) or 3 (RGB)
+    labels: np.ndarray  # int64 (N,)
+    classes: tuple[str, ...]
+    source: str  # for messages, such as "cifar10 train"
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def name(self, index: int) -> str:
+        """Return a name for messages, such as "cifar10 train #17"."""
+        return f"{self.source} #{index}"
+
+    def read(self, index: int) -> bytes:
+        """Return the raw pixels of one image, row by row."""
+        return self.images[index].tobytes()
+
+
+Samples = FileSamples | ArraySamples

@@ -1,0 +1,65 @@
+"""Leave out the images that a text file names: DATA_LOADER.SKIP_LIST, as tools/check_data.py writes it.
+
+A line is <split>/<class>/<image>, so that one list serves training and evaluation without taking an image of one for an
+image of the other; lines that begin with # are comments.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from pycls.core.logging import get_logger
+from pycls.datasets.readers.samples import FileSamples
+
+NUM_NAMED = 3  # names in a message
+
+logger = get_logger(__name__)
+
+
+def skip_listed(samples: FileSamples, path: str, splits: Iterable[str]) -> FileSamples:
+    """Return the samples without those that the list names; names of this split that are not there are warned of.
+
+    ValueError: no such file, a line that names none of the `splits`, or a class left without images.
+    """
+    names = [name for name in load_skip_list(path, splits) if name.startswith(f"{samples.split}/")]
+    wanted = set(names)
+    listed = np.fromiter((samples.key(i) in wanted for i in range(len(samples))), bool, len(samples))
+    unknown = wanted - {samples.key(i) for i in np.flatnonzero(listed)}
+    if unknown:
+        logger.warning("DATA_LOADER.SKIP_LIST %s: %s not there", path, _some(sorted(unknown)))
+    kept = samples.select(~listed)
+    empty = set(range(len(samples.classes))) - set(np.unique(kept.labels).tolist())
+    if empty:
+        classes = _some([samples.classes[label] for label in sorted(empty)])
+        raise ValueError(f"DATA_LOADER.SKIP_LIST {path} leaves a class of {samples.split} without images: {classes}")
+    logger.info("DATA_LOADER.SKIP_LIST: %d of %d images of %s left out", listed.sum(), len(samples), samples.split)
+    return kept
+
+
+def load_skip_list(path: str, splits: Iterable[str]) -> list[str]:
+    """Read the names; ValueError for a file that is not there or a line that begins with none of the splits."""
+    try:
+        lines = Path(path).read_text(errors="surrogateescape").split("\n")  # splitlines would cut odd names
+    except OSError as error:
+        raise ValueError(f"DATA_LOADER.SKIP_LIST: {error}") from error
+    known, names = set(splits), []
+    for number, line in enumerate(lines, start=1):
+        if not line or line.startswith("#"):
+            continue
+        if line.partition("/")[0] not in known:
+            raise ValueError(
+                f"{path}:{number}: expected <split>/<class>/<image> with a split of {', '.join(sorted(known))}: {line}"
+            )
+        names.append(line)
+    return names
+
+
+def save_skip_list(path: Path, reasons: dict[str, str]) -> None:
+    """Write names with the reason of each as a comment before it."""
+    lines = [f"# {' '.join(reason.split())}\n{name}\n" for name, reason in reasons.items()]
+    path.write_text("".join(lines), errors="surrogateescape")
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:NUM_NAMED]) + (f" and {len(names) - NUM_NAMED} more" if len(names) > NUM_NAMED else "")

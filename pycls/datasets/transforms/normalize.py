@@ -1,0 +1,100 @@
+"""Turn uint8 batches into normalised floats on the training device, with what else is done to floats, in one pass."""
+
+import cv2
+import numpy as np
+import torch
+
+from pycls.datasets.transforms.color_jitter__float_jitter import jitter_map
+from pycls.datasets.transforms.normalize__reuse import ReusedMemory
+
+# Values of a batch beyond which memory, not arithmetic, takes the time on a CPU.
+_LARGE = 1 << 22
+RGB = tuple[float, float, float]
+
+# PCA of ImageNet's colours in 0..1 units (Krizhevsky et al. 2012, section 4.1): rows R, G, B; columns are eigenvectors.
+EIGENVECTORS = np.array([[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]])
+EIGENVALUES = np.array([0.2175, 0.0188, 0.0045])
+
+
+def lighting_shift(alphas: np.ndarray) -> np.ndarray:
+    """Return the RGB shift in 0..1 units of each image, (n, 3) weights of the eigenvectors -> float32 (n, 3)."""
+    return ((alphas * EIGENVALUES) @ EIGENVECTORS.T).astype(np.float32)
+
+
+class Finish:
+    """Compute (x / 255 + shift - mean) / std as one multiplication and one addition a pixel, nine with jitter."""
+
+    def __init__(self, mean: RGB, std: RGB, device: torch.device, channels_last: bool = False):
+        std_tensor = torch.tensor(std, dtype=torch.float64)
+        self.scale = (1 / (255 * std_tensor)).float().view(1, 3, 1, 1).to(device)
+        self.bias = (-torch.tensor(mean, dtype=torch.float64) / std_tensor).float().view(1, 3, 1, 1).to(device)
+        self._channels_last = channels_last
+        self._memory = ReusedMemory() if device.type == "cpu" else None
+
+    def __call__(
+        self,
+        images: torch.Tensor,
+        shift: torch.Tensor | None = None,
+        erased: torch.Tensor | None = None,
+        jitter: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Normalise uint8 RGB (N, S, S, 3) -> float32 (N, 3, S, S).
+
+        Colours change by the amounts `jitter` (N, 3, 3: see float_jitter.py), then `shift` (N, 3) is added in 0..1
+        units; at last the boxes `erased` (N, 4: top, left, height, width) become 0.
+        """
+        bias = self.bias if shift is None else self.bias + 255 * self.scale * shift[:, :, None, None]
+        if jitter is not None:
+            pixels = self._jitter(images, jitter, bias)
+        elif self._memory is not None and images.numel() > _LARGE:
+            pixels = self._look_up(images, bias, self._memory)
+        else:
+            pixels = self._compute(images, bias)
+        return pixels if erased is None else pixels.masked_fill_(_inside(erased, pixels.shape[-1])[:, None], 0)
+
+    def _floats(self, images: torch.Tensor) -> torch.Tensor:
+        memory_format = torch.channels_last if self._channels_last else torch.contiguous_format
+        return images.permute(0, 3, 1, 2).to(torch.float32, memory_format=memory_format)
+
+    def _compute(self, images: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        return self._floats(images).mul_(self.scale).add_(bias)
+
+    def _jitter(self, images: torch.Tensor, amounts: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        pixels = self._floats(images)
+        matrix, offset = jitter_map(amounts, images.sum((1, 2), dtype=torch.int32) / images[0, :, :, 0].numel())
+        matrix = self.scale * matrix[:, :, :, None]
+        result = torch.empty_like(pixels).copy_(self.scale * offset[:, :, None, None] + bias)
+        for number, channel in enumerate(pixels.split(1, dim=1)):
+            result.addcmul_(channel, matrix[:, :, number, None])
+        return result
+
+    def _look_up(self, images: torch.Tensor, bias: torch.Tensor, memory: ReusedMemory) -> torch.Tensor:
+        """Do the same on the CPU, to the bit, by tables: one image at a time stays in the cache, and leaves the other
+        cores to the loader's threads."""
+        tables = (torch.arange(256) * self.scale.view(1, 3, 1) + bias.view(-1, 3, 1)).numpy()  # (1 or N, 3, 256)
+        num_images, side = images.shape[:2]
+        look_up = _look_up_pixels if self._channels_last else _look_up_planes
+        floats = memory.empty((num_images, side, side, 3) if self._channels_last else (num_images, 3, side, side))
+        for image, table, place in zip(
+            images.numpy(), np.broadcast_to(tables, (num_images, 3, 256)), floats.numpy(), strict=True
+        ):
+            look_up(image, table, place)
+        return floats.permute(0, 3, 1, 2) if self._channels_last else floats
+
+
+def _look_up_pixels(image: np.ndarray, table: np.ndarray, place: np.ndarray) -> None:
+    cv2.LUT(image, np.ascontiguousarray(table.T)[None], dst=place)
+
+
+def _look_up_planes(image: np.ndarray, table: np.ndarray, place: np.ndarray) -> None:
+    for plane, levels, target in zip(cv2.split(image), table, place, strict=True):
+        cv2.LUT(plane, levels, dst=target)
+
+
+def _inside(boxes: torch.Tensor, size: int) -> torch.Tensor:
+    """Tell which pixels of a square lie in its box, (N, 4) -> bool (N, size, size)."""
+    top, left, height, width = boxes[:, :, None].unbind(1)
+    steps = torch.arange(size, device=boxes.device)
+    rows = (steps >= top) & (steps < top + height)
+    columns = (steps >= left) & (steps < left + width)
+    return rows[:, :, None] & columns[:, None, :]

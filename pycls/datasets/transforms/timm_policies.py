@@ -1,0 +1,74 @@
+"""timm's RandAugment with operators that grow with the magnitude, as in its "rand-m7-mstd0.5-inc1".
+
+RandAugment: Cubuk et al. 2020. The noise on the magnitude and the filter drawn for each warp are timm's
+(github.com/huggingface/pytorch-image-models, timm/data/auto_augment.py), used by "ResNet strikes back".
+"""
+
+from statistics import NormalDist
+from typing import NamedTuple
+
+from yacs.config import CfgNode
+
+from pycls.core.config.augment_spec import AugmentName
+from pycls.datasets.info import colour_scale
+from pycls.datasets.transforms.policy import Choice
+from pycls.datasets.transforms.pycls_policies import RAND_OPS
+from pycls.datasets.transforms.pycls_ops import Colour, RangedOp
+from pycls.datasets.transforms.timm_policies__augment_timm_ops import FILTERS, WARPS, build_operators
+from pycls.datasets.transforms.normalize import RGB
+
+MOST = 10.0  # magnitudes go from 0 to this
+DEFAULT_PROB = 0.5  # of each operation, where P is not written
+SMALLEST_DRAW = 2.0**-54  # stands for a uniform draw of 0, where the normal law has no value
+
+
+class NoisyOp(NamedTuple):
+    """An operation that may be drawn: its magnitude follows a normal law, cut off at 0 and 10."""
+
+    name: str
+    operator: RangedOp
+    magnitude: float  # mean of the normal law
+    std: float
+    prob: float  # that the operation is done at all
+
+    def level(self, which: float) -> float:
+        """Return the magnitude, 0 to 10, that a uniform number chooses."""
+        noise = NormalDist().inv_cdf(max(which, SMALLEST_DRAW))
+        return min(max(self.magnitude + self.std * noise, 0.0), MOST)
+
+    def value(self, which: float, sign: float) -> float:
+        """Return the operator's value that two uniform numbers choose."""
+        value = self.operator.value(self.level(which) / MOST)
+        return -value if self.operator.signed and sign < 0.5 else value
+
+
+def build_rand_augment(name: AugmentName, cfg: CfgNode) -> Choice:
+    """Return timm's RandAugment; M and S are numbers from 0 to 10 (ValueError otherwise).
+
+    Every operation stands in the table once for each filter, so that one draw chooses both, evenly.
+    """
+    if name.magnitude > MOST:
+        raise ValueError(
+            f"TRAIN.AUGMENT: timm's RandAugment takes a number from 0 to {MOST:g} as M, got {name.magnitude:g}; "
+            f"write M{MOST:g}, or set TRAIN.AUGMENT_OPS torchvision, whose M goes from 0 to 30"
+        )
+    std = 0.0 if name.std is None else name.std
+    if std > MOST:
+        raise ValueError(
+            f"TRAIN.AUGMENT: timm's RandAugment takes a standard deviation from 0 to {MOST:g} as S, on M's scale, got "
+            f"{std:g}; write S{MOST:g}"
+        )
+    operators = build_operators(_as_colour(colour_scale(cfg, "train")[0]))
+    prob = DEFAULT_PROB if name.prob is None else name.prob
+    names = [f"{op}_{filter_name}" if op in WARPS else op for filter_name in FILTERS for op in RAND_OPS]
+    programs = tuple((NoisyOp(op, operators[op], name.magnitude, std, prob),) for op in names)
+    return Choice({op: operator.apply for op, operator in operators.items()}, programs, num_picks=name.num_ops)
+
+
+def _as_colour(mean: RGB) -> Colour:
+    """Return the mean that pixels are normalised with, 0..1, as a colour: what a warp uncovers."""
+    red, green, blue = (round(255 * part) for part in mean)
+    return red, green, blue
+
+
+POLICIES = {"RandAugment": build_rand_augment}

@@ -1,0 +1,127 @@
+"""What is shown when: order, crops, flips and every other draw as pure functions of (seed, epoch, sample index).
+
+Every backend asks here, so all of them show the same crops, for any number of workers and GPUs, and a run continues at
+any step from two integers.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from yacs.config import CfgNode
+
+from pycls.datasets.transforms.augment import Augmentation, build_augmentation
+from pycls.datasets.transforms.random_crop import CROP_LAWS, NUM_DRAWS, centre_view, centre_view_boxes
+from pycls.datasets.transforms.rng import Stream, hashes, normals, uniforms
+from pycls.datasets.transforms.random_erasing import NUM_DRAWS as NUM_ERASE_DRAWS
+from pycls.datasets.transforms.random_erasing import erased_boxes
+from pycls.datasets.transforms.interpolation import Filter
+from pycls.datasets.transforms.color_jitter__float_jitter import jitter_amounts
+
+
+
+@dataclass(frozen=True)
+class View:
+    """What one phase shows of its images."""
+
+    train: bool
+    size: int  # side of the output square, px
+    resize: int  # eval: length that the shorter side is resized to before the centre crop, px
+    area: tuple[float, float]  # train: crop area as a part of the image
+    aspect: tuple[float, float]  # train: crop width / height
+    flip_prob: float  # train: probability of a left-right flip
+    crop_style: str  # "torchvision" | "pycls"
+    antialias: bool
+    seed: int
+    padding: int = 0  # train, array data: width of the border that shifted crops may show, px
+    border: tuple[int, int, int] = (0, 0, 0)  # train, array data: its RGB colour
+    augment: Augmentation | None = None  # train: operations on the finished square
+    erase_prob: float = 0.0  # train: probability of random erasing
+    jitter: tuple[float, float, float] | None = None  # train: strengths of the colour jitter of float_jitter.py
+    interpolation: str = "bilinear"  # "bilinear" | "bicubic" | "random": one of them, half the time each
+
+
+def build_view(cfg: CfgNode, phase: str) -> View:
+    """Build the view of a phase, "train" or "test"; raise ValueError if the test crop does not fit its image."""
+    size, resize = cfg.TRAIN.IM_SIZE, cfg.TEST.IM_SIZE
+    if phase == "test" and resize < size:
+        raise ValueError(
+            f"TEST.IM_SIZE = {resize} is smaller than TRAIN.IM_SIZE = {size}: "
+            f"the shorter side is resized to the first, then the second is cropped; use at least {size}"
+        )
+    return View(
+        train=phase == "train",
+        size=size,
+        resize=resize,
+        area=tuple(cfg.TRAIN.CROP_AREA),
+        aspect=tuple(cfg.TRAIN.CROP_ASPECT),
+        flip_prob=float(cfg.TRAIN.HFLIP),
+        crop_style=cfg.TRAIN.CROP_STYLE,
+        antialias=cfg.DATA_LOADER.ANTIALIAS,
+        seed=cfg.RNG_SEED,
+        padding=cfg.TRAIN.CROP_PADDING,
+        augment=build_augmentation(cfg) if phase == "train" else None,
+        erase_prob=float(cfg.TRAIN.RANDOM_ERASE),
+        jitter=_float_jitter(cfg),
+        interpolation=cfg.TRAIN.INTERPOLATION if phase == "train" else cfg.TEST.INTERPOLATION,
+    )
+
+
+def _float_jitter(cfg: CfgNode) -> tuple[float, float, float] | None:
+    brightness, contrast, saturation, _ = strengths = cfg.TRAIN.COLOR_JITTER
+    return (brightness, contrast, saturation) if cfg.TRAIN.COLOR_JITTER_STYLE == "cutmix" and any(strengths) else None
+
+
+
+
+def boxes(view: View, epoch: int, indices: np.ndarray, heights: np.ndarray, widths: np.ndarray) -> np.ndarray:
+    """Return float64 (n, 4): top, left, height, width in source pixels; whole numbers in training, exact in eval."""
+    heights, widths = np.asarray(heights, dtype=np.float64), np.asarray(widths, dtype=np.float64)
+    if not view.train:
+        return centre_view_boxes(heights, widths, view.resize, view.size)
+    draws = uniforms(view.seed, Stream.BOX, epoch, indices, NUM_DRAWS)
+    return CROP_LAWS[view.crop_style](draws, heights, widths, view.area, view.aspect, view.size)
+
+
+def eval_geometry(view: View, height: int, width: int) -> tuple[int, int, int, int]:
+    """Return (resized height, resized width, top, left) of the eval view, for backends that resize whole and crop."""
+    geometry = centre_view(np.array([height]), np.array([width]), view.resize, view.size)
+    return tuple(int(value[0]) for value in geometry)
+
+
+def flips(view: View, epoch: int, indices: np.ndarray) -> np.ndarray:
+    """Return bool (n,): which images are mirrored left to right; none in eval."""
+    if not view.train:
+        return np.zeros(len(indices), dtype=bool)
+    return uniforms(view.seed, Stream.FLIP, epoch, indices, 1)[:, 0] < view.flip_prob
+
+
+def filters(view: View, epoch: int, indices: np.ndarray) -> np.ndarray:
+    """Return uint8 (n,): the Filter that each image is resized with."""
+    if not view.antialias:
+        return np.full(len(indices), Filter.PLAIN, np.uint8)
+    if view.interpolation != "random":
+        return np.full(len(indices), Filter[view.interpolation.upper()], np.uint8)
+    cubic = uniforms(view.seed, Stream.FILTER, epoch, indices, 1)[:, 0] < 0.5
+    return np.where(cubic, Filter.BICUBIC, Filter.BILINEAR).astype(np.uint8)
+
+
+def augment(view: View, epoch: int, indices: np.ndarray, squares: np.ndarray) -> None:
+    """Augment the finished squares of `indices`, uint8 RGB (n, S, S, 3), in place; nothing in eval."""
+    if view.train and view.augment is not None:
+        view.augment(squares, view.seed, epoch, indices)
+
+
+def erased(view: View, epoch: int, indices: np.ndarray) -> np.ndarray:
+    """Return int64 (n, 4): top, left, height, width of what random erasing empties, in pixels of the square."""
+    draws = uniforms(view.seed, Stream.ERASE, epoch, indices, NUM_ERASE_DRAWS)
+    return erased_boxes(draws, view.erase_prob, view.size)
+
+
+def jittered(view: View, epoch: int, indices: np.ndarray) -> np.ndarray:
+    """Return float32 (n, 3, 3): the amounts of the colour jitter in its turns (see float_jitter.py)."""
+    return jitter_amounts(view.jitter, view.seed, epoch, indices)
+
+
+def lighting(seed: int, std: float, epoch: int, indices: np.ndarray) -> np.ndarray:
+    """Return float32 (n, 3): weights of the three colour eigenvectors, each from N(0, std)."""
+    return (std * normals(seed, Stream.LIGHTING, epoch, indices, 3)).astype(np.float32)

@@ -1,0 +1,183 @@
+"""Write weights for others to read: safetensors, torchvision's and pycls's layouts; or as a checkpoint of ours."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from torch import Tensor
+from yacs.config import CfgNode
+
+from pycls.core.checkpoint import save_checkpoint, save_safetensors
+from pycls.core.config import diff_cfg, dump_cfg, load_cfg_text
+from pycls.core.weights.key_tables import NAMINGS
+from pycls.core.registry import pick
+from pycls.core.weights.files import load_tensor_file, safetensors_metadata
+from pycls.core.weights.formats import Weights, flip_stem, is_bgr, unpack_weights
+from pycls.core.weights.key_mapping import Naming, blocks_of
+from pycls.inference.saved_network import cache_dir, load_network
+from pycls.engine.setup import pixel_contract
+from pycls.engine.weights_file import weights_file
+
+# The sections that describe a network in pycls's configs.
+_NETWORK_KEYS = ("MODEL.", "RESNET.", "ANYNET.", "REGNET.", "EN.", "VIT.", "BN.EPS", "LN.EPS")
+
+_PYCLS_TYPES = ("anynet", "effnet", "regnet", "resnet", "vit")
+# Keys of ours that change what a network computes, or is shown.
+_HEAD_W_OF_B5 = 2048  # B4 has 1792
+_OUR_KEYS = ("EN.TF_PADDING", "RESNET.POOL", "ANYNET.POOL", "DATA_LOADER.MEAN", "DATA_LOADER.STD")
+
+
+def convert_weights(src: str, dst: Path, to: str, cfg_file: str | None = None, overrides: Sequence[str] = ()) -> str:
+    """Write the weights of a path, URL or zoo name in another layout; return what was done in one line.
+
+    The better of model and EMA is taken, as everywhere. `ours` needs a config, in the file or given. ValueError for a
+    layout that has no names for the network, and for a file that would be overwritten by itself.
+    """
+    path = weights_file(src, cache_dir(overrides))
+    if dst.exists() and dst.samefile(path):
+        raise ValueError(f"{dst}: is the file to read from; give another name")
+    return pick(WRITERS, to, "--to")(path, dst, cfg_file, overrides)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], Weights]:
+    saved = load_tensor_file(path)
+    return saved, unpack_weights(saved, str(path))
+
+
+def _write_ours(path: Path, dst: Path, cfg_file: str | None, overrides: Sequence[str]) -> str:
+    state, done = _our_state(path, cfg_file, overrides)
+    save_checkpoint(state, dst)
+    return done
+
+
+def _our_state(path: Path, cfg_file: str | None, overrides: Sequence[str]) -> tuple[dict[str, Any], str]:
+    """Return a state that predict, export and TEST.WEIGHTS read, but no training continues; and what was done."""
+    network = load_network(str(path), cfg_file, overrides)
+    state = {"model_state": network.model.state_dict(), "cfg": dump_cfg(network.cfg)}
+    state["pixels"] = pixel_contract(network.cfg)
+    if network.classes is not None:
+        state["classes"] = list(network.classes)
+    return state, str(network.report)
+
+
+def _write_safetensors(path: Path, dst: Path, cfg_file: str | None, overrides: Sequence[str]) -> str:
+    """Write config, class names and pixel contract as metadata where they are known, else the tensors alone."""
+    if dst.suffix != ".safetensors":
+        raise ValueError(f"{dst}: safetensors files are told by their name; call it {dst.stem}.safetensors")
+    saved, weights = _read(path)
+    if not cfg_file and not saved.get("cfg"):
+        save_safetensors(weights.tensors, {}, dst)
+        return f"{weights.layout}: {len(weights.tensors)} tensors, no config"
+    state, done = _our_state(path, cfg_file, overrides)
+    save_safetensors(state.pop("model_state"), safetensors_metadata(state), dst)
+    return done
+
+
+def _write_torchvision(path: Path, dst: Path, cfg_file: str | None, overrides: Sequence[str]) -> str:
+    saved, weights = _read(path)
+    tensors = pycls_names(weights.tensors, "model_state" in saved, str(path))
+    naming = NAMINGS[torchvision_family(tensors, str(path))]
+    names = naming.from_pycls(tensors, blocks_of(tensors))
+    _check_all(tensors, names, f"{path}: {naming.name}")
+    if saved.get("cfg"):
+        _check_torchvision_can(load_cfg_text(saved["cfg"], str(path)), naming, path)
+    save_checkpoint({names[key]: value for key, value in tensors.items()}, dst)
+    return f"{weights.layout}: {len(names)} tensors, names of {naming.name}"
+
+
+def _check_torchvision_can(cfg: CfgNode, naming: Naming, path: Path) -> None:
+    """Raise ValueError where torchvision's network would compute something else with the same tensors."""
+    strides_1x1 = (
+        cfg.MODEL.TYPE == "resnet" and cfg.RESNET.TRANS_FUN == "bottleneck_transform" and cfg.RESNET.STRIDE_1X1
+    )
+    is_effnet = cfg.MODEL.TYPE == "effnet"
+    eps = naming.bn_eps
+    if is_effnet:  # torchvision's B5 to B7 have another epsilon than B0 to B4
+        eps = 1e-3 if cfg.EN.HEAD_W >= _HEAD_W_OF_B5 else 1e-5
+    other = {
+        "RESNET.STRIDE_1X1": strides_1x1,
+        "REGNET.STRIDE": cfg.MODEL.TYPE == "regnet" and cfg.REGNET.STRIDE != 2,
+        "MODEL.ACTIVATION_FUN": ("silu" if is_effnet else "relu") != cfg.MODEL.ACTIVATION_FUN,
+        "MODEL.BLURPOOL": cfg.MODEL.BLURPOOL,
+        "BN.EPS": eps not in (None, cfg.BN.EPS),
+        "EN.TF_PADDING": cfg.EN.TF_PADDING,
+    }
+    for key in (key for key, differs in other.items() if differs):
+        section, name = key.split(".")
+        raise ValueError(f"{path}: torchvision has no such network: {key} is {cfg[section][name]}")
+
+
+def torchvision_family(tensors: dict[str, Tensor], where: str) -> str:
+    """Return the key in NAMINGS of torchvision's twin of a network with pycls's names; none raises ValueError."""
+    stem = tensors.get("stem.conv.weight")
+    if any(".se." in key for key in tensors) and any(".dwise." in key for key in tensors):
+        return "effnet"
+    if stem is not None and stem.shape[-1] == 7:
+        return "resnet"
+    if stem is not None and any(key.startswith("s4.") and ".f.c." in key for key in tensors):
+        return "regnet"
+    raise ValueError(f"{where}: torchvision has no such network (a ResNet for ImageNet, a RegNet, an EfficientNet)")
+
+
+def _write_pycls(path: Path, dst: Path, cfg_file: str | None, overrides: Sequence[str]) -> str:
+    """Write what pycls's load_checkpoint reads; the stem becomes BGR, as its ImageNet loader gives it."""
+    saved, weights = _read(path)
+    tensors, text = pycls_names(weights.tensors, "model_state" in saved, str(path)), _pycls_cfg(saved, path)
+    note = f"; {flip_stem(tensors)} converted from RGB to BGR" if is_bgr(text) else ""
+    errors = {name: saved[name] for name in ("test_err", "ema_err") if isinstance(saved.get(name), (int, float))}
+    save_checkpoint({"epoch": saved.get("epoch", 0), "model_state": tensors, "cfg": text, **errors}, dst)
+    return f"{weights.layout}: {len(tensors)} tensors{note}"
+
+
+def _pycls_cfg(saved: dict[str, Any], path: Path) -> str:
+    """Return the text of a config that pycls understands: its own, or the network's keys and the data set."""
+    if saved.get("cfg") and "pixels" not in saved:
+        return saved["cfg"]
+    tree: dict[str, Any] = {"TRAIN": {"DATASET": "imagenet"}, "DATA_LOADER": {"MODE": "pytorch"}}
+    if saved.get("cfg"):
+        cfg = load_cfg_text(saved["cfg"], str(path))
+        _check_pycls_can(cfg, path)
+        tree["TRAIN"] = {"DATASET": cfg.TRAIN.DATASET, "IM_SIZE": cfg.TRAIN.IM_SIZE}
+        tree["MODEL"] = {"ACTIVATION_FUN": cfg.MODEL.ACTIVATION_FUN}  # if not written, pycls means silu in some
+        for key, value in diff_cfg(cfg).items():
+            section, _, name = key.partition(".")
+            if key.startswith(_NETWORK_KEYS):
+                tree.setdefault(section, {})[name] = value
+    return yaml.safe_dump(tree)
+
+
+def _check_pycls_can(cfg: CfgNode, path: Path) -> None:
+    """Raise ValueError for what pycls has no keys for: its logits would not be those of the network."""
+    ours = [key for key in diff_cfg(cfg) if key in _OUR_KEYS]
+    if cfg.MODEL.TYPE not in _PYCLS_TYPES or cfg.MODEL.ACTIVATION_FUN == "relu6" or ours:
+        what = ours[0] if ours else f"MODEL.TYPE {cfg.MODEL.TYPE} with MODEL.ACTIVATION_FUN {cfg.MODEL.ACTIVATION_FUN}"
+        raise ValueError(f"{path}: pycls has nothing like {what}, so its logits would differ; write another layout")
+
+
+def pycls_names(tensors: dict[str, Tensor], is_ours: bool, where: str) -> dict[str, Tensor]:
+    """Return tensors under pycls's names, in a new dictionary; ValueError where a name has no counterpart.
+
+    `is_ours`: the file is pycls's or ours, so that names which nobody else has are known to be right.
+    """
+    for naming in NAMINGS.values():
+        names = naming.to_pycls(tensors, ())
+        if len(names) == len(tensors):
+            return {names[key]: value for key, value in tensors.items()}
+    if is_ours or (blocks_of(tensors) and "stem.conv.weight" in tensors):
+        return dict(tensors)
+    raise ValueError(f"{where}: its tensors have no names in pycls ({', '.join(list(tensors)[:3])}, ...)")
+
+
+def _check_all(tensors: dict[str, Tensor], names: dict[str, str], where: str) -> None:
+    unknown = [key for key in tensors if key not in names]
+    if unknown:
+        raise ValueError(f"{where} has no names for {len(unknown)} tensors ({', '.join(unknown[:3])}, ...)")
+
+
+WRITERS: dict[str, Callable[[Path, Path, str | None, Sequence[str]], str]] = {
+    "ours": _write_ours,
+    "pycls": _write_pycls,
+    "safetensors": _write_safetensors,
+    "torchvision": _write_torchvision,
+}

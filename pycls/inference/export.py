@@ -1,0 +1,128 @@
+"""Write a network for other programs, ONNX or torch.export, with what they must know of its pixels and classes."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from pycls.core.registry import pick
+from pycls.datasets import build_loader, colour_scale
+from pycls.inference.predict import eval_cfg, file_samples, list_images
+from pycls.inference.saved_network import SavedNetwork
+
+# Greatest difference to the network itself that is accepted, as a part of its largest logit.
+TOLERANCE = 1e-4
+_INPUT, _OUTPUT = "images", "logits"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written, and how far its logits are from the network's."""
+
+    path: Path
+    num_images: int  # compared, besides a batch of noise
+    difference: float  # greatest, as a part of the largest logit
+
+
+def export(network: SavedNetwork, path: Path, kind: str, images: Sequence[str] = ()) -> Exported:
+    """Write a network in float32, for batches of any size, and compare it with itself on noise and on `images`.
+
+    RuntimeError, and no file, if the logits differ by more than TOLERANCE.
+    """
+    write, open_file = pick(FORMATS, kind, "--format")
+    model, size = network.model.cpu().float().eval(), network.cfg.TRAIN.IM_SIZE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        write(model, torch.zeros(2, 3, size, size), part, metadata(network))
+        noise = torch.randn(3, 3, size, size, generator=torch.Generator().manual_seed(0))
+        batches = [noise, noise[:1], *_image_batches(network, images)]
+        difference = _difference(model, open_file(part), batches)
+        if difference > TOLERANCE:
+            raise RuntimeError(f"{path}: the exported network differs by {difference:.1e} of its largest logit")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return Exported(path, sum(map(len, batches[2:])), difference)
+
+
+def metadata(network: SavedNetwork) -> dict[str, str]:
+    """Return what a user of the file must know, as text: JSON for pixels and classes, YAML for the config."""
+    cfg = network.cfg
+    seen = eval_cfg(network, 1)
+    mean, std = colour_scale(seen, "test")
+    pixels = {
+        "input": f"{_INPUT}: float32 (N, 3, {cfg.TRAIN.IM_SIZE}, {cfg.TRAIN.IM_SIZE}), (pixel / 255 - mean) / std",
+        "output": f"{_OUTPUT}: float32 (N, {cfg.MODEL.NUM_CLASSES}), before the softmax",
+        "channels": cfg.DATA_LOADER.CHANNEL_ORDER,
+        "resize_shorter_side": seen.TEST.IM_SIZE,
+        "center_crop": cfg.TRAIN.IM_SIZE,
+        "interpolation": cfg.TEST.INTERPOLATION,
+        "antialias": cfg.DATA_LOADER.ANTIALIAS,
+        "mean": list(mean),
+        "std": list(std),
+    }
+    names = json.dumps(list(network.names()), ensure_ascii=False)
+    return {"pixels": json.dumps(pixels), "classes": names, "weights": network.path.name, "cfg": cfg.dump()}
+
+
+def _image_batches(network: SavedNetwork, images: Sequence[str]) -> list[Tensor]:
+    """Return files and folders of images as the network sees them, at most eight at once."""
+    if not images:
+        return []
+    files = list_images(images)
+    cfg = eval_cfg(network, min(8, len(files)))
+    loader = build_loader(cfg, "test", torch.device("cpu"), file_samples(files))
+    try:
+        return [batch.images.clone() for batch in loader.epoch(0) if len(batch.images)]
+    finally:
+        loader.close()
+
+
+@torch.inference_mode()
+def _difference(model: nn.Module, exported: Callable[[Tensor], Tensor], batches: Sequence[Tensor]) -> float:
+    differences = []
+    for batch in batches:
+        wanted = model(batch)
+        differences.append(((exported(batch) - wanted).abs().max() / wanted.abs().max().clamp(min=1e-6)).item())
+    return max(differences)
+
+
+def _write_torch(model: nn.Module, example: Tensor, path: Path, texts: dict[str, str]) -> None:
+    program = torch.export.export(model, (example,), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},))
+    torch.export.save(program, path, extra_files={f"{name}.txt": text for name, text in texts.items()})
+
+
+def _open_torch(path: Path) -> Callable[[Tensor], Tensor]:
+    return torch.export.load(path).module()
+
+
+def _write_onnx(model: nn.Module, example: Tensor, path: Path, texts: dict[str, str]) -> None:
+    import onnx
+
+    program = torch.onnx.export(
+        model,
+        (example,),
+        input_names=[_INPUT],
+        output_names=[_OUTPUT],
+        dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+        dynamo=True,
+        verbose=False,
+    )
+    proto = program.model_proto
+    onnx.helper.set_model_props(proto, texts)
+    onnx.save(proto, path)
+
+
+def _open_onnx(path: Path) -> Callable[[Tensor], Tensor]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return lambda batch: torch.from_numpy(session.run(None, {_INPUT: batch.numpy()})[0])
+
+
+# Name -> how to write it and how to read it back.
+FORMATS = {"onnx": (_write_onnx, _open_onnx), "torch": (_write_torch, _open_torch)}

@@ -1,0 +1,74 @@
+"""A network as a file holds it, ready to be used: its config, weights in evaluation mode, and names of its classes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+from yacs.config import CfgNode
+
+from pycls.core.config import load_cfg
+from pycls.core.weights.files import load_tensor_file
+from pycls.core.weights.formats import unpack_weights
+from pycls.core.weights.sources import DEFAULT_CACHE
+from pycls.core.weights import LoadReport, fill_model
+from pycls.datasets.imagenet import imagenet_names
+from pycls.engine.identity__network_identity import saved_cfg
+from pycls.engine.test import check_complete
+from pycls.engine.weights_file import weights_file
+from pycls.models import build_model
+from pycls.models.layers.introspective import introspective_head
+
+_FIRST_AND_LAST = ("n01440764", "n15075141")  # of ImageNet-1k's class folders
+
+
+@dataclass(frozen=True)
+class SavedNetwork:
+    """What a file and its config give."""
+
+    path: Path
+    cfg: CfgNode
+    model: nn.Module  # on the CPU, in evaluation mode
+    classes: tuple[str, ...] | None  # as the data set calls them; None: the file does not say
+    report: LoadReport
+
+    @property
+    def dataset(self) -> str:
+        """The name of the data set it was trained for."""
+        return self.cfg.TEST.DATASET or self.cfg.TRAIN.DATASET
+
+    @property
+    def has_uncertainty(self) -> bool:
+        """Whether it tells how uncertain its predictions are."""
+        return introspective_head(self.model) is not None
+
+    def names(self) -> tuple[str, ...]:
+        """Return a name of each class for people: English ones for ImageNet-1k, numbers where none are known."""
+        count = self.cfg.MODEL.NUM_CLASSES
+        is_imagenet = self.classes is not None and (self.classes[0], self.classes[-1]) == _FIRST_AND_LAST
+        if count == 1000 and (is_imagenet or (self.classes is None and self.dataset == "imagenet")):
+            return imagenet_names()
+        return self.classes or tuple(f"class {number}" for number in range(count))
+
+
+def load_network(weights: str, cfg_file: str | None = None, overrides: Sequence[str] = ()) -> SavedNetwork:
+    """Load a path, URL or zoo name, with the config in the file unless `cfg_file` is given; then KEY VALUE pairs.
+
+    ValueError for a file without a config, or with weights that are not exactly those of the config's network.
+    """
+    path = weights_file(weights, cache_dir(overrides))
+    saved = load_tensor_file(path)
+    cfg = load_cfg(cfg_file, overrides) if cfg_file else saved_cfg(saved, str(path), tuple(overrides))
+    model = build_model(cfg)
+    report = fill_model(model, unpack_weights(saved, str(path)), str(path))
+    check_complete(report, path)
+    classes = tuple(saved["classes"]) if "classes" in saved else None
+    if classes is not None and len(classes) != cfg.MODEL.NUM_CLASSES:
+        raise ValueError(f"{path}: names {len(classes)} classes, but MODEL.NUM_CLASSES is {cfg.MODEL.NUM_CLASSES}")
+    return SavedNetwork(path, cfg, model.eval(), classes, report)
+
+
+def cache_dir(overrides: Sequence[str]) -> str:
+    """Return DOWNLOAD_CACHE, which is needed before the file that holds the config is there."""
+    given = dict(zip(overrides[::2], overrides[1::2], strict=False))
+    return given.get("DOWNLOAD_CACHE", DEFAULT_CACHE)

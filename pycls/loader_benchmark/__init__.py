@@ -1,0 +1,11 @@
+"""Compare the loader backends on this machine: measure a grid of cells, recommend one, write tables and a page.
+
+run.py leads; grid.py says what is measured, runner.py and cell.py measure it (each cell in a process of its own),
+statistics.py and recommend.py make figures of it, text.py and page.py show them; batch_table.py is pytorch-cls's.
+"""
+
+from pycls.loader_benchmark.pytorch_cls_table import TableOptions, loader_table
+from pycls.loader_benchmark.options import Options
+from pycls.loader_benchmark.run import compare_loaders
+
+__all__ = ["Options", "TableOptions", "compare_loaders", "loader_table"]

@@ -1,0 +1,60 @@
+"""Try every backend once: which ones run here, how fast about, and what they show of the same images."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from yacs.config import CfgNode
+
+from pycls.datasets.decoders import pillow as fallback
+from pycls.datasets.transforms import view as plan
+from pycls.datasets.transforms.interpolation import Filter
+from pycls.datasets.transforms.view import View, build_view
+from pycls.datasets.readers.subset import Subset
+from pycls.loader_benchmark.grid import VIEWS
+from pycls.loader_benchmark.measure.runner import run_task
+from pycls.loader_benchmark.results import Section, Squares
+from pycls.loader_benchmark.measure.task import Task
+
+Rates = dict[str, tuple[float, float]]  # backend -> images/s, seconds to the first batches
+
+
+def probe_backends(
+    section: Section, backends: Sequence[str], task: Task, cfg: CfgNode, samples: Subset, say: Callable[[str], None]
+) -> Rates:
+    """Fill in the section's squares and the backends that are left out; return what the others do about."""
+    rates, shown = {}, {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in backends:
+            file = Path(folder) / f"{name}.npz"
+            words = [*task.overrides, "DATA_LOADER.BACKEND", name]
+            answer = run_task(replace(task, kind="probe", overrides=words, pixels_file=str(file)))
+            if "error" in answer:
+                section.left_out[name] = answer["error"]
+                say(f"{name} is left out: {answer['error']}")
+                continue
+            rates[name] = answer["images_per_sec"], answer["start_sec"]
+            shown[name] = dict(np.load(file))
+    try:
+        section.squares = {phase: _compare(phase, shown, cfg, samples, task.num_squares) for phase in VIEWS}
+    except ValueError as error:  # every backend has said so, too
+        section.notes.append(f"no pixels are shown: {error}")
+    return rates
+
+
+def _compare(phase: str, shown: dict[str, dict[str, np.ndarray]], cfg: CfgNode, samples: Subset, count: int) -> Squares:
+    indices = np.arange(count)
+    names = [samples.name(index) for index in indices]
+    reference = pillow_squares(samples, build_view(cfg, phase), indices)
+    return Squares(names, reference, {name: both[phase] for name, both in shown.items()})
+
+
+def pillow_squares(samples: Subset, view: View, indices: np.ndarray) -> np.ndarray:
+    """Return what Pillow shows of some images in epoch 0, uint8 (N, S, S, 3): the reference of the pixel contract."""
+    images = [fallback.decode_rgb(samples.read(index)) for index in indices]
+    heights, widths = np.array([image.shape[:2] for image in images]).T
+    boxes, flips = plan.boxes(view, 0, indices, heights, widths), plan.flips(view, 0, indices)
+    looks = zip(images, boxes, flips, map(Filter, plan.filters(view, 0, indices)), strict=True)
+    return np.stack([fallback.show(image, view, *look) for image, *look in looks])

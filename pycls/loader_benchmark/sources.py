@@ -1,0 +1,78 @@
+"""The images that are measured: the user's folders, the config's data set, or generated photographs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from yacs.config import CfgNode
+
+from pycls.core.registry import pick
+from pycls.datasets import DATASETS, list_samples
+from pycls.datasets.readers.image_folder import load_folder
+from pycls.datasets.synthetic import write_photos
+from pycls.datasets.readers.paths import cache_dir
+from pycls.datasets.readers.samples import ArraySamples, Samples
+from pycls.datasets.readers import has_split
+
+NUM_PHOTOS = 640
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where images are."""
+
+    title: str
+    data_dir: str  # absolute; empty: the data set brings its own place
+    flat: bool = False  # class folders directly below, no train and val
+
+    def overrides(self) -> list[str]:
+        """Return the KEY VALUE words that point a config here."""
+        names = ["TRAIN.DATASET", "imagenet", "TEST.DATASET", "imagenet"]
+        return ["DATA_DIR", self.data_dir, *names] if self.data_dir else []
+
+
+def find_sources(cfg: CfgNode, folders: Sequence[str], num_photos: int = NUM_PHOTOS) -> list[Source]:
+    """Return one source a folder; without folders the config's own data set, or photographs generated once.
+
+    Raise ValueError for a folder that is none, or a config of array data, for which there is one backend only.
+    """
+    if folders or cfg.DATA_DIR:
+        return [_folder_source(cfg, Path(folder)) for folder in folders or [cfg.DATA_DIR]]
+    name = cfg.TRAIN.DATASET or "imagenet"
+    dataset = pick(DATASETS, name, "TRAIN.DATASET")
+    if dataset.im_size:
+        raise ValueError(f"TRAIN.DATASET {name} is array data, read by the backend memory alone: nothing to compare")
+    if dataset.build is not DATASETS["imagenet"].build:
+        return [Source(name, "")]
+    folder = cache_dir() / f"photos-v2-{num_photos}"
+    write_photos(folder, num_photos)
+    return [Source(f"{num_photos} generated photographs", str(folder.resolve()), flat=True)]
+
+
+def _folder_source(cfg: CfgNode, folder: Path) -> Source:
+    root = folder.expanduser().resolve()
+    if not root.is_dir():
+        raise ValueError(f"{folder} is not a folder: expected one with <class>/<image> or <split>/<class>/<image>")
+    return Source(str(folder), str(root), _is_flat(root, (cfg.TRAIN.SPLIT, cfg.TEST.SPLIT)))
+
+
+def _is_flat(root: Path, splits: Sequence[str]) -> bool:
+    """Tell whether class folders lie directly in `root`: sub-folders, but no split and no archive among them."""
+    names = {entry.name for entry in root.iterdir() if entry.is_dir() and entry.name[0] != "."}
+    return bool(names) and not names & {*splits, "imagenet"} and not any(root.glob("*.tar"))
+
+
+def load_samples(cfg: CfgNode, flat: bool, phase: str = "train") -> Samples:
+    """List the images that `cfg` with a source's overrides names; of a phase that is not there, the other one's."""
+    root = Path(cfg.DATA_DIR)
+    if flat:
+        return load_folder(root.parent, root.name)
+    samples = list_samples(cfg, _present(cfg, root, phase))
+    assert not isinstance(samples, ArraySamples), "find_sources lets no array data through"
+    return samples
+
+
+def _present(cfg: CfgNode, root: Path, phase: str) -> str:
+    other = "test" if phase == "train" else "train"
+    split, other_split = cfg[phase.upper()].SPLIT, cfg[other.upper()].SPLIT
+    return other if not has_split(root, split) and has_split(root, other_split) else phase

@@ -1,0 +1,59 @@
+"""timm's networks: MODEL.TYPE timm, MODEL.NAME resnet50, vit_tiny_patch16_224, ... (optional package timm)."""
+
+import importlib.util
+from typing import Any
+
+from torch import nn
+from yacs.config import CfgNode
+
+from pycls.models.external import build_foreign, cannot_take, check_name
+from pycls.models.external.pretrained_cfg import Published, pick_tag
+
+_HOST = "https://huggingface.co"
+
+
+def build_timm(cfg: CfgNode) -> nn.Module:
+    """Build the network of timm that MODEL.NAME names: (N, 3, S, S) -> (N, K)."""
+    return build_foreign(cfg, "timm", timm_names(), timm_model)
+
+
+def timm_names() -> list[str]:
+    """Return the names of all networks of the installed timm; ValueError if there is none."""
+    if importlib.util.find_spec("timm") is None:
+        raise ValueError('MODEL.TYPE: timm is not installed: pip install "timm>=1.0.23" (the extra timm)')
+    import timm
+
+    return timm.list_models()
+
+
+def timm_model(name: str, num_classes: int, im_size: int) -> nn.Module:
+    """Return a fresh network with plain logits (N, K); one made for a single image size is made for this one."""
+    import timm
+
+    preset = timm.get_pretrained_cfg(name)
+    options: dict[str, Any] = {"img_size": im_size} if preset and preset.fixed_input_size else {}
+    try:
+        return timm.create_model(name, pretrained=False, num_classes=num_classes, **options)
+    except (AssertionError, ValueError) as error:  # of networks whose image size is not free
+        raise cannot_take(name, im_size, error) from error
+
+
+def timm_weights(name: str, tag: str) -> Published:
+    """Describe the published weights `tag` of a network, such as resnet50 a1_in1k; ValueError if unknown."""
+    check_name(name, timm_names(), "timm", "weights")
+    import timm
+
+    known = timm.list_models(f"{name}.*", pretrained=True)
+    tag = pick_tag(name, tag, [full.partition(".")[2] for full in known])
+    preset = timm.get_pretrained_cfg(f"{name}.{tag}")
+    crop_px = preset.input_size[-1]
+    return Published(
+        network=name,
+        tag=tag,
+        url=f"{_HOST}/{preset.hf_hub_id}/resolve/main/{preset.hf_hub_filename or 'model.safetensors'}",
+        crop_px=crop_px,
+        resize_px=int(crop_px / preset.crop_pct),
+        interpolation=preset.interpolation,
+        mean=tuple(preset.mean),
+        std=tuple(preset.std),
+    )

@@ -1,0 +1,86 @@
+"""torchvision's classification networks: MODEL.TYPE torchvision, MODEL.NAME resnet50, vit_b_16, ...
+
+Layers, initialisation and names of weights are torchvision's, so its checkpoints fit. Importing torchvision takes a
+second, so it happens in the functions that need it.
+"""
+
+import contextlib
+from typing import Any
+
+import torch
+from torch import nn
+from yacs.config import CfgNode
+
+from pycls.models.external import build_foreign, check_name
+from pycls.models.external.pretrained_cfg import Published, pick_tag
+
+
+def build_torchvision(cfg: CfgNode) -> nn.Module:
+    """Build the network of torchvision that MODEL.NAME names: (N, 3, S, S) -> (N, K)."""
+    return build_foreign(cfg, "torchvision", torchvision_names(), torchvision_model)
+
+
+def torchvision_names() -> list[str]:
+    """Return the names of all classification networks of the installed torchvision."""
+    from torchvision import models
+
+    return models.list_models(module=models)
+
+
+def torchvision_model(name: str, num_classes: int, im_size: int) -> nn.Module:
+    """Return a fresh network with plain logits (N, K): auxiliary heads are left out."""
+    from torchvision import models
+
+    with _widths_on_cpu(name):
+        model = models.get_model(name, weights=None, num_classes=num_classes, **_options(name, im_size))
+    return model.to(torch.empty(0).device)  # the default device
+
+
+def _options(name: str, im_size: int) -> dict[str, Any]:
+    """Return what a family needs to be told; ValueError for an image size that a transformer cannot cut."""
+    if name in ("googlenet", "inception_v3"):
+        # Their published weights expect inputs scaled to -1 .. 1, which the network then does itself.
+        return {"aux_logits": False, "transform_input": True, "init_weights": True}
+    if name.startswith("vit_"):
+        _check_multiple(name, im_size, int(name.rpartition("_")[2]))
+        return {"image_size": im_size}
+    if name.startswith("maxvit"):
+        _check_multiple(name, im_size, 7 * 32)  # windows of 7 pixels at every stride up to 32
+        return {"input_size": (im_size, im_size)}
+    return {}
+
+
+def _check_multiple(name: str, im_size: int, step: int) -> None:
+    if im_size % step:
+        near = max(step, round(im_size / step) * step)
+        raise ValueError(
+            f"TRAIN.IM_SIZE: {name} takes multiples of {step} pixels only, got {im_size} (nearest: {near})"
+        )
+
+
+def _widths_on_cpu(name: str) -> contextlib.AbstractContextManager:
+    """Return a context in which RegNets can be built: they compute their widths with tensors, which need data."""
+    return torch.device("cpu") if name.startswith("regnet") else contextlib.nullcontext()
+
+
+def torchvision_weights(name: str, tag: str) -> Published:
+    """Describe the published weights `tag` of a network, such as resnet50 IMAGENET1K_V2; ValueError if unknown."""
+    from torchvision import models
+
+    check_name(name, torchvision_names(), "torchvision", "weights")
+    choices = {weights.name: weights for weights in models.get_model_weights(name)}
+    weights = choices[pick_tag(name, tag, choices)]
+    view = weights.transforms()
+    accuracy = weights.meta["_metrics"]["ImageNet-1K"]
+    return Published(
+        network=name,
+        tag=weights.name,
+        url=weights.url,
+        crop_px=view.crop_size[0],
+        resize_px=view.resize_size[0],
+        interpolation=view.interpolation.value,
+        mean=tuple(view.mean),
+        std=tuple(view.std),
+        top1_err=round(100 - accuracy["acc@1"], 3),
+        top5_err=round(100 - accuracy["acc@5"], 3),
+    )

@@ -1,0 +1,28 @@
+"""Count what every config's network costs, for the records."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pycls.core.config import load_cfg
+from pycls.zoo.records import COUNTS
+from pycls.models import build_model
+from pycls.models.complexity import CONVENTIONS, complexity
+
+
+def count(config: Path) -> dict[str, Any]:
+    """Return {"im_size", "batch_size", convention -> {"flops", "params", "acts"}} of a config; nothing is allocated."""
+    cfg = load_cfg(str(config))
+    with torch.device("meta"):
+        model = build_model(cfg)
+    counts = {name: complexity(model, cfg.TRAIN.IM_SIZE, name) for name in CONVENTIONS}
+    return {"im_size": cfg.TRAIN.IM_SIZE, "batch_size": cfg.TRAIN.BATCH_SIZE} | counts
+
+
+def save_counts(root: Path) -> None:
+    """Count all configs of a repository and write the record."""
+    configs = sorted(path.relative_to(root) for path in (root / "configs").rglob("*.yaml"))
+    counts = {str(config): count(root / config) for config in configs}
+    (root / COUNTS).write_text(json.dumps(counts, indent=1) + "\n")
