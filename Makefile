@@ -15,7 +15,7 @@ test: .venv/dev.installed
 lint: .venv/dev.installed
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
 
-.venv/core.installed: setup.py constraints.txt $(wildcard csrc/*)
+.venv/core.installed: setup.py constraints.txt $(wildcard csrc/* csrc/*/*.c csrc/*/*.h)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		(echo "pycls needs Python 3.11 or newer; found $$($(PYTHON) --version). Try: make PYTHON=/path/to/python3.11"; exit 1)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -60,9 +60,9 @@ def native_extension() -> Extension:
     elsewhere = found != Path("/usr")
     return Extension(
         "pycls.datasets.readers._native",
-        sources=sorted(map(str, Path("csrc").glob("*.c"))),
-        depends=sorted(map(str, Path("csrc").glob("*.h"))),
-        include_dirs=["csrc", *([str(found / "include")] if elsewhere else [])],
+        sources=sorted(map(str, Path("csrc").rglob("*.c"))),
+        depends=sorted(map(str, Path("csrc").rglob("*.h"))),
+        include_dirs=["csrc", "csrc/decode", *([str(found / "include")] if elsewhere else [])],
         library_dirs=libraries if elsewhere else [],
         runtime_library_dirs=libraries if elsewhere else [],
         libraries=["jpeg", "m"],

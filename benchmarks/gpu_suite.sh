@@ -40,12 +40,12 @@ part() {
 }
 
 part tests 90 "$python" -m pytest -m gpu -q
-part train_step 200 "$python" -m benchmarks.train_step --device "$device" --print-only --max-seconds 175 \
+part train_step 200 "$python" -m benchmarks.training.train_step --device "$device" --print-only --max-seconds 175 \
     --json "$out/train_step.json" "${step_words[@]}"
-part jpeg_to_step 130 "$python" -m benchmarks.jpeg_to_step --device "$device" --print-only --max-seconds 115 \
+part jpeg_to_step 130 "$python" -m benchmarks.loaders.jpeg_to_step --device "$device" --print-only --max-seconds 115 \
     --json "$out/jpeg_to_step.json" "${loader_words[@]}"
-part inference 80 "$python" -m benchmarks.inference --device "$device" --print-only --max-seconds 65 \
+part inference 80 "$python" -m benchmarks.training.inference --device "$device" --print-only --max-seconds 65 \
     --json "$out/inference.json" "${infer_words[@]}"
-part lip 60 "$python" -m benchmarks.lip --device "$device" --print-only "${lip_words[@]}"
+part lip 60 "$python" -m benchmarks.methods.lip --device "$device" --print-only "${lip_words[@]}"
 
 "$python" -m benchmarks.gpu_table "$out"

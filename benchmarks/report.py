@@ -10,10 +10,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pycls.core.machine import usable_cores
-from pycls.core.machine__system import package_versions, processor_name
+from pycls.core.machine import package_versions, processor_name, usable_cores
 
-_RESULTS = Path(__file__).with_name("RESULTS.md")
+ROOT = Path(__file__).parents[1]
+_RESULTS = ROOT / "benchmarks/RESULTS.md"
 
 
 def command_line(description: str) -> argparse.ArgumentParser:

@@ -10,7 +10,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from benchmarks.train_case import Case, Loop
+from benchmarks.training.case import Case, Loop
 from pycls.engine.profiling.network import synchronize
 
 LONGEST_BLOCK = 31  # steps: the average of the weights is updated every 32

@@ -4,8 +4,14 @@ import os
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the tools set it, before torch is imported
 
+from collections.abc import Callable, Iterator
+
 import pytest
 import torch
+
+from pycls.datasets.readers.samples import FileSamples
+from pycls.engine.reporting import plots
+from tests.helpers.photographs import write_photographs
 
 
 def pytest_collection_modifyitems(items):
@@ -15,3 +21,18 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> FileSamples:
+    """Real photographs in every kind of file."""
+    return write_photographs(tmp_path_factory.mktemp("photographs"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def draw() -> Iterator[Callable]:
+    """Leave pictures empty, as drawing two takes longer than an epoch; yield what draws them."""
+    real = plots._save
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plots, "_save", lambda figure, path: path.touch())
+        yield real

@@ -2,7 +2,6 @@
 
 import json
 import math
-from pathlib import Path
 
 import pytest
 import torch
@@ -10,9 +9,10 @@ import torch.nn.functional as F
 
 from pycls.core.config import load_cfg
 from pycls.losses import LOSSES, balanced_weights, build_loss, build_train_loss, soft_targets
-from tests.parity_fill import make_input
+from tests.helpers.parity_fill import make_input
+from tests.helpers.paths import RECORDS
 
-MISC = json.loads((Path(__file__).parent / "records/pycls_misc_parity.json").read_text())
+MISC = json.loads((RECORDS / "pycls_misc_parity.json").read_text())
 
 
 def test_cross_entropy_with_smoothing_is_pycls_s():

@@ -14,8 +14,8 @@ random order. Ctrl-C keeps what was measured."""
 
 def act(cfg, args) -> int:
     """Compare and print, or measure pytorch-cls's table."""
+    from pycls.engine.reporting.result import report
     from pycls.loader_benchmark import Options, TableOptions, compare_loaders, loader_table
-    from pycls.engine.reporting.result__report import report
 
     kind, measure = (TableOptions, loader_table) if args.pytorch_cls_table else (Options, compare_loaders)
     given = {name: value for name, value in vars(args).items() if value is not None}

@@ -7,16 +7,16 @@ from pathlib import Path
 
 from pycls.core.cli import run_plain_tool
 
-DESCRIPTION = """Write MODEL_ZOO.md from configs/ and tests/records/, or measure a row of it again.
+DESCRIPTION = """Write MODEL_ZOO.md from configs/ and pycls/zoo/records/, or measure a row of it again.
 
-  python tools/model_zoo.py           count every config's network, write tests/records/zoo_counts.json and the page
+  python tools/model_zoo.py           count every config's network, write pycls/zoo/records/zoo_counts.json and the page
   python tools/model_zoo.py --check   only tell whether the page is what the records say (exit code 1: stale)
   python tools/model_zoo.py verify NAME [KEY VALUE ...]
   python tools/model_zoo.py measure NAME [KEY VALUE ...]
 
 NAME is a network of the page or a config file. verify: its counts are always compared; the time of 64 images is
 measured on this machine; the error where DATA_DIR and weights are there (published ones are downloaded, others:
-TEST.WEIGHTS FILE). measure: the time of 64 images goes into tests/records/zoo_measured.json and onto the page."""
+TEST.WEIGHTS FILE). measure: the time of 64 images goes into pycls/zoo/records/zoo_measured.json and onto the page."""
 EXAMPLE = "example:\n  python tools/model_zoo.py verify RegNetX-400MF DATA_DIR /data/imagenet"
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -40,8 +40,8 @@ def build_parser() -> argparse.ArgumentParser:
 def act(args: argparse.Namespace) -> int:
     """Pack, verify, or both."""
     from pycls.core.machine import usable_cores
-    from pycls.dataset_tools.packing.options import PackOptions
     from pycls.dataset_tools.packing import pack_folders, verify_folder
+    from pycls.dataset_tools.packing.options import PackOptions
 
     num_workers = args.workers if args.workers > 0 else usable_cores()
     if args.src is None and not args.verify:

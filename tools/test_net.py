@@ -13,7 +13,7 @@ Prints the number of images, top-1 and top-5 error and loss, and writes per-clas
 def act(cfg, args) -> int:
     """Evaluate and print the outcome."""
     from pycls.engine import test
-    from pycls.engine.reporting.result__report import report
+    from pycls.engine.reporting.result import report
 
     return report(test(cfg))
 

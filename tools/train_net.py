@@ -15,7 +15,7 @@ not finite, say), 2 bad input. Several GPUs: NUM_GPUS 8, or torchrun for several
 def act(cfg, args) -> int:
     """Train and print the outcome."""
     from pycls.engine import train
-    from pycls.engine.reporting.result__report import report
+    from pycls.engine.reporting.result import report
 
     return report(train(cfg))
 

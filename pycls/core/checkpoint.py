@@ -15,9 +15,9 @@ import safetensors.torch
 import torch
 
 from pycls.core.logging import get_logger
-from pycls.core.weights.files import check_whole, first_line, load_checkpoint
 from pycls.core.weights import LoadReport as LoadReport
 from pycls.core.weights import load_weights as load_weights
+from pycls.core.weights.files import check_whole, first_line, load_checkpoint
 
 logger = get_logger(__name__)
 

@@ -14,14 +14,14 @@ from pycls.core.config.defaults import CHOICES
 from pycls.core.distributed import rank, world_size
 from pycls.core.registry import pick
 from pycls.datasets import backends, cifar, digits, fashion_mnist, imagenet
-from pycls.datasets.transforms.normalize import RGB, Finish
+from pycls.datasets.backends.base import Backend
 from pycls.datasets.info import colour_scale as colour_scale
 from pycls.datasets.loader import Loader
-from pycls.datasets.backends.base import Backend
-from pycls.datasets.transforms.view import View, build_view
-from pycls.datasets.readers.subset import Views
 from pycls.datasets.readers.samples import ArraySamples, Samples
 from pycls.datasets.readers.skip_list import skip_listed
+from pycls.datasets.readers.subset import Views
+from pycls.datasets.transforms.normalize import RGB, Finish
+from pycls.datasets.transforms.view import View, build_view
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,6 @@ def build_loader(cfg: CfgNode, phase: str, device: torch.device, samples: Sample
 def _all_views(samples: Samples) -> Samples:
     """Let a backend show further views of images; that of array data does so by itself."""
     return samples if isinstance(samples, ArraySamples) else Views(samples)
-
-
 
 
 def _checked_batch_size(cfg: CfgNode, phase: str) -> int:

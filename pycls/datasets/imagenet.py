@@ -4,10 +4,10 @@ from pathlib import Path
 
 from yacs.config import CfgNode
 
-from pycls.datasets.readers.tar import PackedSamples
+from pycls.datasets.readers import has_split, load_split
 from pycls.datasets.readers.paths import data_root
 from pycls.datasets.readers.samples import FileSamples
-from pycls.datasets.readers import has_split, load_split
+from pycls.datasets.readers.tar import PackedSamples
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)

@@ -17,12 +17,12 @@ class DatasetInfo(NamedTuple):
 
 
 INFO = {
-    'imagenet': DatasetInfo((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), True, None),
-    'imagenet-21k': DatasetInfo((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), True, None),
-    'cifar10': DatasetInfo((125.3 / 255, 123.0 / 255, 113.9 / 255), (63.0 / 255, 62.1 / 255, 66.7 / 255), False, 32),
-    'cifar100': DatasetInfo((125.3 / 255, 123.0 / 255, 113.9 / 255), (63.0 / 255, 62.1 / 255, 66.7 / 255), False, 32),
-    'fashion_mnist': DatasetInfo((0.286, 0.286, 0.286), (0.353, 0.353, 0.353), False, 28),
-    'digits': DatasetInfo((0.3091, 0.3091, 0.3091), (0.3489, 0.3489, 0.3489), False, None),
+    "imagenet": DatasetInfo((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), True, None),
+    "imagenet-21k": DatasetInfo((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), True, None),
+    "cifar10": DatasetInfo((125.3 / 255, 123.0 / 255, 113.9 / 255), (63.0 / 255, 62.1 / 255, 66.7 / 255), False, 32),
+    "cifar100": DatasetInfo((125.3 / 255, 123.0 / 255, 113.9 / 255), (63.0 / 255, 62.1 / 255, 66.7 / 255), False, 32),
+    "fashion_mnist": DatasetInfo((0.286, 0.286, 0.286), (0.353, 0.353, 0.353), False, 28),
+    "digits": DatasetInfo((0.3091, 0.3091, 0.3091), (0.3489, 0.3489, 0.3489), False, None),
 }
 
 

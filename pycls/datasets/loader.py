@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -11,21 +11,16 @@ import torch
 
 from pycls.core.logging import get_logger
 from pycls.datasets.backends.base import Backend
-from pycls.datasets.workers.bad_images import Failure, settle_failures
-from pycls.datasets.samplers__balance import balanced_order
-from pycls.datasets.samplers__epoch_ahead import EpochAhead
+from pycls.datasets.prefetcher import Tensors, move_batches
+from pycls.datasets.readers.samples import Samples
+from pycls.datasets.samplers import EpochAhead, balanced_order, evaluation_share, repeated_order, training_share
 from pycls.datasets.transforms.normalize import Finish, lighting_shift
 from pycls.datasets.transforms.view import View, erased, jittered, lighting
-from pycls.datasets.samplers__repeats import repeated_order
-from pycls.datasets.readers.samples import Samples
-from pycls.datasets.samplers import evaluation_share, training_share
-from pycls.datasets.prefetcher import Tensors, move_batches
+from pycls.datasets.workers.bad_images import Failure, settle_failures
 
 logger = get_logger(__name__)
 
 _MANY = 100_000  # training images from which on the next epoch's order is worth a thread
-
-
 
 
 @dataclass(frozen=True)

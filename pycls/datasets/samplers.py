@@ -1,4 +1,13 @@
-"""Which samples a process sees at which step: slices of one global sequence, the same for any number of processes."""
+"""Which samples an epoch shows, in which order, and which of them a process sees.
+
+All of it is a pure function of (seed, epoch, step, rank). A process takes slices of one global sequence, the same for
+any number of processes. View v of image i of N is sample i + v * N: crops, flips and all other draws are functions of
+that number. Usual training shows view 0 only, repeated augmentation (Hoffer et al., CVPR 2020; Berman et al. 2019)
+several in a batch, and the class-balanced sampler more of the images that it shows more often.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
@@ -36,3 +45,59 @@ def epoch_order(seed: int, epoch: int, num_samples: int) -> np.ndarray:
         stop = min(start + _HASH_CHUNK, num_samples)
         keys[start:stop] = hashes(seed, Stream.ORDER, epoch, np.arange(start, stop))
     return np.argsort(keys, kind="stable").astype(np.int64, copy=False)
+
+
+class EpochAhead:
+    """The batches of sample indices of each epoch, computed one epoch ahead on a thread (numpy sorts without the GIL).
+
+    Sorting ten million hashes takes two seconds, in which a GPU would have nothing to do. Those of the epoch asked for
+    last are kept, too: precise batch norm shows its beginning again.
+    """
+
+    def __init__(self, compute: Callable[[int], list[np.ndarray]]):
+        self._compute = compute
+        self._pool = ThreadPoolExecutor(1, "pycls-order")
+        self._known: dict[int, Future] = {}
+
+    def __call__(self, epoch: int) -> list[np.ndarray]:
+        """Return those of an epoch and begin with the next one's."""
+        wanted = self._begin(epoch)
+        batches = wanted.result()
+        self._known = {epoch: wanted, epoch + 1: self._begin(epoch + 1)}
+        return batches
+
+    def close(self) -> None:
+        """End the thread."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _begin(self, epoch: int) -> Future:
+        return self._known.get(epoch) or self._pool.submit(self._compute, epoch)
+
+
+def balanced_order(seed: int, epoch: int, labels: np.ndarray) -> np.ndarray:
+    """Return sample indices, int64 (N,), with every class that has images N / classes times (or once more).
+
+    A rare class goes through all its images before one comes again, then as its next view (see repeats.py); of a
+    frequent one each epoch shows another part.
+    """
+    shuffled = epoch_order(seed, epoch, len(labels))
+    members = shuffled[np.argsort(labels[shuffled], kind="stable")]  # class after class, each in random order
+    _, starts, counts = np.unique(labels[members], return_index=True, return_counts=True)
+    places = np.arange(len(labels))
+    group, turn = (places + epoch) % len(counts), places // len(counts)  # the remainder goes round the classes
+    chosen = members[starts[group] + turn % counts[group]] + turn // counts[group] * len(labels)
+    return chosen[np.argsort(hashes(seed, Stream.BALANCE, epoch, places), kind="stable")]
+
+
+def repeated_order(seed: int, epoch: int, num_images: int, repeats: int, batch_size: int) -> np.ndarray:
+    """Return the views that an epoch shows, int64 (num_images,): those of an image in one global batch, or at its ends.
+
+    An epoch stays as long as it is without repeats, so that it shows num_images / repeats different images. In a batch
+    the views of an image lie a part of it apart, which is on different processes (as in DeiT's sampler).
+    """
+    shown = epoch_order(seed, epoch, num_images)[: -(-num_images // repeats)]
+    order = (shown[:, None] + num_images * np.arange(repeats)).ravel()[:num_images]
+    apart = np.argsort(np.arange(batch_size) % repeats, kind="stable")
+    whole = num_images // batch_size * batch_size  # the rest is not shown
+    order[:whole] = order[:whole].reshape(-1, batch_size)[:, apart].ravel()
+    return order

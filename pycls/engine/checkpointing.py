@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pycls.core import distributed
+from pycls.core.async_save import snapshot
 from pycls.core.checkpoint import best_path, epoch_path, last_path, link_checkpoint, prune_checkpoints, save_checkpoint
-from pycls.core.async_save__snapshot import snapshot
 from pycls.engine.run import Run
 from pycls.engine.setup import pixel_contract
 from pycls.engine.state import pack_state, weights_are_finite

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from pycls.core import distributed
 from pycls.datasets.loader import Batch
+from pycls.engine.checkpointing import save
 from pycls.engine.reporting.meters import Window
 from pycls.engine.run import Run
-from pycls.engine.checkpointing import save
 from pycls.engine.step import seed_step
 from pycls.losses import soft_targets
 

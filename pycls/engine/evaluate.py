@@ -11,15 +11,15 @@ from torch import Tensor, nn
 
 from pycls.core.distributed import all_reduce_sum, gather_objects
 from pycls.core.logging import get_logger
-from pycls.datasets.workers.bad_images import Failure
 from pycls.datasets.loader import Loader
 from pycls.datasets.readers.samples import Samples
 from pycls.datasets.readers.skip_list import save_skip_list
+from pycls.datasets.workers.bad_images import Failure
 from pycls.engine.network.compile import CompiledNetwork
 from pycls.engine.network.forward import forward
+from pycls.engine.network.precision import Precision
 from pycls.engine.reporting.meters import topk_hits
 from pycls.engine.reporting.plots import plot_confusion, plot_uncertainty
-from pycls.engine.network.precision import Precision
 from pycls.losses import Loss, soft_targets
 
 logger = get_logger(__name__)

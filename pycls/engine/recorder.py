@@ -19,9 +19,9 @@ from pycls.datasets.loader import Batch
 from pycls.engine.evaluate import Evaluation
 from pycls.engine.reporting.meters import Clock, TrainMeter, Window, peak_memory_mb, time_string
 from pycls.engine.reporting.result import Result
+from pycls.engine.reporting.tensorboard import build_writer
 from pycls.engine.setup import environment
 from pycls.engine.state import TrainState
-from pycls.engine.reporting.tensorboard import build_writer
 from pycls.models.complexity import complexity
 
 logger = get_logger(__name__)

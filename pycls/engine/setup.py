@@ -11,12 +11,12 @@ from yacs.config import CfgNode
 
 from pycls.core import distributed
 from pycls.core.config import check_divisible, dump_cfg
-from pycls.core.machine import usable_cores
 from pycls.core.config.defaults import default_cfg
 from pycls.core.logging import get_logger, setup_logging
+from pycls.core.machine import usable_cores
 from pycls.datasets import DATASETS, backend_name, colour_scale
-from pycls.datasets.transforms.augment import build_augmentation
 from pycls.datasets.mix import build_mixer
+from pycls.datasets.transforms.augment import build_augmentation
 from pycls.engine.network.compile import check_compile
 from pycls.engine.network.fsdp import check_sharding
 from pycls.losses import build_loss

@@ -8,11 +8,11 @@ from torch import nn
 from yacs.config import CfgNode
 
 from pycls.core.config import dump_cfg, flatten, load_cfg_text
-from pycls.core.logging import get_logger
 from pycls.core.dtensor import load_whole, local_part, shard_like, whole, whole_state
+from pycls.core.logging import get_logger
 from pycls.engine.network.freeze import freeze
-from pycls.engine.network.precision import DTYPES
 from pycls.engine.network.fsdp import shard_network
+from pycls.engine.network.precision import DTYPES
 from pycls.models import build_model
 from pycls.optim import build_optimizer
 from pycls.optim.ema import EMA, ema_rate

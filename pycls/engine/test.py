@@ -12,20 +12,18 @@ from yacs.config import CfgNode
 from pycls.core import distributed
 from pycls.core.checkpoint import LoadReport, best_path
 from pycls.core.logging import get_logger, json_line
+from pycls.core.weights import fill_model
 from pycls.core.weights.files import load_tensor_file
 from pycls.core.weights.formats import unpack_weights
-from pycls.core.weights import fill_model
 from pycls.datasets import build_loader
-from pycls.engine.identity__classes import check_classes
 from pycls.engine.evaluate import evaluate, save_left_out, save_per_class, save_uncertainty
-from pycls.engine.profiling.memory_format import saved_layout
-from pycls.engine.identity__network_identity import network_differences
+from pycls.engine.identity import check_classes, network_differences
 from pycls.engine.network.precision import pick_precision
-from pycls.engine.weights_file__published import warn_of_other_view
+from pycls.engine.profiling.memory_format import saved_layout
 from pycls.engine.recorder import describe, evaluation_figures, evaluation_record
 from pycls.engine.reporting.result import Result
 from pycls.engine.setup import check_dataset, run_processes, setup_process, warn_of_other_pixels
-from pycls.engine.weights_file import weights_file
+from pycls.engine.weights_file import warn_of_other_view, weights_file
 from pycls.losses import build_loss
 from pycls.models import build_model
 

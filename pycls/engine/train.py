@@ -8,20 +8,20 @@ from yacs.config import CfgNode
 
 from pycls.core import distributed
 from pycls.core.checkpoint import checkpoint_dir
-from pycls.core.logging import get_logger
 from pycls.core.locks import sole_run
+from pycls.core.logging import get_logger
+from pycls.core.stop_signals import Stopped, stop_on_signal
+from pycls.engine.checkpointing import finish_saving, save, save_epoch
 from pycls.engine.epoch import log_window, train_epoch
 from pycls.engine.evaluate import Evaluation, evaluate, save_left_out, save_per_class, save_uncertainty
-from pycls.engine.progressive_resizing import check_schedule, fit_im_size
-from pycls.engine.profiling.memory_format import settle_layout
-from pycls.engine.reporting.plots import plot_curves
+from pycls.engine.network.fsdp import gathered
 from pycls.engine.network.precise_bn import compute_precise_bn, num_precise_batches
+from pycls.engine.profiling.memory_format import settle_layout
+from pycls.engine.progressive_resizing import check_schedule, fit_im_size
+from pycls.engine.reporting.plots import plot_curves
 from pycls.engine.reporting.result import Result
 from pycls.engine.run import Run, build_run, resume
-from pycls.engine.checkpointing import finish_saving, save, save_epoch
 from pycls.engine.setup import check_supported, run_processes, setup_process
-from pycls.engine.network.fsdp import gathered
-from pycls.core.stop_signals import Stopped, stop_on_signal
 from pycls.engine.state import check_network
 from pycls.engine.step import seed_step
 from pycls.engine.weights_file import weights_file

@@ -1,8 +1,12 @@
-"""TRAIN.WEIGHTS and TEST.WEIGHTS: from what a user writes to a file on this machine."""
+"""TRAIN.WEIGHTS and TEST.WEIGHTS: from what a user writes to a file here, and the view it was measured with."""
 
 from pathlib import Path
 
+from yacs.config import CfgNode
+
+from pycls.core.logging import get_logger
 from pycls.core.weights.sources import find_weights
+from pycls.datasets import colour_scale
 from pycls.models.external.weights_url import weights_url
 
 
@@ -14,3 +18,16 @@ def weights_file(name: str, cache_dir: str, key: str = "weights") -> Path:
     """
     address, _ = weights_url(name)
     return find_weights(address, cache_dir, key)
+
+
+logger = get_logger(__name__)
+
+
+def warn_of_other_view(name: str, cfg: CfgNode) -> None:
+    """Warn of every difference between the view in force and the preset of published weights, if `name` names such."""
+    _, published = weights_url(name)
+    if published is None:
+        return
+    sizes, filters = (cfg.TRAIN.IM_SIZE, cfg.TEST.IM_SIZE), (cfg.TEST.INTERPOLATION, cfg.DATA_LOADER.ANTIALIAS)
+    for words in published.differences(*sizes, *filters, *colour_scale(cfg, "test")):
+        logger.warning("%s: %s; expect other figures than the published ones", name, words)

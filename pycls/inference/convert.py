@@ -10,14 +10,14 @@ from yacs.config import CfgNode
 
 from pycls.core.checkpoint import save_checkpoint, save_safetensors
 from pycls.core.config import diff_cfg, dump_cfg, load_cfg_text
-from pycls.core.weights.key_tables import NAMINGS
 from pycls.core.registry import pick
 from pycls.core.weights.files import load_tensor_file, safetensors_metadata
 from pycls.core.weights.formats import Weights, flip_stem, is_bgr, unpack_weights
 from pycls.core.weights.key_mapping import Naming, blocks_of
-from pycls.inference.saved_network import cache_dir, load_network
+from pycls.core.weights.key_tables import NAMINGS
 from pycls.engine.setup import pixel_contract
 from pycls.engine.weights_file import weights_file
+from pycls.inference.saved_network import cache_dir, load_network
 
 # The sections that describe a network in pycls's configs.
 _NETWORK_KEYS = ("MODEL.", "RESNET.", "ANYNET.", "REGNET.", "EN.", "VIT.", "BN.EPS", "LN.EPS")

@@ -13,8 +13,8 @@ from pycls.core.distributed import pick_device
 from pycls.core.registry import pick
 from pycls.datasets import DATASETS, build_loader
 from pycls.datasets.loader import Batch
-from pycls.datasets.readers.samples import FileSamples, pack_names
 from pycls.datasets.readers.folder_scan import EXTENSIONS
+from pycls.datasets.readers.samples import FileSamples, pack_names
 from pycls.engine.network.forward import forward
 from pycls.engine.network.precision import pick_precision
 from pycls.inference.predictions import Prediction

@@ -8,12 +8,12 @@ from torch import nn
 from yacs.config import CfgNode
 
 from pycls.core.config import load_cfg
+from pycls.core.weights import LoadReport, fill_model
 from pycls.core.weights.files import load_tensor_file
 from pycls.core.weights.formats import unpack_weights
 from pycls.core.weights.sources import DEFAULT_CACHE
-from pycls.core.weights import LoadReport, fill_model
 from pycls.datasets.imagenet import imagenet_names
-from pycls.engine.identity__network_identity import saved_cfg
+from pycls.engine.identity import saved_cfg
 from pycls.engine.test import check_complete
 from pycls.engine.weights_file import weights_file
 from pycls.models import build_model

@@ -4,8 +4,8 @@ run.py leads; grid.py says what is measured, runner.py and cell.py measure it (e
 statistics.py and recommend.py make figures of it, text.py and page.py show them; batch_table.py is pytorch-cls's.
 """
 
-from pycls.loader_benchmark.pytorch_cls_table import TableOptions, loader_table
 from pycls.loader_benchmark.options import Options
+from pycls.loader_benchmark.pytorch_cls_table import TableOptions, loader_table
 from pycls.loader_benchmark.run import compare_loaders
 
 __all__ = ["Options", "TableOptions", "compare_loaders", "loader_table"]

@@ -11,15 +11,15 @@ from pycls.core.config import load_cfg
 from pycls.core.logging import get_logger
 from pycls.datasets.readers.samples import Samples
 from pycls.datasets.readers.subset import choose
-from pycls.loader_benchmark.measure import page_cache
 from pycls.loader_benchmark.grid import Cell, Variant, build_grid, rounds, variants
-from pycls.loader_benchmark.options import Options
-from pycls.loader_benchmark.recommend import model_candidates
+from pycls.loader_benchmark.measure import page_cache
 from pycls.loader_benchmark.measure.runner import run_task
+from pycls.loader_benchmark.measure.task import Task
+from pycls.loader_benchmark.options import Options
+from pycls.loader_benchmark.probe import Rates, probe_backends
+from pycls.loader_benchmark.recommend import model_candidates
 from pycls.loader_benchmark.results import Section
 from pycls.loader_benchmark.sources import Source, load_samples
-from pycls.loader_benchmark.probe import Rates, probe_backends
-from pycls.loader_benchmark.measure.task import Task
 
 logger = get_logger(__name__)
 

@@ -9,14 +9,14 @@ import numpy as np
 from yacs.config import CfgNode
 
 from pycls.datasets.decoders import pillow as fallback
+from pycls.datasets.readers.subset import Subset
 from pycls.datasets.transforms import view as plan
 from pycls.datasets.transforms.interpolation import Filter
 from pycls.datasets.transforms.view import View, build_view
-from pycls.datasets.readers.subset import Subset
 from pycls.loader_benchmark.grid import VIEWS
 from pycls.loader_benchmark.measure.runner import run_task
-from pycls.loader_benchmark.results import Section, Squares
 from pycls.loader_benchmark.measure.task import Task
+from pycls.loader_benchmark.results import Section, Squares
 
 Rates = dict[str, tuple[float, float]]  # backend -> images/s, seconds to the first batches
 

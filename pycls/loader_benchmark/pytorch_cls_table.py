@@ -21,17 +21,17 @@ from typing import Any
 from yacs.config import CfgNode
 
 from pycls.core.config import dump_cfg, load_cfg
-from pycls.core.machine import usable_cores
 from pycls.core.logging import get_logger
+from pycls.core.machine import usable_cores
 from pycls.datasets.readers.samples import FileSamples, Samples
-from pycls.loader_benchmark.grid import Cell, Variant, default_workers, variants
-from pycls.loader_benchmark.measure.machine import as_plain, describe_machine
-from pycls.loader_benchmark.options import check_one_process
-from pycls.loader_benchmark.measure.runner import run_task
-from pycls.loader_benchmark.sources import NUM_PHOTOS, Source, find_sources, load_samples
-from pycls.loader_benchmark.measure.task import Task
 from pycls.engine.reporting.result import Result
 from pycls.engine.setup import setup_process
+from pycls.loader_benchmark.grid import Cell, Variant, default_workers, variants
+from pycls.loader_benchmark.measure.machine import as_plain, describe_machine
+from pycls.loader_benchmark.measure.runner import run_task
+from pycls.loader_benchmark.measure.task import Task
+from pycls.loader_benchmark.options import check_one_process
+from pycls.loader_benchmark.sources import NUM_PHOTOS, Source, find_sources, load_samples
 
 logger = get_logger(__name__)
 

@@ -10,15 +10,15 @@ from yacs.config import CfgNode
 
 from pycls.core.config import dump_cfg
 from pycls.core.logging import get_logger
+from pycls.engine.reporting.result import Result
+from pycls.engine.setup import setup_process
 from pycls.loader_benchmark.comparison import Comparison
 from pycls.loader_benchmark.measure.machine import as_plain, describe_machine
 from pycls.loader_benchmark.options import Options, check_one_process, settled
 from pycls.loader_benchmark.report.html import save_page
+from pycls.loader_benchmark.report.tables import save_csv, section_text
 from pycls.loader_benchmark.results import Section
 from pycls.loader_benchmark.sources import find_sources
-from pycls.loader_benchmark.report.tables import save_csv, section_text
-from pycls.engine.reporting.result import Result
-from pycls.engine.setup import setup_process
 
 logger = get_logger(__name__)
 

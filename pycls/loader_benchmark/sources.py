@@ -8,11 +8,11 @@ from yacs.config import CfgNode
 
 from pycls.core.registry import pick
 from pycls.datasets import DATASETS, list_samples
+from pycls.datasets.readers import has_split
 from pycls.datasets.readers.image_folder import load_folder
-from pycls.datasets.synthetic import write_photos
 from pycls.datasets.readers.paths import cache_dir
 from pycls.datasets.readers.samples import ArraySamples, Samples
-from pycls.datasets.readers import has_split
+from pycls.datasets.synthetic import write_photos
 
 NUM_PHOTOS = 640
 

@@ -7,21 +7,21 @@ from yacs.config import CfgNode
 
 from pycls.core.registry import pick
 from pycls.models.anynet import build_anynet
-from pycls.models.layers.blurpool import add_blurpool
-from pycls.models.layers.residual import add_stochastic_depth
 from pycls.models.cutmix_resnet import build_cutmix_resnet
 from pycls.models.densenet import build_densenet
 from pycls.models.effnet import build_effnet
+from pycls.models.external.timm_models import build_timm
+from pycls.models.external.torchvision_models import build_torchvision
 from pycls.models.heads import HEADS
+from pycls.models.layers.blurpool import add_blurpool
+from pycls.models.layers.residual import add_stochastic_depth
 from pycls.models.lip_resnet import build_lip_resnet
 from pycls.models.mobilenet import build_mobilenet
+from pycls.models.model_zoo import effnet, regnetx, regnety, resnet, resnext, vit
 from pycls.models.pyramidnet import build_pyramidnet
 from pycls.models.regnet import build_regnet
 from pycls.models.resnet import build_resnet
-from pycls.models.external.timm_models import build_timm
-from pycls.models.external.torchvision_models import build_torchvision
 from pycls.models.vit import build_vit
-from pycls.models.model_zoo import effnet, regnetx, regnety, resnet, resnext, vit
 
 # Three of these calls hide the submodules of their names, as in pycls; `from pycls.models.resnet import ...` works.
 __all__ = ["MODELS", "build_model", "effnet", "regnetx", "regnety", "resnet", "resnext", "vit"]

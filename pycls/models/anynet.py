@@ -11,14 +11,14 @@ from torch import nn
 from yacs.config import CfgNode
 
 from pycls.core.registry import pick
-from pycls.models.layers.blocks import BLOCKS, Stage
-from pycls.models.layers.residual import Chain
-from pycls.models.layers.checks import check_im_size, check_positive, check_stage_lists
 from pycls.models.heads import ResHead
 from pycls.models.layers.basic import Style, build_style, init_weights, stage_layers
+from pycls.models.layers.blocks import BLOCKS, Stage
+from pycls.models.layers.checks import check_im_size, check_positive, check_stage_lists
+from pycls.models.layers.residual import Chain
+from pycls.models.layers.stems import STEMS, Stem, stem_layers
 from pycls.models.lip import Pooling, zero_logits
 from pycls.models.pooled_blocks import pick_pooling, pooled_block
-from pycls.models.layers.stems import STEMS, Stem, stem_layers
 
 
 class AnyNet(Chain):

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from pycls.core.registry import pick
-from pycls.models.layers.residual import Chain, Residual
-from pycls.models.layers.checks import check_im_size, is_small
 from pycls.models.layers.basic import Style, build_style, conv2d, init_convs, named_sequential
+from pycls.models.layers.checks import check_im_size, is_small
+from pycls.models.layers.residual import Chain, Residual
 from pycls.models.layers.stems import STEMS, Stem
 
 MakeBlock = Callable[[int, int, int], nn.Module]  # (w_in, width, stride) -> a block

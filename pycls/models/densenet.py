@@ -7,10 +7,10 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from pycls.core.registry import pick
-from pycls.models.layers.checks import check_im_size
 from pycls.models.layers.basic import Style, build_style, conv2d, named_sequential
-from pycls.models.lip import LIP, bottleneck_logit, simple_logit
+from pycls.models.layers.checks import check_im_size
 from pycls.models.layers.stems import STEMS
+from pycls.models.lip import LIP, bottleneck_logit, simple_logit
 
 BOTTLENECK = 4  # width of a layer's 3x3 input / growth
 

@@ -8,10 +8,10 @@ from functools import partial
 from torch import nn
 from yacs.config import CfgNode
 
-from pycls.models.layers.residual import Chain, InvertedResidual
-from pycls.models.layers.checks import check_im_size, check_odd_kernels, check_positive, check_stage_lists
 from pycls.models.heads import EffHead
 from pycls.models.layers.basic import SE, Style, build_style, conv2d, conv_bn, conv_bn_act, init_weights, stage_layers
+from pycls.models.layers.checks import check_im_size, check_odd_kernels, check_positive, check_stage_lists
+from pycls.models.layers.residual import Chain, InvertedResidual
 from pycls.models.layers.stems import STEMS, stem_layers
 
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
+from pycls.models.layers.basic import Style, conv2d
 from pycls.models.layers.checks import is_small
 from pycls.models.layers.introspective import add_introspective_head, introspective_logits
-from pycls.models.layers.basic import Style, conv2d
 
 __all__ = ["HEADS", "EffHead", "ResHead", "introspective_logits"]
 

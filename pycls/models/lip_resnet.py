@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
-from pycls.models.layers.residual import Residual
-from pycls.models.layers.checks import check_im_size
 from pycls.models.cutmix_resnet import IMAGENET_DEPTHS, Bottleneck, TorchResNet
 from pycls.models.layers.basic import Style, build_style, conv2d, init_weights
-from pycls.models.lip import SharedLIP, shared_trunk, stem_lip, zero_logits
+from pycls.models.layers.checks import check_im_size
+from pycls.models.layers.residual import Residual
 from pycls.models.layers.stems import STEMS
+from pycls.models.lip import SharedLIP, shared_trunk, stem_lip, zero_logits
 
 DEPTHS = (50, 101, 152)
 

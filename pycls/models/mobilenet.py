@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from pycls.core.registry import pick
-from pycls.models.layers.residual import Chain
-from pycls.models.layers.checks import check_im_size, check_odd_kernels, check_positive
 from pycls.models.layers.basic import Style, build_style, conv2d, init_weights, named_sequential
+from pycls.models.layers.checks import check_im_size, check_odd_kernels, check_positive
 from pycls.models.layers.mobile_blocks import MB_ACTIVATIONS, MobileBlock, make_divisible, mobile_act, mobile_block
+from pycls.models.layers.residual import Chain
 
 
 class MobileHead(nn.Module):

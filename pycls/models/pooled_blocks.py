@@ -5,9 +5,9 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from pycls.core.registry import pick
+from pycls.models.layers.basic import Style, conv2d
 from pycls.models.layers.blocks import ResBasicBlock, ResBlock, ResBottleneckBlock, Stage
 from pycls.models.layers.residual import Residual
-from pycls.models.layers.basic import Style, conv2d
 from pycls.models.lip import POOLINGS, Pooling
 
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
-from pycls.models.layers.residual import Chain, Residual
-from pycls.models.layers.checks import check_im_size, is_small
 from pycls.models.cutmix_resnet import IMAGENET_DEPTHS, cifar_depths
 from pycls.models.layers.basic import Style, build_style, conv2d, init_convs
+from pycls.models.layers.checks import check_im_size, is_small
+from pycls.models.layers.residual import Chain, Residual
 from pycls.models.layers.stems import STEMS, Stem
 
 

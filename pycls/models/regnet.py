@@ -8,9 +8,9 @@ from yacs.config import CfgNode
 
 from pycls.core.registry import pick
 from pycls.models.anynet import AnyNet, anynet_stages, check_group_widths, se_ratio
+from pycls.models.layers.basic import build_style
 from pycls.models.layers.blocks import BLOCKS
 from pycls.models.layers.checks import check_im_size, check_positive
-from pycls.models.layers.basic import build_style
 from pycls.models.layers.stems import STEMS
 
 

@@ -9,8 +9,8 @@ from yacs.config import CfgNode
 
 from pycls.core.registry import pick
 from pycls.models.layers.attention import SelfAttention
-from pycls.models.layers.checks import check_positive
 from pycls.models.layers.basic import named_sequential
+from pycls.models.layers.checks import check_positive
 from pycls.models.layers.vit_stems import VIT_STEMS, init_stem
 
 CLASSIFIER_TYPES = {"token": True, "pooled": False}  # whether there is a class token

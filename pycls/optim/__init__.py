@@ -8,7 +8,17 @@ from yacs.config import CfgNode
 
 from pycls.core.dtensor import is_sharded
 from pycls.core.registry import pick
-from pycls.optim.lr_policies import Policy, cos_policy, cyclic_policy, exp_policy, lin_policy, one_cycle_policy, poly_policy, steps_policy, with_warmup
+from pycls.optim.lr_policies import (
+    Policy,
+    cos_policy,
+    cyclic_policy,
+    exp_policy,
+    lin_policy,
+    one_cycle_policy,
+    poly_policy,
+    steps_policy,
+    with_warmup,
+)
 from pycls.optim.param_groups import lr_scales, param_groups
 from pycls.optim.timm_optimizers import build_lamb, build_lion, build_lookahead, build_muon, build_rmsprop_tf
 

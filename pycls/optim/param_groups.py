@@ -1,13 +1,11 @@
 """Parameter groups with their weight decay and their factor on the learning rate."""
 
 import re
-from collections.abc import Iterable, Iterator
-from itertools import accumulate, pairwise
+from collections.abc import Iterator
 
 from torch import nn
 
-from pycls.core.module_names import block_names, layer_numbers
-from pycls.core.module_names import classifier_weights, in_classifier
+from pycls.core.module_names import classifier_weights, in_classifier, layer_numbers
 
 _DIGIT = re.compile(r"\d")
 _INNER = re.compile(r"[a-z]?\d+|denselayer\d+|block\d+-\d+")  # a block in a numbered stage
@@ -53,13 +51,3 @@ def lr_scales(model: nn.Module, backbone_ratio: float = 1.0, layer_decay: float 
     top = layers[classifiers[0]] if classifiers else max(layers.values())
     scales = {name: backbone_ratio * layer_decay ** (top - layer) for name, layer in layers.items()}
     return {name: 1.0 if any(in_classifier(name, c) for c in classifiers) else s for name, s in scales.items()}
-
-
-
-
-
-
-
-
-
-

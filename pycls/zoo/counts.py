@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from pycls.core.config import load_cfg
-from pycls.zoo.records import COUNTS
 from pycls.models import build_model
 from pycls.models.complexity import CONVENTIONS, complexity
+from pycls.zoo.records import COUNTS
 
 
 def count(config: Path) -> dict[str, Any]:

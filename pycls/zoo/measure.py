@@ -10,14 +10,13 @@ import torch
 from yacs.config import CfgNode
 
 from pycls.core.config import load_cfg
-from pycls.core.machine import usable_cores
 from pycls.core.distributed import pick_device
-from pycls.core.machine__system import package_versions, processor_name
-from pycls.engine.profiling.network import NUM_IMAGES, Timing, time_inference
+from pycls.core.machine import package_versions, processor_name, usable_cores
 from pycls.engine.network.precision import pick_precision
+from pycls.engine.profiling.network import NUM_IMAGES, Timing, time_inference
+from pycls.models import build_model
 from pycls.zoo.page import GROUPS
 from pycls.zoo.records import MEASURED, Measurement, find_entry, load_counts, load_measurements
-from pycls.models import build_model
 
 
 def measure(root: Path, name: str, overrides: Sequence[str]) -> Measurement:

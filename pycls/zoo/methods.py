@@ -1,4 +1,4 @@
-"""The table of what training methods bring on Fashion-MNIST, from the record that benchmarks/methods.py writes."""
+"""The table of what training methods bring on Fashion-MNIST, from the record of benchmarks/methods."""
 
 import json
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any
 
 CONFIGS = Path("configs/fashion_mnist/methods")
 METHODS = ("plain", "label-smoothing", "mixup", "cutmix", "ISM-Baseline", "IDML-CutMix")
-RECORD = Path("tests/records/fashion_mnist_methods.json")
+RECORD = Path("pycls/zoo/records/fashion_mnist_methods.json")
 
 
 def load_methods(root: Path) -> dict[str, Any]:

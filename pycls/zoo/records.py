@@ -8,7 +8,7 @@ from typing import Any
 
 from pycls.core.registry import did_you_mean
 
-RECORDS = Path("tests/records")
+RECORDS = Path("pycls/zoo/records")
 COUNTS = RECORDS / "zoo_counts.json"
 MEASURED = RECORDS / "zoo_measured.json"
 

@@ -6,7 +6,17 @@ import pickle
 import pytest
 import torch
 
-from pycls.core.checkpoint import best_path, epoch_path, last_path, link_checkpoint, load_checkpoint, load_newest, prune_checkpoints, remove_temporaries, save_checkpoint
+from pycls.core.checkpoint import (
+    best_path,
+    epoch_path,
+    last_path,
+    link_checkpoint,
+    load_checkpoint,
+    load_newest,
+    prune_checkpoints,
+    remove_temporaries,
+    save_checkpoint,
+)
 
 
 def test_what_is_saved_is_loaded(tmp_path):

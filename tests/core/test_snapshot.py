@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from pycls.core.async_save__snapshot import snapshot
+from pycls.core.async_save import snapshot
 
 
 def training_state(device="cpu"):

@@ -7,7 +7,7 @@ import torch
 from pycls import datasets
 from pycls.core.config import load_cfg
 from pycls.datasets import BACKENDS, DATASETS, build_loader
-from tests.datasets.arrays import write_idx, write_tree
+from tests.helpers.arrays import write_idx, write_tree
 
 CPU = torch.device("cpu")
 DIGITS = ["TRAIN.DATASET", "digits", "TEST.DATASET", "digits", "TRAIN.IM_SIZE", "32", "TEST.IM_SIZE", "32"]

@@ -8,9 +8,8 @@ import pytest
 
 from pycls.core.config import load_cfg
 from pycls.datasets import build_samples
-from pycls.datasets.cifar import load_cifar10, load_cifar100
-from pycls.datasets.cifar__safe_pickle import load_pickle
-from tests.datasets.arrays import python2_pickle
+from pycls.datasets.cifar import load_cifar10, load_cifar100, load_pickle
+from tests.helpers.arrays import python2_pickle
 
 NAMES = [f"class{i}" for i in range(10)]
 

@@ -6,7 +6,7 @@ import pytest
 from pycls.core.config import load_cfg
 from pycls.datasets import fashion_mnist
 from pycls.datasets.fashion_mnist import build_fashion_mnist, load_fashion_mnist, load_idx
-from tests.datasets.arrays import write_idx
+from tests.helpers.arrays import write_idx
 
 
 def _write(folder, suffix=".gz", num=6):

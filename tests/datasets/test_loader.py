@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from pycls.datasets import loader as loader_module
-from pycls.datasets.transforms.normalize import Finish, lighting_shift
 from pycls.datasets.loader import Loader
-from pycls.datasets.transforms.view import View, lighting
-from pycls.datasets.samplers import epoch_order
-from pycls.datasets.readers.samples import ArraySamples
 from pycls.datasets.prefetcher import move_batches
+from pycls.datasets.readers.samples import ArraySamples
+from pycls.datasets.samplers import epoch_order
+from pycls.datasets.transforms.normalize import Finish, lighting_shift
+from pycls.datasets.transforms.view import View, lighting
 
 CPU = torch.device("cpu")
 NUM = 103

@@ -1,7 +1,6 @@
 """Mixup and CutMix against records of pycls's and CutMix's code, the laws they draw from, and a slow reference."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +8,9 @@ import torch
 
 from pycls.core.config import load_cfg
 from pycls.datasets.mix import Mixer, build_mixer, cutmix_box, mix, partners, symmetric_beta
+from tests.helpers.paths import RECORDS
 
-RECORDS = json.loads((Path(__file__).parents[1] / "records" / "mix.json").read_text())
+RECORDS = json.loads((RECORDS / "mix.json").read_text())
 CASES = [case for case in RECORDS["pycls"] if case["draws"]]
 SEED = 7
 

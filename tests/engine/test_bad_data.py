@@ -13,8 +13,8 @@ from pycls import engine
 from pycls.core.checkpoint import best_path, last_path, load_checkpoint
 from pycls.datasets.digits import export_digits
 from pycls.engine import EXIT_STOPPED, train
-from tests.datasets.hanging import make_hang, open_when_read
-from tests.engine.runs import DIGITS, start_tool, tiny_cfg, tiny_words
+from tests.helpers.hanging import make_hang, open_when_read
+from tests.helpers.runs import DIGITS, start_tool, tiny_cfg, tiny_words
 
 BAD_TRAIN = ["0/0000.png", "3/0002.png", "3/0003.png", "9/0001.png"]
 BAD_VAL = ["0/0004.png", "4/0014.png", "9/0009.png"]

@@ -7,14 +7,14 @@ from pycls.core.config import load_cfg
 from pycls.core.distributed import launch
 from pycls.datasets.loader import Batch
 from pycls.datasets.samplers import evaluation_share
-from pycls.engine.reporting import plots
-from pycls.engine.network.compile import CompiledNetwork
 from pycls.engine.evaluate import Counter, Evaluation, evaluate, save_per_class, save_uncertainty
-from pycls.engine.reporting.meters import topk_correct, topk_hits
+from pycls.engine.network.compile import CompiledNetwork
 from pycls.engine.network.precision import Precision
+from pycls.engine.reporting import plots
+from pycls.engine.reporting.meters import topk_correct, topk_hits
 from pycls.losses import build_loss
 from pycls.models import build_model
-from tests.parity_fill import make_input
+from tests.helpers.parity_fill import make_input
 
 NUM_IMAGES, NUM_CLASSES = 23, 7
 

@@ -15,11 +15,11 @@ from pycls.engine.network.precise_bn import compute_precise_bn
 from pycls.engine.setup import check_supported
 from pycls.optim import build_optimizer
 from pycls.optim.param_groups import lr_scales, param_groups
-from tests.datasets.photographs import load
-from tests.engine.runs import ROOT, TINY, overrides, tiny_cfg
-from tests.engine.test_predict import lite0_file, needs_lite0
 from tests.engine.test_step import stepper_of
-from tests.parity_fill import fill_, make_input
+from tests.helpers.parity_fill import fill_, make_input
+from tests.helpers.photographs import load
+from tests.helpers.runs import ROOT, TINY, overrides, tiny_cfg
+from tests.inference.test_predict import lite0_file, needs_lite0
 
 DECAYS = {"bn": 0.0, "ln": 0.0, "bias": 0.0, "rest": 0.1}
 

@@ -12,7 +12,7 @@ from pycls.engine import train
 from pycls.inference.predict import predict, predict_words
 from pycls.inference.predictions import save_predictions
 from pycls.inference.saved_network import load_network
-from tests.engine.runs import tiny_cfg
+from tests.helpers.runs import tiny_cfg
 
 KEYS = {"MODEL__HEAD": "introspective", "OPTIM__MAX_EPOCH": 3}
 

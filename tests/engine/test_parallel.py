@@ -19,8 +19,8 @@ from pycls.engine.setup import check_supported
 from pycls.engine.state import build_state, fingerprint, pack_state
 from pycls.engine.train import _train_process
 from pycls.losses import soft_targets
-from tests.engine.runs import DIGITS, ROOT, overrides, tiny_cfg, tiny_words
-from tests.parity_fill import make_input
+from tests.helpers.parity_fill import make_input
+from tests.helpers.runs import DIGITS, ROOT, overrides, tiny_cfg, tiny_words
 
 CPU = torch.device("cpu")
 EXAMPLE = ROOT / "configs/fsdp/example.yaml"

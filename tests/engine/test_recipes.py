@@ -7,18 +7,18 @@ import sys
 import pytest
 import torch
 
-from pycls.datasets.transforms.augment__augment_policies import OP_SETS
+from pycls.core.stop_signals import StopRequest
 from pycls.datasets.mix import build_mixer
+from pycls.datasets.transforms.augment import OP_SETS
 from pycls.engine import train
 from pycls.engine.epoch import prepare
 from pycls.engine.evaluate import evaluate
 from pycls.engine.run import build_run
-from pycls.core.stop_signals import StopRequest
 from pycls.engine.train import evaluate_run
 from pycls.losses import LOSSES, balanced_weights
 from pycls.models.heads import HEADS
 from pycls.optim import LR_POLICIES, OPTIMIZERS
-from tests.engine.runs import tiny_cfg
+from tests.helpers.runs import tiny_cfg
 
 # An epoch of 44 steps, on a network that is wide enough to learn in it: guessing has an error of 90 %, these 4 to 60.
 SHORT = {

@@ -14,11 +14,12 @@ import pytest
 import torch
 
 from pycls.core.checkpoint import epoch_path, last_path, load_checkpoint, save_checkpoint
-from pycls.engine import EXIT_STOPPED, epoch, checkpointing as saving, train
+from pycls.engine import EXIT_STOPPED, epoch, train
+from pycls.engine import checkpointing as saving
 from pycls.engine.identity import check_data
-from pycls.engine.reporting.result__report import report
+from pycls.engine.reporting.result import report
 from pycls.engine.step import Stepper
-from tests.engine.runs import DIGITS, start_tool, tiny_cfg, tiny_words
+from tests.helpers.runs import DIGITS, start_tool, tiny_cfg, tiny_words
 
 # Random in every way it can be (dropout, drop-connect, mixing), and slow enough to be hit by a signal.
 EFFNET = {

@@ -14,7 +14,7 @@ from pycls.engine.run import distribute
 from pycls.engine.step import Stepper, seed_step
 from pycls.losses import cross_entropy, soft_targets
 from pycls.optim import build_optimizer
-from tests.parity_fill import fill_, make_input
+from tests.helpers.parity_fill import fill_, make_input
 
 CPU = torch.device("cpu")
 

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import torch
@@ -19,9 +18,8 @@ from pycls.core.config import load_cfg
 from pycls.core.distributed import barrier, launch, rank
 from pycls.engine import EXIT_STOPPED, train
 from pycls.models import build_model
-from tests.engine.runs import DIGITS, overrides, tiny_cfg, tiny_words
-
-ROOT = Path(__file__).parents[2]
+from tests.helpers.paths import ROOT
+from tests.helpers.runs import DIGITS, overrides, tiny_cfg, tiny_words
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from benchmarks import rotation, time_limit, train_case
 from benchmarks.rotation import Timed
 from benchmarks.time_limit import TimeLimit
-from benchmarks.train_case import Case, OneBatch, OurLoop, synthetic_run
-from benchmarks.train_peers import PEERS, PyclsLoop, TimmLoop, TorchvisionLoop
-from benchmarks.train_verdicts import verdicts
+from benchmarks.training.case import Case, OneBatch, OurLoop, synthetic_run
+from benchmarks.training.peers import PEERS, PyclsLoop, TimmLoop, TorchvisionLoop
+from benchmarks.training.verdicts import verdicts
 from pycls.datasets.mix import Mixer
 from pycls.engine.epoch import train_step
-from tests.engine.runs import TINY
+from tests.helpers.runs import TINY
 
 NETWORK = {key: TINY[key] for key in TINY if key.startswith(("MODEL", "ANYNET"))} | {"MODEL.NUM_CLASSES": 10}
 

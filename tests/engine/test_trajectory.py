@@ -1,25 +1,25 @@
 """The training functions retrace pycls's recorded trajectories: losses, errors, weights, EMA, precise BN, schedules."""
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
 
+from pycls.core.stop_signals import StopRequest
 from pycls.datasets.loader import Batch
 from pycls.engine.epoch import train_epoch
-from pycls.engine.reporting.meters import Clock, TrainMeter
 from pycls.engine.network.precision import Precision
 from pycls.engine.recorder import Recorder
+from pycls.engine.reporting.meters import Clock, TrainMeter
 from pycls.engine.run import Run, build_stepper
-from pycls.core.stop_signals import StopRequest
 from pycls.engine.state import build_ema, build_state
 from pycls.engine.train import end_epoch
 from pycls.optim import build_lr_policy
-from tests.model_records import cfg_of
-from tests.parity_fill import fill_, make_input
+from tests.helpers.model_records import cfg_of
+from tests.helpers.parity_fill import fill_, make_input
+from tests.helpers.paths import RECORDS
 
-RUNS = json.loads((Path(__file__).parents[1] / "records/pycls_train_parity.json").read_text())["runs"]
+RUNS = json.loads((RECORDS / "pycls_train_parity.json").read_text())["runs"]
 
 
 class RecordedSamples:

@@ -13,8 +13,8 @@ from pycls.core.checkpoint import load_weights
 from pycls.models import build_model
 from pycls.models.complexity import complexity
 from pycls.models.lip import Gate, lip2d
-from tests.model_records import cfg_of, load_record
-from tests.parity_fill import fill_, make_input
+from tests.helpers.model_records import cfg_of, load_record
+from tests.helpers.parity_fill import fill_, make_input
 
 RECORDS = load_record("models_lip.json")
 R50 = {"MODEL.TYPE": "lip_resnet", "MODEL.DEPTH": 50}

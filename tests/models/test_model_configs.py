@@ -8,7 +8,7 @@ import torch
 from pycls.core.config import load_cfg
 from pycls.models import build_model
 from pycls.models.complexity import complexity
-from tests.model_records import CONFIGS, load_list, load_record
+from tests.helpers.model_records import CONFIGS, load_list, load_record
 
 FILES = sorted(CONFIGS.rglob("*.yaml"))
 NAMES = [str(path.relative_to(CONFIGS)) for path in FILES]

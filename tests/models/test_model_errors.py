@@ -5,7 +5,7 @@ import torch
 
 from pycls.core.config import load_cfg
 from pycls.models import build_model
-from tests.model_records import cfg_of
+from tests.helpers.model_records import cfg_of
 
 ANYNET = {
     "MODEL.TYPE": "anynet",

@@ -9,7 +9,7 @@ import torch
 from pycls.models import MODELS, build_model
 from pycls.models.complexity import complexity
 from pycls.models.heads import HEADS
-from tests.model_records import cfg_of
+from tests.helpers.model_records import cfg_of
 
 COMMON = {"MODEL.NUM_CLASSES": 7, "TRAIN.IM_SIZE": 32}
 FIXED_SIZE = {"vit"}  # families that take images of TRAIN.IM_SIZE only, and say so

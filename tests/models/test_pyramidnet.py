@@ -12,8 +12,8 @@ from pycls.core.checkpoint import load_weights
 from pycls.models import build_model
 from pycls.models.cutmix_resnet import IMAGENET_DEPTHS
 from pycls.models.pyramidnet import PyramidBlock, add_to_first, cifar_depths, pyramid_widths
-from tests.model_records import cfg_of, load_record
-from tests.parity_fill import fill_, make_input
+from tests.helpers.model_records import cfg_of, load_record
+from tests.helpers.parity_fill import fill_, make_input
 
 RECORDS = load_record("models_pyramidnet.json")
 WITH_LOGITS = [name for name, record in RECORDS["networks"].items() if "logits_first16" in record]

@@ -3,7 +3,7 @@
 import pytest
 
 from pycls.models.regnet import adjust_block_compatibility, block_widths, generate_regnet
-from tests.model_records import load_record
+from tests.helpers.model_records import load_record
 
 MATHS = load_record("models_maths.json")
 REGNETS = {name: r for name, r in load_record("pycls_models.json").items() if "regnet_stages" in r}

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from pycls.models import build_model
-from pycls.models.layers.attention import SelfAttention
 from pycls.models.complexity import complexity, layer_table
-from tests.model_records import cfg_of
+from pycls.models.layers.attention import SelfAttention
+from tests.helpers.model_records import cfg_of
 
 KEYS = {
     "MODEL.TYPE": "vit",

@@ -1,15 +1,15 @@
 """The moving average follows pycls's rule."""
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 from pycls.optim.ema import EMA, ema_rate
+from tests.helpers.paths import RECORDS
 
-MISC = json.loads((Path(__file__).parents[1] / "records/pycls_misc_parity.json").read_text())
+MISC = json.loads((RECORDS / "pycls_misc_parity.json").read_text())
 
 
 @pytest.mark.parametrize("case", MISC["ema"], ids=lambda c: f"{c['alpha']:.5f}")

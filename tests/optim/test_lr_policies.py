@@ -2,7 +2,6 @@
 
 import itertools
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +10,11 @@ import torch
 from pycls.core.config import load_cfg
 from pycls.optim import LR_POLICIES, build_lr_policy
 from pycls.optim.lr_policies import exp_policy
+from tests.helpers.paths import RECORDS
 
 PEAKED = ("cyclic", "one_cycle")
 
-PARITY = json.loads((Path(__file__).parents[1] / "records/lr_parity.json").read_text())
+PARITY = json.loads((RECORDS / "lr_parity.json").read_text())
 
 
 def policy_of(overrides):

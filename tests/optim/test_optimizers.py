@@ -1,20 +1,19 @@
 """Weight-decay groups as pycls forms them, and what each optimizer is built with."""
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 from pycls.core.config import load_cfg
+from pycls.core.module_names import layer_numbers
 from pycls.engine.state import _load_optimizer
 from pycls.models import build_model
 from pycls.optim import OPTIMIZERS, build_optimizer
 from pycls.optim.param_groups import named_roles
-from pycls.core.module_names import layer_numbers
+from tests.helpers.paths import RECORDS, ROOT
 
-RECORDS = Path(__file__).parents[1] / "records"
 GROUPS = json.loads((RECORDS / "pycls_misc_parity.json").read_text())["optimizer_groups"]
 EXPECTED = {
     "sgd": {"momentum": 0.8, "nesterov": True},
@@ -27,7 +26,7 @@ CONFIGS = {"resnet/R-50-1x64d_dds_8gpu.yaml": "R-50", "effnet/EN-B0_dds_8gpu.yam
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_groups_and_their_order_are_pycls_s(name):
-    path = Path(__file__).parents[2] / f"configs/baselines/{CONFIGS[name]}.yaml"
+    path = ROOT / f"configs/baselines/{CONFIGS[name]}.yaml"
     cfg = load_cfg(str(path), ["BN.USE_CUSTOM_WEIGHT_DECAY", "True"])
     with torch.device("meta"):
         model = build_model(cfg)

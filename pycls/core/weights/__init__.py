@@ -5,12 +5,12 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from pycls.core.weights.key_tables import NAMINGS
-from pycls.core.module_names import classifier_weight, classifier_weights, in_classifier
 from pycls.core.dtensor import shard_like
+from pycls.core.module_names import classifier_weight
 from pycls.core.weights.files import load_tensor_file
 from pycls.core.weights.formats import Weights, unpack_weights
 from pycls.core.weights.key_mapping import Naming, blocks_of
+from pycls.core.weights.key_tables import NAMINGS
 from pycls.core.weights.sources import DEFAULT_CACHE, find_weights
 
 MIN_SHARE = 0.9  # of the backbone's tensors that must be in the file
@@ -101,14 +101,6 @@ def _match(target: dict[str, Tensor], weights: dict[str, Tensor], layout: str) -
                 f"{key} is {tuple(weights[key].shape)} in the file, {tuple(value.shape)} in the network"
             )
     return report
-
-
-
-
-
-
-
-
 
 
 def _is_classifier(target: dict[str, Tensor], key: str, theirs: Tensor, num_classes: int) -> bool:

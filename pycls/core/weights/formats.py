@@ -1,15 +1,15 @@
 """Find the tensors in the files that training programs write: ours, pycls, pytorch-cls, torchvision, timm, LIP, CutMix.
 
-What comes out has plain names (no `module.`), expects RGB, and holds the network's tensors only.
+What comes out has plain names (no `module.`), expects RGB, and holds the network's tensors only. Names in torchvision's
+published files that its networks no longer use become today's: torchvision loads such files with the same rules.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 from torch import Tensor
-
-from pycls.core.weights.formats__published_names import todays_names
 
 # Where foreign training programs keep the network in their files; averaged weights first, as they evaluate those.
 _CONTAINERS = ("state_dict_ema", "model_ema", "state_dict", "model")
@@ -102,3 +102,13 @@ def flip_stem(tensors: dict[str, Tensor]) -> str:
         raise ValueError("no convolution over 3 channels found to convert from BGR to RGB")
     tensors[stem] = tensors[stem].flip(1)
     return stem
+
+
+AUXILIARY_HEADS = ("aux1.", "aux2.", "AuxLogits.")  # GoogLeNet, Inception v3: for training only
+_DENSE_LAYER = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")  # norm.1.weight, today norm1.weight
+
+
+def todays_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors under the names of today's networks, without auxiliary heads."""
+    kept = {name: tensor for name, tensor in tensors.items() if not name.startswith(AUXILIARY_HEADS)}
+    return {_DENSE_LAYER.sub(r"\1\2", name): tensor for name, tensor in kept.items()}

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from pycls.core.weights.download import download
 from pycls.core.registry import did_you_mean
+from pycls.core.weights.download import download
 
 DEFAULT_CACHE = "/tmp/pycls-download-cache"  # pycls's; the key DOWNLOAD_CACHE
 

@@ -4,11 +4,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from pycls.datasets.readers.image_folder import load_folder
-from pycls.dataset_tools.packing.writer import pack_split
-from pycls.dataset_tools.packing.verify import describe_packed, verify_packed
 from pycls.dataset_tools.packing.options import PackOptions
+from pycls.dataset_tools.packing.verify import describe_packed, verify_packed
+from pycls.dataset_tools.packing.writer import pack_split
 from pycls.datasets.readers.folder_scan import list_classes
+from pycls.datasets.readers.image_folder import load_folder
 
 USUAL_SPLITS = ("train", "val", "test")
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from pycls.datasets.readers.samples import FileSamples
 from pycls.datasets.readers.folder_scan import NUM_THREADS
+from pycls.datasets.readers.samples import FileSamples
 
 _STAT_CHUNK = 4096  # a future for each of a million files would cost more than the files
 

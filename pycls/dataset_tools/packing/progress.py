@@ -14,8 +14,8 @@ import numpy as np
 
 from pycls.core.atomic_io import rename_durably, write_durably
 from pycls.dataset_tools.packing.options import check_recipe
-from pycls.datasets.readers.tar_index import IMAGE, index_file, load_index
 from pycls.dataset_tools.packing.tar_writer import LABEL_BYTES, finished_size, packed_size
+from pycls.datasets.readers.tar_index import IMAGE, index_file, load_index
 
 # Of one packed image, in the order of its shard: which sample it is, and its entry in the index.
 RECORD = np.dtype([("number", "<i8"), ("image", IMAGE)])

@@ -15,17 +15,24 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from pycls.core.logging import get_logger
-from pycls.dataset_tools.packing.parallel_map import map_ahead
-from pycls.datasets.decoders.encoded import naming
 from pycls.core.atomic_io import rename_durably
+from pycls.core.logging import get_logger
 from pycls.dataset_tools.packing.options import PackOptions, file_sizes, make_recipe
+from pycls.dataset_tools.packing.parallel_map import map_ahead
 from pycls.dataset_tools.packing.progress import RECORD, Work, working
+from pycls.dataset_tools.packing.reencode import PackedImage, prepare_image
+from pycls.dataset_tools.packing.tar_writer import (
+    LABEL_BYTES,
+    TarWriter,
+    finished_size,
+    member_extension,
+    member_stem,
+    packed_size,
+)
+from pycls.datasets.decoders.encoded import naming
+from pycls.datasets.readers.samples import FileSamples
 from pycls.datasets.readers.tar_index import IMAGE, REENCODED, index_file, write_index
 from pycls.datasets.samplers import epoch_order
-from pycls.dataset_tools.packing.reencode import PackedImage, prepare_image
-from pycls.datasets.readers.samples import FileSamples
-from pycls.dataset_tools.packing.tar_writer import LABEL_BYTES, TarWriter, finished_size, member_extension, member_stem, packed_size
 
 ORDER_SEED = 20  # of the shuffle
 Numbered = tuple[int, PackedImage, int]  # number of the sample, its image, CRC-32

@@ -12,14 +12,33 @@ from yacs.config import CfgNode
 
 from pycls.core.machine import usable_cores
 from pycls.core.registry import pick
+from pycls.dataset_tools.validation.duplicates import (
+    BOTH_SPLITS,
+    CLASS_NAMES,
+    EMPTY_CLASS,
+    OTHER_CLASS,
+    TWICE,
+    check_classes,
+    find_duplicates,
+)
+from pycls.dataset_tools.validation.inspect import (
+    DAMAGED,
+    DISAGREE,
+    NOTES,
+    TINY,
+    UNREADABLE,
+    WRONG_TYPE,
+    Finding,
+    Inspection,
+    Inspector,
+    build_decoders,
+)
 from pycls.datasets import DATASETS
 from pycls.datasets.heartbeat import Board
-from pycls.dataset_tools.validation.inspect import DAMAGED, DISAGREE, NOTES, TINY, UNREADABLE, WRONG_TYPE, Finding, Inspection, Inspector, build_decoders
-from pycls.dataset_tools.validation.duplicates import BOTH_SPLITS, CLASS_NAMES, EMPTY_CLASS, OTHER_CLASS, TWICE, check_classes, find_duplicates
-from pycls.datasets.workers.processes import ProcessWorkers
-from pycls.datasets.readers.samples import FileSamples
 from pycls.datasets.readers.folder_scan import scan_tree
+from pycls.datasets.readers.samples import FileSamples
 from pycls.datasets.readers.skip_list import save_skip_list
+from pycls.datasets.workers.processes import ProcessWorkers
 from pycls.datasets.workers.watchdog import Watchdog
 
 _CHUNK_SIZE = 32  # files in one piece of work

@@ -14,11 +14,12 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from pycls.datasets.backends import custom as custom_backend, torch_dataloader as torch_backend
-from pycls.datasets.decoders import pillow as fallback
-from pycls.datasets.heartbeat import NOTHING, Board
 from pycls.dataset_tools.validation.dali_decoder import DaliDecoder
+from pycls.datasets.backends import custom as custom_backend
+from pycls.datasets.backends import torch_dataloader as torch_backend
+from pycls.datasets.decoders import pillow as fallback
 from pycls.datasets.decoders.image_header import Header, read_header
+from pycls.datasets.heartbeat import NOTHING, Board
 from pycls.datasets.readers.samples import FileSamples
 
 # What a finding means, the worst first. An UNREADABLE image ends a run, or is skipped.

@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from yacs.config import CfgNode
 
-from pycls.core.machine import usable_cores
 from pycls.core.distributed import local_world_size
 from pycls.core.logging import get_logger
+from pycls.core.machine import usable_cores
 from pycls.datasets.backends.base import Backend
-from pycls.datasets.transforms.view import View
-from pycls.datasets.workers.resources import Needs, check_room
 from pycls.datasets.readers.samples import ArraySamples, FileSamples
+from pycls.datasets.transforms.view import View
 from pycls.datasets.workers import choose_mode
+from pycls.datasets.workers.resources import Needs, check_room
 
 logger = get_logger(__name__)
 

@@ -1,8 +1,8 @@
 """What the backends for encoded files share: one open epoch at a time, and the contract of `batches`."""
 
 from abc import ABC, abstractmethod
-from typing import Protocol
 from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 import torch

@@ -15,17 +15,18 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from pycls.datasets.decoders import pillow as fallback, libjpeg_turbo as jpeg
-from pycls.datasets.workers.bad_images import Failure
-from pycls.datasets.heartbeat import Board
-from pycls.datasets.decoders.encoded import Encoded
 from pycls.datasets.backends.base import FileBackend
-from pycls.datasets.workers.fetch import Filler, show_none
+from pycls.datasets.decoders import libjpeg_turbo as jpeg
+from pycls.datasets.decoders import pillow as fallback
+from pycls.datasets.decoders.encoded import Encoded
+from pycls.datasets.heartbeat import Board
+from pycls.datasets.readers.samples import FileSamples
 from pycls.datasets.transforms.interpolation import Filter
 from pycls.datasets.transforms.view import View, eval_geometry
-from pycls.datasets.readers.samples import FileSamples
-from pycls.datasets.workers.watchdog import Watchdog
 from pycls.datasets.workers import build_workers, choose_mode
+from pycls.datasets.workers.bad_images import Failure
+from pycls.datasets.workers.fetch import Filler, show_none
+from pycls.datasets.workers.watchdog import Watchdog
 
 _DECODE_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 # Images in one piece of work: enough to share the cost of the plan and of asking for Python's lock, few enough to give

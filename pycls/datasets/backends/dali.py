@@ -15,18 +15,26 @@ import numpy as np
 import torch
 
 from pycls.core.logging import get_logger
-from pycls.datasets.decoders import pillow as fallback
-from pycls.datasets.workers.augmenter import Drawn, build_augmenter
-from pycls.datasets.workers.bad_images import Failure
-from pycls.datasets.heartbeat import NOTHING, Board
-from pycls.datasets.decoders.encoded import Chunk, Encoded, read_chunk
-from pycls.datasets.backends.dali_pipeline import DEPTH, DaliPipeline, Feed, build_feed, check_dali, dummy_image, pick_row
 from pycls.datasets.backends.base import FileBackend, check_worker_mode
-from pycls.datasets.workers.fetch import Filler
+from pycls.datasets.backends.dali_pipeline import (
+    DEPTH,
+    DaliPipeline,
+    Feed,
+    build_feed,
+    check_dali,
+    dummy_image,
+    pick_row,
+)
+from pycls.datasets.decoders import pillow as fallback
+from pycls.datasets.decoders.encoded import Chunk, Encoded, read_chunk
+from pycls.datasets.heartbeat import NOTHING, Board
+from pycls.datasets.readers.samples import FileSamples
 from pycls.datasets.transforms.interpolation import Filter
 from pycls.datasets.transforms.view import View
+from pycls.datasets.workers.augmenter import Drawn, build_augmenter
+from pycls.datasets.workers.bad_images import Failure
+from pycls.datasets.workers.fetch import Filler
 from pycls.datasets.workers.threads import DaemonPool
-from pycls.datasets.readers.samples import FileSamples
 from pycls.datasets.workers.watchdog import Watchdog
 
 logger = get_logger(__name__)

@@ -8,11 +8,11 @@ from collections.abc import Callable, Generator, Sequence
 import numpy as np
 import torch
 
-from pycls.datasets.workers.augmenter import build_augmenter
-from pycls.datasets.workers.bad_images import Failure
+from pycls.datasets.readers.samples import ArraySamples
 from pycls.datasets.transforms.rng import Stream, uniforms
 from pycls.datasets.transforms.view import View, flips
-from pycls.datasets.readers.samples import ArraySamples
+from pycls.datasets.workers.augmenter import build_augmenter
+from pycls.datasets.workers.bad_images import Failure
 
 
 class MemoryBackend:

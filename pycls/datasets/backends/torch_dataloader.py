@@ -12,18 +12,18 @@ from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 from torchvision.io import ImageReadMode, decode_image
 from torchvision.transforms.v2 import functional as tv
 
-from pycls.datasets.decoders import pillow as fallback
-from pycls.datasets.workers.bad_images import Failure
-from pycls.datasets.heartbeat import Board
-from pycls.datasets.workers.processes__child import child_context, prepare_child
-from pycls.datasets.decoders.encoded import Encoded
 from pycls.datasets.backends.base import FileBackend, check_worker_mode
-from pycls.datasets.workers.fetch import Filler
-from pycls.datasets.transforms.interpolation import Filter
+from pycls.datasets.decoders import pillow as fallback
+from pycls.datasets.decoders.encoded import Encoded
 from pycls.datasets.decoders.image_header import JPEG_SIGNATURE
-from pycls.datasets.transforms.view import View, eval_geometry
-from pycls.datasets.workers.threads import DaemonPool
+from pycls.datasets.heartbeat import Board
 from pycls.datasets.readers.samples import FileSamples
+from pycls.datasets.transforms.interpolation import Filter
+from pycls.datasets.transforms.view import View, eval_geometry
+from pycls.datasets.workers.bad_images import Failure
+from pycls.datasets.workers.fetch import Filler
+from pycls.datasets.workers.processes import child_context, prepare_child
+from pycls.datasets.workers.threads import DaemonPool
 from pycls.datasets.workers.watchdog import Watchdog
 
 Request = tuple[int, np.ndarray]  # epoch, indices of one batch

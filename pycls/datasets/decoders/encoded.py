@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pycls.datasets.transforms import view as plan
-from pycls.datasets.heartbeat import Cell
-from pycls.datasets.transforms.interpolation import Filter
 from pycls.datasets.decoders.image_header import Header, read_header
-from pycls.datasets.transforms.view import View
+from pycls.datasets.heartbeat import Cell
 from pycls.datasets.readers.samples import FileSamples
+from pycls.datasets.transforms import view as plan
+from pycls.datasets.transforms.interpolation import Filter
+from pycls.datasets.transforms.view import View
 
 _UNREADABLE = b"", Header(1, 1, False)  # stands in for a file that could not be read
 # The machine's trouble, not the file's: never a reason to skip an image.

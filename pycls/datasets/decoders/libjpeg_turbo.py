@@ -8,9 +8,9 @@ import platform
 import numpy as np
 
 from pycls.core.registry import pick
-from pycls.datasets.heartbeat import Cell
 from pycls.datasets.decoders.encoded import Chunk
 from pycls.datasets.decoders.image_header import JPEG_SIGNATURE, Header
+from pycls.datasets.heartbeat import Cell
 from pycls.datasets.readers.native import HOW_TO_BUILD, extension
 from pycls.datasets.transforms.view import View
 

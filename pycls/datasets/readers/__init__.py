@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from pycls.datasets.readers.folder_scan import list_classes
 from pycls.datasets.readers.image_folder import check_same_classes, load_folder
+from pycls.datasets.readers.samples import FileSamples
 from pycls.datasets.readers.tar import PackedSamples, load_packed
 from pycls.datasets.readers.tar_index import index_file, load_index
-from pycls.datasets.readers.samples import FileSamples
-from pycls.datasets.readers.folder_scan import list_classes
 
 
 def has_split(root: Path, split: str) -> bool:

@@ -14,9 +14,9 @@ import numpy as np
 
 from pycls.core.logging import get_logger
 from pycls.datasets.readers.array_files import map_arrays, write_arrays
+from pycls.datasets.readers.folder_scan import NUM_THREADS, Tree, folder_times, scan_tree
 from pycls.datasets.readers.paths import cache_dir
 from pycls.datasets.readers.samples import Names
-from pycls.datasets.readers.folder_scan import NUM_THREADS, Tree, folder_times, scan_tree
 
 KIND, VERSION = "pycls list of images", 2
 SETTLED_SEC = 2.0  # a folder changed so recently may change again under the same time stamp: not worth trusting

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from pycls.core.registry import did_you_mean
-from pycls.datasets.readers.samples import FileSamples
-from pycls.datasets.readers.folder_scan import EXTENSIONS, Tree, list_classes
 from pycls.datasets.readers.folder_cache import load_tree
+from pycls.datasets.readers.folder_scan import EXTENSIONS, Tree, list_classes
+from pycls.datasets.readers.samples import FileSamples
 
 NUM_NAMED = 5  # names listed in an error before "and N more"
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pycls.datasets.heartbeat import Cell
-from pycls.datasets.samplers import epoch_order
 from pycls.datasets.readers.samples import FileSamples
+from pycls.datasets.samplers import epoch_order
 
 
 @dataclass(frozen=True, eq=False)

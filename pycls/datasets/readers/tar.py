@@ -13,9 +13,9 @@ import numpy as np
 
 from pycls.core.logging import get_logger
 from pycls.datasets.heartbeat import Cell
+from pycls.datasets.readers.folder_scan import NUM_THREADS
 from pycls.datasets.readers.native import read_pieces
 from pycls.datasets.readers.tar_index import Index, load_index
-from pycls.datasets.readers.folder_scan import NUM_THREADS
 
 logger = get_logger(__name__)
 

@@ -1,8 +1,10 @@
-"""Augment finished squares: what TRAIN.AUGMENT and torchvision's colour jitter do, the same in every backend.
+"""Augment finished squares: what TRAIN.AUGMENT and torchvision's color jitter do, the same in every backend.
 
-Each image's operations are functions of (seed, epoch, sample index) and run on the host, with Pillow.
+Each image's operations are functions of (seed, epoch, sample index) and run on the host, with Pillow. The policies
+stand in a table by operator set and name; a new one is a function and a line in its set's POLICIES.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,10 +12,14 @@ import numpy as np
 from PIL import Image
 from yacs.config import CfgNode
 
+from pycls.core.config.augment_spec import AugmentName, parse_augment
+from pycls.core.registry import pick
+from pycls.datasets.transforms import pycls_policies, timm_policies, torchvision_policies
+from pycls.datasets.transforms.color_jitter import ColorJitter
 from pycls.datasets.transforms.rng import Stream, uniforms
 
 
-class Stage(Protocol):
+class AugmentStage(Protocol):
     """One augmentation: turns an image and its draws into another image."""
 
     stream: Stream
@@ -27,7 +33,7 @@ class Stage(Protocol):
 class Augmentation:
     """The augmentations of a run, in order."""
 
-    stages: tuple[Stage, ...]
+    stages: tuple[AugmentStage, ...]
 
     def __call__(self, squares: np.ndarray, seed: int, epoch: int, indices: np.ndarray) -> None:
         """Augment the images of `indices`, uint8 RGB (n, S, S, 3), in place."""
@@ -44,17 +50,36 @@ class Augmentation:
 
 
 def build_augmentation(cfg: CfgNode) -> Augmentation | None:
-    """Build what TRAIN.AUGMENT and torchvision's TRAIN.COLOR_JITTER ask for, None if nothing; ValueError for unknowns.
-
-    The stages import torchvision, which takes a second, so they are imported only where there is one.
-    """
-    stages: list[Stage] = []
+    """Build what TRAIN.AUGMENT and torchvision's TRAIN.COLOR_JITTER ask for, None if nothing; ValueError if unknown."""
+    stages: list[AugmentStage] = []
     if cfg.TRAIN.AUGMENT:
-        from pycls.datasets.transforms.augment__augment_policies import build_policy
-
         stages.append(build_policy(cfg))
     if any(cfg.TRAIN.COLOR_JITTER) and cfg.TRAIN.COLOR_JITTER_STYLE == "torchvision":
-        from pycls.datasets.transforms.color_jitter import ColorJitter
-
         stages.append(ColorJitter(tuple(float(strength) for strength in cfg.TRAIN.COLOR_JITTER)))
     return Augmentation(tuple(stages)) if stages else None
+
+
+# Each builds a stage: (TRAIN.AUGMENT taken apart, config) -> stage.
+OP_SETS: dict[str, dict[str, Callable[[AugmentName, CfgNode], AugmentStage]]] = {
+    "torchvision": torchvision_policies.POLICIES,
+    "pycls": pycls_policies.POLICIES,
+    "timm": timm_policies.POLICIES,
+}
+
+
+def build_policy(cfg: CfgNode) -> AugmentStage:
+    """Build the policy that TRAIN.AUGMENT names; ValueError if TRAIN.AUGMENT_OPS does not have it."""
+    name = parse_augment(cfg.TRAIN.AUGMENT)
+    assert name is not None
+    table = pick(OP_SETS, cfg.TRAIN.AUGMENT_OPS, "TRAIN.AUGMENT_OPS")
+    if name.policy not in table:
+        raise ValueError(
+            f"TRAIN.AUGMENT: {cfg.TRAIN.AUGMENT_OPS} has no {name.policy}, only {' and '.join(table)}; "
+            "set TRAIN.AUGMENT_OPS torchvision for all four"
+        )
+    if name.std is not None and cfg.TRAIN.AUGMENT_OPS != "timm":
+        raise ValueError(
+            f"TRAIN.AUGMENT: {cfg.TRAIN.AUGMENT_OPS}'s RandAugment has no S, got S{name.std:g}; drop it, or set "
+            "TRAIN.AUGMENT_OPS timm, whose M goes from 0 to 10"
+        )
+    return table[name.policy](name, cfg)

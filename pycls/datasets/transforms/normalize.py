@@ -1,14 +1,17 @@
 """Turn uint8 batches into normalised floats on the training device, with what else is done to floats, in one pass."""
 
+import weakref
+from collections import defaultdict
+
 import cv2
 import numpy as np
 import torch
 
-from pycls.datasets.transforms.color_jitter__float_jitter import jitter_map
-from pycls.datasets.transforms.normalize__reuse import ReusedMemory
+from pycls.datasets.transforms.float_color_jitter import jitter_map
 
 # Values of a batch beyond which memory, not arithmetic, takes the time on a CPU.
 _LARGE = 1 << 22
+_MOST_KEPT = 4  # free blocks of one shape
 RGB = tuple[float, float, float]
 
 # PCA of ImageNet's colours in 0..1 units (Krizhevsky et al. 2012, section 4.1): rows R, G, B; columns are eigenvectors.
@@ -19,6 +22,26 @@ EIGENVALUES = np.array([0.2175, 0.0188, 0.0045])
 def lighting_shift(alphas: np.ndarray) -> np.ndarray:
     """Return the RGB shift in 0..1 units of each image, (n, 3) weights of the eigenvectors -> float32 (n, 3)."""
     return ((alphas * EIGENVALUES) @ EIGENVECTORS.T).astype(np.float32)
+
+
+class ReusedMemory:
+    """Lends float32 tensors on the CPU; their memory comes back with the last tensor, view or graph that uses it."""
+
+    def __init__(self) -> None:
+        self._free: dict[tuple[int, ...], list[np.ndarray]] = defaultdict(list)
+
+    def empty(self, shape: tuple[int, ...]) -> torch.Tensor:
+        """Return a tensor of any content."""
+        free = self._free[shape]
+        block = free.pop() if free else np.empty(shape, np.float32)
+        lent = block.view()  # torch keeps this object as long as the tensor's storage lives
+        weakref.finalize(lent, _take_back, free, block).atexit = False
+        return torch.from_numpy(lent)
+
+
+def _take_back(free: list[np.ndarray], block: np.ndarray) -> None:
+    if len(free) < _MOST_KEPT:
+        free.append(block)
 
 
 class Finish:

@@ -1,25 +1,49 @@
 """timm's RandAugment with operators that grow with the magnitude, as in its "rand-m7-mstd0.5-inc1".
 
 RandAugment: Cubuk et al. 2020. The noise on the magnitude and the filter drawn for each warp are timm's
-(github.com/huggingface/pytorch-image-models, timm/data/auto_augment.py), used by "ResNet strikes back".
+(github.com/huggingface/pytorch-image-models, timm/data/auto_augment.py), used by "ResNet strikes back". The operators
+are pycls's, but for what warps uncover, their filter, and whole numbers.
 """
 
+from functools import partial
 from statistics import NormalDist
 from typing import NamedTuple
 
+from PIL import Image
 from yacs.config import CfgNode
 
 from pycls.core.config.augment_spec import AugmentName
 from pycls.datasets.info import colour_scale
-from pycls.datasets.transforms.policy import Choice
-from pycls.datasets.transforms.pycls_policies import RAND_OPS
-from pycls.datasets.transforms.pycls_ops import Colour, RangedOp
-from pycls.datasets.transforms.timm_policies__augment_timm_ops import FILTERS, WARPS, build_operators
 from pycls.datasets.transforms.normalize import RGB
+from pycls.datasets.transforms.policy import Choice
+from pycls.datasets.transforms.pycls_ops import OPERATORS, Colour, RangedOp, solarize_add
+from pycls.datasets.transforms.pycls_policies import RAND_OPS
 
+FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 MOST = 10.0  # magnitudes go from 0 to this
 DEFAULT_PROB = 0.5  # of each operation, where P is not written
 SMALLEST_DRAW = 2.0**-54  # stands for a uniform draw of 0, where the normal law has no value
+WARPS = ("rotate", "shear_x", "shear_y", "trans_x", "trans_y")
+
+
+def solarize_add_whole(image: Image.Image, value: float) -> Image.Image:
+    """Add the whole part of the value to the dark half of the levels."""
+    return solarize_add(image, int(value))
+
+
+def build_operators(fill: Colour) -> dict[str, RangedOp]:
+    """Return the operators by name, warps once for each filter ("rotate_bicubic"); `fill` is what they uncover.
+
+    Magnitude 10 is the upper end of the range. `posterize_inc` keeps at least one bit; timm asks for none at magnitude
+    10 itself, which today's Pillow refuses.
+    """
+    ops = {name: OPERATORS[name] for name in RAND_OPS if name not in WARPS}
+    ops["solarize_add"] = ops["solarize_add"]._replace(apply=solarize_add_whole)
+    for filter_name, resample in FILTERS.items():
+        for name in WARPS:
+            warp = partial(OPERATORS[name].apply, resample=resample, fill=fill)
+            ops[f"{name}_{filter_name}"] = OPERATORS[name]._replace(apply=warp)
+    return ops
 
 
 class NoisyOp(NamedTuple):

@@ -5,18 +5,20 @@ any step from two integers.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from yacs.config import CfgNode
 
-from pycls.datasets.transforms.augment import Augmentation, build_augmentation
+from pycls.datasets.transforms.float_color_jitter import jitter_amounts
+from pycls.datasets.transforms.interpolation import Filter
 from pycls.datasets.transforms.random_crop import CROP_LAWS, NUM_DRAWS, centre_view, centre_view_boxes
-from pycls.datasets.transforms.rng import Stream, hashes, normals, uniforms
 from pycls.datasets.transforms.random_erasing import NUM_DRAWS as NUM_ERASE_DRAWS
 from pycls.datasets.transforms.random_erasing import erased_boxes
-from pycls.datasets.transforms.interpolation import Filter
-from pycls.datasets.transforms.color_jitter__float_jitter import jitter_amounts
+from pycls.datasets.transforms.rng import Stream, normals, uniforms
 
+if TYPE_CHECKING:
+    from pycls.datasets.transforms.augment import Augmentation
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,9 @@ class View:
     seed: int
     padding: int = 0  # train, array data: width of the border that shifted crops may show, px
     border: tuple[int, int, int] = (0, 0, 0)  # train, array data: its RGB colour
-    augment: Augmentation | None = None  # train: operations on the finished square
+    augment: "Augmentation | None" = None  # train: operations on the finished square
     erase_prob: float = 0.0  # train: probability of random erasing
-    jitter: tuple[float, float, float] | None = None  # train: strengths of the colour jitter of float_jitter.py
+    jitter: tuple[float, float, float] | None = None  # train: strengths of the colour jitter of float_color_jitter.py
     interpolation: str = "bilinear"  # "bilinear" | "bicubic" | "random": one of them, half the time each
 
 
@@ -59,18 +61,25 @@ def build_view(cfg: CfgNode, phase: str) -> View:
         antialias=cfg.DATA_LOADER.ANTIALIAS,
         seed=cfg.RNG_SEED,
         padding=cfg.TRAIN.CROP_PADDING,
-        augment=build_augmentation(cfg) if phase == "train" else None,
+        augment=_augmentation(cfg) if phase == "train" else None,
         erase_prob=float(cfg.TRAIN.RANDOM_ERASE),
         jitter=_float_jitter(cfg),
         interpolation=cfg.TRAIN.INTERPOLATION if phase == "train" else cfg.TEST.INTERPOLATION,
     )
 
 
+def _augmentation(cfg: CfgNode) -> "Augmentation | None":
+    """Build the operations on the finished square; they import torchvision (a second), so only where there are any."""
+    if not cfg.TRAIN.AUGMENT and not any(cfg.TRAIN.COLOR_JITTER):
+        return None
+    from pycls.datasets.transforms.augment import build_augmentation
+
+    return build_augmentation(cfg)
+
+
 def _float_jitter(cfg: CfgNode) -> tuple[float, float, float] | None:
     brightness, contrast, saturation, _ = strengths = cfg.TRAIN.COLOR_JITTER
     return (brightness, contrast, saturation) if cfg.TRAIN.COLOR_JITTER_STYLE == "cutmix" and any(strengths) else None
-
-
 
 
 def boxes(view: View, epoch: int, indices: np.ndarray, heights: np.ndarray, widths: np.ndarray) -> np.ndarray:
@@ -118,7 +127,7 @@ def erased(view: View, epoch: int, indices: np.ndarray) -> np.ndarray:
 
 
 def jittered(view: View, epoch: int, indices: np.ndarray) -> np.ndarray:
-    """Return float32 (n, 3, 3): the amounts of the colour jitter in its turns (see float_jitter.py)."""
+    """Return float32 (n, 3, 3): the amounts of the colour jitter in its turns (see float_color_jitter.py)."""
     return jitter_amounts(view.jitter, view.seed, epoch, indices)
 
 

@@ -10,8 +10,8 @@ import cv2
 import torch
 
 from pycls.core.registry import pick
-from pycls.datasets.workers.threads import DaemonPool
 from pycls.datasets.workers.processes import ProcessWorkers
+from pycls.datasets.workers.threads import DaemonPool
 
 Work = Callable[..., Any]
 
@@ -46,7 +46,7 @@ class InlineWorkers:
 
 
 # How long a thread that is busy in Python keeps the lock from others. With Python's own 5 ms a worker, which asks about
-# five times in 32 images, would spend half its time waiting beside a busy main thread (benchmarks/end_to_end.py).
+# five times in 32 images, would wait half its time beside a busy main thread (benchmarks/loaders/end_to_end.py).
 _SWITCH_SEC = 0.0001
 
 
@@ -98,7 +98,7 @@ def limit_torch_threads(pool: Submits, num_workers: int) -> None:
     torch.set_num_threads(num_threads)
 
 
-# Planning and handing out hold Python's lock: more threads than this are no faster (benchmarks/threads.py).
+# Planning and handing out hold Python's lock: more threads than this are no faster (benchmarks/loaders/threads.py).
 MOST_THREADS = 16
 
 

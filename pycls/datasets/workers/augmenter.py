@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from pycls.datasets.workers.bad_images import Failure, shown_indices
 from pycls.datasets.transforms.view import View, augment
 from pycls.datasets.workers import limit_torch_threads
+from pycls.datasets.workers.bad_images import Failure, shown_indices
 
 Drawn = tuple[torch.Tensor, Sequence[Failure]]  # a batch and the bad images in it
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pycls.datasets.workers.bad_images import Failure, shown_indices, substitutes
-from pycls.datasets.heartbeat import NOTHING, Board, Cell
 from pycls.datasets.decoders.encoded import Chunk, Encoded, naming, read_chunk
-from pycls.datasets.transforms.view import View, augment
+from pycls.datasets.heartbeat import NOTHING, Board, Cell
 from pycls.datasets.readers.samples import FileSamples
+from pycls.datasets.transforms.view import View, augment
+from pycls.datasets.workers.bad_images import Failure, shown_indices, substitutes
 
 # Decodes one image and writes what the view shows of it into its place, uint8 (S, S, 3) RGB.
 Show = Callable[[View, Encoded, np.ndarray], None]

@@ -8,7 +8,14 @@ from typing import Any
 
 from pycls.datasets.loader import Loader
 from pycls.engine.profiling.network import synchronize
-from pycls.loader_benchmark.measure.process_tree import PeakMemory, available, busy_seconds, cpu_seconds, cpu_spent, tree
+from pycls.loader_benchmark.measure.process_tree import (
+    PeakMemory,
+    available,
+    busy_seconds,
+    cpu_seconds,
+    cpu_spent,
+    tree,
+)
 from pycls.loader_benchmark.measure.task import Job, Task
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pycls
-from pycls.core.machine import cgroup_cores
-from pycls.core.machine__system import memory_gb, package_versions, processor_name
+from pycls.core.machine import cgroup_cores, memory_gb, package_versions, processor_name
 from pycls.engine.setup import environment
 
 _CGROUP = Path("/sys/fs/cgroup")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pycls
-from pycls.loader_benchmark.measure.worker_main import ANSWER
 from pycls.loader_benchmark.measure.task import Task
+from pycls.loader_benchmark.measure.worker_main import ANSWER
 
 # The cell's main module must be an empty one, as worker processes that are started afresh import it again.
 _PROGRAM = """import os, sys

@@ -66,7 +66,9 @@ class Job:
 
 def _import_backend(backend: str, device: torch.device) -> None:
     """Import the libraries, which takes seconds, before any clock runs; ValueError when they are missing."""
-    importlib.import_module("pycls.datasets.backends." + {"torch": "torch_dataloader"}.get(name := backend.partition("_")[0], name))
+    importlib.import_module(
+        "pycls.datasets.backends." + {"torch": "torch_dataloader"}.get(name := backend.partition("_")[0], name)
+    )
     if backend.startswith("dali"):
         from pycls.datasets.backends.dali_pipeline import check_dali
 

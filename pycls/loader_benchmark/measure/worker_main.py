@@ -12,8 +12,8 @@ import torch
 
 from pycls.datasets import build_loader
 from pycls.engine.profiling.network import time_end_to_end, time_loader
-from pycls.loader_benchmark.measure.epochs import draw, measure_loader, until
 from pycls.loader_benchmark.grid import VIEWS
+from pycls.loader_benchmark.measure.epochs import draw, measure_loader, until
 from pycls.loader_benchmark.measure.task import Job, Task
 
 ANSWER = "pycls-cell-answer "  # what the line with the result begins with; libraries may print other lines

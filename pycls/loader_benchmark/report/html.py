@@ -6,12 +6,12 @@ from pathlib import Path
 
 from yacs.config import CfgNode
 
-from pycls.loader_benchmark.report.pixel_differences import FACTOR, SIDE_PX, crops_html
 from pycls.loader_benchmark.grid import VIEWS
 from pycls.loader_benchmark.report.html__page_plots import plots_html
 from pycls.loader_benchmark.report.html__page_tables import cells_html, network_html
-from pycls.loader_benchmark.results import Section
+from pycls.loader_benchmark.report.pixel_differences import FACTOR, SIDE_PX, crops_html
 from pycls.loader_benchmark.report.style import STYLE
+from pycls.loader_benchmark.results import Section
 
 _BUSY_CORES = 0.25  # other work that is worth a warning
 

@@ -4,9 +4,9 @@ from html import escape
 
 from yacs.config import CfgNode
 
+from pycls.loader_benchmark.report.tables import COLUMNS, Column, cell_text
 from pycls.loader_benchmark.results import Section
 from pycls.loader_benchmark.statistics import ModelRow, Row
-from pycls.loader_benchmark.report.tables import COLUMNS, Column, cell_text
 
 
 def cells_html(section: Section) -> str:

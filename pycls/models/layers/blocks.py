@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
-from pycls.models.layers.residual import Residual
 from pycls.models.layers.basic import SE, Style, conv2d, conv_bn, conv_bn_act, named_sequential
+from pycls.models.layers.residual import Residual
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from torch import Tensor, nn
 
 from pycls.core.registry import pick
-from pycls.models.layers.residual import InvertedResidual
 from pycls.models.layers.basic import Style, conv2d, conv_bn
+from pycls.models.layers.residual import InvertedResidual
 
 # pytorch-cls writes swish where it means the hard one.
 MB_ACTIVATIONS = {"relu": nn.ReLU, "swish": nn.Hardswish, "hardswish": nn.Hardswish}

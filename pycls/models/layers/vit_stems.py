@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from yacs.config import CfgNode
 
-from pycls.models.layers.checks import check_positive
 from pycls.models.layers.basic import Style, build_style, conv2d, named_sequential
+from pycls.models.layers.checks import check_positive
 
 
 def patch_stem(width: int, patch_size: int) -> nn.Sequential:

@@ -1,0 +1,93 @@
+"""How far threads carry: the custom backend's own Python on a machine with as many cores as it has threads.
+
+    python -m benchmarks.loaders.threads  # about a minute; writes its section of benchmarks/RESULTS.md
+
+Reading files and decoding let go of Python's lock; planning and handing out work hold it, and can only happen once at a
+time. Here the decoding of a chunk of images, one call into C, is replaced by a sleep of the same length, which lets go
+of the lock and takes no core: so many cores can be played on few. Files are read, on the cores that there are. What is
+left of the linear speed shows where the lock, or reading on these cores, becomes the limit.
+"""
+
+import time
+from collections.abc import Sequence
+from statistics import median
+
+import numpy as np
+import torch
+
+from benchmarks.loaders.photos import made_photos
+from benchmarks.report import command_line, describe_machine, publish
+from pycls.datasets.backends.custom import choose_chunk_size, show
+from pycls.datasets.decoders.encoded import Chunk
+from pycls.datasets.heartbeat import Board, Cell
+from pycls.datasets.readers.image_folder import load_folder
+from pycls.datasets.readers.samples import FileSamples
+from pycls.datasets.samplers import epoch_order
+from pycls.datasets.transforms.view import View
+from pycls.datasets.workers import ThreadWorkers
+from pycls.datasets.workers.fetch import Filler
+
+_CORES = (1, 2, 4, 8, 16, 32, 64)
+_SECONDS = 3.0
+_NUM_AHEAD = 3 * 256  # images that are prepared ahead, for the size of the chunks
+_VIEW = View(True, 224, 256, (0.08, 1.0), (3 / 4, 4 / 3), 0.5, "torchvision", True, seed=0)
+
+
+class Sleep:
+    """Stand in for decoding: so many seconds without Python's lock and without a core."""
+
+    def __init__(self, seconds: float):
+        self.seconds = seconds  # an image
+
+    def __call__(self, view: View, chunk: Chunk, places: np.ndarray, note: Cell) -> Sequence[bool]:
+        """Sleep, and say that all is done."""
+        time.sleep(self.seconds * len(chunk.indices))
+        return [True] * len(chunk.indices)
+
+
+def time_threads(samples: FileSamples, num_threads: int, decode_ms: float) -> float:
+    """Return images/s of so many threads that each have a core of their own."""
+    chunk_size = choose_chunk_size(_NUM_AHEAD, num_threads)
+    count = int(_SECONDS * num_threads * 1000 / decode_ms / chunk_size) + num_threads
+    fill = Filler(samples, _VIEW, show, Board(count, shared=False), show_chunk=Sleep(decode_ms / 1000))
+    places = np.empty((chunk_size, 1), np.uint8)
+    workers = ThreadWorkers(lambda number, indices: fill(places, 0, indices, number), num_threads)
+    order = epoch_order(0, 0, len(samples))
+    chunks = [order[start : start + chunk_size] for start in range(0, len(order) - chunk_size, chunk_size)]
+    start = time.perf_counter()
+    for future in [workers.submit(number, chunks[number % len(chunks)]) for number in range(count)]:
+        future.result()
+    seconds = time.perf_counter() - start
+    workers.close()
+    return count * chunk_size / seconds
+
+
+def table(samples: FileSamples, decode_ms: float, rounds: int) -> str:
+    """Return a Markdown table: cores, images/s, part of the linear speed."""
+    lines = ["| threads = cores | images/s | of linear |", "| ---: | ---: | ---: |"]
+    for cores in _CORES:
+        speed = median(time_threads(samples, cores, decode_ms) for _ in range(rounds))
+        lines.append(f"| {cores} | {speed:.0f} | {100 * speed * decode_ms / 1000 / cores:.0f} % |")
+        print(lines[-1], flush=True)
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure and write the table."""
+    parser = command_line(__doc__)
+    parser.add_argument("--decode-ms", type=float, default=0.9, help="decoding and resizing of one image, ms of a core")
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    folder = made_photos(320)
+    text = (
+        "## How far threads carry\n\n"
+        f"{table(load_folder(folder.parent, folder.name), arguments.decode_ms, arguments.rounds)}\n\n"
+        f"`custom` with threads; decoding is played by a sleep of {arguments.decode_ms} ms (benchmarks/loaders/threads.py "
+        f"says why). Command: `python -m benchmarks.loaders.threads --decode-ms {arguments.decode_ms}`. {describe_machine()}"
+    )
+    publish("threads", text, arguments.print_only)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""tools/pack_data.py as a user runs it: which folders it packs, what it prints, what it refuses."""
+
+import shutil
+
+import pytest
+
+from pycls.dataset_tools.packing import find_splits, pack_folders, verify_folder
+from pycls.datasets.readers.tar import PackedSamples
+from tests.helpers.arrays import write_tree
+from tests.helpers.runs import run_tool, run_tool_here
+
+TREE = {"a": ["1.jpg", "2.jpg"], "train": ["3.jpg"]}  # a class may well be called "train"
+
+
+@pytest.fixture
+def data(tmp_path):
+    for split in ("train", "val", "extra"):
+        write_tree(tmp_path / "data" / split, TREE)
+    return tmp_path / "data"
+
+
+def test_the_usual_splits_are_found_or_the_folder_is_one(data):
+    assert find_splits(data, []) == [(data, "train"), (data, "val")]
+    assert find_splits(data, ["extra"]) == [(data, "extra")]
+    assert find_splits(data / "train", []) == [(data, "train")]
+    with pytest.raises(ValueError, match="nowhere is not a folder"):
+        find_splits(data / "nowhere", [])
+
+
+def test_packing_and_verifying(data, tmp_path):
+    done = run_tool("pack_data.py", data, "--split", "val", tmp_path / "packed", "--verify")
+    assert done.returncode == 0 and done.stderr == ""
+    index = tmp_path / "packed" / "val.index"
+    summary, damaged, verified = done.stdout.splitlines()
+    assert summary.startswith(f"{index}: 3 images in 2 classes, 0.00 GB in 1 shards")
+    assert damaged == "  3 packed as they are, but not images that can be read: a/1.jpg, a/2.jpg, train/3.jpg"
+    assert verified == f"{index}: verified"
+    assert PackedSamples(index).read(2) == b"train/3.jpg"
+    shard = tmp_path / "packed" / "val-000000.tar"
+    shard.write_bytes(shard.read_bytes().replace(b"a/2.jpg", b"A/2.jpg"))
+    done = run_tool_here("pack_data.py", tmp_path / "packed", "--verify")
+    assert done.returncode == 1 and "a/2.jpg: the checksum of the packed image is wrong" in done.stdout
+
+
+def test_mistakes_are_one_line(data, tmp_path):
+    done = run_tool_here("pack_data.py", data)
+    assert done.returncode == 2
+    assert done.stderr.startswith("pack_data.py: error: two folders are needed") and done.stderr.count("\n") == 1
+
+
+def test_a_target_with_the_folder_itself_or_without_data_is_refused(data, tmp_path):
+    with pytest.raises(ValueError, match="holds the folder 'train' itself"):
+        pack_folders(data, shutil.copytree(data, tmp_path / "copy"), [], None, 1)
+    with pytest.raises(ValueError, match=r"holds no packed data"):
+        verify_folder(data, 1)

@@ -1,0 +1,7 @@
+"""Where things are in the checkout."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = ROOT / "configs"
+RECORDS = ROOT / "tests/records"

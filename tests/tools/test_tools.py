@@ -1,0 +1,88 @@
+"""The tools as a user runs them."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from pycls.engine.reporting import plots
+from tests.helpers.runs import DIGITS, ROOT, run_tool, run_tool_here, tiny_words
+
+TOOLS = sorted((ROOT / "tools").glob("*.py"))
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda p: p.name)
+def test_help_says_how(tool):
+    done = run_tool(tool.name, "--help")
+    assert done.returncode == 0 and "example:" in done.stdout
+    assert "KEY VALUE" in done.stdout or "--cfg" not in done.stdout
+    assert len(tool.read_text().splitlines()) <= 60, "tools are thin"
+
+
+def test_bad_input_is_one_line_and_exit_code_2():
+    done = run_tool("train_net.py", "--cfg", DIGITS, "OPTIM.BASELR", "1")
+    assert done.returncode == 2 and done.stdout == ""
+    assert (
+        done.stderr.strip()
+        == "train_net.py: error: command line: unknown key OPTIM.BASELR, did you mean 'OPTIM.BASE_LR'?"
+    )
+
+
+def test_print_cfg_and_diff():
+    printed = run_tool("train_net.py", "--cfg", DIGITS, "--print-cfg", "OPTIM.MAX_EPOCH", "7")
+    assert "MAX_EPOCH: 7" in printed.stdout and "EPS: 1.0e-05" in printed.stdout
+    diff = run_tool("train_net.py", "--diff", "OPTIM.MAX_EPOCH", "7")
+    assert diff.stdout == "OPTIM.MAX_EPOCH: 7\n"
+
+
+def test_train_then_test(tmp_path):
+    trained = run_tool("run_net.py", "--mode", "train", "--cfg", DIGITS, *tiny_words(tmp_path))
+    assert trained.returncode == 0, trained.stderr
+    assert "Top-1 accuracy" in trained.stdout and "Files: " in trained.stdout and "curves.png" in trained.stdout
+    for picture in ("curves.png", "test_confusion.png"):
+        with Image.open(tmp_path / picture) as image:
+            assert min(image.size) > 400 and len(image.convert("L").getcolors()) > 50, "something is drawn"
+    assert "\r" not in trained.stdout + trained.stderr, "no progress bar in a pipe"
+    tested = run_tool_here("test_net.py", "--cfg", DIGITS, *tiny_words(tmp_path))
+    assert tested.returncode == 0 and "355 images" in tested.stdout, tested.stderr
+
+
+def test_torchrun_starts_the_same_training(tmp_path):
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    words = tiny_words(tmp_path, OPTIM__MAX_EPOCH=1, NUM_GPUS=1)
+    command = [*launcher, str(ROOT / "tools/train_net.py"), "--cfg", DIGITS, *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Top-1 accuracy") == 1 and "355 images" in done.stdout
+    assert '"processes": 2' in (tmp_path / "stdout.log").read_text()
+
+
+def test_info_prints_layers_and_totals():
+    done = run_tool_here("info_net.py", "--cfg", "configs/baselines/R-50.yaml")
+    assert "4,089,185,256 MACs" in done.stdout and "25,557,032 parameters" in done.stdout
+    assert "s4.b3.f.c" in done.stdout
+
+
+@pytest.mark.parametrize("per_iter", [True, False])
+def test_plot_lr_draws_the_policy(tmp_path, per_iter, draw, monkeypatch):
+    monkeypatch.setattr(plots, "_save", draw)
+    path = tmp_path / "lr.png"
+    words = ("OPTIM.LR_POLICY", "one_cycle", "OPTIM.PEAK_EPOCH", 10, "OPTIM.LR_PER_ITER", per_iter)
+    done = run_tool_here("info_net.py", "--plot-lr", path, *words)
+    assert done.returncode == 0 and "one_cycle over 200 epochs" in done.stdout, done.stderr
+    with Image.open(path) as image:
+        assert min(image.size) > 400 and len(image.convert("L").getcolors()) > 50, "something is drawn"
+    wrong = run_tool_here("info_net.py", "--plot-lr", "lr.txt", *words)
+    assert wrong.returncode == 2 and ".png" in wrong.stderr
+
+
+def test_time_names_the_bottleneck(tmp_path):
+    done = run_tool_here(
+        "time_net.py", "--cfg", DIGITS, *tiny_words(tmp_path), "PREC_TIME.NUM_ITER", 3, "PREC_TIME.WARMUP_ITER", 1
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Bottleneck: the " in done.stdout and "bf16" in done.stdout and "channels_last" in done.stdout
+    assert re.search(r"infer \(ms\), 64 images, fp32, channels last: p50 [\d.]+, p95 [\d.]+\n", done.stdout)
+    assert "Loader alone" in done.stdout and "End to end" in done.stdout
