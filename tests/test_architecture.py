@@ -31,7 +31,7 @@ for tool in sorted(pathlib.Path("tools").glob("*.py")):
     with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):
         runpy.run_path(sys.argv[0], run_name="__main__")
     print(tool.name, loaded(["torch", "numpy"]))
-import pycls.engine, pycls.datasets.custom_backend
+import pycls.engine, pycls.datasets.backends.custom
 print("pycls.engine", loaded({LATE}))
 """
 

@@ -39,7 +39,7 @@ def main() -> int:
     add("--images", type=int, metavar="N", help="different images to draw, or to generate (640)")
     add("--rounds", type=int, metavar="N", help="times that every cell runs (3)")
     add("--epochs", type=int, metavar="N", help="timed epochs of a cell in each round (3)")
-    add("--floats", action="store_true", help="measure normalised batches on the device, too")
+    add("--floats", action="store_true", help="measure normalized batches on the device, too")
     add("--model", choices=("best", "all", "none"), help="which training cells feed the network (best)")
     add("--minutes", type=float, metavar="M", help="begin no further cell after this")
     add("--pytorch-cls-table", action="store_true", help="instead: batch times keyed cores_workers_backend_RAM")

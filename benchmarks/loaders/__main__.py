@@ -40,7 +40,7 @@ from pycls.datasets.readers.image_folder import load_folder
 from pycls.datasets.readers.samples import FileSamples, pack_names
 from pycls.datasets.readers.tar import PackedSamples, load_packed
 from pycls.datasets.samplers import epoch_order
-from pycls.datasets.transforms.normalize import Finish
+from pycls.datasets.transforms.normalize import Normalize
 from pycls.datasets.transforms.view import View
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -60,7 +60,7 @@ class Case:
     loader: str  # "torchvision", DALI_READER or a backend
     train: bool = True
     antialias: bool = True
-    floats: bool = False  # normalised on the CPU, as without a GPU; else uint8, as handed to one
+    floats: bool = False  # normalized on the CPU, as without a GPU; else uint8, as handed to one
     worker_mode: str = "auto"
     decoder: str = ""  # of the custom backend, as DATA_LOADER.JPEG
     packed: str = ""  # a key of PACKINGS; empty: the folder
@@ -142,7 +142,7 @@ def _dali_epochs(case: Case, folder: Path, num_workers: int, batch_size: int) ->
 def _backend_epochs(case: Case, folder: Path, num_workers: int, batch_size: int) -> Epoch:
     samples = _packed(folder, case.packed) if case.packed else _samples(folder)
     backend = _build_backend(case, samples, num_workers, batch_size)
-    finish = Finish(_MEAN, _STD, torch.device("cpu")) if case.floats else torch.nn.Identity()
+    finish = Normalize(_MEAN, _STD, torch.device("cpu")) if case.floats else torch.nn.Identity()
 
     def run(epoch: int) -> Iterator[torch.Tensor]:
         order = epoch_order(0, epoch, len(samples)) if case.train else np.arange(len(samples))
@@ -259,8 +259,8 @@ def write_report(results: dict[Case, list[tuple[float, float]]], arguments: argp
         f"{check_goals(results)}\n\n"
         f"{len(photos)} photos of {size:.0f} KB on average (benchmarks/loaders/photos.py), in the page cache; "
         f"{arguments.workers} workers, batches of {arguments.batch_size}, 224 px; median of {arguments.rounds} rounds. "
-        "The first row of each view is the baseline (ratio 1). uint8 is what goes to a GPU, which normalises it in no "
-        "time; float32 is normalised on the CPU, as the baseline does it.\n\n"
+        "The first row of each view is the baseline (ratio 1). uint8 is what goes to a GPU, which normalizes it in no "
+        "time; float32 is normalized on the CPU, as the baseline does it.\n\n"
         f"Command: `python -m benchmarks.loaders --rounds {arguments.rounds}`. {describe_machine()} "
         f"Load average at the end: {os.getloadavg()[0]:.1f} (the benchmark itself makes about {arguments.workers})."
     )

@@ -13,7 +13,7 @@ def read_with_dali(
     """Yield uint8 (B, 224, 224, 3) batches of a class-folder tree, epoch after epoch without end.
 
     Chroma is upsampled as in our pixel contract, not as coarsely as by DALI's default. In evaluation the region is the
-    centre of each image in DALI's own words: as much work, not quite our geometry.
+    center of each image in DALI's own words: as much work, not quite our geometry.
     """
     pipe = _build_graph(folder, train, antialias, num_workers, batch_size)
     while True:

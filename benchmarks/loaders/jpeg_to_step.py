@@ -3,9 +3,9 @@
     python -m benchmarks.loaders.jpeg_to_step  # one GPU: ResNet-50, bf16, batches of 256, 2 to 3 minutes
     python -m benchmarks.loaders.jpeg_to_step --device cpu --size 64 --batch 16 --backends custom torch --no-compile
 
-What is timed is what tools/time_net.py times (pycls/engine/profiling/network.py): the loader with nothing else to do, the
+What is timed is what tools/time_net.py times (pycls/engine/profiling): the loader with nothing else to do, the
 network with one batch again and again, and both together, with the share of the time that the step waited for data.
-Photos are made (benchmarks/loaders/photos.py) and linked as 1,000 classes; they are in the page cache. Evaluation, checkpoints
+Photos are made (photos.py) and linked as 1,000 classes; they are in the page cache. Evaluation, checkpoints
 and the moving average are not part of it.
 """
 

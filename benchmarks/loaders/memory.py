@@ -35,7 +35,7 @@ from pycls.datasets.readers.samples import FileSamples, Names
 from pycls.datasets.readers.tar import PackedSamples
 from pycls.datasets.readers.tar_index import index_file, load_index, write_index
 from pycls.datasets.synthetic import write_photos
-from pycls.datasets.transforms.normalize import Finish
+from pycls.datasets.transforms.normalize import Normalize
 from pycls.loader_benchmark.measure.process_tree import tree
 
 _BACKENDS = {"custom": (CustomBackend, "processes"), "torch": (TorchBackend, "processes")}
@@ -95,7 +95,7 @@ def run_epochs(file: Path, backend: str, num_workers: int) -> dict[str, list[flo
     options = {"num_workers": num_workers, "prefetch": 2, "worker_mode": mode, "pin_memory": False}
     cpu, view = torch.device("cpu"), build_view(train=True, antialias=True)
     images = kind(samples, view, **options, device=cpu, max_batch=_BATCH_SIZE)
-    finish = Finish((0.5,) * 3, (0.25,) * 3, cpu)
+    finish = Normalize((0.5,) * 3, (0.25,) * 3, cpu)
     loader = Loader(samples, view, images, finish, batch_size=_BATCH_SIZE, device=cpu)
     found: dict[str, list[float]] = {"opened_sec": [opened_sec], "all": [], "worker": [], "file": []}
     for epoch in range(_NUM_EPOCHS):

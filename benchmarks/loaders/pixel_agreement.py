@@ -2,7 +2,7 @@
 
     python -m benchmarks.loaders.pixel_agreement  # prints the tables and writes them into docs/LOADERS.md
 
-Numbers are grey levels of 255: mean absolute difference, its 99.9th percentile and its maximum over all pixels.
+Numbers are gray levels of 255: mean absolute difference, its 99.9th percentile and its maximum over all pixels.
 """
 
 import tempfile

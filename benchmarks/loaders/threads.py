@@ -17,15 +17,16 @@ import torch
 
 from benchmarks.loaders.photos import made_photos
 from benchmarks.report import command_line, describe_machine, publish
-from pycls.datasets.backends.custom import choose_chunk_size, show
-from pycls.datasets.decoders.encoded import Chunk
-from pycls.datasets.heartbeat import Board, Cell
+from pycls.datasets.backends.custom import choose_chunk_size
+from pycls.datasets.decoders.encoded import EncodedBatch
+from pycls.datasets.decoders.opencv import decode_crop
+from pycls.datasets.heartbeat import Heartbeat, HeartbeatBoard
 from pycls.datasets.readers.image_folder import load_folder
 from pycls.datasets.readers.samples import FileSamples
 from pycls.datasets.samplers import epoch_order
 from pycls.datasets.transforms.view import View
 from pycls.datasets.workers import ThreadWorkers
-from pycls.datasets.workers.fetch import Filler
+from pycls.datasets.workers.fetch import Fetcher
 
 _CORES = (1, 2, 4, 8, 16, 32, 64)
 _SECONDS = 3.0
@@ -39,7 +40,7 @@ class Sleep:
     def __init__(self, seconds: float):
         self.seconds = seconds  # an image
 
-    def __call__(self, view: View, chunk: Chunk, places: np.ndarray, note: Cell) -> Sequence[bool]:
+    def __call__(self, view: View, chunk: EncodedBatch, places: np.ndarray, note: Heartbeat) -> Sequence[bool]:
         """Sleep, and say that all is done."""
         time.sleep(self.seconds * len(chunk.indices))
         return [True] * len(chunk.indices)
@@ -49,7 +50,8 @@ def time_threads(samples: FileSamples, num_threads: int, decode_ms: float) -> fl
     """Return images/s of so many threads that each have a core of their own."""
     chunk_size = choose_chunk_size(_NUM_AHEAD, num_threads)
     count = int(_SECONDS * num_threads * 1000 / decode_ms / chunk_size) + num_threads
-    fill = Filler(samples, _VIEW, show, Board(count, shared=False), show_chunk=Sleep(decode_ms / 1000))
+    board = HeartbeatBoard(count, shared=False)
+    fill = Fetcher(samples, _VIEW, decode_crop, board, decode_batch=Sleep(decode_ms / 1000))
     places = np.empty((chunk_size, 1), np.uint8)
     workers = ThreadWorkers(lambda number, indices: fill(places, 0, indices, number), num_threads)
     order = epoch_order(0, 0, len(samples))
@@ -83,8 +85,9 @@ def main() -> None:
     text = (
         "## How far threads carry\n\n"
         f"{table(load_folder(folder.parent, folder.name), arguments.decode_ms, arguments.rounds)}\n\n"
-        f"`custom` with threads; decoding is played by a sleep of {arguments.decode_ms} ms (benchmarks/loaders/threads.py "
-        f"says why). Command: `python -m benchmarks.loaders.threads --decode-ms {arguments.decode_ms}`. {describe_machine()}"
+        f"`custom` with threads; decoding is played by a sleep of {arguments.decode_ms} ms "
+        f"(benchmarks/loaders/threads.py says why). Command: `python -m benchmarks.loaders.threads "
+        f"--decode-ms {arguments.decode_ms}`. {describe_machine()}"
     )
     publish("threads", text, arguments.print_only)
 

@@ -1,8 +1,8 @@
 """Measure what label smoothing, mixing, the introspective head and weight averaging bring on Fashion-MNIST.
 
-Trains each config of configs/fashion_mnist/methods with several seeds, one core each, and writes the errors of every run
-to pycls/zoo/records/fashion_mnist_methods.json; `python tools/model_zoo.py` then puts the table into MODEL_ZOO.md. Runs
-that are complete below --out are not repeated; others go on where they stopped.
+Trains each config of configs/fashion_mnist/methods with several seeds, one core each, and writes the errors of every
+run to pycls/zoo/records/fashion_mnist_methods.json; `python tools/model_zoo.py` then puts the table into MODEL_ZOO.md.
+Runs that are complete below --out are not repeated; others go on where they stopped.
 
     python -m benchmarks.methods --jobs 2
 """

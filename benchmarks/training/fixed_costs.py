@@ -1,7 +1,7 @@
 """Measure what a run costs besides its steps: start, end of an epoch, saving, long lists, several processes.
 
     python -m benchmarks.training.fixed_costs  # under 5 idle minutes; writes its section of benchmarks/RESULTS.md
-    python -m benchmarks.training.fixed_costs --print-only --epochs 2 --sizes 1000 100000 --ranks 1 2 --rounds 1  # a look
+    python -m benchmarks.training.fixed_costs --print-only --epochs 2 --sizes 1000 100000 --ranks 1 2 --rounds 1
 
 Each line is measured in a process of its own. The lists repeat 64 real images (see memory.py).
 """
@@ -32,7 +32,7 @@ from pycls.core.config import load_cfg
 from pycls.datasets.backends.custom import CustomBackend
 from pycls.datasets.loader import Loader
 from pycls.datasets.samplers import epoch_order
-from pycls.datasets.transforms.normalize import Finish
+from pycls.datasets.transforms.normalize import Normalize
 from pycls.engine.network.precision import Precision
 from pycls.engine.state import build_state, pack_state
 
@@ -123,7 +123,7 @@ def time_list(file: Path) -> Row:
     options = {"num_workers": 1, "prefetch": 2, "worker_mode": "threads", "pin_memory": False}
     backend = CustomBackend(samples, view, **options, device=device, max_batch=_BATCH_SIZE)
     loader = Loader(
-        samples, view, backend, Finish((0.5,) * 3, (0.25,) * 3, device), batch_size=_BATCH_SIZE, device=device
+        samples, view, backend, Normalize((0.5,) * 3, (0.25,) * 3, device), batch_size=_BATCH_SIZE, device=device
     )
     first, second, third = (_first_batch_sec(loader, epoch, pause_sec=4.0 if epoch == 0 else 0.0) for epoch in range(3))
     loader.close()

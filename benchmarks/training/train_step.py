@@ -2,7 +2,7 @@
 
     python -m benchmarks.training.train_step  # one GPU: batches of 256 at 224 px, under 9 minutes
     python -m benchmarks.training.train_step --device cpu  # batches of 16 at 64 px, about 6 idle minutes on 2 cores
-    python -m benchmarks.training.train_step --models ViT-S --formats bf16 --layouts NCHW NHWC --modes eager --print-only
+    python -m benchmarks.training.train_step --models ViT-S --formats bf16 --layouts NCHW NHWC --modes eager
 
 Measured: everything between two batches of an epoch, that is forward, loss, backward, optimizer, moving average of the
 weights (every 32 steps, in timm's loop every step), loss and errors, log lines (every 10 steps). Ours is the real

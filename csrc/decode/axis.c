@@ -27,7 +27,7 @@ static double cubic(double distance)
     return distance < 2 ? (((distance - 5) * distance + 8) * distance - 4) * a : 0;
 }
 
-/* What a weight is by the distance from the output's centre, and the distance from which on it is 0. */
+/* What a weight is by the distance from the output's center, and the distance from which on it is 0. */
 struct curve {
     double (*at)(double distance);
     double reach;
@@ -38,14 +38,14 @@ static const struct curve curves[NUM_FILTERS] = {{triangle, 1}, {triangle, 1}, {
 /* Output `number` in the order of the source, and its place among the outputs. Positions are counted from the edge that
  * the filter sees, as Pillow does on a crop: so everything is rounded as there. */
 struct output {
-    double centre;
+    double center;
     int place;
 };
 
 static struct output make_output(const struct axis *axis, struct span span, int number, int mirrored)
 {
-    double centre = span.start - span.low + (number + 0.5) * (span.length / axis->count);
-    return (struct output){centre, mirrored ? axis->count - 1 - number : number};
+    double center = span.start - span.low + (number + 0.5) * (span.length / axis->count);
+    return (struct output){center, mirrored ? axis->count - 1 - number : number};
 }
 
 /* Find what each output sees; return the most taps of any. */
@@ -54,8 +54,8 @@ static int place_outputs(struct axis *axis, struct span span, double support, in
     int most = 0;
     for (int number = 0; number < axis->count; number++) {
         struct output output = make_output(axis, span, number, mirrored);
-        int first = (int)fmax(output.centre - support + 0.5, 0);
-        int taps = (int)fmin(output.centre + support + 0.5, span.high - span.low) - first;
+        int first = (int)fmax(output.center - support + 0.5, 0);
+        int taps = (int)fmin(output.center + support + 0.5, span.high - span.low) - first;
         axis->first[output.place] = first + span.low;
         axis->taps[output.place] = taps;
         most = taps > most ? taps : most;
@@ -64,13 +64,13 @@ static int place_outputs(struct axis *axis, struct span span, double support, in
 }
 
 /* Write one output's weights, scaled to a sum of 1 and rounded to 22 bits, halves away from 0. */
-static void write_weights(int16_t *record, double first, int taps, double centre, struct curve curve, double squeeze)
+static void write_weights(int16_t *record, double first, int taps, double center, struct curve curve, double squeeze)
 {
     double sum = 0;
     for (int tap = 0; tap < taps; tap++)
-        sum += curve.at((first + tap - centre + 0.5) * squeeze);
+        sum += curve.at((first + tap - center + 0.5) * squeeze);
     for (int tap = 0; tap < taps; tap++) {
-        double share = curve.at((first + tap - centre + 0.5) * squeeze) * (1 / sum);
+        double share = curve.at((first + tap - center + 0.5) * squeeze) * (1 / sum);
         int weight = (int)(copysign(0.5, share) + share * (1 << (HIGH_BITS + LOW_BITS)));
         int16_t *place = record + tap / TAPS * RECORD + tap % TAPS;
         place[0] = (int16_t)(weight >> LOW_BITS);
@@ -96,7 +96,7 @@ int build_axis(struct axis *axis, struct span span, int count, enum filter filte
     for (int number = 0; number < count; number++) {
         struct output output = make_output(axis, span, number, mirrored);
         int first = axis->first[output.place] - span.low, taps = axis->taps[output.place];
-        write_weights(weights_of(axis, output.place), first, taps, output.centre, curve, 1 / stretch);
+        write_weights(weights_of(axis, output.place), first, taps, output.center, curve, 1 / stretch);
     }
     return 1;
 }

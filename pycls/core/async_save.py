@@ -64,7 +64,7 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 
 
 def _copy(tensor: Tensor, storages: dict[tuple, torch.UntypedStorage]) -> Tensor:
-    """Return the tensor over a copy of its storage, which is made once; on CUDA it is ready after a synchronisation."""
+    """Return the tensor over a copy of its storage, which is made once; on CUDA it is ready after a synchronization."""
     assert type(tensor) in (Tensor, nn.Parameter), f"a {type(tensor).__name__} must be gathered first"
     storage = tensor.untyped_storage()
     key = tensor.device.type, tensor.device.index, storage.data_ptr(), storage.nbytes()

@@ -20,7 +20,7 @@ from pycls.datasets.loader import Loader
 from pycls.datasets.readers.samples import ArraySamples, Samples
 from pycls.datasets.readers.skip_list import skip_listed
 from pycls.datasets.readers.subset import Views
-from pycls.datasets.transforms.normalize import RGB, Finish
+from pycls.datasets.transforms.normalize import RGB, Normalize
 from pycls.datasets.transforms.view import View, build_view
 
 
@@ -102,7 +102,7 @@ def build_loader(cfg: CfgNode, phase: str, device: torch.device, samples: Sample
         samples,
         view,
         backend(cfg, _all_views(samples) if phase == "train" else samples, view, device, batch_size // world_size()),
-        Finish(*colour_scale(cfg, phase), device, cfg.TRAIN.CHANNELS_LAST is True),
+        Normalize(*colour_scale(cfg, phase), device, cfg.TRAIN.CHANNELS_LAST is True),
         batch_size=batch_size,
         device=device,
         pin_memory=cfg.DATA_LOADER.PIN_MEMORY,

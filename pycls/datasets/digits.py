@@ -54,9 +54,9 @@ def _write_digits(folder: Path) -> None:
 
 
 def _write_png(file: Path, pixels: np.ndarray) -> None:
-    """Write one 8 x 8 image of values 0..16 as an 8-bit grey PNG."""
+    """Write one 8 x 8 image of values 0..16 as an 8-bit gray PNG."""
     from PIL import Image
 
-    grey = np.rint(pixels * 255 / 16).astype(np.uint8)
+    gray = np.rint(pixels * 255 / 16).astype(np.uint8)
     file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(grey).resize((SIDE_PX, SIDE_PX), Image.Resampling.BICUBIC).save(file)
+    Image.fromarray(gray).resize((SIDE_PX, SIDE_PX), Image.Resampling.BICUBIC).save(file)

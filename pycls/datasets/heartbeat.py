@@ -1,4 +1,4 @@
-"""The board on which workers note which image they are busy with, for the watchdog to read from outside."""
+"""Where workers note which image they are busy with, for the watchdog to read from outside."""
 
 import numpy as np
 import torch
@@ -6,7 +6,7 @@ import torch
 NOTHING = -1
 
 
-class Cell:
+class Heartbeat:
     """Where one piece of work notes what it is busy with; C code writes into `row` itself."""
 
     def __init__(self, row: np.ndarray):
@@ -18,21 +18,21 @@ class Cell:
         self.row[1] += 1
 
 
-class Board:
-    """Which sample each piece of work is busy with: int64 (cells, 2), index and number of notes so far."""
+class HeartbeatBoard:
+    """Which sample each piece of work is busy with: int64 (pieces, 2), index and number of notes so far."""
 
-    def __init__(self, num_cells: int, shared: bool):
-        self._cells = torch.tensor([[NOTHING, 0]] * num_cells)
+    def __init__(self, num_heartbeats: int, shared: bool):
+        self._rows = torch.tensor([[NOTHING, 0]] * num_heartbeats)
         if shared:
-            self._cells.share_memory_()
+            self._rows.share_memory_()
 
     def __len__(self) -> int:
-        return len(self._cells)
+        return len(self._rows)
 
-    def cell(self, number: int) -> Cell:
-        """Return a cell; one piece of work at a time may use it."""
-        return Cell(self._cells[number].numpy())
+    def heartbeat(self, number: int) -> Heartbeat:
+        """Return one of them; one piece of work at a time may use it."""
+        return Heartbeat(self._rows[number].numpy())
 
     def read(self) -> np.ndarray:
-        """Return a copy of the cells."""
-        return self._cells.numpy().copy()
+        """Return a copy of all rows."""
+        return self._rows.numpy().copy()

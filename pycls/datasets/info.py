@@ -27,6 +27,6 @@ INFO = {
 
 
 def colour_scale(cfg: CfgNode, phase: str) -> tuple[RGB, RGB]:
-    """Return mean and standard deviation of the normalisation, RGB, 0..1: DATA_LOADER's, else those of the data set."""
+    """Return mean and standard deviation of the normalization, RGB, 0..1: DATA_LOADER's, else those of the data set."""
     info = pick(INFO, cfg[phase.upper()].DATASET, f"{phase.upper()}.DATASET")
     return tuple(cfg.DATA_LOADER.MEAN) or info.mean, tuple(cfg.DATA_LOADER.STD) or info.std

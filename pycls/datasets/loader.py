@@ -1,4 +1,4 @@
-"""Bring batches from a backend to the device: sample indices in, normalised floats with labels out."""
+"""Bring batches from a backend to the device: sample indices in, normalized floats with labels out."""
 
 import time
 from collections import deque
@@ -13,8 +13,14 @@ from pycls.core.logging import get_logger
 from pycls.datasets.backends.base import Backend
 from pycls.datasets.prefetcher import Tensors, move_batches
 from pycls.datasets.readers.samples import Samples
-from pycls.datasets.samplers import EpochAhead, balanced_order, evaluation_share, repeated_order, training_share
-from pycls.datasets.transforms.normalize import Finish, lighting_shift
+from pycls.datasets.samplers import (
+    PrefetchedOrder,
+    balanced_order,
+    evaluation_batches,
+    repeated_order,
+    training_batches,
+)
+from pycls.datasets.transforms.normalize import Normalize, lighting_shift
 from pycls.datasets.transforms.view import View, erased, jittered, lighting
 from pycls.datasets.workers.bad_images import Failure, settle_failures
 
@@ -27,7 +33,7 @@ _MANY = 100_000  # training images from which on the next epoch's order is worth
 class Batch:
     """One step's data on this process."""
 
-    images: torch.Tensor  # float32 (N, 3, S, S) on the device, normalised
+    images: torch.Tensor  # float32 (N, 3, S, S) on the device, normalized
     labels: torch.Tensor  # int64 (N,) on the device
     indices: torch.Tensor  # int64 (N,) on the host: which samples these are, substitutes of bad ones included
     failures: tuple[Failure, ...] = ()  # bad images: substituted in training, left out (N may be 0) in evaluation
@@ -41,7 +47,7 @@ class Loader:
         samples: Samples,
         view: View,
         backend: Backend,
-        finish: Finish,
+        finish: Normalize,
         *,
         batch_size: int,  # global
         device: torch.device,
@@ -65,7 +71,7 @@ class Loader:
             self._drawers["shift"] = self._shift
         if view.train and view.erase_prob > 0:
             self._drawers["erased"] = self._erased
-        self._ahead = EpochAhead(self.index_batches) if view.train and len(samples) >= _MANY else None
+        self._ahead = PrefetchedOrder(self.index_batches) if view.train and len(samples) >= _MANY else None
         self.bad: dict[int, Failure] = {}  # bad images met so far
 
     def __len__(self) -> int:
@@ -79,8 +85,8 @@ class Loader:
         """
         cut = (self.batch_size, self.rank, self.world_size, start_step)
         if self.view.train:
-            return training_share(self._order(epoch), *cut)
-        return evaluation_share(len(self.samples), *cut)
+            return training_batches(self._order(epoch), *cut)
+        return evaluation_batches(len(self.samples), *cut)
 
     def epoch(self, epoch: int, start_step: int = 0, interrupt: Callable[[], None] | None = None) -> Iterator[Batch]:
         """Iterate over the batches of an epoch from any step on; the steps before it cost nothing.

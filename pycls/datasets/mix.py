@@ -18,7 +18,7 @@ from yacs.config import CfgNode
 from pycls.core.distributed import world_size
 from pycls.datasets.transforms.rng import Stream, hashes, uniforms
 
-NUM_DRAWS = 6  # mixed at all, CutMix or mixup, two for lambda, centre of the box (row, column)
+NUM_DRAWS = 6  # mixed at all, CutMix or mixup, two for lambda, center of the box (row, column)
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class Mixer:
         draws = uniforms(self.seed, Stream.MIX, epoch, keys, NUM_DRAWS)
         cut = draws[:, 1] < self._cutmix_prob()
         lams = symmetric_beta(draws[:, 2:4], np.where(cut, self.cutmix_alpha, self.mixup_alpha))
-        centres = np.floor(draws[:, 4:] * (height, width)).astype(np.int64).tolist()
-        drawn = zip(lams.tolist(), centres, strict=True)
-        cut_boxes = np.array([cutmix_box(height, width, lam, *centre) for lam, centre in drawn])
+        centers = np.floor(draws[:, 4:] * (height, width)).astype(np.int64).tolist()
+        drawn = zip(lams.tolist(), centers, strict=True)
+        cut_boxes = np.array([cutmix_box(height, width, lam, *center) for lam, center in drawn])
         boxes = np.where(cut[:, None], cut_boxes, (0, height, 0, width))
         return boxes, np.where(draws[:, 0] < self.prob, np.where(cut, 1.0, 1 - lams), 0.0)
 
@@ -95,8 +95,8 @@ def symmetric_beta(draws: np.ndarray, alpha: np.ndarray | float) -> np.ndarray:
     Student's t with 2 alpha degrees of freedom by Bailey's polar method (Math. Comp. 62, 1994), mapped to (0, 1).
     """
     p, cosine = draws[:, 0] ** (1 / np.asarray(alpha)), np.cos(2 * np.pi * draws[:, 1])
-    centred = cosine * np.sqrt((1 - p) / (p + (1 - p) * cosine**2))
-    return 0.5 + 0.5 * np.clip(centred, -1, 1)  # rounding may go beyond
+    centerd = cosine * np.sqrt((1 - p) / (p + (1 - p) * cosine**2))
+    return 0.5 + 0.5 * np.clip(centerd, -1, 1)  # rounding may go beyond
 
 
 def partners(seed: int, epoch: int, indices: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from pycls.datasets.transforms.rng import Stream, hashes
 _HASH_CHUNK = 2**16  # hashing takes several times the memory of its result
 
 
-def training_share(
+def training_batches(
     order: np.ndarray, batch_size: int, rank: int, world_size: int, start_step: int = 0
 ) -> list[np.ndarray]:
     """Cut an epoch's order into this rank's part of each global batch, from `start_step` on.
@@ -29,7 +29,7 @@ def training_share(
     return list(parts[start_step:, rank].copy())  # without the other ranks' parts, which could then be freed
 
 
-def evaluation_share(
+def evaluation_batches(
     num_samples: int, batch_size: int, rank: int, world_size: int, start_step: int = 0
 ) -> list[np.ndarray]:
     """Cut this rank's contiguous share of 0..N-1 into batches, the last one short; each sample is on one rank."""
@@ -47,7 +47,7 @@ def epoch_order(seed: int, epoch: int, num_samples: int) -> np.ndarray:
     return np.argsort(keys, kind="stable").astype(np.int64, copy=False)
 
 
-class EpochAhead:
+class PrefetchedOrder:
     """The batches of sample indices of each epoch, computed one epoch ahead on a thread (numpy sorts without the GIL).
 
     Sorting ten million hashes takes two seconds, in which a GPU would have nothing to do. Those of the epoch asked for

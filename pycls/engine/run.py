@@ -69,7 +69,7 @@ class Run:
         set_train_mode(self.state.model, self.cfg.TRAIN.FROZEN)
 
     def close(self) -> None:
-        """Finish what is being saved, stop loader workers and close files."""
+        """Normalize what is being saved, stop loader workers and close files."""
         if error := self.saver.close():
             logger.error("%s", error)  # beside the one that ends the run
         self.train_loader.close()
@@ -105,7 +105,7 @@ def build_run(cfg: CfgNode, device: torch.device, stop: StopRequest) -> Run:
 def build_stepper(
     cfg: CfgNode, state: TrainState, precision: Precision, loss_fn: Loss | None = None, net: nn.Module | None = None
 ) -> Stepper:
-    """Build the optimisation step around the state's network; the loss, unless given, has no class weights.
+    """Build the optimization step around the state's network; the loss, unless given, has no class weights.
 
     `net`: the network as it is called; by default as training calls it, which all processes must do together.
     """

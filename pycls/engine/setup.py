@@ -16,7 +16,7 @@ from pycls.core.logging import get_logger, setup_logging
 from pycls.core.machine import usable_cores
 from pycls.datasets import DATASETS, backend_name, colour_scale
 from pycls.datasets.mix import build_mixer
-from pycls.datasets.transforms.augment import build_augmentation
+from pycls.datasets.transforms.view import optional_augmentation
 from pycls.engine.network.compile import check_compile
 from pycls.engine.network.fsdp import check_sharding
 from pycls.losses import build_loss
@@ -49,12 +49,12 @@ def check_supported(cfg: CfgNode) -> None:
     check_sharding(cfg)
     check_dataset(cfg, "TRAIN")
     check_dataset(cfg, "TEST")
-    build_augmentation(cfg)  # its errors come now, not after a million files have been listed
+    optional_augmentation(cfg)  # its errors come now, not after a million files have been listed
     build_loss(cfg)  # so do these
     build_lr_policy(cfg)
     build_mixer(cfg)
     if cfg.BN.SYNC and distributed.pick_device(cfg.DEVICE).type != "cuda":
-        raise ValueError("BN.SYNC True needs CUDA devices; PyTorch has no synchronised batch norm elsewhere")
+        raise ValueError("BN.SYNC True needs CUDA devices; PyTorch has no synchronized batch norm elsewhere")
 
 
 def check_dataset(cfg: CfgNode, phase: str) -> None:

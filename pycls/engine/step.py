@@ -1,4 +1,4 @@
-"""One optimisation step: forward, backward, update. Nothing in it waits for the device."""
+"""One optimization step: forward, backward, update. Nothing in it waits for the device."""
 
 from contextlib import nullcontext
 from dataclasses import dataclass

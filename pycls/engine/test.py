@@ -92,7 +92,7 @@ def load_model(cfg: CfgNode, path: Path, classes: tuple[str, ...]) -> nn.Module:
 def check_complete(report: LoadReport, path: Path) -> None:
     """Raise ValueError unless the file holds exactly the network's weights: a number of any other would be wrong."""
     missing = [name for name in report.missing if not name.endswith("num_batches_tracked")]
-    odd = {"missing": missing, "of another size": report.reinitialised, "not in the network": report.unexpected}
+    odd = {"missing": missing, "of another size": report.reinitialized, "not in the network": report.unexpected}
     for what, names in odd.items():
         if names:
             shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

@@ -47,14 +47,14 @@ def probe_backends(
 def _compare(phase: str, shown: dict[str, dict[str, np.ndarray]], cfg: CfgNode, samples: Subset, count: int) -> Squares:
     indices = np.arange(count)
     names = [samples.name(index) for index in indices]
-    reference = pillow_squares(samples, build_view(cfg, phase), indices)
+    reference = pillow_pixels(samples, build_view(cfg, phase), indices)
     return Squares(names, reference, {name: both[phase] for name, both in shown.items()})
 
 
-def pillow_squares(samples: Subset, view: View, indices: np.ndarray) -> np.ndarray:
+def pillow_pixels(samples: Subset, view: View, indices: np.ndarray) -> np.ndarray:
     """Return what Pillow shows of some images in epoch 0, uint8 (N, S, S, 3): the reference of the pixel contract."""
     images = [fallback.decode_rgb(samples.read(index)) for index in indices]
     heights, widths = np.array([image.shape[:2] for image in images]).T
     boxes, flips = plan.boxes(view, 0, indices, heights, widths), plan.flips(view, 0, indices)
     looks = zip(images, boxes, flips, map(Filter, plan.filters(view, 0, indices)), strict=True)
-    return np.stack([fallback.show(image, view, *look) for image, *look in looks])
+    return np.stack([fallback.crop_resize(image, view, *look) for image, *look in looks])

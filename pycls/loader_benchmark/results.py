@@ -8,7 +8,7 @@ import numpy as np
 from pycls.loader_benchmark.grid import Cell
 from pycls.loader_benchmark.recommend import Recommendation, recommend
 from pycls.loader_benchmark.sources import Source
-from pycls.loader_benchmark.statistics import ModelRow, Raw, Row, summarise, summarise_model
+from pycls.loader_benchmark.statistics import ModelRow, Raw, Row, summarize, summarize_model
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ class Section:
     def rows(self) -> list[Row]:
         """Figures of every cell, in the order of the grid."""
         waits = {row.cell: row.data_wait_pct for row in self.model_rows}
-        rows = [summarise(cell, runs) for cell, runs in self.loader_runs.items()]
+        rows = [summarize(cell, runs) for cell, runs in self.loader_runs.items()]
         return [replace(row, data_wait_pct=waits.get(row.cell)) for row in rows]
 
     @property
     def model_rows(self) -> list[ModelRow]:
         """Figures with the network."""
-        return [summarise_model(cell, runs) for cell, runs in self.model_runs.items()]
+        return [summarize_model(cell, runs) for cell, runs in self.model_runs.items()]
 
     @property
     def recommendation(self) -> Recommendation | None:

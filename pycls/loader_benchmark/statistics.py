@@ -56,7 +56,7 @@ class ModelRow:
         return f"model-limited (the loader alone is {self.loader / self.compute:.2f}x as fast)"
 
 
-def summarise(cell: Cell, runs: Sequence[Raw]) -> Row:
+def summarize(cell: Cell, runs: Sequence[Raw]) -> Row:
     """Return the figures of a cell from its rounds; of those that failed only the error is kept, if all did."""
     good = [run for run in runs if "error" not in run]
     if not good:
@@ -80,7 +80,7 @@ def summarise(cell: Cell, runs: Sequence[Raw]) -> Row:
     )
 
 
-def summarise_model(cell: Cell, runs: Sequence[Raw]) -> ModelRow:
+def summarize_model(cell: Cell, runs: Sequence[Raw]) -> ModelRow:
     """Return the figures of a cell's loader with the network."""
     good = [run for run in runs if "error" not in run]
     if not good:

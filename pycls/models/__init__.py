@@ -1,65 +1,10 @@
-"""Network families. A new one is a file with a `build_` function and a line in MODELS."""
+"""Network families: `build_model(cfg)`, and pycls's calls by name, such as `regnetx("400MF")`."""
 
-from collections.abc import Callable
+from pycls.models import model_zoo
+from pycls.models.build import MODELS, build_model
 
-from torch import nn
-from yacs.config import CfgNode
-
-from pycls.core.registry import pick
-from pycls.models.anynet import build_anynet
-from pycls.models.cutmix_resnet import build_cutmix_resnet
-from pycls.models.densenet import build_densenet
-from pycls.models.effnet import build_effnet
-from pycls.models.external.timm_models import build_timm
-from pycls.models.external.torchvision_models import build_torchvision
-from pycls.models.heads import HEADS
-from pycls.models.layers.blurpool import add_blurpool
-from pycls.models.layers.residual import add_stochastic_depth
-from pycls.models.lip_resnet import build_lip_resnet
-from pycls.models.mobilenet import build_mobilenet
-from pycls.models.model_zoo import effnet, regnetx, regnety, resnet, resnext, vit
-from pycls.models.pyramidnet import build_pyramidnet
-from pycls.models.regnet import build_regnet
-from pycls.models.resnet import build_resnet
-from pycls.models.vit import build_vit
-
-# Three of these calls hide the submodules of their names, as in pycls; `from pycls.models.resnet import ...` works.
 __all__ = ["MODELS", "build_model", "effnet", "regnetx", "regnety", "resnet", "resnext", "vit"]
 
-MODELS: dict[str, Callable[[CfgNode], nn.Module]] = {
-    "anynet": build_anynet,
-    "cutmix_resnet": build_cutmix_resnet,
-    "densenet": build_densenet,
-    "effnet": build_effnet,
-    "mobilenet": build_mobilenet,
-    "lip_resnet": build_lip_resnet,
-    "pyramidnet": build_pyramidnet,
-    "regnet": build_regnet,
-    "resnet": build_resnet,
-    "timm": build_timm,
-    "torchvision": build_torchvision,
-    "vit": build_vit,
-}
-
-
-def build_model(cfg: CfgNode) -> nn.Module:
-    """Build the network of MODEL.TYPE, initialised, on the current default device.
-
-    It maps (N, 3, S, S) normalised RGB floats to logits (N, K). ValueError for values that make no network.
-    """
-    model = pick(MODELS, cfg.MODEL.TYPE, "MODEL.TYPE")(cfg)
-    pick(HEADS, cfg.MODEL.HEAD, "MODEL.HEAD")(model, cfg)
-    if cfg.MODEL.BLURPOOL and not add_blurpool(model):
-        raise ValueError(f"MODEL.BLURPOOL True: {cfg.MODEL.TYPE} has no plain strided convolution to blur for")
-    if cfg.MODEL.STOCHASTIC_DEPTH:
-        _build_stochastic_depth(cfg, model)
-    return model
-
-
-def _build_stochastic_depth(cfg: CfgNode, model: nn.Module) -> None:
-    ratio, kind = cfg.MODEL.STOCHASTIC_DEPTH, cfg.MODEL.TYPE
-    if not 0 <= ratio < 1:
-        raise ValueError(f"MODEL.STOCHASTIC_DEPTH: expected a probability below 1, got {ratio}")
-    if not add_stochastic_depth(model, ratio):
-        hint = {"effnet": "use EN.DC_RATIO", "mobilenet": "use MB.DC_RATIO"}.get(kind, "set it to 0")
-        raise ValueError(f"MODEL.STOCHASTIC_DEPTH {ratio}: {kind} has no residual blocks that heed it; {hint}")
+# Three of these calls hide the submodules of their names, as in pycls; `from pycls.models.resnet import ...` works.
+effnet, regnetx, regnety = model_zoo.effnet, model_zoo.regnetx, model_zoo.regnety
+resnet, resnext, vit = model_zoo.resnet, model_zoo.resnext, model_zoo.vit

@@ -94,7 +94,7 @@ class DenseNet(nn.Module):
 
 
 def init_densenet(model: nn.Module) -> None:
-    """Initialise in place as torchvision and the authors of LIP: He normal by fan-in, bias of the classifier 0.
+    """Initialize in place as torchvision and the authors of LIP: He normal by fan-in, bias of the classifier 0.
 
     Their logit networks begin like any other convolution, so LIP-DenseNet does not start as average pooling.
     """

@@ -54,7 +54,7 @@ def importance(logit: Tensor) -> Tensor:
 def window_sum(x: Tensor, kernel_size: int, stride: int, padding: int) -> Tensor:
     """Return the sum over each window, padding counting 0, times a constant: (N, C, H, W) -> (N, C, H', W')."""
     if torch.compiler.is_compiling() and x.device.type == "cpu" and x.is_contiguous():
-        # Measured (benchmarks/methods/lip.py): rows, then columns, becomes vector code, half the time of a pooling loop.
+        # Measured (benchmarks/methods/lip.py): rows, then columns, is vector code, half the time of a pooling loop.
         x = functional.pad(x, (padding, padding, padding, padding))
         rows = sum(x[:, :, one] for one in _taps(x.shape[2], kernel_size, stride))
         return sum(rows[:, :, :, one] for one in _taps(x.shape[3], kernel_size, stride))

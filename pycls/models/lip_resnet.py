@@ -1,6 +1,6 @@
 """LIP-ResNet: a ResNet whose strided layers are local importance-based pooling (arXiv 1908.04156, section 4).
 
-Structure, names and initialisation are those of the authors' networks, so that their checkpoints load.
+Structure, names and initialization are those of the authors' networks, so that their checkpoints load.
 """
 
 import torch
@@ -49,7 +49,7 @@ class LIPBottleneck(Residual):
 
 @torch.no_grad()
 def init_lip_resnet(model: nn.Module) -> None:
-    """Initialise in place as the authors: every pooling starts as an average, every residual branch as 0."""
+    """Initialize in place as the authors: every pooling starts as an average, every residual branch as 0."""
     init_weights(model)
     zero_logits(model)
     for block in model.modules():

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from torch import nn
 
-import pycls.models
 from pycls.core.checkpoint import load_weights
 from pycls.core.config import load_cfg
 from pycls.core.logging import get_logger
 from pycls.core.registry import did_you_mean
 from pycls.core.weights.sources import ZOO
+from pycls.models.build import build_model
 
 logger = get_logger(__name__)
 
@@ -64,7 +64,7 @@ def build_zoo_model(prefix: str, name: str, pretrained: bool, cfg_list: Sequence
     cfg = load_cfg(str(zoo_config(full_name)), [str(word) for word in cfg_list])
     if pretrained and full_name not in ZOO:
         raise ValueError(f"{full_name}: pycls publishes no weights for it; use pretrained=False")
-    model = pycls.models.build_model(cfg)
+    model = build_model(cfg)
     if pretrained:
         logger.info("%s: %s", full_name, load_weights(model, full_name, cfg.DOWNLOAD_CACHE))
     return model

@@ -1,6 +1,6 @@
 """PyramidNet: a residual network that widens in every block (Han, Kim, Kim; CVPR 2017, arXiv 1610.02915).
 
-Structure, names and initialisation are those of the CutMix line (arXiv 1905.04899), so that its checkpoints load.
+Structure, names and initialization are those of the CutMix line (arXiv 1905.04899), so that its checkpoints load.
 """
 
 from collections.abc import Sequence

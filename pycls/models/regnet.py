@@ -17,7 +17,7 @@ from pycls.models.layers.stems import STEMS
 def block_widths(w_a: float, w_0: int, w_m: float, depth: int, multiple: int = 8) -> list[int]:
     """Return the width of each of `depth` blocks (section 3.3, equations 2 to 4).
 
-    The line w_0 + w_a * i is quantised to w_0 * w_m^k with whole k, then to a multiple of `multiple` channels.
+    The line w_0 + w_a * i is quantized to w_0 * w_m^k with whole k, then to a multiple of `multiple` channels.
     Raises ValueError for numbers that give no such line.
     """
     check_parameters(w_a, w_0, w_m, depth, multiple)
@@ -41,7 +41,7 @@ def check_parameters(w_a: float, w_0: int, w_m: float, depth: int, multiple: int
         near = max(multiple, round(w_0 / multiple) * multiple)
         raise ValueError(f"REGNET.W0: expected a positive multiple of {multiple}, got {w_0} (nearest: {near})")
     if w_m <= 1:
-        raise ValueError(f"REGNET.WM: expected a quantisation step above 1, got {w_m}")
+        raise ValueError(f"REGNET.WM: expected a quantization step above 1, got {w_m}")
     if depth < 1:
         raise ValueError(f"REGNET.DEPTH: expected 1 block or more, got {depth}")
 

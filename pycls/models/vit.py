@@ -17,7 +17,7 @@ CLASSIFIER_TYPES = {"token": True, "pooled": False}  # whether there is a class 
 
 
 class EncoderBlock(nn.Module):
-    """Attention and a two-layer perceptron, each normalised first and added: (N, L, D) -> (N, L, D)."""
+    """Attention and a two-layer perceptron, each normalized first and added: (N, L, D) -> (N, L, D)."""
 
     def __init__(self, width: int, num_heads: int, mlp_width: int, ln_eps: float):
         super().__init__()
@@ -75,7 +75,7 @@ class ViT(nn.Module):
 
 @torch.no_grad()
 def init_vit(model: ViT) -> None:
-    """Initialise in place as pycls; attention keeps what its constructor gave, the classifier starts at zero."""
+    """Initialize in place as pycls; attention keeps what its constructor gave, the classifier starts at zero."""
     model.pos_embedding.normal_(std=0.02)
     init_stem(model.stem)
     for block in list(model.encoder.children())[:-1]:

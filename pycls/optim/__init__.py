@@ -41,7 +41,7 @@ def build_sgd(cfg: CfgNode, groups: list[dict]) -> torch.optim.Optimizer:
 def _zero_momentum(sgd: torch.optim.SGD) -> None:
     """Start from zero momentum, which without dampening gives the same first step.
 
-    The fused kernel leaves its buffers uninitialised when fp16's scaler skips the first step.
+    The fused kernel leaves its buffers uninitialized when fp16's scaler skips the first step.
     """
     for group in sgd.param_groups:
         for parameter in group["params"]:

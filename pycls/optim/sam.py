@@ -1,4 +1,4 @@
-"""Sharpness-aware minimisation: the gradient of a step is taken a little uphill (Foret et al. 2021)."""
+"""Sharpness-aware minimization: the gradient of a step is taken a little uphill (Foret et al. 2021)."""
 
 from collections.abc import Callable
 

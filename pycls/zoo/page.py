@@ -13,7 +13,7 @@ _LEFT_OUT = "configs/archive/"  # older recipes of networks that are in the tabl
 
 
 @dataclass(frozen=True)
-class Row:
+class ZooRow:
     """Everything that is known of one network."""
 
     entry: Entry
@@ -22,32 +22,32 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Column:
+class ZooColumn:
     """One column: its title, whose number it is, and the cell of a row ("" where there is none)."""
 
     title: str
     whose: str  # "published" | "counted" | "measured here" | ""
-    cell: Callable[[Row], str]
+    cell: Callable[[ZooRow], str]
 
 
-def published(title: str, key: str, digits: int | None = None) -> Column:
+def published(title: str, key: str, digits: int | None = None) -> ZooColumn:
     """Return a column of published numbers."""
-    return Column(title, "published", lambda row: number(row.entry.published.get(key), digits))
+    return ZooColumn(title, "published", lambda row: number(row.entry.published.get(key), digits))
 
 
-def counted(title: str, key: str, unit: float, digits: int, convention: str = "macs") -> Column:
+def counted(title: str, key: str, unit: float, digits: int, convention: str = "macs") -> ZooColumn:
     """Return a column of our counts in a convention, in units of `unit`."""
 
-    def cell(row: Row) -> str:
+    def cell(row: ZooRow) -> str:
         counts = row.counts.get(convention)
         return number(counts[key] / unit, digits) if counts else ""
 
-    return Column(title, "counted", cell)
+    return ZooColumn(title, "counted", cell)
 
 
-def measured(title: str, what: str, digits: int) -> Column:
+def measured(title: str, what: str, digits: int) -> ZooColumn:
     """Return a column of numbers measured with this code; the table of measurements tells how."""
-    return Column(
+    return ZooColumn(
         title,
         "measured here",
         lambda row: number(row.measured[what].value, digits) if what in row.measured else "",
@@ -66,23 +66,23 @@ def link(text: str, target: str | None) -> str:
     return f"[{text}]({target})" if target else ""
 
 
-NAME = Column("network", "", lambda row: row.entry.name)
-CONFIG = Column("config", "", lambda row: link("yaml", row.entry.config))
-WEIGHTS = Column("weights", "published", lambda row: link("file", row.entry.weights))
-SOURCE = Column("source", "", lambda row: row.entry.source)
-NOTE = Column("note", "", lambda row: row.entry.note)
+NAME = ZooColumn("network", "", lambda row: row.entry.name)
+CONFIG = ZooColumn("config", "", lambda row: link("yaml", row.entry.config))
+WEIGHTS = ZooColumn("weights", "published", lambda row: link("file", row.entry.weights))
+SOURCE = ZooColumn("source", "", lambda row: row.entry.source)
+NOTE = ZooColumn("note", "", lambda row: row.entry.note)
 FLOPS = counted("flops (B)", "flops", 1e9, 1)
 PARAMS = counted("params (M)", "params", 1e6, 1)
 ACTS = counted("acts (M)", "acts", 1e6, 1)
-BATCH_SIZE = Column("batch size", "", lambda row: number(row.counts.get("batch_size"), None))
-IM_SIZE = Column("px", "", lambda row: number(row.counts.get("im_size"), None))
+BATCH_SIZE = ZooColumn("batch size", "", lambda row: number(row.counts.get("batch_size"), None))
+IM_SIZE = ZooColumn("px", "", lambda row: number(row.counts.get("im_size"), None))
 TOP1_ERR = published("top-1 err (%)", "top1_err")
 TOP5_ERR = published("top-5 err (%)", "top5_err")
 OUR_ERR = measured("top-1 err (%)", "top1_err", 2)
 OUR_INFER = measured("infer (ms)", "infer_ms", 0)
 
 # Record -> columns of its table.
-GROUPS: dict[str, Sequence[Column]] = {
+GROUPS: dict[str, Sequence[ZooColumn]] = {
     "pycls": [
         NAME,
         FLOPS,
@@ -154,7 +154,9 @@ def tables(root: Path) -> dict[str, str]:
     filled, shown = {}, set()
     for group, columns in GROUPS.items():
         entries = load_entries(root, group)
-        rows = [Row(entry, counts.get(entry.config or "", {}), newest(measurements, entry.config)) for entry in entries]
+        rows = [
+            ZooRow(entry, counts.get(entry.config or "", {}), newest(measurements, entry.config)) for entry in entries
+        ]
         filled[group] = table(columns, rows)
         shown |= {entry.config for entry in entries}
     others = [config for config in sorted(counts) if config not in shown and not config.startswith(_LEFT_OUT)]
@@ -182,7 +184,7 @@ def newest(measurements: Sequence[Measurement], config: str | None) -> dict[str,
     return {each.what: each for each in measurements if config and each.config == config}
 
 
-def table(columns: Sequence[Column], rows: Sequence[Row]) -> str:
+def table(columns: Sequence[ZooColumn], rows: Sequence[ZooRow]) -> str:
     """Return a Markdown table; columns that are empty in every row are left out."""
     cells = [[column.cell(row) for row in rows] for column in columns]
     kept = [(column, column_cells) for column, column_cells in zip(columns, cells, strict=True) if any(column_cells)]
@@ -195,10 +197,10 @@ def table(columns: Sequence[Column], rows: Sequence[Row]) -> str:
 def others_table(configs: Sequence[str], counts: dict[str, Any], measurements: Sequence[Measurement]) -> str:
     """Return the table of configs that are in no group."""
     rows = [
-        Row(Entry(Path(config).stem, config), counts[config], newest(measurements, config))
+        ZooRow(Entry(Path(config).stem, config), counts[config], newest(measurements, config))
         for config in sorted(configs)
     ]
-    path = Column("config", "", lambda row: link(str(row.entry.config), row.entry.config))
+    path = ZooColumn("config", "", lambda row: link(str(row.entry.config), row.entry.config))
     flops = counted("flops (M)", "flops", 1e6, 1)
     params, acts = counted("params (M)", "params", 1e6, 2), counted("acts (M)", "acts", 1e6, 2)
     return table([NAME, IM_SIZE, flops, params, acts, BATCH_SIZE, OUR_ERR, path], rows)

@@ -42,7 +42,7 @@ def test_tables_name_what_the_config_accepts():
     assert cfg.DATA_LOADER.BACKEND == "auto"
 
 
-def test_digits_come_normalised_through_the_default_backend(cache):
+def test_digits_come_normalized_through_the_default_backend(cache):
     train = _build(DIGITS, "train", "DATA_LOADER.NUM_WORKERS", "2")
     test = _build(DIGITS, "test", "DATA_LOADER.NUM_WORKERS", "2")
     assert (len(train), len(test)) == (1442 // 128, 2)

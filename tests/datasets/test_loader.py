@@ -12,7 +12,7 @@ from pycls.datasets.loader import Loader
 from pycls.datasets.prefetcher import move_batches
 from pycls.datasets.readers.samples import ArraySamples
 from pycls.datasets.samplers import epoch_order
-from pycls.datasets.transforms.normalize import Finish, lighting_shift
+from pycls.datasets.transforms.normalize import Normalize, lighting_shift
 from pycls.datasets.transforms.view import View, lighting
 
 CPU = torch.device("cpu")
@@ -49,7 +49,7 @@ def _loader(train=True, batch_size=12, rank=0, world_size=1, backend=None, light
         samples,
         view,
         backend or IndexBackend(),
-        Finish((0, 0, 0), (1 / 255,) * 3, CPU),  # keeps the grey levels
+        Normalize((0, 0, 0), (1 / 255,) * 3, CPU),  # keeps the gray levels
         batch_size=batch_size,
         device=CPU,
         lighting_std=lighting_std,

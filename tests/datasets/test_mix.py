@@ -41,9 +41,9 @@ def _recorded_box(case):
     """Return box and weight that pycls's pinned draws stand for."""
     height, width = case["images"][2:]
     (lam,) = (value for name, _, value in case["draws"] if name == "beta")
-    centre = [value for name, _, value in case["draws"] if name == "randint"]
-    if centre:
-        return cutmix_box(height, width, lam, centre[1], centre[0]), 1.0
+    center = [value for name, _, value in case["draws"] if name == "randint"]
+    if center:
+        return cutmix_box(height, width, lam, center[1], center[0]), 1.0
     return (0, height, 0, width), 1 - lam
 
 
@@ -105,7 +105,7 @@ def test_shares_of_mixup_and_cutmix(mixup, cutmix, share_cut):
 
 
 @pytest.mark.parametrize("first, side, length", [(0, 16, 4), (2, 24, 6)], ids=["rows", "columns"])
-def test_centres_are_uniform(first, side, length):
+def test_centers_are_uniform(first, side, length):
     """Boxes of one size that touch no border begin everywhere, equally often."""
     boxes, _ = _mixer(cutmix=1.0).draw(0, np.arange(40000), 16, 24)
     start, end = boxes[:, first], boxes[:, first + 1]

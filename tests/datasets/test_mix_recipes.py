@@ -3,7 +3,7 @@
 import pytest
 
 from pycls.core.config import flatten, load_cfg
-from tests.helpers.model_records import CONFIGS
+from tests.helpers.paths import CONFIGS
 
 # Error in percent, and the mixing: CutMix paper, arXiv 1905.04899; probability 0.5 on CIFAR, always on ImageNet.
 CIFAR = {"TRAIN.CUTMIX_ALPHA": 1.0, "TRAIN.MIX_PROB": 0.5}

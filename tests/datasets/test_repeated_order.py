@@ -55,7 +55,7 @@ def test_views_of_an_image_share_label_and_name_and_not_the_crop(tmp_path, backe
 
 
 def test_array_data_repeats_too():
-    """Grey squares that tell their number, and where they were cut: a crop of 4 px of padding moves the pixel."""
+    """Gray squares that tell their number, and where they were cut: a crop of 4 px of padding moves the pixel."""
     images = np.zeros((96, 8, 8, 1), np.uint8)
     images[:, 4, 4, 0] = np.arange(1, 97)
     samples = ArraySamples(images, np.zeros(96, np.int64), ("zero",), "noughts")

@@ -8,7 +8,7 @@ from pycls.core.config import load_cfg
 from pycls.datasets import build_loader
 from pycls.datasets.readers.samples import ArraySamples
 from pycls.engine.profiling.network import time_end_to_end
-from tests.helpers.model_records import CONFIGS
+from tests.helpers.paths import CONFIGS
 
 
 def wait_pct(config, device, *words):

@@ -6,7 +6,7 @@ import torch
 from pycls.core.config import load_cfg
 from pycls.core.distributed import launch
 from pycls.datasets.loader import Batch
-from pycls.datasets.samplers import evaluation_share
+from pycls.datasets.samplers import evaluation_batches
 from pycls.engine.evaluate import Counter, Evaluation, evaluate, save_per_class, save_uncertainty
 from pycls.engine.network.compile import CompiledNetwork
 from pycls.engine.network.precision import Precision
@@ -28,7 +28,7 @@ class ShareLoader:
 
     def __init__(self, batch_size, rank, world_size, drop=0):
         self.samples = range(NUM_IMAGES)
-        self.shares = evaluation_share(NUM_IMAGES - drop, batch_size, rank, world_size)
+        self.shares = evaluation_batches(NUM_IMAGES - drop, batch_size, rank, world_size)
 
     def epoch(self, epoch):
         logits, labels = logits_and_labels()
@@ -151,7 +151,7 @@ def test_flipped_evaluation_is_the_mean_of_both_logits():
 
 
 class PictureLoader:
-    """Coloured noise, labelled with the class that a network finds in it; the last batch is short."""
+    """Colored noise, labelled with the class that a network finds in it; the last batch is short."""
 
     def __init__(self, model):
         generator = torch.Generator().manual_seed(0)

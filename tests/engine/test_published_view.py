@@ -3,7 +3,7 @@
 import pytest
 
 from pycls.core.config import load_cfg
-from pycls.engine import weights_file__published as published
+from pycls.engine import weights_file
 from tests.helpers.paths import CONFIGS
 
 CONFIG = str(CONFIGS / "torchvision/resnet50.yaml")
@@ -21,7 +21,7 @@ CONFIG = str(CONFIGS / "torchvision/resnet50.yaml")
 )
 def test_each_difference_is_a_warning(words, warnings, monkeypatch):
     cfg, lines = load_cfg(CONFIG, words), []
-    monkeypatch.setattr(published.logger, "warning", lambda text, *values: lines.append(text % values))
-    published.warn_of_other_view(cfg.TEST.WEIGHTS, cfg)
+    monkeypatch.setattr(weights_file.logger, "warning", lambda text, *values: lines.append(text % values))
+    weights_file.warn_of_other_view(cfg.TEST.WEIGHTS, cfg)
     assert len(lines) == warnings
     assert all("published with" in line for line in lines)

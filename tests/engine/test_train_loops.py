@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmarks import rotation, time_limit, train_case
+from benchmarks import rotation, time_limit
 from benchmarks.rotation import Timed
 from benchmarks.time_limit import TimeLimit
+from benchmarks.training import case as train_case
 from benchmarks.training.case import Case, OneBatch, OurLoop, synthetic_run
 from benchmarks.training.peers import PEERS, PyclsLoop, TimmLoop, TorchvisionLoop
 from benchmarks.training.verdicts import verdicts

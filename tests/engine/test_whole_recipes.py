@@ -10,7 +10,7 @@ from pycls.engine.setup import check_supported
 from pycls.models import build_model
 from pycls.optim import build_lr_policy, build_optimizer
 from pycls.optim.ema import ema_rate
-from tests.helpers.model_records import CONFIGS
+from tests.helpers.paths import CONFIGS
 
 # "ResNet strikes back", arXiv 2110.00476, table 2; what it leaves out (rates at both ends, threshold): timm's scripts.
 RSB = {

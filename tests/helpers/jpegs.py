@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from pycls.datasets.decoders import libjpeg_turbo as jpeg
-from pycls.datasets.decoders.encoded import Chunk, Encoded
-from pycls.datasets.heartbeat import NOTHING, Cell
+from pycls.datasets.decoders.encoded import EncodedBatch, EncodedImage
+from pycls.datasets.heartbeat import NOTHING, Heartbeat
 from pycls.datasets.readers import native
 from pycls.datasets.transforms.view import View, eval_geometry
 from tests.helpers.photographs import encode, load
@@ -19,11 +19,11 @@ needs_extension = pytest.mark.skipif(not BUILT, reason=f"{native.extension()}: {
 LEVELS = range(len(native.extension().levels())) if BUILT else ()
 
 
-def show(view: View, image: Encoded, place: np.ndarray) -> bool:
+def show(view: View, image: EncodedImage, place: np.ndarray) -> bool:
     """Have the extension show one image; tell whether it did."""
     look = image.box[None], np.array([image.flip]), np.array([image.filter], np.uint8)
-    chunk = Chunk(np.zeros(1, np.int64), [image.data], [image.header], *look, {})
-    (done,) = jpeg.show_chunk(view, chunk, place[None], Cell(np.array([NOTHING, 0])))
+    chunk = EncodedBatch(np.zeros(1, np.int64), [image.data], [image.header], *look, {})
+    (done,) = jpeg.decode_batch(view, chunk, place[None], Heartbeat(np.array([NOTHING, 0])))
     return done
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from yacs.config import CfgNode
 
 from pycls.core.config import load_cfg
-from tests.helpers.paths import RECORDS
+from tests.helpers.paths import RECORDS, ZOO_RECORDS
 
 
 def load_record(name: str) -> dict[str, Any]:
@@ -16,9 +16,9 @@ def load_record(name: str) -> dict[str, Any]:
     return record
 
 
-def load_list(name: str) -> list[dict[str, Any]]:
-    """Return the rows of tests/records/`name`."""
-    return json.loads((RECORDS / name).read_text())
+def load_zoo(name: str) -> list[dict[str, Any]]:
+    """Return the rows of pycls/zoo/records/`name`."""
+    return json.loads((ZOO_RECORDS / name).read_text())
 
 
 def cfg_of(keys: dict[str, Any]) -> CfgNode:

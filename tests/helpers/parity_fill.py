@@ -1,7 +1,7 @@
 """Fill a network with numbers that depend on nothing but each tensor's name and shape.
 
 Two implementations whose state_dict keys and shapes agree then hold the same parameters, whatever their module order,
-initialisation or framework version, so their outputs can be compared. The recorded numbers in tests/records were made
+initialization or framework version, so their outputs can be compared. The recorded numbers in tests/records were made
 with these rules; first match wins, n is a standard normal draw of the tensor's shape:
 
     num_batches_tracked, integers    0

@@ -12,7 +12,7 @@ from pycls.loader_benchmark.options import Options, check_one_process, settled
 from pycls.loader_benchmark.pytorch_cls_table import table_key, table_rows
 from pycls.loader_benchmark.recommend import model_candidates, recommend
 from pycls.loader_benchmark.report.tables import COLUMNS, text_table
-from pycls.loader_benchmark.statistics import ModelRow, Row, percentile, summarise, summarise_model
+from pycls.loader_benchmark.statistics import ModelRow, Row, percentile, summarize, summarize_model
 
 THREADS, TORCH = Variant("custom", "threads"), Variant("torch")
 
@@ -45,7 +45,7 @@ def test_a_row_is_the_medians_of_all_timed_epochs():
         run(epoch(100, [0.2, 1.0], 0.1), epoch(100, [0.1, 0.5], 0.3), first=1.0, peak=300),
         run(epoch(100, [0.3, 2.0], 0.2), first=3.0, peak=500),
     ]
-    got = summarise(cell(), runs)
+    got = summarize(cell(), runs)
     assert got.images_per_sec == 100 and got.num_epochs == 3  # of 100, 200 and 50
     assert got.p5 == pytest.approx(55) and got.p95 == pytest.approx(190)  # linear between 50, 100, 200
     assert got.cpu_ms_per_image == pytest.approx(1000 * 0.6 / 300)
@@ -58,20 +58,20 @@ def test_percentile_is_linear():
 
 
 def test_a_failed_round_is_told_and_the_others_count():
-    got = summarise(cell(), [{"error": "boom"}, run(epoch(10, [1.0]))])
+    got = summarize(cell(), [{"error": "boom"}, run(epoch(10, [1.0]))])
     assert got.images_per_sec == 10 and "boom" in got.error
-    assert summarise(cell(), [{"error": "boom"}]) == Row(cell(), error="boom")
-    assert summarise(cell(), []).error == "not run"
-    assert summarise(cell(), [run(epoch(10, [1.0], None, None))]).cpu_ms_per_image is None
+    assert summarize(cell(), [{"error": "boom"}]) == Row(cell(), error="boom")
+    assert summarize(cell(), []).error == "not run"
+    assert summarize(cell(), [run(epoch(10, [1.0], None, None))]).cpu_ms_per_image is None
 
 
 def test_model_row_and_verdict():
     answers = [{"end_to_end": e, "compute": 100.0, "loader": 50.0, "data_wait_pct": 40.0} for e in (48.0, 40.0, 44.0)]
-    got = summarise_model(cell(), answers)
+    got = summarize_model(cell(), answers)
     assert (got.end_to_end, got.low, got.high) == (44.0, 40.0, 48.0)
     assert got.verdict == "loader-limited (the network alone is 2.00x as fast)"
     assert model(THREADS, 1, 99, compute=100, loader=250).verdict.startswith("model-limited (the loader alone is 2.50x")
-    assert summarise_model(cell(), [{"error": "x"}]).verdict == ""
+    assert summarize_model(cell(), [{"error": "x"}]).verdict == ""
 
 
 def test_tables_hold_every_row_and_its_error():
@@ -176,7 +176,7 @@ def test_without_a_network_the_warm_training_loader_decides():
     rows = [row(TORCH, 2, 2000, view="test"), row(TORCH, 2, 1500, cache="cold"), row(THREADS, 2, 900)]
     got = recommend(rows, [])
     assert got.cell == rows[2].cell and "loader alone" in got.reason
-    half = [summarise_model(rows[2].cell, []), model(TORCH, 2, 80)]
+    half = [summarize_model(rows[2].cell, []), model(TORCH, 2, 80)]
     assert "loader alone" in recommend(rows, half).reason, "stopped before the first one fed the network"
     assert recommend([Row(cell(), error="x")], []) is None
     assert recommend([row(TORCH, 2, 2000, view="test")], []) is None

@@ -64,13 +64,13 @@ def test_peak_memory_sees_a_child():
 def test_dropped_files_are_out_of_the_cache(tmp_path):
     file = tmp_path / "photo"
     file.write_bytes(os.urandom(300_000))
-    if page_cache.cached_share([str(file)]) != 1.0:
+    if page_cache.cached_fraction([str(file)]) != 1.0:
         pytest.skip("this file system does not tell")
     if page_cache.cold_reason([str(file)]):
         pytest.skip("this file system keeps files in memory")
-    assert page_cache.cached_share([str(file)]) < 0.05
+    assert page_cache.cached_fraction([str(file)]) < 0.05
     file.read_bytes()
-    assert page_cache.cached_share([str(file)]) == 1.0
+    assert page_cache.cached_fraction([str(file)]) == 1.0
 
 
 def test_an_image_in_an_archive_leads_to_the_archive(tmp_path):

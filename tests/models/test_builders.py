@@ -11,10 +11,11 @@ from pycls.core.weights import sources as weight_sources
 from pycls.core.weights.sources import ZOO, zoo_url
 from pycls.models.complexity import complexity
 from pycls.models.model_zoo import zoo_config, zoo_configs
-from tests.helpers.model_records import CONFIGS, load_list, load_record
+from tests.helpers.model_records import load_record, load_zoo
+from tests.helpers.paths import CONFIGS
 
 ROOT = CONFIGS.parent
-PUBLISHED = load_list("zoo_pycls.json")
+PUBLISHED = load_zoo("zoo_pycls.json")
 
 
 def test_names_configs_and_addresses_are_those_of_pycls():
@@ -88,4 +89,4 @@ def test_an_installed_package_brings_the_configs(tmp_path):
 
 
 def test_rows_name_files_that_are_there():
-    assert [row for row in load_list("zoo_pycls.json") if not (ROOT / row["config"]).is_file()] == []
+    assert [row for row in load_zoo("zoo_pycls.json") if not (ROOT / row["config"]).is_file()] == []

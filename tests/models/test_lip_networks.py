@@ -142,7 +142,7 @@ def test_the_authors_files_load(tmp_path, epoch, zipped, keys):
     torch.manual_seed(1)
     model = build(keys | SMALL)
     report = load_weights(model, path)
-    assert (report.missing, report.unexpected, report.reinitialised) == ([], [], [])
+    assert (report.missing, report.unexpected, report.reinitialized) == ([], [], [])
     for (name, wanted), value in zip(source.state_dict().items(), model.state_dict().values(), strict=True):
         assert torch.equal(value, wanted), name
 

@@ -8,13 +8,14 @@ import torch
 from pycls.core.config import load_cfg
 from pycls.models import build_model
 from pycls.models.complexity import complexity
-from tests.helpers.model_records import CONFIGS, load_list, load_record
+from tests.helpers.model_records import load_record, load_zoo
+from tests.helpers.paths import CONFIGS
 
 FILES = sorted(CONFIGS.rglob("*.yaml"))
 NAMES = [str(path.relative_to(CONFIGS)) for path in FILES]
 BASELINES = sorted((CONFIGS / "baselines").glob("*.yaml"))
 
-COUNTS = load_list("zoo_counts.json")  # MODEL_ZOO.md's
+COUNTS = load_zoo("zoo_counts.json")  # MODEL_ZOO.md's
 MODELS = load_record("pycls_models.json")
 PUBLISHED = {
     name.split("/")[-1].replace("-1x64d", "").split("_dds")[0]: r for name, r in MODELS.items() if "dds_" in name

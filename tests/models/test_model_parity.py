@@ -11,8 +11,9 @@ from pycls.core.config import load_cfg
 from pycls.models import build_model
 from pycls.models.complexity import complexity
 from pycls.optim.param_groups import named_roles
-from tests.helpers.model_records import CONFIGS, cfg_of, load_record
+from tests.helpers.model_records import cfg_of, load_record
 from tests.helpers.parity_fill import fill_, make_input, values_for
+from tests.helpers.paths import CONFIGS
 
 MODELS = load_record("pycls_models.json")
 WITH_LOGITS = [name for name, record in MODELS.items() if "logits_first8" in record]

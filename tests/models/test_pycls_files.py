@@ -14,8 +14,9 @@ from pycls.engine.setup import check_supported
 from pycls.models import build_model
 from pycls.models.complexity import complexity
 from pycls.optim import build_optimizer
-from tests.helpers.model_records import CONFIGS, cfg_of, load_record
+from tests.helpers.model_records import cfg_of, load_record
 from tests.helpers.parity_fill import fill_, make_input
+from tests.helpers.paths import CONFIGS
 
 PYCLS = {name: record for name, record in load_record("pycls_models.json").items() if "yaml_sha256" in record}
 MOBILENETS = load_record("pytorch_cls_models.json")

@@ -97,7 +97,7 @@ def test_adding_makes_no_copy_and_keeps_gradients():
     assert torch.equal(grad_x, g[:, :3]) and torch.equal(grad_y, 2 * g)
 
 
-def test_initialisation():
+def test_initialization():
     state = build_model(cfg_of(keys_of("pyramidnet29_a24_bottleneck_cifar100"))).state_dict()
     weight = state["layer3.2.conv2.weight"]
     assert weight.std() == pytest.approx((2 / (9 * weight.shape[0])) ** 0.5, rel=0.03)
@@ -116,7 +116,7 @@ def test_the_authors_files_load(tmp_path, name, extra):
     torch.save(state | {"optimizer": {"state": {}, "param_groups": []}}, path)
     model = build_model(cfg_of(keys_of(name)))
     report = load_weights(model, path)
-    assert (report.missing, report.unexpected, report.reinitialised) == ([], list(extra), [])
+    assert (report.missing, report.unexpected, report.reinitialized) == ([], list(extra), [])
     assert torch.equal(model.fc.weight, source.fc.weight)
 
 

@@ -1,4 +1,4 @@
-"""Vision transformers: attention against PyTorch's own, initialisation and cost against closed formulas."""
+"""Vision transformers: attention against PyTorch's own, initialization and cost against closed formulas."""
 
 import math
 

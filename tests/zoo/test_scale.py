@@ -7,7 +7,8 @@ import pytest
 
 from pycls.core.config import load_cfg
 from pycls.zoo.scale import scale, scaled_cfg
-from tests.helpers.model_records import CONFIGS, load_record
+from tests.helpers.model_records import load_record
+from tests.helpers.paths import CONFIGS
 
 NETWORKS = load_record("scaler.json")["networks"]
 R_50 = "dds_baselines/resnet/R-50-1x64d_dds_8gpu.yaml"

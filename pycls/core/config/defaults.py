@@ -63,7 +63,7 @@ _TREE = {
         "DEPTH": 10,  # total number of blocks
         "W0": 32,  # initial width, a multiple of 8
         "WA": 5.0,  # slope of the width
-        "WM": 2.5,  # quantisation step, above 1
+        "WM": 2.5,  # quantization step, above 1
         "GROUP_W": 16,  # channels per group
         "BOT_MUL": 1.0,  # bottleneck width / stage width
         "HEAD_W": 0,  # as ANYNET.HEAD_W
@@ -127,7 +127,7 @@ _TREE = {
         "ZERO_INIT_FINAL_GAMMA": False,  # gamma of the last batch norm of each residual branch starts at 0
         "USE_CUSTOM_WEIGHT_DECAY": False,  # give batch norm parameters their own weight decay
         "CUSTOM_WEIGHT_DECAY": 0.0,  # that weight decay
-        "SYNC": False,  # [ours] synchronised batch norm over all processes (CUDA only)
+        "SYNC": False,  # [ours] synchronized batch norm over all processes (CUDA only)
     },
     "LN": {
         "EPS": 1e-5,  # epsilon of every layer norm
@@ -155,7 +155,7 @@ _TREE = {
         "LAYER_DECAY": 1.0,  # [ours] each block learns at this times the rate of the block above it; 1 is off
         "LOOKAHEAD_STEPS": 0,  # [ours] timm's lookahead around the optimizer, every so many steps; 0 is off
         "LOOKAHEAD_ALPHA": 0.5,  # [ours] share of the way that the slow weights then follow
-        "SAM_RHO": 0.0,  # [ours] sharpness-aware minimisation: length of the step uphill; 0 is off; doubles the work
+        "SAM_RHO": 0.0,  # [ours] sharpness-aware minimization: length of the step uphill; 0 is off; doubles the work
         "WEIGHT_DECAY": 5e-4,  # of every parameter without a weight decay of its own
         "BIAS_USE_CUSTOM_WEIGHT_DECAY": False,  # give biases (outside norms) their own weight decay
         "BIAS_CUSTOM_WEIGHT_DECAY": 0.0,  # that weight decay
@@ -200,7 +200,7 @@ _TREE = {
         "COLOR_JITTER_STYLE": "torchvision",  # [ours] law of the jitter: torchvision (8 bits), cutmix (floats, no hue)
         "COLOR_JITTER": [0.0, 0.0, 0.0, 0.0],  # [ours] brightness, contrast, saturation, hue (at most 0.5); 0 is off
         "REPEATS": 1,  # [ours] views of each image in a batch (repeated augmentation); an epoch keeps its length
-        "RANDOM_ERASE": 0.0,  # [ours] probability of emptying a random rectangle, after normalisation
+        "RANDOM_ERASE": 0.0,  # [ours] probability of emptying a random rectangle, after normalization
         "CROP_STYLE": "torchvision",  # [ours] law of the random crop: torchvision, or pycls for its own
         "CROP_AREA": [0.08, 1.0],  # [ours] area of the random crop / area of the image
         "CROP_ASPECT": [0.75, 1.3333333333333333],  # [ours] width / height of the random crop

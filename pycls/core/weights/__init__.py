@@ -25,12 +25,12 @@ class LoadReport:
     matched: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)  # in the model, not in the file
     unexpected: list[str] = field(default_factory=list)  # in the file, not in the model
-    reinitialised: list[str] = field(default_factory=list)  # a classifier of another size keeps its fresh values
+    reinitialized: list[str] = field(default_factory=list)  # a classifier of another size keeps its fresh values
     notes: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         counts = f"{len(self.matched)} tensors matched, {len(self.missing)} missing, {len(self.unexpected)} unexpected"
-        names = f"; re-initialised: {', '.join(self.reinitialised)}" if self.reinitialised else ""
+        names = f"; re-initialized: {', '.join(self.reinitialized)}" if self.reinitialized else ""
         fresh = (
             f"; missing: {', '.join(self.missing[:3])}{', ...' if len(self.missing) > 3 else ''}"
             if self.missing
@@ -94,7 +94,7 @@ def _match(target: dict[str, Tensor], weights: dict[str, Tensor], layout: str) -
         elif weights[key].shape == value.shape:
             report.matched.append(key)
         elif _is_classifier(target, key, weights[key], num_classes):
-            report.reinitialised.append(key)
+            report.reinitialized.append(key)
         else:
             report.missing.append(key)
             report.notes.append(

@@ -8,7 +8,7 @@ from typing import TypeVar
 T, R = TypeVar("T"), TypeVar("R")
 
 
-def map_ahead(work: Callable[[T], R], items: Iterable[T], num_workers: int, ahead: int = 8) -> Iterator[R]:
+def parallel_map(work: Callable[[T], R], items: Iterable[T], num_workers: int, ahead: int = 8) -> Iterator[R]:
     """Yield work(item) in the order of the items, at most `ahead` times `num_workers` of them prepared or in work."""
     pool = ThreadPoolExecutor(num_workers, thread_name_prefix="pycls-ahead")
     waiting: deque[Future[R]] = deque()

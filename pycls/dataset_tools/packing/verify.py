@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from pycls.dataset_tools.packing.parallel_map import map_ahead
+from pycls.dataset_tools.packing.parallel_map import parallel_map
 from pycls.datasets.readers.tar import PackedSamples, load_packed
 from pycls.datasets.readers.tar_index import DAMAGED, Index, load_index
 
@@ -20,7 +20,7 @@ def verify_packed(index_file: Path, num_workers: int) -> list[str]:
     """
     samples, index = load_packed(index_file), load_index(index_file)
     order = np.lexsort((index.images["offset"], index.images["shard"]))
-    found = map_ahead(lambda number: _read_problem(samples, number), order.tolist(), num_workers)
+    found = parallel_map(lambda number: _read_problem(samples, number), order.tolist(), num_workers)
     read = tqdm(found, f"verify {index_file.stem}", len(order), unit="image", disable=None)
     problems = [problem for problem in read if problem]
     return problems + [problem for shard in range(len(index.shards)) if (problem := _tar_problem(index, shard))]

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from pycls.core.atomic_io import rename_durably
 from pycls.core.logging import get_logger
 from pycls.dataset_tools.packing.options import PackOptions, file_sizes, make_recipe
-from pycls.dataset_tools.packing.parallel_map import map_ahead
+from pycls.dataset_tools.packing.parallel_map import parallel_map
 from pycls.dataset_tools.packing.progress import RECORD, Work, working
 from pycls.dataset_tools.packing.reencode import PackedImage, prepare_image
 from pycls.dataset_tools.packing.tar_writer import (
@@ -92,7 +92,7 @@ def _prepared(
             image = prepare_image(samples.read(number), options.max_side, options.quality, options.reencode_all)
         return number, image, zlib.crc32(image.data)
 
-    images = map_ahead(prepare, map(int, todo), num_workers)
+    images = parallel_map(prepare, map(int, todo), num_workers)
     num_done = len(samples) - len(todo)
     yield from tqdm(images, f"pack {split}", len(samples), initial=num_done, unit="image", disable=None)
 

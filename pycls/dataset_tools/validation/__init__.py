@@ -34,7 +34,7 @@ from pycls.dataset_tools.validation.inspect import (
     build_decoders,
 )
 from pycls.datasets import DATASETS
-from pycls.datasets.heartbeat import Board
+from pycls.datasets.heartbeat import HeartbeatBoard
 from pycls.datasets.readers.folder_scan import scan_tree
 from pycls.datasets.readers.samples import FileSamples
 from pycls.datasets.readers.skip_list import save_skip_list
@@ -106,7 +106,7 @@ def _progress(inspections: Iterator[Inspection], samples: FileSamples) -> Iterat
 def _inspect_all(samples: FileSamples, decoders: dict, tiny_px: int, timeout_sec: float) -> Iterator[Inspection]:
     """Yield an inspection of each sample, in order; an OSError names a file that hangs or kills its worker."""
     num_workers = min(usable_cores(), -(-len(samples) // _CHUNK_SIZE))
-    board = Board(2 * num_workers, shared=True)
+    board = HeartbeatBoard(2 * num_workers, shared=True)
     watchdog = Watchdog(samples, board, timeout_sec)
     workers = ProcessWorkers(Inspector(samples, board, decoders, tiny_px), num_workers)
     pending: deque = deque()

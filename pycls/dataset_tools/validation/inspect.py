@@ -15,11 +15,10 @@ import numpy as np
 from PIL import Image
 
 from pycls.dataset_tools.validation.dali_decoder import DaliDecoder
-from pycls.datasets.backends import custom as custom_backend
-from pycls.datasets.backends import torch_dataloader as torch_backend
+from pycls.datasets.decoders import opencv, torchvision_io
 from pycls.datasets.decoders import pillow as fallback
 from pycls.datasets.decoders.image_header import Header, read_header
-from pycls.datasets.heartbeat import NOTHING, Board
+from pycls.datasets.heartbeat import NOTHING, HeartbeatBoard
 from pycls.datasets.readers.samples import FileSamples
 
 # What a finding means, the worst first. An UNREADABLE image ends a run, or is skipped.
@@ -30,7 +29,7 @@ Decode = Callable[[bytes, Header], np.ndarray | None]  # -> uint8 (H, W, 3) RGB,
 _FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".bmp": "BMP", ".webp": "WEBP"}
 _FORMATS |= {".ppm": "PPM", ".pgm": "PPM", ".tif": "TIFF", ".tiff": "TIFF"}
 _SAME_FORMAT = {"MPO": "JPEG", "DIB": "BMP"}  # a camera's JPEG with a second picture behind it
-_MAX_DIFFERENCE = 2  # grey levels that decoders may differ by; those of OpenCV and torchvision equal Pillow's
+_MAX_DIFFERENCE = 2  # gray levels that decoders may differ by; those of OpenCV and torchvision equal Pillow's
 _EXIF_ORIENTATION = 0x0112
 
 
@@ -62,12 +61,12 @@ def build_decoders(backends: tuple[str, ...]) -> dict[str, Decode]:
 
 def decode_custom(data: bytes, header: Header) -> np.ndarray:
     """Decode as the custom backend."""
-    return custom_backend.decode(data, header.common)
+    return opencv.decode(data, header.common)
 
 
 def decode_torch(data: bytes, header: Header) -> np.ndarray:
     """Decode as the torch backend."""
-    return torch_backend.decode(data, header.common).permute(1, 2, 0).numpy()
+    return torchvision_io.decode(data, header.common).permute(1, 2, 0).numpy()
 
 
 @dataclass(frozen=True)
@@ -75,13 +74,13 @@ class Inspector:
     """Inspect some samples; runs in a worker process."""
 
     samples: FileSamples
-    board: Board
+    board: HeartbeatBoard
     decoders: dict[str, Decode]
     tiny_px: int
 
     def __call__(self, indices: np.ndarray, cell: int) -> list[Inspection]:
         """Inspect the files of `indices`."""
-        note = self.board.cell(cell)
+        note = self.board.heartbeat(cell)
         found = []
         for index in indices:
             note(index)
@@ -156,8 +155,8 @@ def _compare(data: bytes, header: Header, pixels: np.ndarray, decoders: dict[str
                 findings.append((DISAGREE, f"Pillow reads it, {name} does not: {error}"))
                 continue
             if other is not None and (difference := _difference(pixels, other)) > _MAX_DIFFERENCE:
-                findings.append((DISAGREE, f"{name} differs from Pillow by {difference:g} grey levels"))
-    # Decoders fill the missing part of an image with grey and say so here only.
+                findings.append((DISAGREE, f"{name} differs from Pillow by {difference:g} gray levels"))
+    # Decoders fill the missing part of an image with gray and say so here only.
     damage = [line for line in said() if "JPEG" in line and ("Corrupt" in line or "Premature" in line)]
     return findings + [(DAMAGED, line) for line in damage[:1]]
 

@@ -4,31 +4,25 @@ All three let go of Python's lock while they work, so threads need neither copie
 to start. A main thread that is busy in Python slows them down; `worker_mode="processes"` is for that case.
 """
 
-import contextlib
 from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from pycls.datasets.backends.base import FileBackend
 from pycls.datasets.decoders import libjpeg_turbo as jpeg
-from pycls.datasets.decoders import pillow as fallback
-from pycls.datasets.decoders.encoded import Encoded
-from pycls.datasets.heartbeat import Board
+from pycls.datasets.decoders.opencv import decode_crop, decode_rest
+from pycls.datasets.heartbeat import HeartbeatBoard
 from pycls.datasets.readers.samples import FileSamples
-from pycls.datasets.transforms.interpolation import Filter
-from pycls.datasets.transforms.view import View, eval_geometry
+from pycls.datasets.transforms.view import View
 from pycls.datasets.workers import build_workers, choose_mode
 from pycls.datasets.workers.bad_images import Failure
-from pycls.datasets.workers.fetch import Filler, show_none
+from pycls.datasets.workers.fetch import Fetcher, decode_none
 from pycls.datasets.workers.watchdog import Watchdog
 
-_DECODE_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 # Images in one piece of work: enough to share the cost of the plan and of asking for Python's lock, few enough to give
 # each worker two pieces of what is prepared ahead.
 _LEAST_CHUNK, _MOST_CHUNK, _CHUNKS_A_WORKER = 8, 32, 2
@@ -37,7 +31,7 @@ _NUM_HELD = 2
 
 
 class CustomBackend(FileBackend):
-    """Encoded files -> uint8 (B, S, S, 3) RGB batches in host memory."""
+    """EncodedImage files -> uint8 (B, S, S, 3) RGB batches in host memory."""
 
     def __init__(
         self,
@@ -60,11 +54,11 @@ class CustomBackend(FileBackend):
         self._slots = allocate(shape, shared=mode == "processes", pinned=pin_memory and device.type == "cuda")
         self._chunk_size = choose_chunk_size(max_batch * max(1, self._prefetch), num_workers)
         self._chunks_per_slot = -(-max_batch // self._chunk_size)
-        board = Board(len(self._slots) * self._chunks_per_slot, shared=mode == "processes")
+        board = HeartbeatBoard(len(self._slots) * self._chunks_per_slot, shared=mode == "processes")
         self._watchdog = Watchdog(samples, board, timeout_sec, self._ask)
-        shows = (show_rest, jpeg.show_chunk) if jpeg.use_extension(decoder) else (show, show_none)
-        fill = Filler(samples, view, shows[0], board, skip_bad, shows[1])
-        self._workers = build_workers(mode, num_workers, SlotFiller(fill, self._slots), watched=timeout_sec > 0)
+        shows = (decode_rest, jpeg.decode_batch) if jpeg.use_extension(decoder) else (decode_crop, decode_none)
+        fill = Fetcher(samples, view, shows[0], board, skip_bad, shows[1])
+        self._workers = build_workers(mode, num_workers, SlotFetcher(fill, self._slots), watched=timeout_sec > 0)
 
     def close(self) -> None:
         """End the open epoch and the workers."""
@@ -113,64 +107,12 @@ def allocate(shape: tuple[int, ...], *, shared: bool, pinned: bool) -> torch.Ten
 
 
 @dataclass(frozen=True)
-class SlotFiller:
+class SlotFetcher:
     """Fill parts of the batches that were allocated; runs in a worker."""
 
-    fill: Filler
+    fill: Fetcher
     slots: torch.Tensor
 
     def __call__(self, slot: int, start: int, epoch: int, indices: np.ndarray, cell: int) -> list[Failure]:
         """Write the images of `indices` into `slot` from position `start` on; return the bad ones."""
         return self.fill(self.slots[slot].numpy()[start:], epoch, indices, cell)
-
-
-def show_rest(view: View, image: Encoded, place: np.ndarray) -> None:
-    """Show one image that the C extension leaves: Pillow judges JPEGs, all else goes the usual way."""
-    if jpeg.is_plain_jpeg(image.data, image.header):
-        _write(fallback.decode_rgb(image.data), view, image, place)
-    else:
-        show(view, image, place)
-
-
-def show(view: View, image: Encoded, place: np.ndarray) -> None:
-    """Decode, crop, resize and flip one image into its place."""
-    _write(decode(image.data, image.header.common), view, image, place)
-
-
-def decode(data: bytes, common: bool) -> np.ndarray:
-    """Decode one file to uint8 (H, W, 3) RGB; what OpenCV cannot read faithfully, or at all, goes to Pillow."""
-    image = None
-    if common:
-        with contextlib.suppress(cv2.error):  # too many pixels for it, perhaps; Pillow judges
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), _DECODE_FLAGS)
-    return fallback.decode_rgb(data) if image is None else image
-
-
-def _write(pixels: np.ndarray, view: View, image: Encoded, place: np.ndarray) -> None:
-    """Write what the view shows of a decoded image into its place."""
-    square = _cut(pixels, view, image)
-    if image.flip:
-        cv2.flip(square, 1, dst=place)
-    else:
-        np.copyto(place, square)
-
-
-def _cut(pixels: np.ndarray, view: View, image: Encoded) -> np.ndarray:
-    """Return the (S, S, 3) square of a decoded image, not yet flipped."""
-    if view.train:
-        top, left, height, width = (int(value) for value in image.box)
-        return resize(pixels[top : top + height, left : left + width], view.size, view.size, image.filter)
-    height, width, top, left = eval_geometry(view, pixels.shape[0], pixels.shape[1])
-    if fallback.is_long(height, width):
-        return fallback.long_square(pixels, view, image.filter)
-    return resize(pixels, height, width, image.filter)[top : top + view.size, left : left + view.size]
-
-
-def resize(image: np.ndarray, height: int, width: int, kind: Filter) -> np.ndarray:
-    """Resize uint8 (H, W, 3): torch's antialiased kernels equal Pillow's, OpenCV's is plain bilinear."""
-    if kind == Filter.PLAIN:
-        return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-    # Dense (1, H, W, 3) memory seen as (1, 3, H, W): torch then writes its result the same way. A crop with gaps
-    # between its rows, or a batch dimension added last, would become planes, and all of it twice as slow.
-    batch = torch.from_numpy(np.ascontiguousarray(image))[None].permute(0, 3, 1, 2)
-    return F.interpolate(batch, (height, width), mode=kind.name.lower(), antialias=True)[0].permute(1, 2, 0).numpy()

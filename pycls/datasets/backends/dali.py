@@ -26,14 +26,14 @@ from pycls.datasets.backends.dali_pipeline import (
     pick_row,
 )
 from pycls.datasets.decoders import pillow as fallback
-from pycls.datasets.decoders.encoded import Chunk, Encoded, read_chunk
-from pycls.datasets.heartbeat import NOTHING, Board
+from pycls.datasets.decoders.encoded import EncodedBatch, EncodedImage, read_encoded
+from pycls.datasets.heartbeat import NOTHING, HeartbeatBoard
 from pycls.datasets.readers.samples import FileSamples
 from pycls.datasets.transforms.interpolation import Filter
 from pycls.datasets.transforms.view import View
 from pycls.datasets.workers.augmenter import Drawn, build_augmenter
 from pycls.datasets.workers.bad_images import Failure
-from pycls.datasets.workers.fetch import Filler
+from pycls.datasets.workers.fetch import Fetcher
 from pycls.datasets.workers.threads import DaemonPool
 from pycls.datasets.workers.watchdog import Watchdog
 
@@ -43,10 +43,10 @@ _LEAST_CUBIC_PX = 16  # shorter sides of what is shown: Pillow resizes
 
 
 @dataclass(frozen=True)
-class Job:
+class DaliBatch:
     """One batch on its way: what DALI gets, and the finished squares of the images that Pillow decodes."""
 
-    chunk: Chunk
+    chunk: EncodedBatch
     feed: Feed
     patches: dict[int, np.ndarray]  # row -> uint8 (S, S, 3)
     failures: list[Failure]
@@ -59,12 +59,12 @@ class Way:
     epoch: int
     todo: deque[np.ndarray]
     cells: Iterator[int]  # on the board, for one read after the other
-    reads: deque[Future[Job]] = field(default_factory=deque)
-    inside: deque[Job] = field(default_factory=deque)
+    reads: deque[Future[DaliBatch]] = field(default_factory=deque)
+    inside: deque[DaliBatch] = field(default_factory=deque)
 
 
 class DaliBackend(FileBackend):
-    """Encoded files -> uint8 (B, S, S, 3) RGB batches, in host memory (decoder "cpu") or on the GPU (decoder "gpu").
+    """EncodedImage files -> uint8 (B, S, S, 3) RGB batches, in host memory (decoder "cpu") or on the GPU (decoder "gpu").
 
     `num_workers` is the number of DALI's threads (at least one).
     """
@@ -91,10 +91,10 @@ class DaliBackend(FileBackend):
         self._device_id = _cuda_index(device) if decoder == "gpu" else None
         self._readers = DaemonPool(self._num_threads, "pycls-reader")
         # DALI itself is not watched: it gets whole files in memory and has nothing to wait for; its readers have.
-        self._num_cells = self._prefetch + DEPTH  # one for each batch that is being read, and one for rescues
-        self._board = Board(self._num_cells + 1, shared=False)
+        self._num_heartbeats = self._prefetch + DEPTH  # one for each batch that is being read, and one for rescues
+        self._board = HeartbeatBoard(self._num_heartbeats + 1, shared=False)
         self._watchdog = Watchdog(samples, self._board, timeout_sec, self._ask)
-        self._fill = Filler(samples, view, show_with_pillow, self._board, skip_bad)
+        self._fill = Fetcher(samples, view, decode_with_pillow, self._board, skip_bad)
         self._refused: set[int] = set()  # samples on which DALI failed: Pillow decodes, and judges, them
         self._augmenter = build_augmenter(view, self._num_threads)
         self._pipeline = self._build_pipeline()
@@ -123,7 +123,7 @@ class DaliBackend(FileBackend):
     def _decoded(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[Drawn, None, None]:
         if self._pipeline is None:  # the last one broke
             self._pipeline = self._build_pipeline()
-        way = Way(epoch, deque(index_batches), itertools.cycle(range(self._num_cells)))
+        way = Way(epoch, deque(index_batches), itertools.cycle(range(self._num_heartbeats)))
         try:
             while way.todo or way.reads or way.inside:
                 self._push(way, in_hand=False)
@@ -148,11 +148,13 @@ class DaliBackend(FileBackend):
             self._pipeline.send(job.feed)
             way.inside.append(job)
 
-    def _read(self, epoch: int, indices: np.ndarray, cell: int) -> Job:
+    def _read(self, epoch: int, indices: np.ndarray, cell: int) -> DaliBatch:
         """Read the files of one batch and prepare its feed (in a reader thread)."""
-        return self._prepare(read_chunk(self._samples, self._view, epoch, indices, self._board.cell(cell)), epoch, cell)
+        return self._prepare(
+            read_encoded(self._samples, self._view, epoch, indices, self._board.heartbeat(cell)), epoch, cell
+        )
 
-    def _prepare(self, chunk: Chunk, epoch: int, cell: int) -> Job:
+    def _prepare(self, chunk: EncodedBatch, epoch: int, cell: int) -> DaliBatch:
         """Give what DALI cannot read faithfully, or at all, to Pillow, and dummies to DALI in its place."""
         odd = [
             row
@@ -164,16 +166,18 @@ class DaliBackend(FileBackend):
         data, boxes = list(chunk.data), chunk.boxes.copy()
         for row in odd:
             data[row], sizes[row], boxes[row] = dummy_image()
-        return Job(chunk, build_feed(data, sizes, boxes, chunk.flips, chunk.filters, self._view), patches, failures)
+        return DaliBatch(
+            chunk, build_feed(data, sizes, boxes, chunk.flips, chunk.filters, self._view), patches, failures
+        )
 
-    def _is_refused(self, chunk: Chunk, row: int) -> bool:
+    def _is_refused(self, chunk: EncodedBatch, row: int) -> bool:
         return int(chunk.indices[row]) in self._refused
 
     def _show(
-        self, chunk: Chunk, epoch: int, rows: Sequence[int], cell: int
+        self, chunk: EncodedBatch, epoch: int, rows: Sequence[int], cell: int
     ) -> tuple[dict[int, np.ndarray], list[Failure]]:
         """Show some rows of a chunk with Pillow; return their squares and the bad ones among them."""
-        side, note = self._view.size, self._board.cell(cell)
+        side, note = self._view.size, self._board.heartbeat(cell)
         squares = {row: np.zeros((side, side, 3), np.uint8) for row in rows}
         try:
             filled = [self._fill.fill(chunk, row, epoch, squares[row], note) for row in rows]
@@ -193,7 +197,7 @@ class DaliBackend(FileBackend):
             batch[row] = torch.from_numpy(square)
         return batch, job.failures
 
-    def _feed_again(self, way: Way, job: Job, error: RuntimeError) -> None:
+    def _feed_again(self, way: Way, job: DaliBatch, error: RuntimeError) -> None:
         """Send a batch on which DALI failed once more, what DALI refuses as patches, and those that were behind it.
 
         Pillow then shows the file, or says that it is bad, as in the other backends.
@@ -207,12 +211,12 @@ class DaliBackend(FileBackend):
         for index in refused - self._refused:
             logger.warning("DALI refuses %s, so that Pillow decodes it", self._samples.name(index))
         self._refused |= refused
-        again = self._readers.submit(self._prepare, job.chunk, way.epoch, self._num_cells)
+        again = self._readers.submit(self._prepare, job.chunk, way.epoch, self._num_heartbeats)
         for waiting in (self._watchdog.result(again), *behind):
             self._pipeline.send(waiting.feed)
             way.inside.append(waiting)
 
-    def _find_refused(self, job: Job) -> set[int]:
+    def _find_refused(self, job: DaliBatch) -> set[int]:
         """Return the samples that DALI cannot read, each tried alone: DALI does not tell, and breaks. Build it anew."""
         refused = set()
         self._pipeline = self._build_pipeline()
@@ -235,12 +239,12 @@ class DaliBackend(FileBackend):
             self._pipeline = None
 
 
-def show_with_pillow(view: View, image: Encoded, place: np.ndarray) -> None:
+def decode_with_pillow(view: View, image: EncodedImage, place: np.ndarray) -> None:
     """Decode, crop, resize and flip one image into its place."""
-    place[:] = fallback.show(fallback.decode_rgb(image.data), view, image.box, image.flip, image.filter)
+    place[:] = fallback.crop_resize(fallback.decode_rgb(image.data), view, image.box, image.flip, image.filter)
 
 
-def _is_small(chunk: Chunk, row: int) -> bool:
+def _is_small(chunk: EncodedBatch, row: int) -> bool:
     """Tell whether DALI's bicubic edges, repeated pixels where Pillow leaves out what is not there, would be seen."""
     return chunk.filters[row] == Filter.BICUBIC and chunk.boxes[row, 2:].min() < _LEAST_CUBIC_PX
 

@@ -9,20 +9,15 @@ from typing import Any
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
-from torchvision.io import ImageReadMode, decode_image
-from torchvision.transforms.v2 import functional as tv
 
 from pycls.datasets.backends.base import FileBackend, check_worker_mode
-from pycls.datasets.decoders import pillow as fallback
-from pycls.datasets.decoders.encoded import Encoded
-from pycls.datasets.decoders.image_header import JPEG_SIGNATURE
-from pycls.datasets.heartbeat import Board
+from pycls.datasets.decoders.torchvision_io import decode_crop
+from pycls.datasets.heartbeat import HeartbeatBoard
 from pycls.datasets.readers.samples import FileSamples
-from pycls.datasets.transforms.interpolation import Filter
-from pycls.datasets.transforms.view import View, eval_geometry
+from pycls.datasets.transforms.view import View
 from pycls.datasets.workers.bad_images import Failure
-from pycls.datasets.workers.fetch import Filler
-from pycls.datasets.workers.processes import child_context, prepare_child
+from pycls.datasets.workers.fetch import Fetcher
+from pycls.datasets.workers.processes import prepare_worker, worker_context
 from pycls.datasets.workers.threads import DaemonPool
 from pycls.datasets.workers.watchdog import Watchdog
 
@@ -31,7 +26,7 @@ Answer = tuple[torch.Tensor, list[Failure]] | ValueError
 
 
 class TorchBackend(FileBackend):
-    """Encoded files -> uint8 (B, S, S, 3) RGB batches in host memory."""
+    """EncodedImage files -> uint8 (B, S, S, 3) RGB batches in host memory."""
 
     def __init__(
         self,
@@ -49,12 +44,12 @@ class TorchBackend(FileBackend):
     ):
         check_worker_mode("torch", worker_mode, "processes")
         self._requests = Requests()
-        board = Board(max(1, num_workers), shared=num_workers > 0)
+        board = HeartbeatBoard(max(1, num_workers), shared=num_workers > 0)
         self._watchdog = Watchdog(samples, board, timeout_sec, self._ask)
         self._waiter = DaemonPool(1, "pycls-waiter")  # waits for the DataLoader, so that this thread need not
         self._kill_workers = functools.partial(_kill, [])
         self._loader = DataLoader(
-            BatchDataset(Filler(samples, view, show, board, skip_bad)),
+            BatchDataset(Fetcher(samples, view, decode_crop, board, skip_bad)),
             sampler=self._requests,
             batch_size=None,  # the dataset gives whole batches: no copy to put one together
             num_workers=num_workers,
@@ -62,7 +57,7 @@ class TorchBackend(FileBackend):
             persistent_workers=num_workers > 0,
             pin_memory=pin_memory and device.type == "cuda",
             worker_init_fn=_prepare_worker,
-            multiprocessing_context=child_context(__name__) if num_workers > 0 else None,
+            multiprocessing_context=worker_context(__name__) if num_workers > 0 else None,
             generator=torch.Generator(),  # else every epoch would take a number from the global one
         )
 
@@ -134,7 +129,7 @@ def _prefetch_factor(prefetch: int, num_workers: int) -> int | None:
 
 
 def _prepare_worker(worker: int) -> None:
-    prepare_child()
+    prepare_worker()
 
 
 class Requests(Sampler[Request]):
@@ -156,7 +151,7 @@ class BatchDataset(Dataset[Any]):
     An error about a file is returned, not raised: the DataLoader would bury its sentence in a traceback.
     """
 
-    def __init__(self, fill: Filler):
+    def __init__(self, fill: Fetcher):
         self._fill = fill
 
     def __getitem__(self, request: Request) -> Answer:
@@ -169,40 +164,3 @@ class BatchDataset(Dataset[Any]):
         except ValueError as error:
             return error
         return batch, failures
-
-
-def show(view: View, image: Encoded, place: np.ndarray) -> None:
-    """Decode, crop, resize and flip one image into its place."""
-    square = _cut(decode(image.data, image.header.common), view, image)
-    square = tv.horizontal_flip(square) if image.flip else square
-    torch.from_numpy(place).copy_(square.permute(1, 2, 0))
-
-
-def decode(data: bytes, common: bool) -> torch.Tensor:
-    """Decode one file to uint8 (3, H, W) RGB; what torchvision cannot read faithfully, or at all, goes to Pillow."""
-    if common and data.startswith(JPEG_SIGNATURE):  # torchvision's PNG decoder crashes the process on damaged files
-        try:
-            return decode_image(torch.frombuffer(bytearray(data), dtype=torch.uint8), ImageReadMode.RGB)
-        except RuntimeError:  # Pillow judges, and says what is wrong in words
-            pass
-    return torch.from_numpy(fallback.decode_rgb(data)).permute(2, 0, 1)
-
-
-def _cut(pixels: torch.Tensor, view: View, image: Encoded) -> torch.Tensor:
-    """Return the (3, S, S) square of a decoded image, not yet flipped."""
-    if view.train:
-        top, left, height, width = (int(value) for value in image.box)
-        return _resize(tv.crop(pixels, top, left, height, width), view.size, view.size, image.filter)
-    height, width, top, left = eval_geometry(view, pixels.shape[1], pixels.shape[2])
-    if fallback.is_long(height, width):
-        square = fallback.long_square(pixels.permute(1, 2, 0).numpy(), view, image.filter)
-        return torch.from_numpy(square).permute(2, 0, 1)
-    return tv.crop(_resize(pixels, height, width, image.filter), top, left, view.size, view.size)
-
-
-def _resize(image: torch.Tensor, height: int, width: int, kind: Filter) -> torch.Tensor:
-    # Dense (1, H, W, 3) memory seen as (1, 3, H, W) keeps torchvision on its fast path. A crop with gaps between its
-    # rows would become planes, twice as slow.
-    dense = image.permute(1, 2, 0).contiguous()[None].permute(0, 3, 1, 2)
-    mode = tv.InterpolationMode.BICUBIC if kind == Filter.BICUBIC else tv.InterpolationMode.BILINEAR
-    return tv.resize(dense, [height, width], mode, antialias=kind != Filter.PLAIN)[0]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pycls.datasets.decoders.image_header import Header, read_header
-from pycls.datasets.heartbeat import Cell
+from pycls.datasets.heartbeat import Heartbeat
 from pycls.datasets.readers.samples import FileSamples
 from pycls.datasets.transforms import view as plan
 from pycls.datasets.transforms.interpolation import Filter
@@ -20,7 +20,7 @@ _NOT_THE_FILE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedImage:
     """One encoded image and what is to be shown of it."""
 
     data: bytes  # the whole file
@@ -31,7 +31,7 @@ class Encoded:
 
 
 @dataclass(frozen=True)
-class Chunk:
+class EncodedBatch:
     """Some encoded images of one batch, in order, and what is to be shown of them."""
 
     indices: np.ndarray  # int64 (n,)
@@ -42,15 +42,15 @@ class Chunk:
     filters: np.ndarray  # uint8 (n,): Filter
     errors: dict[int, ValueError]  # row -> what is wrong with its file
 
-    def __getitem__(self, row: int) -> Encoded:
+    def __getitem__(self, row: int) -> EncodedImage:
         """Return one image; raise the ValueError, naming the file, of one that could not be read."""
         if row in self.errors:
             raise self.errors[row]
         look = self.boxes[row], bool(self.flips[row]), Filter(self.filters[row])
-        return Encoded(self.data[row], self.headers[row], *look)
+        return EncodedImage(self.data[row], self.headers[row], *look)
 
 
-def read_chunk(samples: FileSamples, view: View, epoch: int, indices: np.ndarray, note: Cell) -> Chunk:
+def read_encoded(samples: FileSamples, view: View, epoch: int, indices: np.ndarray, note: Heartbeat) -> EncodedBatch:
     """Read the files of `indices` and draw their views; what is no image is in `errors`, to be raised or skipped."""
     files, errors = [], {}
     for row, data in enumerate(samples.read_many(indices, indices, note)):
@@ -64,10 +64,10 @@ def read_chunk(samples: FileSamples, view: View, epoch: int, indices: np.ndarray
     widths = np.array([header.width for header in headers], np.int64)
     boxes = plan.boxes(view, epoch, indices, heights, widths)
     look = boxes, plan.flips(view, epoch, indices), plan.filters(view, epoch, indices)
-    return Chunk(indices, data, headers, *look, errors)
+    return EncodedBatch(indices, data, headers, *look, errors)
 
 
-def _image(samples: FileSamples, index: int, data: bytes | None, note: Cell) -> tuple[bytes, Header]:
+def _image(samples: FileSamples, index: int, data: bytes | None, note: Heartbeat) -> tuple[bytes, Header]:
     with naming(samples, index):
         if data is None:
             note(index)

@@ -8,9 +8,9 @@ import platform
 import numpy as np
 
 from pycls.core.registry import pick
-from pycls.datasets.decoders.encoded import Chunk
+from pycls.datasets.decoders.encoded import EncodedBatch
 from pycls.datasets.decoders.image_header import JPEG_SIGNATURE, Header
-from pycls.datasets.heartbeat import Cell
+from pycls.datasets.heartbeat import Heartbeat
 from pycls.datasets.readers.native import HOW_TO_BUILD, extension
 from pycls.datasets.transforms.view import View
 
@@ -42,7 +42,7 @@ def describe(choice: str) -> str:
     return f"OpenCV: {extension()}; to make it faster, {HOW_TO_BUILD}"
 
 
-def show_chunk(view: View, chunk: Chunk, places: np.ndarray, cell: Cell) -> list[bool]:
+def decode_batch(view: View, chunk: EncodedBatch, places: np.ndarray, cell: Heartbeat) -> list[bool]:
     """Write what the view shows of each JPEG into its place, (n, S, S, 3); False: not done, another decoder must."""
     files = [
         data if is_plain_jpeg(data, header) else None for data, header in zip(chunk.data, chunk.headers, strict=True)

@@ -35,7 +35,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     return Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
 
 
-def show(image: np.ndarray, view: View, box: np.ndarray, flip: bool, kind: Filter) -> np.ndarray:
+def crop_resize(image: np.ndarray, view: View, box: np.ndarray, flip: bool, kind: Filter) -> np.ndarray:
     """Cut `box` (top, left, height, width) out of (H, W, 3) and resize it to the (S, S, 3) square of `view`."""
     square = _train_square(image, view, box, kind) if view.train else _eval_square(image, view, kind)
     return np.ascontiguousarray(square[:, ::-1] if flip else square)
@@ -78,7 +78,7 @@ def resize(image: np.ndarray, height: int, width: int, kind: Filter) -> np.ndarr
     if kind != Filter.PLAIN:
         source = Image.fromarray(np.ascontiguousarray(image))
         return np.array(source.resize((width, height), _PILLOWS[kind]))
-    # Pillow's `resize` always antialiases and its `transform` cuts fractions off, half a grey level too dark.
+    # Pillow's `resize` always antialiases and its `transform` cuts fractions off, half a gray level too dark.
     columns = _sample(image.swapaxes(0, 1).astype(np.float32), width, 0, width).swapaxes(0, 1)
     return np.rint(_sample(columns, height, 0, height)).astype(np.uint8)
 
@@ -86,11 +86,11 @@ def resize(image: np.ndarray, height: int, width: int, kind: Filter) -> np.ndarr
 def _sample(lines: np.ndarray, count: int, first: int, num: int) -> np.ndarray:
     """Interpolate linearly along axis 0; edge pixels are repeated.
 
-    Of `count` pixel centres spread over all of it, `num` from the `first` on are sampled.
+    Of `count` pixel centers spread over all of it, `num` from the `first` on are sampled.
     """
     scale = len(lines) / count
-    centres = np.clip((np.arange(first, first + num) + 0.5) * scale - 0.5, 0, len(lines) - 1)
-    below = np.floor(centres).astype(np.int64)
+    centers = np.clip((np.arange(first, first + num) + 0.5) * scale - 0.5, 0, len(lines) - 1)
+    below = np.floor(centers).astype(np.int64)
     above = np.minimum(below + 1, len(lines) - 1)
-    weight = (centres - below).astype(np.float32)[:, None, None]
+    weight = (centers - below).astype(np.float32)[:, None, None]
     return lines[below] * (1 - weight) + lines[above] * weight

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import numpy as np
 
-from pycls.datasets.heartbeat import Cell
+from pycls.datasets.heartbeat import Heartbeat
 
 HOW_TO_BUILD = "install libjpeg-turbo's headers (libjpeg-dev, libjpeg-turbo-devel), then pip install again"
 
@@ -27,7 +27,7 @@ def extension() -> ModuleType | str:
         return f"the C extension cannot be loaded: {error}"
 
 
-def read_files(paths: list[bytes], indices: np.ndarray, cell: Cell) -> list[bytes | None]:
+def read_files(paths: list[bytes], indices: np.ndarray, cell: Heartbeat) -> list[bytes | None]:
     """Read whole files; None for one that was not read: Python's own way says why.
 
     `indices`, int64 (n,), are the samples' numbers for the watchdog.
@@ -39,7 +39,7 @@ def read_files(paths: list[bytes], indices: np.ndarray, cell: Cell) -> list[byte
     return [data for group in groups for data in read(paths[group], indices[group], cell.row)]
 
 
-def read_pieces(pieces: np.ndarray, indices: np.ndarray, cell: Cell) -> list[bytes | None]:
+def read_pieces(pieces: np.ndarray, indices: np.ndarray, cell: Heartbeat) -> list[bytes | None]:
     """Read pieces of open files, int64 (n, 4): file id, offset, size, CRC-32; None: not read, or another checksum."""
     if isinstance(extension(), str):
         return [None] * len(pieces)

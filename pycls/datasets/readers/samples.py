@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pycls.datasets.heartbeat import Cell
+from pycls.datasets.heartbeat import Heartbeat
 from pycls.datasets.readers.native import read_files
 
 
@@ -40,7 +40,7 @@ def pack_names(names: Sequence[str]) -> Names:
 
 @dataclass(frozen=True, eq=False)
 class FileSamples:
-    """Encoded image files below one folder."""
+    """EncodedImage image files below one folder."""
 
     root: str
     paths: Names  # relative to root
@@ -72,7 +72,7 @@ class FileSamples:
         with open(self.name(index), "rb") as file:
             return file.read()
 
-    def read_many(self, indices: np.ndarray, numbers: np.ndarray, note: Cell) -> list[bytes | None]:
+    def read_many(self, indices: np.ndarray, numbers: np.ndarray, note: Heartbeat) -> list[bytes | None]:
         """Read files in one call, without Python's lock; None: not done, `read` does it or says what is wrong.
 
         `numbers`, int64 (n,), are noted: the same as `indices`, unless these are part of a Subset.
@@ -84,7 +84,7 @@ class FileSamples:
 class ArraySamples:
     """Decoded images of one size in one array."""
 
-    images: np.ndarray  # uint8 (N, H, W, C), C = 1 (grey) or 3 (RGB)
+    images: np.ndarray  # uint8 (N, H, W, C), C = 1 (gray) or 3 (RGB)
     labels: np.ndarray  # int64 (N,)
     classes: tuple[str, ...]
     source: str  # for messages, such as "cifar10 train"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pycls.datasets.heartbeat import Cell
+from pycls.datasets.heartbeat import Heartbeat
 from pycls.datasets.readers.samples import FileSamples
 from pycls.datasets.samplers import epoch_order
 
@@ -37,7 +37,7 @@ class Subset:
         """Read one encoded image."""
         return self.samples.read(self.chosen[index])
 
-    def read_many(self, indices: np.ndarray, numbers: np.ndarray, note: Cell) -> list[bytes | None]:
+    def read_many(self, indices: np.ndarray, numbers: np.ndarray, note: Heartbeat) -> list[bytes | None]:
         """Read images as the whole set does."""
         return self.samples.read_many(self.chosen[indices], numbers, note)
 
@@ -75,6 +75,6 @@ class Views:
         """Read one encoded image."""
         return self.samples.read(index % len(self.samples))
 
-    def read_many(self, indices: np.ndarray, numbers: np.ndarray, note: Cell) -> list[bytes | None]:
+    def read_many(self, indices: np.ndarray, numbers: np.ndarray, note: Heartbeat) -> list[bytes | None]:
         """Read images as the whole set does."""
         return self.samples.read_many(indices % len(self.samples), numbers, note)

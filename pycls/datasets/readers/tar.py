@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pycls.core.logging import get_logger
-from pycls.datasets.heartbeat import Cell
+from pycls.datasets.heartbeat import Heartbeat
 from pycls.datasets.readers.folder_scan import NUM_THREADS
 from pycls.datasets.readers.native import read_pieces
 from pycls.datasets.readers.tar_index import Index, load_index
@@ -73,7 +73,7 @@ class PackedSamples:
             raise ValueError("the checksum of the packed image is wrong: the shard was damaged after it was packed")
         return data
 
-    def read_many(self, indices: np.ndarray, numbers: np.ndarray, note: Cell) -> list[bytes | None]:
+    def read_many(self, indices: np.ndarray, numbers: np.ndarray, note: Heartbeat) -> list[bytes | None]:
         """Read images in one call, without Python's lock; None: not done, `read` does it or says what is wrong.
 
         `numbers`, int64 (n,), are noted: the same as `indices`, unless these are part of a Subset.
@@ -86,7 +86,7 @@ class PackedSamples:
         columns = [[shard.id for shard in shards], images["offset"], images["size"], images["crc32"]]
         return read_pieces(np.stack([np.asarray(column, np.int64) for column in columns], axis=1), numbers, note)
 
-    def _noted_shard(self, note: Cell, number: int, shard: int) -> "_Shard":
+    def _noted_shard(self, note: Heartbeat, number: int, shard: int) -> "_Shard":
         note(number)  # the disk may hang
         return self._open_shard(os.getpid(), shard)
 

@@ -1,8 +1,8 @@
 """Colour jitter as the code of CutMix and IDML has it: on floats, in random order, not cut off at black and white.
 
-Brightness, contrast and saturation move a pixel x by a (r - x), towards r: black, the mean grey of the image, or the
-pixel's own grey. All three are linear, so that together they are a matrix and a shift an image, and with the
-normalisation one pass over the pixels, on the training device.
+Brightness, contrast and saturation move a pixel x by a (r - x), towards r: black, the mean gray of the image, or the
+pixel's own gray. All three are linear, so that together they are a matrix and a shift an image, and with the
+normalization one pass over the pixels, on the training device.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 from pycls.datasets.transforms.rng import Stream, uniforms
 
 NUM_DRAWS = 6  # place in the order, then amount, of brightness, contrast and saturation
-GREY = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
+GRAY = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
 
 
 def jitter_amounts(strengths: tuple[float, float, float], seed: int, epoch: int, indices: np.ndarray) -> np.ndarray:
@@ -32,14 +32,14 @@ def jitter_map(amounts: Tensor, means: Tensor) -> tuple[Tensor, Tensor]:
 
     `amounts` are those of `jitter_amounts`, `means` (n, 3) the images' mean pixels.
     """
-    grey, identity = means.new_tensor(GREY), torch.eye(3, dtype=means.dtype, device=means.device)
+    gray, identity = means.new_tensor(GRAY), torch.eye(3, dtype=means.dtype, device=means.device)
     matrix, shift = identity.expand(len(means), 3, 3), torch.zeros_like(means)
     for amount in amounts.to(means.dtype).unbind(1):
         _, contrast, saturation = amount.T
-        mean_grey = (grey * (_product(matrix, means[:, :, None])[:, :, 0] + shift)).sum(1)
-        turn = (1 - amount.sum(1))[:, None, None] * identity + saturation[:, None, None] * grey
+        mean_gray = (gray * (_product(matrix, means[:, :, None])[:, :, 0] + shift)).sum(1)
+        turn = (1 - amount.sum(1))[:, None, None] * identity + saturation[:, None, None] * gray
         matrix, shift = _product(turn, matrix), _product(turn, shift[:, :, None])[:, :, 0]
-        shift = shift + (contrast * mean_grey)[:, None]
+        shift = shift + (contrast * mean_gray)[:, None]
     return matrix, shift
 
 

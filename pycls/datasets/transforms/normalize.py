@@ -1,4 +1,4 @@
-"""Turn uint8 batches into normalised floats on the training device, with what else is done to floats, in one pass."""
+"""Turn uint8 batches into normalized floats on the training device, with what else is done to floats, in one pass."""
 
 import weakref
 from collections import defaultdict
@@ -24,7 +24,7 @@ def lighting_shift(alphas: np.ndarray) -> np.ndarray:
     return ((alphas * EIGENVALUES) @ EIGENVECTORS.T).astype(np.float32)
 
 
-class ReusedMemory:
+class BufferPool:
     """Lends float32 tensors on the CPU; their memory comes back with the last tensor, view or graph that uses it."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ def _take_back(free: list[np.ndarray], block: np.ndarray) -> None:
         free.append(block)
 
 
-class Finish:
+class Normalize:
     """Compute (x / 255 + shift - mean) / std as one multiplication and one addition a pixel, nine with jitter."""
 
     def __init__(self, mean: RGB, std: RGB, device: torch.device, channels_last: bool = False):
@@ -52,7 +52,7 @@ class Finish:
         self.scale = (1 / (255 * std_tensor)).float().view(1, 3, 1, 1).to(device)
         self.bias = (-torch.tensor(mean, dtype=torch.float64) / std_tensor).float().view(1, 3, 1, 1).to(device)
         self._channels_last = channels_last
-        self._memory = ReusedMemory() if device.type == "cpu" else None
+        self._memory = BufferPool() if device.type == "cpu" else None
 
     def __call__(
         self,
@@ -61,7 +61,7 @@ class Finish:
         erased: torch.Tensor | None = None,
         jitter: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Normalise uint8 RGB (N, S, S, 3) -> float32 (N, 3, S, S).
+        """Normalize uint8 RGB (N, S, S, 3) -> float32 (N, 3, S, S).
 
         Colours change by the amounts `jitter` (N, 3, 3: see float_jitter.py), then `shift` (N, 3) is added in 0..1
         units; at last the boxes `erased` (N, 4: top, left, height, width) become 0.
@@ -91,7 +91,7 @@ class Finish:
             result.addcmul_(channel, matrix[:, :, number, None])
         return result
 
-    def _look_up(self, images: torch.Tensor, bias: torch.Tensor, memory: ReusedMemory) -> torch.Tensor:
+    def _look_up(self, images: torch.Tensor, bias: torch.Tensor, memory: BufferPool) -> torch.Tensor:
         """Do the same on the CPU, to the bit, by tables: one image at a time stays in the cache, and leaves the other
         cores to the loader's threads."""
         tables = (torch.arange(256) * self.scale.view(1, 3, 1) + bias.view(-1, 3, 1)).numpy()  # (1 or N, 3, 256)

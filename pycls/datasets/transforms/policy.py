@@ -109,7 +109,7 @@ class Mixture:
     def weights(self, draws: np.ndarray) -> np.ndarray:
         """Return the shares float32 (1 + num_chains,) of the image and of each chain, which add up to 1."""
         kept = draws[0]
-        parts = -np.log1p(-draws[1 : 1 + self.num_chains])  # exponential: normalised, they are Dirichlet(1, ...)
+        parts = -np.log1p(-draws[1 : 1 + self.num_chains])  # exponential: normalized, they are Dirichlet(1, ...)
         return np.concatenate([[kept], (1 - kept) * parts / parts.sum()]).astype(np.float32)
 
     def chains(self, draws: np.ndarray) -> list[list[Step]]:
@@ -120,7 +120,7 @@ class Mixture:
         return [self.chain.steps(row[: depth * per_pick]) for row, depth in zip(rows, depths, strict=True)]
 
     def __call__(self, image: Image.Image, draws: np.ndarray) -> Image.Image:
-        """Mix an image as the draws (num_draws,) say; fractions of grey levels are cut off, as torchvision does."""
+        """Mix an image as the draws (num_draws,) say; fractions of gray levels are cut off, as torchvision does."""
         pixels = tv.pil_to_tensor(image)[None]
         kept, *shares = self.weights(draws)
         mixed = float(kept) * pixels

@@ -1,4 +1,4 @@
-"""pycls's own augmentation operators with their ranges; warps are bilinear, what they uncover is grey, unless told.
+"""pycls's own augmentation operators with their ranges; warps are bilinear, what they uncover is gray, unless told.
 
 A magnitude from 0 to 1 goes from the lower to the upper end of an operator's range.
 """
@@ -13,7 +13,7 @@ Resampling = Image.Resampling
 Colour = tuple[int, int, int]  # RGB, 0 to 255
 
 BILINEAR = Resampling.BILINEAR
-GREY = (128, 128, 128)
+GRAY = (128, 128, 128)
 FEWEST_BITS = 1
 
 
@@ -32,7 +32,7 @@ def invert(image: Image.Image, value: float) -> Image.Image:
     return ImageOps.invert(image)
 
 
-def rotate(image: Image.Image, value: float, resample: Resampling = BILINEAR, fill: Colour = GREY) -> Image.Image:
+def rotate(image: Image.Image, value: float, resample: Resampling = BILINEAR, fill: Colour = GRAY) -> Image.Image:
     """Turn by degrees, counter-clockwise."""
     return image.rotate(value, resample, fillcolor=fill)
 
@@ -71,22 +71,22 @@ def enhance(image: Image.Image, value: float, kind: Callable, offset: float) -> 
     return kind(image).enhance(offset + value)
 
 
-def shear_x(image: Image.Image, value: float, resample: Resampling = BILINEAR, fill: Colour = GREY) -> Image.Image:
+def shear_x(image: Image.Image, value: float, resample: Resampling = BILINEAR, fill: Colour = GRAY) -> Image.Image:
     """Shift each row by `value` pixels more than the one above."""
     return _warp(image, (1, value, 0, 0, 1, 0), resample, fill)
 
 
-def shear_y(image: Image.Image, value: float, resample: Resampling = BILINEAR, fill: Colour = GREY) -> Image.Image:
+def shear_y(image: Image.Image, value: float, resample: Resampling = BILINEAR, fill: Colour = GRAY) -> Image.Image:
     """Shift each column by `value` pixels more than the one to its left."""
     return _warp(image, (1, 0, 0, value, 1, 0), resample, fill)
 
 
-def trans_x(image: Image.Image, value: float, resample: Resampling = BILINEAR, fill: Colour = GREY) -> Image.Image:
+def trans_x(image: Image.Image, value: float, resample: Resampling = BILINEAR, fill: Colour = GRAY) -> Image.Image:
     """Move left by a part of the width."""
     return _warp(image, (1, 0, value * image.width, 0, 1, 0), resample, fill)
 
 
-def trans_y(image: Image.Image, value: float, resample: Resampling = BILINEAR, fill: Colour = GREY) -> Image.Image:
+def trans_y(image: Image.Image, value: float, resample: Resampling = BILINEAR, fill: Colour = GRAY) -> Image.Image:
     """Move up by a part of the height."""
     return _warp(image, (1, 0, 0, 0, 1, value * image.height), resample, fill)
 

@@ -1,4 +1,4 @@
-"""Crop geometry: the laws of random crops and the centre view, vectorised over images, in source pixels.
+"""Crop geometry: the laws of random crops and the center view, vectorised over images, in source pixels.
 
 A box is (top, left, height, width), float64. A random law turns uniform draws (n, NUM_DRAWS) into one box an image.
 """
@@ -20,7 +20,7 @@ def torchvision_boxes(
     found, height, width = _first_fit(_between(area, areas), ratios, heights, widths)
     top = np.floor(draws[:, -2] * (heights - height + 1))
     left = np.floor(draws[:, -1] * (widths - width + 1))
-    fallback = _centre_boxes(heights, widths, aspect)
+    fallback = _center_boxes(heights, widths, aspect)
     return np.where(found[:, None], np.stack([top, left, height, width], axis=1), fallback)
 
 
@@ -41,7 +41,7 @@ def pycls_boxes(
 CROP_LAWS = {"torchvision": torchvision_boxes, "pycls": pycls_boxes}
 
 
-def centre_view(heights: np.ndarray, widths: np.ndarray, resize: int, size: int) -> tuple[np.ndarray, ...]:
+def center_view(heights: np.ndarray, widths: np.ndarray, resize: int, size: int) -> tuple[np.ndarray, ...]:
     """Return torchvision's Resize(resize) + CenterCrop(size) as whole numbers: resized height and width, top, left.
 
     The long side is truncated, the offsets are rounded half to even, as torchvision does.
@@ -52,9 +52,9 @@ def centre_view(heights: np.ndarray, widths: np.ndarray, resize: int, size: int)
     return resized_h, resized_w, np.rint((resized_h - size) / 2), np.rint((resized_w - size) / 2)
 
 
-def centre_view_boxes(heights: np.ndarray, widths: np.ndarray, resize: int, size: int) -> np.ndarray:
-    """Return the (n, 4) source regions that the centre view shows, rounding of both its steps included."""
-    resized_h, resized_w, top, left = centre_view(heights, widths, resize, size)
+def center_view_boxes(heights: np.ndarray, widths: np.ndarray, resize: int, size: int) -> np.ndarray:
+    """Return the (n, 4) source regions that the center view shows, rounding of both its steps included."""
+    resized_h, resized_w, top, left = center_view(heights, widths, resize, size)
     scale_h, scale_w = heights / resized_h, widths / resized_w
     return np.stack([top * scale_h, left * scale_w, size * scale_h, size * scale_w], axis=1)
 
@@ -80,15 +80,15 @@ def _first_fit(
     return fits[rows, first], box_h[rows, first], box_w[rows, first]
 
 
-def _centre_boxes(heights: np.ndarray, widths: np.ndarray, aspect: Range) -> np.ndarray:
-    """Return torchvision's fallback: the largest centred box with an aspect inside the range."""
+def _center_boxes(heights: np.ndarray, widths: np.ndarray, aspect: Range) -> np.ndarray:
+    """Return torchvision's fallback: the largest centerd box with an aspect inside the range."""
     box_h = np.minimum(heights, np.rint(widths / min(aspect)))
     box_w = np.minimum(widths, np.rint(heights * max(aspect)))
     return np.stack([(heights - box_h) // 2, (widths - box_w) // 2, box_h, box_w], axis=1)
 
 
 def _short_side_boxes(heights: np.ndarray, widths: np.ndarray, size: int) -> np.ndarray:
-    """Return pycls's fallback, short side to `size` and a centred square, in whole source pixels (half a pixel off)."""
+    """Return pycls's fallback, short side to `size` and a centerd square, in whole source pixels (half a pixel off)."""
     short = np.minimum(heights, widths)
     resized_h, resized_w = np.floor(size * heights / short), np.floor(size * widths / short)
     top, left = np.ceil((resized_h - size) / 2), np.ceil((resized_w - size) / 2)

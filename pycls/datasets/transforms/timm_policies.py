@@ -90,7 +90,7 @@ def build_rand_augment(name: AugmentName, cfg: CfgNode) -> Choice:
 
 
 def _as_colour(mean: RGB) -> Colour:
-    """Return the mean that pixels are normalised with, 0..1, as a colour: what a warp uncovers."""
+    """Return the mean that pixels are normalized with, 0..1, as a colour: what a warp uncovers."""
     red, green, blue = (round(255 * part) for part in mean)
     return red, green, blue
 

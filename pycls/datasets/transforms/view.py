@@ -12,7 +12,7 @@ from yacs.config import CfgNode
 
 from pycls.datasets.transforms.float_color_jitter import jitter_amounts
 from pycls.datasets.transforms.interpolation import Filter
-from pycls.datasets.transforms.random_crop import CROP_LAWS, NUM_DRAWS, centre_view, centre_view_boxes
+from pycls.datasets.transforms.random_crop import CROP_LAWS, NUM_DRAWS, center_view, center_view_boxes
 from pycls.datasets.transforms.random_erasing import NUM_DRAWS as NUM_ERASE_DRAWS
 from pycls.datasets.transforms.random_erasing import erased_boxes
 from pycls.datasets.transforms.rng import Stream, normals, uniforms
@@ -27,7 +27,7 @@ class View:
 
     train: bool
     size: int  # side of the output square, px
-    resize: int  # eval: length that the shorter side is resized to before the centre crop, px
+    resize: int  # eval: length that the shorter side is resized to before the center crop, px
     area: tuple[float, float]  # train: crop area as a part of the image
     aspect: tuple[float, float]  # train: crop width / height
     flip_prob: float  # train: probability of a left-right flip
@@ -61,20 +61,19 @@ def build_view(cfg: CfgNode, phase: str) -> View:
         antialias=cfg.DATA_LOADER.ANTIALIAS,
         seed=cfg.RNG_SEED,
         padding=cfg.TRAIN.CROP_PADDING,
-        augment=_augmentation(cfg) if phase == "train" else None,
+        augment=optional_augmentation(cfg) if phase == "train" else None,
         erase_prob=float(cfg.TRAIN.RANDOM_ERASE),
         jitter=_float_jitter(cfg),
         interpolation=cfg.TRAIN.INTERPOLATION if phase == "train" else cfg.TEST.INTERPOLATION,
     )
 
 
-def _augmentation(cfg: CfgNode) -> "Augmentation | None":
+def optional_augmentation(cfg: CfgNode) -> "Augmentation | None":
     """Build the operations on the finished square; they import torchvision (a second), so only where there are any."""
     if not cfg.TRAIN.AUGMENT and not any(cfg.TRAIN.COLOR_JITTER):
         return None
-    from pycls.datasets.transforms.augment import build_augmentation
 
-    return build_augmentation(cfg)
+    return buildoptional_augmentation(cfg)
 
 
 def _float_jitter(cfg: CfgNode) -> tuple[float, float, float] | None:
@@ -86,14 +85,14 @@ def boxes(view: View, epoch: int, indices: np.ndarray, heights: np.ndarray, widt
     """Return float64 (n, 4): top, left, height, width in source pixels; whole numbers in training, exact in eval."""
     heights, widths = np.asarray(heights, dtype=np.float64), np.asarray(widths, dtype=np.float64)
     if not view.train:
-        return centre_view_boxes(heights, widths, view.resize, view.size)
+        return center_view_boxes(heights, widths, view.resize, view.size)
     draws = uniforms(view.seed, Stream.BOX, epoch, indices, NUM_DRAWS)
     return CROP_LAWS[view.crop_style](draws, heights, widths, view.area, view.aspect, view.size)
 
 
 def eval_geometry(view: View, height: int, width: int) -> tuple[int, int, int, int]:
     """Return (resized height, resized width, top, left) of the eval view, for backends that resize whole and crop."""
-    geometry = centre_view(np.array([height]), np.array([width]), view.resize, view.size)
+    geometry = center_view(np.array([height]), np.array([width]), view.resize, view.size)
     return tuple(int(value[0]) for value in geometry)
 
 

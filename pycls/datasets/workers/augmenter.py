@@ -30,7 +30,7 @@ class Started:
         return self.batch, self.failures
 
 
-class AheadAugmenter:
+class AsyncAugmenter:
     """Threads that augment the batches of a backend while the one before is in use."""
 
     def __init__(self, view: View, num_threads: int):
@@ -81,6 +81,6 @@ class AheadAugmenter:
         )
 
 
-def build_augmenter(view: View, num_threads: int) -> AheadAugmenter | None:
+def build_augmenter(view: View, num_threads: int) -> AsyncAugmenter | None:
     """Start the threads if the view augments."""
-    return AheadAugmenter(view, num_threads) if view.train and view.augment is not None else None
+    return AsyncAugmenter(view, num_threads) if view.train and view.augment is not None else None

@@ -24,7 +24,7 @@ class ProcessWorkers:
     """Processes that share one queue of tasks; each answers through its own pipe, which ends when it dies."""
 
     def __init__(self, work: Callable[..., Any], num_workers: int):
-        context = child_context(work.__module__)
+        context = worker_context(work.__module__)
         self._tasks = context.Queue()
         self._open: dict[int, Future] = {}
         self._num_submitted = 0
@@ -111,7 +111,7 @@ def _start(context: Any, work: Callable[..., Any], tasks: Any) -> tuple[Any, Con
 
 def _serve(work: Callable[..., Any], tasks: Any, answers: Connection) -> None:
     """Do tasks until None comes (main function of a child)."""
-    prepare_child()
+    prepare_worker()
     while (numbered := tasks.get()) is not None:
         number, task = numbered
         try:
@@ -120,7 +120,7 @@ def _serve(work: Callable[..., Any], tasks: Any, answers: Connection) -> None:
             answers.send((number, None, error))
 
 
-def child_context(module: str) -> BaseContext:
+def worker_context(module: str) -> BaseContext:
     """Return how workers start: never as a fork of this process, whose threads (torch, DALI) may hold locks just then.
 
     A fork server, where there is one, imports `module`, and torch with it, once, and has no threads; forks of it start
@@ -133,7 +133,7 @@ def child_context(module: str) -> BaseContext:
     return context
 
 
-def prepare_child() -> None:
+def prepare_worker() -> None:
     """Use one core, end with the parent, and leave the signals that stop a run to it.
 
     A terminal sends Ctrl-C, and a scheduler its warning, to every process of a job. Only the training process acts on

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from pycls.datasets.heartbeat import NOTHING, Board
+from pycls.datasets.heartbeat import NOTHING, HeartbeatBoard
 from pycls.datasets.readers.samples import FileSamples
 
 T = TypeVar("T")
@@ -27,7 +27,11 @@ class Watchdog:
     """
 
     def __init__(
-        self, samples: FileSamples, board: Board, timeout_sec: float, interrupt: Callable[[], None] = lambda: None
+        self,
+        samples: FileSamples,
+        board: HeartbeatBoard,
+        timeout_sec: float,
+        interrupt: Callable[[], None] = lambda: None,
     ):
         self._samples, self._board, self._timeout_sec, self._interrupt = samples, board, timeout_sec, interrupt
         self._seen, self._still_sec = board.read(), np.zeros(len(board))

@@ -28,7 +28,7 @@ def file_of(name: str) -> str:
     return str(next((path for path in (Path(name), *Path(name).parents) if path.is_file()), name))
 
 
-def cached_share(paths: Sequence[str]) -> float | None:
+def cached_fraction(paths: Sequence[str]) -> float | None:
     """Return which part (0..1) of the files' bytes is in the cache; None where the system cannot tell.
 
     Looking may bring a file in: drop it again.
@@ -62,7 +62,7 @@ def cold_reason(paths: Sequence[str]) -> str:
     if not can_drop():
         return "the system has no posix_fadvise"
     drop(paths)
-    share = cached_share(paths)
+    share = cached_fraction(paths)
     drop(paths)
     if share is not None and share > 0.05:
         return f"{100 * share:.0f} % of the bytes stay in memory after they were dropped (tmpfs, or files in use?)"

@@ -18,7 +18,7 @@ from pycls.loader_benchmark.measure.worker_main import ANSWER
 _PROGRAM = """import os, sys
 if len(sys.argv) > 1:
     os.sched_setaffinity(0, [int(core) for core in sys.argv[1].split(",")])
-from pycls.engine.compare.cell import main
+from pycls.loader_benchmark.measure.worker_main import main
 main()"""
 TIMEOUT_SEC = 600.0
 

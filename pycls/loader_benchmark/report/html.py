@@ -20,7 +20,7 @@ MEASURED = (
     "warms the cache; the next ones are timed from asking for the epoch to its last batch.",
     "<b>images/s</b>: median over the timed epochs of all rounds; p5 and p95: percentiles of the same. "
     "<b>uint8</b>: until the 8-bit batch lies ready for the device, in host memory (dali_gpu: on the GPU); copying to "
-    "a GPU and normalising are not in it. <b>float</b>: normalised batches on the device, as the network gets them.",
+    "a GPU and normalizing are not in it. <b>float</b>: normalized batches on the device, as the network gets them.",
     "<b>CPU ms/image</b>: user and system time of the whole process tree over the timed epochs, exact, and little "
     "disturbed by other work on the machine.",
     "<b>first batch</b>: from building the loader, in an interpreter with the libraries imported and the file list "
@@ -126,7 +126,7 @@ def _crops(section: Section, phase: str) -> str:
     view = VIEWS[phase]
     text = (
         f"The same images from each backend, the middle {SIDE_PX} px of the square at most; below, the difference to "
-        f"Pillow's pixels times {FACTOR} (white: none). Mean and max are grey levels of 255 over the whole square."
+        f"Pillow's pixels times {FACTOR} (white: none). Mean and max are gray levels of 255 over the whole square."
     )
     crops = crops_html(section.squares[phase], view)
     return f'<h3>Pixels, {view} view</h3><p class="soft">{text}</p><div class="card">{crops}</div>'

@@ -10,7 +10,7 @@ from PIL import Image
 
 from pycls.loader_benchmark.results import Squares
 
-FACTOR = 64  # a difference of one grey level shows as this many
+FACTOR = 64  # a difference of one gray level shows as this many
 SIDE_PX = 128  # of the cut-out that is shown
 
 
@@ -33,7 +33,7 @@ def _sample(squares: Squares, index: int, view: str) -> str:
 
 
 def amplified(difference: np.ndarray) -> np.ndarray:
-    """Return a difference as a picture, uint8: white is none, each grey level makes it FACTOR darker, down to black."""
+    """Return a difference as a picture, uint8: white is none, each gray level makes it FACTOR darker, down to black."""
     return 255 - np.clip(FACTOR * difference.astype(np.int64), 0, 255).astype(np.uint8)
 
 

@@ -1,6 +1,6 @@
 """What counts as an operation: the conventions in which networks were published.
 
-"flops" are multiply-adds in all of them. They differ in the small change: biases, normalisation, activations, pooling.
+"flops" are multiply-adds in all of them. They differ in the small change: biases, normalization, activations, pooling.
 A rule belongs to a class of layers and, unless there is a nearer one, to its subclasses; layers without one count zero.
 """
 
@@ -41,7 +41,7 @@ def twice_inputs(layer: nn.Module, x: Tensor, y: Tensor) -> int:
 
 
 def scaled_inputs(layer: nn.Module, x: Tensor, y: Tensor) -> int:
-    """Count one operation an element, two where the normalisation has gamma and beta."""
+    """Count one operation an element, two where the normalization has gamma and beta."""
     return (1 + layer.affine) * x.numel()
 
 

@@ -1,6 +1,6 @@
 """torchvision's classification networks: MODEL.TYPE torchvision, MODEL.NAME resnet50, vit_b_16, ...
 
-Layers, initialisation and names of weights are torchvision's, so its checkpoints fit. Importing torchvision takes a
+Layers, initialization and names of weights are torchvision's, so its checkpoints fit. Importing torchvision takes a
 second, so it happens in the functions that need it.
 """
 

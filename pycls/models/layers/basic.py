@@ -1,4 +1,4 @@
-"""Layers that every convolutional family is made of, and their initialisation."""
+"""Layers that every convolutional family is made of, and their initialization."""
 
 import math
 from collections import OrderedDict
@@ -76,7 +76,7 @@ def conv2d(
     tf_padding: bool = False,
 ) -> nn.Conv2d:
     """Return a convolution that keeps ceil(size / stride) pixels: (N, w_in, H, W) -> (N, w_out, H', W')."""
-    assert kernel % 2 == 1, f"an even kernel ({kernel}) has no centre, so it cannot pad evenly"
+    assert kernel % 2 == 1, f"an even kernel ({kernel}) has no center, so it cannot pad evenly"
     padding = (kernel - 1) // 2
     kind = TFConv2d if tf_padding and stride > 1 else nn.Conv2d
     return kind(w_in, w_out, kernel, stride=stride, padding=padding, groups=groups, bias=bias)
@@ -122,7 +122,7 @@ class SE(nn.Module):
 
 @torch.no_grad()
 def init_weights(model: nn.Module) -> None:
-    """Initialise in place as pycls: He normal by fan-out for convolutions, N(0, 0.01) for linear layers.
+    """Initialize in place as pycls: He normal by fan-out for convolutions, N(0, 0.01) for linear layers.
 
     Biases of convolutions (only squeeze-and-excitation has them) and BatchNorms keep what their constructors gave.
     """
@@ -135,7 +135,7 @@ def init_weights(model: nn.Module) -> None:
 
 @torch.no_grad()
 def init_convs(model: nn.Module) -> None:
-    """Initialise convolutions in place: He normal, whose fan-out is kernel area x outputs, not divided by groups."""
+    """Initialize convolutions in place: He normal, whose fan-out is kernel area x outputs, not divided by groups."""
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
             fan_out = math.prod(module.kernel_size) * module.out_channels

@@ -36,7 +36,7 @@ def check_positive(key: str, values: Sequence, whole: bool) -> None:
 
 
 def check_odd_kernels(key: str, kernels: Sequence[int]) -> None:
-    """Raise ValueError naming `key` for an even kernel: it has no centre, so padding could not be symmetric."""
+    """Raise ValueError naming `key` for an even kernel: it has no center, so padding could not be symmetric."""
     even = [kernel for kernel in kernels if kernel % 2 == 0]
     if even:
         raise ValueError(f"{key}: kernels must be odd, got {even[0]} (nearest: {even[0] - 1} or {even[0] + 1})")

@@ -32,7 +32,7 @@ def conv_stem(dims: Sequence[int], strides: Sequence[int], last_kernel: int, sty
 
 @torch.no_grad()
 def init_stem(stem: nn.Sequential) -> None:
-    """Initialise in place as pycls: patches by fan-in, convolutions by their outputs without the kernel's area."""
+    """Initialize in place as pycls: patches by fan-in, convolutions by their outputs without the kernel's area."""
     for name, layer in stem.named_children():
         if isinstance(layer, nn.Conv2d):
             _init_conv(name, layer)

@@ -70,12 +70,12 @@ def test_wrapper_prefixes_and_counter_buffers_are_dropped(tmp_path):
     assert not report.missing and not report.unexpected and torch.equal(target.fc.bias, source.fc.bias + 1)
 
 
-def test_another_head_is_reinitialised_and_said_so(tmp_path):
+def test_another_head_is_reinitialized_and_said_so(tmp_path):
     pycls_file(tmp_path / "a.pyth", tiny_net(4))
     target = tiny_net(7)
     before = target.fc.weight.clone()
     report = load_weights(target, tmp_path / "a.pyth")
-    assert report.reinitialised == ["fc.weight", "fc.bias"] and "re-initialised" in str(report)
+    assert report.reinitialized == ["fc.weight", "fc.bias"] and "re-initialized" in str(report)
     assert torch.equal(target.fc.weight, before)
 
 
@@ -134,7 +134,7 @@ def test_training_files_of_others(tmp_path, name):
     torch.save(in_layout(name, source.state_dict()), tmp_path / "a.pth")
     report = load_weights(target, tmp_path / "a.pth")
     assert torch.equal(target.fc.weight, source.fc.weight)
-    assert not report.missing and not report.unexpected and not report.reinitialised
+    assert not report.missing and not report.unexpected and not report.reinitialized
     assert ("training file" in report.layout) == (name != "pytorch-cls")
 
 
@@ -169,7 +169,7 @@ def test_half_precision_files_load(tmp_path):
     assert not load_weights(target, tmp_path / "a.pth").missing and target.fc.weight.dtype == torch.float32
 
 
-def test_auxiliary_classifiers_of_another_size_are_reinitialised_too(tmp_path):
+def test_auxiliary_classifiers_of_another_size_are_reinitialized_too(tmp_path):
     def net(num_classes):
         return nn.ModuleDict(
             {"body": nn.Conv2d(3, 8, 3), "norm": nn.BatchNorm2d(8), "aux": nn.Linear(8, num_classes)}
@@ -178,8 +178,8 @@ def test_auxiliary_classifiers_of_another_size_are_reinitialised_too(tmp_path):
 
     torch.save(net(10).state_dict(), tmp_path / "a.pth")
     names = ["aux.weight", "aux.bias", "fc.weight", "fc.bias"]
-    assert load_weights(net(5), tmp_path / "a.pth").reinitialised == names
-    assert load_weights(net(8), tmp_path / "a.pth").reinitialised == names, "as many classes as channels"
+    assert load_weights(net(5), tmp_path / "a.pth").reinitialized == names
+    assert load_weights(net(8), tmp_path / "a.pth").reinitialized == names, "as many classes as channels"
 
 
 def test_nine_tenths_of_the_backbone_are_enough(tmp_path):
@@ -246,7 +246,7 @@ def test_torchvision_networks_here_compute_the_same(tmp_path, name):
 def test_a_torchvision_file_with_another_head(tmp_path):
     torch.save(torchvision_net("resnet18", 10).state_dict(), tmp_path / "a.pth")
     ours = build_model(cfg_of({"MODEL.NUM_CLASSES": 7} | TWINS["resnet18"]))
-    assert load_weights(ours, tmp_path / "a.pth").reinitialised == ["head.fc.weight", "head.fc.bias"]
+    assert load_weights(ours, tmp_path / "a.pth").reinitialized == ["head.fc.weight", "head.fc.bias"]
 
 
 @pytest.mark.parametrize(

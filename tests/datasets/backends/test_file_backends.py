@@ -90,7 +90,7 @@ BROKEN = {
     "truncated_inside_header.JPEG": lambda photo: photo[:40],
     "empty.JPEG": lambda photo: b"",
     "text.JPEG": lambda photo: b"This is no image.\n" * 20,
-    # Looks whole from outside; the decoder itself must fail: the quantisation tables are hidden in a comment.
+    # Looks whole from outside; the decoder itself must fail: the quantization tables are hidden in a comment.
     "no_tables.JPEG": lambda photo: photo.replace(b"\xff\xdb", b"\xff\xfe"),
 }
 

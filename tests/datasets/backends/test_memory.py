@@ -8,7 +8,7 @@ from pycls.datasets.backends import memory as memory_backend
 from pycls.datasets.backends.memory import MemoryBackend, offsets
 from pycls.datasets.cifar import MEAN, STD
 from pycls.datasets.readers.samples import ArraySamples
-from pycls.datasets.transforms.normalize import Finish
+from pycls.datasets.transforms.normalize import Normalize
 from pycls.datasets.transforms.view import View, flips
 from tests.helpers.crop_records import RECORDS, probe, synth
 
@@ -87,6 +87,6 @@ def test_pycls_style_equals_recorded_runs(name, monkeypatch):
     border = tuple(round(255 * value) for value in MEAN)
     samples = ArraySamples(synth(32, 32)[None], np.array([0]), ("x",), "test")
     (batch,) = MemoryBackend(samples, _view("pycls", 32, 4, border=border), device=CPU).batches(0, [np.array([0])])
-    image = Finish(MEAN, STD, CPU)(batch)[0].permute(1, 2, 0).numpy()
-    # pycls pads with the exact mean; our border is that mean rounded to a whole grey level, 0.3 / 63 off at most.
+    image = Normalize(MEAN, STD, CPU)(batch)[0].permute(1, 2, 0).numpy()
+    # pycls pads with the exact mean; our border is that mean rounded to a whole gray level, 0.3 / 63 off at most.
     np.testing.assert_allclose(probe(image), case["probe_5x5"], atol=0.005)

@@ -44,7 +44,7 @@ def shown(request: pytest.FixtureRequest, photographs: FileSamples) -> tuple[Vie
 
 
 def _limit(view: View) -> float:
-    """Return the largest mean difference that the contract allows, in grey levels."""
+    """Return the largest mean difference that the contract allows, in gray levels."""
     return 0.3 if view.antialias else 0.5
 
 

@@ -10,7 +10,7 @@ from pycls.core.config import load_cfg
 from pycls.datasets import DATASETS
 from pycls.datasets.readers.samples import FileSamples
 from pycls.datasets.synthetic import load_photographs
-from pycls.datasets.transforms.normalize import Finish
+from pycls.datasets.transforms.normalize import Normalize
 from pycls.datasets.transforms.view import build_view
 from pycls.models.external.torchvision_models import torchvision_model
 from tests.helpers.backends import NAMES, draw, make_backend
@@ -27,7 +27,7 @@ PRESETS = {
     "efficientnet_b0": (models.EfficientNet_B0_Weights.IMAGENET1K_V1, BICUBIC),  # 256 -> 224
 }
 # Largest difference of a logit / their standard deviation. Our C extension resizes as Pillow to the bit (1e-5), torch's
-# uint8 resize is a grey level off in at most 0.4 % of the pixels (5e-4), DALI's, which rounds once, in 18 % (4e-3).
+# uint8 resize is a gray level off in at most 0.4 % of the pixels (5e-4), DALI's, which rounds once, in 18 % (4e-3).
 TOLERANCE = {"custom": 1e-3, "custom_opencv": 1e-3, "torch": 1e-3, "dali_cpu": 1e-2}
 
 
@@ -40,7 +40,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> FileSamples:
 
 @pytest.fixture(scope="module")
 def network() -> torch.nn.Module:
-    """Return a ResNet-18 as torchvision initialises it: its logits have a standard deviation of about 1."""
+    """Return a ResNet-18 as torchvision initializes it: its logits have a standard deviation of about 1."""
     torch.manual_seed(0)
     return torchvision_model("resnet18", 1000, 224).eval()
 
@@ -72,7 +72,7 @@ def test_the_logits_are_those_of_the_published_preset(name, case, samples, netwo
     squares = torch.from_numpy(draw(backend, 0, [np.arange(len(samples))]))
     backend.close()
     data = DATASETS[cfg.TEST.DATASET]
-    found = logits(network, Finish(data.mean, data.std, torch.device("cpu"))(squares))
+    found = logits(network, Normalize(data.mean, data.std, torch.device("cpu"))(squares))
     assert 0.5 < wanted.std() < 2 and (wanted - wanted.mean(0)).std() > 0.1, "logits differ between images"
     assert (found - wanted).abs().max() < TOLERANCE[name] * wanted.std()
 
@@ -91,5 +91,5 @@ def test_another_view_would_be_seen(case, samples, network):
         squares = torch.from_numpy(draw(backend, 0, [np.arange(len(samples))]))
         backend.close()
         data = DATASETS[cfg.TEST.DATASET]
-        found = logits(network, Finish(data.mean, data.std, torch.device("cpu"))(squares))
+        found = logits(network, Normalize(data.mean, data.std, torch.device("cpu"))(squares))
         assert (found - wanted).abs().max() > 3 * max(TOLERANCE.values())

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pycls.datasets.backends import custom as custom_backend
+from pycls.datasets.decoders import opencv
 from pycls.datasets.decoders import pillow as fallback
-from pycls.datasets.decoders.encoded import Encoded
+from pycls.datasets.decoders.encoded import EncodedImage
 from pycls.datasets.decoders.image_header import read_header
 from pycls.datasets.readers import native
 from pycls.datasets.transforms.interpolation import Filter
@@ -74,15 +74,15 @@ def _outcome(show, data: bytes, number: int) -> np.ndarray | str:
         header = read_header(data)
         box = boxes(view, 0, np.array([number]), np.array([header.height]), np.array([header.width]))[0]
         kind = Filter(filters(view, 0, np.array([number]))[0])
-        show(view, Encoded(data, header, box, number % 2 == 1, kind), place)
+        show(view, EncodedImage(data, header, box, number % 2 == 1, kind), place)
     except ValueError as error:
         return str(error)
     return place
 
 
-def _show_with_extension(view: View, image: Encoded, place: np.ndarray) -> None:
+def _show_with_extension(view: View, image: EncodedImage, place: np.ndarray) -> None:
     if not jpegs.show(view, image, place):
-        custom_backend.show_rest(view, image, place)
+        opencv.decode_rest(view, image, place)
 
 
 def _is_refused_by_pillow(data: bytes) -> bool:
@@ -98,7 +98,7 @@ def test_damaged_files_look_as_they_do_without_the_extension_and_are_refused_if_
     kinds = {"shown": 0, "refused": 0}
     for number in range(400):
         data = jpegs.damaged(SEEDS[number % len(SEEDS)], number)
-        fast, slow = (_outcome(show, data, number) for show in (_show_with_extension, custom_backend.show))
+        fast, slow = (_outcome(show, data, number) for show in (_show_with_extension, opencv.decode_crop))
         refused = isinstance(fast, str)
         if isinstance(slow, str):
             assert fast == slow

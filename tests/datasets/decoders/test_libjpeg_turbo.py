@@ -8,7 +8,7 @@ from PIL import Image
 
 from pycls.core.config import load_cfg
 from pycls.datasets.decoders import libjpeg_turbo as jpeg
-from pycls.datasets.decoders.encoded import Encoded
+from pycls.datasets.decoders.encoded import EncodedImage
 from pycls.datasets.decoders.image_header import read_header
 from pycls.datasets.readers import native
 from pycls.datasets.transforms import view as plan
@@ -72,7 +72,7 @@ def test_the_eval_view_is_pillows_bit_for_bit(name, interpolation):
 @jpegs.needs_extension
 @pytest.mark.parametrize("train", [True, False])
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_plain_bilinear_samples_pixel_centres(name, train):
+def test_plain_bilinear_samples_pixel_centers(name, train):
     data, view = LAYOUTS[name], make_view(train, antialias=False, size=61, resize=70)
     width, height = Image.open(io.BytesIO(data)).size
     for box in jpegs.boxes(height, width) if train else [_eval_box(view, data)]:
@@ -82,7 +82,7 @@ def test_plain_bilinear_samples_pixel_centres(name, train):
 
 @jpegs.needs_extension
 def test_one_call_to_pillow_differs_by_its_order_of_passes_only():
-    # Since version 13 Pillow does the rows first on tall crops: one grey level here and there.
+    # Since version 13 Pillow does the rows first on tall crops: one gray level here and there.
     data, view = LAYOUTS["420"], make_view(size=64)
     tall = np.array([0.0, 0.0, 227.0, 80.0])
     difference = np.abs(_show(data, view, tall, False, 0) - reference_square(data, view, tall, False))
@@ -184,7 +184,7 @@ def test_the_view_decides_what_the_call_does():
         view, box = make_view(train, antialias, 48, 56), np.array([20.0, 31.0, 140.0, 150.0])
         box = box if train else _eval_box(view, data)
         kind = Filter(plan.filters(view, 0, np.zeros(1))[0])
-        assert jpegs.show(view, Encoded(data, read_header(data), box, flip, kind), place)
+        assert jpegs.show(view, EncodedImage(data, read_header(data), box, flip, kind), place)
         assert np.abs(place - reference_square(data, view, box, flip)).mean() < 0.2
 
 

@@ -60,17 +60,17 @@ def test_a_long_image_takes_no_more_memory_than_it_needs(odd):
     index = list(SHOWN).index("wide_20000x10.JPEG")
     code = (
         "import resource, sys, numpy as np\n"
-        "from pycls.datasets import custom_backend, fallback, torch_backend\n"
-        "from pycls.datasets.heartbeat import Cell\n"
-        "from pycls.datasets.decoders.encoded import read_chunk\n"
+        "from pycls.datasets.decoders import opencv, torchvision_io\n"
+        "from pycls.datasets.heartbeat import Heartbeat\n"
+        "from pycls.datasets.decoders.encoded import read_encoded\n"
         "from pycls.datasets.readers.samples import FileSamples, pack_names\n"
         "from tests.helpers.backends import make_view\n"
         "samples = FileSamples('', pack_names([sys.argv[1]]), np.zeros(1, int), ('a',))\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "for antialias in (True, False):\n"
         "    view = make_view(False, antialias)\n"
-        "    image = read_chunk(samples, view, 0, np.zeros(1, int), Cell(np.zeros(2, int)))[0]\n"
-        "    for show in (custom_backend.show, torch_backend.show):\n"
+        "    image = read_encoded(samples, view, 0, np.zeros(1, int), Heartbeat(np.zeros(2, int)))[0]\n"
+        "    for show in (opencv.decode_crop, torchvision_io.decode_crop):\n"
         "        show(view, image, np.zeros((224, 224, 3), np.uint8))\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
     )

@@ -25,7 +25,7 @@ def test_exif_orientation_is_ignored():
 
 
 @pytest.mark.parametrize("shape, height, width", [((30, 40), 17, 64), ((5, 7), 20, 3), ((1, 1), 4, 4), ((9, 9), 9, 9)])
-def test_plain_bilinear_resize_samples_pixel_centres(shape, height, width):
+def test_plain_bilinear_resize_samples_pixel_centers(shape, height, width):
     image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
     rows = (np.arange(height) + 0.5) * shape[0] / height - 0.5
     columns = (np.arange(width) + 0.5) * shape[1] / width - 0.5

@@ -7,8 +7,8 @@ import zlib
 import numpy as np
 import pytest
 
-from pycls.datasets.decoders.encoded import read_chunk
-from pycls.datasets.heartbeat import NOTHING, Cell
+from pycls.datasets.decoders.encoded import read_encoded
+from pycls.datasets.heartbeat import NOTHING, Heartbeat
 from pycls.datasets.readers import native
 from pycls.datasets.readers.subset import Subset
 from tests.helpers import jpegs
@@ -19,8 +19,8 @@ pytestmark = jpegs.needs_extension
 SIZES = [0, 1, 8, 15, 16, 17, 4096, 100_003]
 
 
-def _cell() -> Cell:
-    return Cell(np.array([NOTHING, 0]))
+def _cell() -> Heartbeat:
+    return Heartbeat(np.array([NOTHING, 0]))
 
 
 def _random(size: int) -> bytes:
@@ -94,9 +94,9 @@ def test_wrong_arguments_are_errors():
 def test_a_chunk_is_the_same_without_the_extension(tmp_path, monkeypatch):
     samples = write_files(tmp_path, {f"{name}.JPEG": data for name, data in list(jpegs.layouts().items())[:4]})
     order = np.array([2, 0, 3, 1])
-    fast = read_chunk(samples, make_view(), 5, order, _cell())
+    fast = read_encoded(samples, make_view(), 5, order, _cell())
     monkeypatch.setattr(native, "extension", lambda: "the C extension is not built")
-    slow = read_chunk(samples, make_view(), 5, order, _cell())
+    slow = read_encoded(samples, make_view(), 5, order, _cell())
     assert fast.data == slow.data and (fast.boxes == slow.boxes).all() and not fast.errors
 
 

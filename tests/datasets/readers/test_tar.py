@@ -89,7 +89,7 @@ def test_few_files_stay_open(target, folder):
 import os, resource
 from pathlib import Path
 resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
-from pycls.datasets import packed
+from pycls.datasets.readers import tar as packed
 packed._most_open_files = lambda: 1
 samples = packed.PackedSamples(Path({str(target / "train.index")!r}))
 before = len(os.listdir("/proc/self/fd"))

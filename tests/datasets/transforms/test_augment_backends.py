@@ -61,7 +61,7 @@ def test_child_processes_augment_too(photographs):
 @pytest.mark.dali
 def test_dali_still_shows_the_batches_before_a_broken_file(tmp_path):
     photo = encode(load("coffee.png", (90, 70)))
-    hidden = photo.replace(b"\xff\xdb", b"\xff\xfe")  # no quantisation tables: DALI itself fails
+    hidden = photo.replace(b"\xff\xdb", b"\xff\xfe")  # no quantization tables: DALI itself fails
     for number, broken in enumerate((photo[:99], hidden)):
         samples = write_files(tmp_path / str(number), {"a.JPEG": photo, "b.JPEG": photo, "broken.JPEG": broken})
         backend = make_backend("dali_cpu", samples, VIEW)

@@ -13,7 +13,7 @@ from pycls.datasets import build_loader
 from pycls.datasets.imagenet import MEAN, STD
 from pycls.datasets.transforms.augment import build_augmentation
 from pycls.datasets.transforms.float_color_jitter import jitter_amounts, jitter_map
-from pycls.datasets.transforms.normalize import Finish
+from pycls.datasets.transforms.normalize import Normalize
 from tests.helpers.model_records import load_record
 
 CPU = torch.device("cpu")
@@ -26,8 +26,8 @@ STYLE = ["TRAIN.COLOR_JITTER", "[0.4, 0.4, 0.4, 0]", "TRAIN.COLOR_JITTER_STYLE",
 def written_out(image, amounts):
     """Jitter float64 (3, H, W) one turn after the other; amounts (3, 3): a turn's brightness, contrast, saturation."""
     for amount in amounts.double():
-        grey = 0.299 * image[0] + 0.587 * image[1] + 0.114 * image[2]
-        towards = (torch.zeros_like(image), grey.mean().expand_as(image), grey.expand_as(image))
+        gray = 0.299 * image[0] + 0.587 * image[1] + 0.114 * image[2]
+        towards = (torch.zeros_like(image), gray.mean().expand_as(image), gray.expand_as(image))
         (kind,) = amount.nonzero().flatten().tolist()
         image = image + amount[kind] * (towards[kind] - image)
     return image
@@ -45,11 +45,11 @@ def test_it_equals_recorded_runs(name):
 
 
 @pytest.mark.parametrize("channels_last", [False, True])
-def test_turns_lighting_and_normalisation_follow_each_other(channels_last):
+def test_turns_lighting_and_normalization_follow_each_other(channels_last):
     images = torch.randint(0, 256, (12, 9, 9, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     amounts = torch.from_numpy(jitter_amounts(STRENGTHS, 1, 0, np.arange(12)))
     shift = torch.linspace(-0.1, 0.1, 36).view(12, 3)
-    found = Finish(MEAN, STD, CPU, channels_last)(images, jitter=amounts, shift=shift)
+    found = Normalize(MEAN, STD, CPU, channels_last)(images, jitter=amounts, shift=shift)
     floats = images.permute(0, 3, 1, 2).double() / 255
     jittered = torch.stack([written_out(image, amount) for image, amount in zip(floats, amounts, strict=True)])
     assert jittered.min() < 0 and jittered.max() > 1, "nothing is cut off"
@@ -64,8 +64,8 @@ def test_turns_lighting_and_normalisation_follow_each_other(channels_last):
 def test_a_gpu_gives_the_same_colours():
     images = torch.randint(0, 256, (12, 40, 40, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     amounts = torch.from_numpy(jitter_amounts(STRENGTHS, 1, 0, np.arange(12)))
-    found = Finish(MEAN, STD, torch.device("cuda"))(images.cuda(), jitter=amounts.cuda())
-    torch.testing.assert_close(found.cpu(), Finish(MEAN, STD, CPU)(images, jitter=amounts), atol=1e-5, rtol=0)
+    found = Normalize(MEAN, STD, torch.device("cuda"))(images.cuda(), jitter=amounts.cuda())
+    torch.testing.assert_close(found.cpu(), Normalize(MEAN, STD, CPU)(images, jitter=amounts), atol=1e-5, rtol=0)
 
 
 def test_amounts_and_orders_follow_the_law():

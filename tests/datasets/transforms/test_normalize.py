@@ -1,4 +1,4 @@
-"""Normalisation against torchvision's, and lighting against recorded runs of pycls's function."""
+"""Normalization against torchvision's, and lighting against recorded runs of pycls's function."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from torchvision.transforms import v2
 
 from pycls.datasets.imagenet import MEAN, STD
 from pycls.datasets.transforms import normalize as finish
-from pycls.datasets.transforms.normalize import Finish, lighting_shift
+from pycls.datasets.transforms.normalize import Normalize, lighting_shift
 from tests.helpers.crop_records import RECORDS
 
 CPU = torch.device("cpu")
@@ -20,10 +20,10 @@ def _torchvision(images):
 
 
 @pytest.mark.parametrize("channels_last", [False, True])
-@pytest.mark.parametrize("grey", [False, True])
-def test_it_equals_torchvisions_normalize(channels_last, grey):
-    images = IMAGES[..., :1].expand(-1, -1, -1, 3) if grey else IMAGES
-    batch = Finish(MEAN, STD, CPU, channels_last)(images)
+@pytest.mark.parametrize("gray", [False, True])
+def test_it_equals_torchvisions_normalize(channels_last, gray):
+    images = IMAGES[..., :1].expand(-1, -1, -1, 3) if gray else IMAGES
+    batch = Normalize(MEAN, STD, CPU, channels_last)(images)
     assert batch.dtype == torch.float32 and batch.shape == (3, 3, 16, 16)
     assert batch.is_contiguous(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
     torch.testing.assert_close(batch, _torchvision(images), atol=2e-6, rtol=0, check_stride=False)
@@ -34,21 +34,21 @@ def test_it_equals_torchvisions_normalize(channels_last, grey):
 def test_large_batches_on_the_cpu_get_the_same_bits(channels_last, shifted, monkeypatch):
     images = torch.randint(0, 256, (3, 37, 37, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     shift = torch.tensor([[0.1, 0.0, -0.2], [0, 0, 0], [0.01, 0.02, 0.03]]) if shifted else None
-    small = Finish(MEAN, STD, CPU, channels_last)(images, shift)
+    small = Normalize(MEAN, STD, CPU, channels_last)(images, shift)
     monkeypatch.setattr(finish, "_LARGE", 0)
-    large = Finish(MEAN, STD, CPU, channels_last)(images, shift)
+    large = Normalize(MEAN, STD, CPU, channels_last)(images, shift)
     assert torch.equal(large, small) and large.stride() == small.stride()
 
 
 def test_the_input_is_left_as_it_is():
     images = IMAGES.clone()
-    Finish(MEAN, STD, CPU)(images)
+    Normalize(MEAN, STD, CPU)(images)
     assert torch.equal(images, IMAGES)
 
 
 def test_the_shift_is_added_in_units_of_0_to_1():
     shift = torch.tensor([[0.1, 0.0, -0.2], [0, 0, 0], [0.01, 0.02, 0.03]])
-    batch = Finish(MEAN, STD, CPU)(IMAGES, shift)
+    batch = Normalize(MEAN, STD, CPU)(IMAGES, shift)
     expected = _torchvision(IMAGES) + (shift / torch.tensor(STD))[:, :, None, None]
     torch.testing.assert_close(batch, expected, atol=2e-6, rtol=0)
 

@@ -11,8 +11,8 @@ from torchvision.transforms import functional as F
 from pycls.datasets.transforms.random_crop import (
     NUM_DRAWS,
     NUM_TRIES,
-    centre_view,
-    centre_view_boxes,
+    center_view,
+    center_view_boxes,
     pycls_boxes,
     torchvision_boxes,
 )
@@ -96,7 +96,7 @@ def test_pycls_law_equals_recorded_runs(case):
     np.testing.assert_allclose(probe(pixels), case["probe_5x5"], atol=1e-4)
 
 
-def test_pycls_fallback_is_the_centre_square_within_a_pixel():
+def test_pycls_fallback_is_the_center_square_within_a_pixel():
     (box,) = _boxes(pycls_boxes, 333, 500, area=(2, 2), num=1).astype(int)
     assert box[[0, 2, 3]].tolist() == [0, 333, 333]
     red = synth(333, 500)[:, box[1] : box[1] + 333, 0].astype(np.float32) / 255
@@ -105,16 +105,16 @@ def test_pycls_fallback_is_the_centre_square_within_a_pixel():
 
 
 @pytest.mark.parametrize("resize, size", [(256, 224), (232, 224), (32, 32), (33, 30), (274, 240)])
-def test_centre_view_is_torchvisions(resize, size):
+def test_center_view_is_torchvisions(resize, size):
     for height, width in ((375, 500), (500, 333), (333, 500), (256, 256), (257, 256), (41, 1000), (683, 1024), (8, 8)):
         resized = F.resize(torch.zeros(1, height, width), [resize], antialias=True).shape[1:]
         ramp = torch.arange(resized[0] * resized[1]).view(1, *resized)
         top, left = divmod(int(F.center_crop(ramp, [size, size])[0, 0, 0]), resized[1])
-        geometry = [int(value[0]) for value in centre_view(np.array([height]), np.array([width]), resize, size)]
+        geometry = [int(value[0]) for value in center_view(np.array([height]), np.array([width]), resize, size)]
         assert geometry == [*resized, top, left], (height, width)
 
 
-def test_centre_view_boxes_are_the_same_region_in_source_pixels():
-    (box,) = centre_view_boxes(np.array([500.0]), np.array([333.0]), 256, 224)
+def test_center_view_boxes_are_the_same_region_in_source_pixels():
+    (box,) = center_view_boxes(np.array([500.0]), np.array([333.0]), 256, 224)
     # 333 -> 256 across, 500 -> 384 (truncated from 384.38) down; crop offsets 16 and 80
     np.testing.assert_allclose(box, [80 * 500 / 384, 16 * 333 / 256, 224 * 500 / 384, 224 * 333 / 256])

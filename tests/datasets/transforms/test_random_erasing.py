@@ -8,7 +8,7 @@ from torchvision.transforms import v2
 
 from pycls.core.config import load_cfg
 from pycls.datasets import build_loader
-from pycls.datasets.transforms.normalize import Finish
+from pycls.datasets.transforms.normalize import Normalize
 from pycls.datasets.transforms.random_erasing import NUM_DRAWS, erased_boxes
 from pycls.datasets.transforms.rng import Stream, uniforms
 from pycls.datasets.transforms.view import erased
@@ -60,10 +60,10 @@ def test_the_probability_is_kept():
 
 
 @pytest.mark.parametrize("channels_last", [False, True])
-def test_the_finish_empties_the_boxes_after_normalisation(channels_last):
+def test_the_finish_empties_the_boxes_after_normalization(channels_last):
     images = torch.randint(1, 255, (3, 16, 16, 3), dtype=torch.uint8)
     shift, boxes = torch.full((3, 3), 0.1), torch.tensor([[2, 3, 5, 7], [0, 0, 0, 0], [0, 0, 16, 16]])
-    finish = Finish((0.5, 0.4, 0.3), (0.2, 0.2, 0.2), CPU, channels_last)
+    finish = Normalize((0.5, 0.4, 0.3), (0.2, 0.2, 0.2), CPU, channels_last)
     expected = finish(images, shift)
     for image, (top, left, height, width) in zip(expected, boxes.tolist(), strict=True):
         v2.functional.erase_image(image, top, left, height, width, torch.zeros(3, 1, 1), inplace=True)
@@ -80,7 +80,7 @@ def test_a_loader_erases_in_training_only(lighting, tmp_path, monkeypatch):
     plain = build_loader(load_cfg(None, keys), "train", CPU)
     erasing = build_loader(load_cfg(None, [*keys, "TRAIN.RANDOM_ERASE", "0.5"]), "train", CPU)
     for loader in (plain, erasing):
-        loader.finish = Finish((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), CPU)
+        loader.finish = Normalize((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), CPU)
     if lighting != "0.0":
         plain, erasing = (_with_lighting(loader, float(lighting)) for loader in (plain, erasing))
     expected, batch = next(plain.epoch(2, start_step=3)), next(erasing.epoch(2, start_step=3))

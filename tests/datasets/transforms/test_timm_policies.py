@@ -147,7 +147,7 @@ def test_rand_augment_equals_timms(timm_code, monkeypatch):
         (["DATA_LOADER.MEAN", "[0.5, 0.25, 1.0]"], (128, 64, 255)),
     ],
 )
-def test_warps_uncover_the_mean_that_pixels_are_normalised_with(more, colour):
+def test_warps_uncover_the_mean_that_pixels_are_normalized_with(more, colour):
     stage = _stage("RandAugment_M9", *more)
     for name in stage.ops:
         if _split(name)[0] in WARPS:

@@ -248,7 +248,7 @@ def test_what_torchvision_does_not_have_is_an_error(text, words):
         _stage(text)
 
 
-def test_grey_and_flat_images_are_no_problem():
+def test_gray_and_flat_images_are_no_problem():
     for text in ("AutoAugment", "RandAugment_N2_M30", "TrivialAugment", "AugMix"):
         stage = _stage(text, size=8)
         for image in (Image.new("RGB", (8, 8)), Image.new("RGB", (8, 8), (255, 255, 255))):

@@ -9,7 +9,7 @@ from PIL import Image
 
 from pycls.datasets.loader import Loader
 from pycls.datasets.readers.samples import FileSamples, pack_names
-from pycls.datasets.transforms.normalize import Finish
+from pycls.datasets.transforms.normalize import Normalize
 from pycls.datasets.workers.bad_images import NUM_TRIES, Failure, settle_failures, substitutes
 from tests.helpers.backends import CPU, NAMES, make_backend, make_view
 from tests.helpers.photographs import encode, load
@@ -39,7 +39,7 @@ def files(tmp_path_factory) -> FileSamples:
 def _loader(name, samples, train=True, batch_size=8, rank=0, world_size=1, num_workers=2, **options):
     view = make_view(train, **SMALL)
     backend = make_backend(name, samples, view, num_workers, skip_bad=True, **options)
-    finish = Finish((0, 0, 0), (1 / 255,) * 3, CPU)
+    finish = Normalize((0, 0, 0), (1 / 255,) * 3, CPU)
     return Loader(samples, view, backend, finish, batch_size=batch_size, device=CPU, rank=rank, world_size=world_size)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pycls.datasets.heartbeat import Board
+from pycls.datasets.heartbeat import HeartbeatBoard
 from pycls.datasets.readers.samples import FileSamples
 from pycls.datasets.workers import processes
 from pycls.datasets.workers import threads as pool
@@ -112,8 +112,8 @@ def test_a_slow_batch_of_quick_images_is_no_hang(tmp_path, monkeypatch):
 
 
 def test_time_in_which_nobody_watches_does_not_count():
-    board = Board(1, shared=False)
-    board.cell(0)(7)
+    board = HeartbeatBoard(1, shared=False)
+    board.heartbeat(0)(7)
     watchdog = Watchdog(None, board, timeout_sec=1)
     future: Future = Future()
     threading.Timer(0.5, future.set_result, [3]).start()
@@ -125,7 +125,7 @@ def test_a_wait_can_be_interrupted():
     def stop():
         raise KeyboardInterrupt
 
-    watchdog = Watchdog(None, Board(1, shared=False), timeout_sec=0, interrupt=stop)
+    watchdog = Watchdog(None, HeartbeatBoard(1, shared=False), timeout_sec=0, interrupt=stop)
     with pytest.raises(KeyboardInterrupt):
         watchdog.result(Future())
     assert watchdog.gave_up

@@ -11,10 +11,13 @@ from torchvision import models
 from pycls.models.complexity import complexity, layer_table
 from pycls.models.complexity.conventions import CONVENTIONS
 from pycls.models.external.torchvision_models import torchvision_model
-from tests.helpers.model_records import RECORDS, load_record
+from tests.helpers.model_records import load_record
+from tests.helpers.paths import ZOO_RECORDS
 
 COUNTERS = load_record("counters.json")["networks"]
-TABLE = {row["config"].split("/")[-1][:-5]: row for row in json.loads((RECORDS / "zoo_torchvision.json").read_text())}
+TABLE = {
+    row["config"].split("/")[-1][:-5]: row for row in json.loads((ZOO_RECORDS / "zoo_torchvision.json").read_text())
+}
 OPS = ("alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "googlenet", "maxvit_t", "mobilenet_v3_small")
 OPS += ("regnet_y_400mf", "resnext50_32x4d", "shufflenet_v2_x0_5", "squeezenet1_0", "swin_t", "vgg11", "vit_b_16")
 

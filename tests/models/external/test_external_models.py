@@ -122,7 +122,7 @@ def test_files_of_torchvision_give_its_logits(name, options, rename, tmp_path):
     theirs = shake(getattr(models, name)(num_classes=11, **options))
     ours = torchvision_model(name, 11, 96)
     report = load_weights(ours, write(tmp_path / f"{name}.pth", theirs, rename))
-    assert (report.missing, report.unexpected, report.reinitialised) == ([], [], [])
+    assert (report.missing, report.unexpected, report.reinitialized) == ([], [], [])
     images = torch.rand(2, 3, 96, 96)
     with torch.no_grad():
         wanted = theirs(images)
@@ -132,7 +132,7 @@ def test_files_of_torchvision_give_its_logits(name, options, rename, tmp_path):
 def test_a_head_of_another_size_is_fresh(tmp_path):
     ours = torchvision_model("resnet18", 5, 64)
     report = load_weights(ours, write(tmp_path / "resnet18.pth", models.resnet18()))
-    assert report.reinitialised == ["fc.weight", "fc.bias"] and report.missing == []
+    assert report.reinitialized == ["fc.weight", "fc.bias"] and report.missing == []
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

@@ -190,7 +190,7 @@ def test_idmls_files_load(tmp_path):
     torch.save({"epoch": 299, "state_dict": weights}, tmp_path / "model_best.pth.tar")
     model = introspective(SMALL)
     report = load_weights(model, tmp_path / "model_best.pth.tar")
-    assert (report.missing, report.unexpected, report.reinitialised) == ([], [], [])
+    assert (report.missing, report.unexpected, report.reinitialized) == ([], [], [])
     assert torch.equal(model.uncertainty.weight, source.uncertainty.weight)
 
 
@@ -201,7 +201,7 @@ def test_a_plain_network_gets_a_head(tmp_path):
     report = load_weights(introspective(SMALL), tmp_path / "plain.pth")
     assert report.missing == ["uncertainty.weight", "uncertainty.bias"]
     report = load_weights(introspective(SMALL, **{"MODEL.NUM_CLASSES": 7}), tmp_path / "plain.pth")
-    assert report.reinitialised == ["fc.weight", "fc.bias"]
+    assert report.reinitialized == ["fc.weight", "fc.bias"]
 
 
 def test_width_and_quirk_are_keys():

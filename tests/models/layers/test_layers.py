@@ -1,4 +1,4 @@
-"""Initialisation, shared layers and stochastic depth, against closed formulas."""
+"""Initialization, shared layers and stochastic depth, against closed formulas."""
 
 import math
 

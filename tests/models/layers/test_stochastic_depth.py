@@ -5,8 +5,8 @@ import torch
 
 from pycls.core.config import load_cfg
 from pycls.models import build_model
+from pycls.models.layers import residual as chain
 from pycls.models.layers.basic import Style
-from pycls.models.layers.basic import residual as chain
 from pycls.models.layers.blocks import ResBasicBlock, Stage
 from pycls.models.layers.residual import Residual
 

@@ -1,0 +1,68 @@
+"""Decode with OpenCV, resize with torch: the custom backend without its C extension, and for what that leaves."""
+
+import contextlib
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from pycls.datasets.decoders import libjpeg_turbo as jpeg
+from pycls.datasets.decoders import pillow as fallback
+from pycls.datasets.decoders.encoded import EncodedImage
+from pycls.datasets.transforms.interpolation import Filter
+from pycls.datasets.transforms.view import View, eval_geometry
+
+_DECODE_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+
+
+def decode_rest(view: View, image: EncodedImage, place: np.ndarray) -> None:
+    """Show one image that the C extension leaves: Pillow judges JPEGs, all else goes the usual way."""
+    if jpeg.is_plain_jpeg(image.data, image.header):
+        _write(fallback.decode_rgb(image.data), view, image, place)
+    else:
+        decode_crop(view, image, place)
+
+
+def decode_crop(view: View, image: EncodedImage, place: np.ndarray) -> None:
+    """Decode, crop, resize and flip one image into its place."""
+    _write(decode(image.data, image.header.common), view, image, place)
+
+
+def decode(data: bytes, common: bool) -> np.ndarray:
+    """Decode one file to uint8 (H, W, 3) RGB; what OpenCV cannot read faithfully, or at all, goes to Pillow."""
+    image = None
+    if common:
+        with contextlib.suppress(cv2.error):  # too many pixels for it, perhaps; Pillow judges
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), _DECODE_FLAGS)
+    return fallback.decode_rgb(data) if image is None else image
+
+
+def _write(pixels: np.ndarray, view: View, image: EncodedImage, place: np.ndarray) -> None:
+    """Write what the view shows of a decoded image into its place."""
+    square = _cut(pixels, view, image)
+    if image.flip:
+        cv2.flip(square, 1, dst=place)
+    else:
+        np.copyto(place, square)
+
+
+def _cut(pixels: np.ndarray, view: View, image: EncodedImage) -> np.ndarray:
+    """Return the (S, S, 3) square of a decoded image, not yet flipped."""
+    if view.train:
+        top, left, height, width = (int(value) for value in image.box)
+        return resize(pixels[top : top + height, left : left + width], view.size, view.size, image.filter)
+    height, width, top, left = eval_geometry(view, pixels.shape[0], pixels.shape[1])
+    if fallback.is_long(height, width):
+        return fallback.long_square(pixels, view, image.filter)
+    return resize(pixels, height, width, image.filter)[top : top + view.size, left : left + view.size]
+
+
+def resize(image: np.ndarray, height: int, width: int, kind: Filter) -> np.ndarray:
+    """Resize uint8 (H, W, 3): torch's antialiased kernels equal Pillow's, OpenCV's is plain bilinear."""
+    if kind == Filter.PLAIN:
+        return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    # Dense (1, H, W, 3) memory seen as (1, 3, H, W): torch then writes its result the same way. A crop with gaps
+    # between its rows, or a batch dimension added last, would become planes, and all of it twice as slow.
+    batch = torch.from_numpy(np.ascontiguousarray(image))[None].permute(0, 3, 1, 2)
+    return F.interpolate(batch, (height, width), mode=kind.name.lower(), antialias=True)[0].permute(1, 2, 0).numpy()
