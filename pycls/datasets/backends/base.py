@@ -28,7 +28,7 @@ class Backend(Protocol):
 
 
 class FileBackend(ABC):
-    """EncodedImage files -> uint8 (B, S, S, 3) RGB batches."""
+    """Encoded files -> uint8 (B, S, S, 3) RGB batches."""
 
     failures: Sequence[Failure] = ()  # of the batch that was drawn last
     interrupt: Callable[[], None] | None = None  # called now and then while waiting; may raise to end that

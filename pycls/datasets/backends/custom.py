@@ -31,7 +31,7 @@ _NUM_HELD = 2
 
 
 class CustomBackend(FileBackend):
-    """EncodedImage files -> uint8 (B, S, S, 3) RGB batches in host memory."""
+    """Encoded files -> uint8 (B, S, S, 3) RGB batches in host memory."""
 
     def __init__(
         self,

@@ -64,7 +64,7 @@ class Way:
 
 
 class DaliBackend(FileBackend):
-    """EncodedImage files -> uint8 (B, S, S, 3) RGB batches, in host memory (decoder "cpu") or on the GPU (decoder "gpu").
+    """Encoded files -> uint8 (B, S, S, 3) RGB batches, in host memory (decoder "cpu") or on the GPU (decoder "gpu").
 
     `num_workers` is the number of DALI's threads (at least one).
     """

@@ -26,7 +26,7 @@ Answer = tuple[torch.Tensor, list[Failure]] | ValueError
 
 
 class TorchBackend(FileBackend):
-    """EncodedImage files -> uint8 (B, S, S, 3) RGB batches in host memory."""
+    """Encoded files -> uint8 (B, S, S, 3) RGB batches in host memory."""
 
     def __init__(
         self,

@@ -40,7 +40,7 @@ def pack_names(names: Sequence[str]) -> Names:
 
 @dataclass(frozen=True, eq=False)
 class FileSamples:
-    """EncodedImage image files below one folder."""
+    """Encoded image files below one folder."""
 
     root: str
     paths: Names  # relative to root

@@ -72,8 +72,9 @@ def optional_augmentation(cfg: CfgNode) -> "Augmentation | None":
     """Build the operations on the finished square; they import torchvision (a second), so only where there are any."""
     if not cfg.TRAIN.AUGMENT and not any(cfg.TRAIN.COLOR_JITTER):
         return None
+    from pycls.datasets.transforms.augment import build_augmentation
 
-    return buildoptional_augmentation(cfg)
+    return build_augmentation(cfg)
 
 
 def _float_jitter(cfg: CfgNode) -> tuple[float, float, float] | None:
