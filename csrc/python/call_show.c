@@ -5,7 +5,7 @@
 const char show_doc[] =
     "show(files, boxes, flips, filters, beyond, places, side, indices, row[, level]) -> list of bool\n\n"
     "Decode what each box (float64: top, left, height, width) shows of a JPEG, resize it with its filter (uint8: a\n"
-    "number of filters.py), flip it where flips (bool) says so, and write uint8 RGB into its place (side, side, 3). beyond: the filter sees what lies around the box.\n"
+    "number of interpolation.py), flip it where flips (bool) says so, and write uint8 RGB into its place (side, side, 3). beyond: the filter sees what lies around the box.\n"
     "False: not done, others must; so for None in place of a file. Before each image its index is noted in the row.";
 
 struct job {

@@ -81,7 +81,7 @@ class Loader:
     def index_batches(self, epoch: int, start_step: int = 0) -> list[np.ndarray]:
         """Return the sample indices of this process's batches, each int64 (N,), from `start_step` on.
 
-        In training they may be those of further views of an image (see repeats.py).
+        In training they may be those of further views of an image (see samplers.py).
         """
         cut = (self.batch_size, self.rank, self.world_size, start_step)
         if self.view.train:

@@ -77,7 +77,7 @@ class PrefetchedOrder:
 def balanced_order(seed: int, epoch: int, labels: np.ndarray) -> np.ndarray:
     """Return sample indices, int64 (N,), with every class that has images N / classes times (or once more).
 
-    A rare class goes through all its images before one comes again, then as its next view (see repeats.py); of a
+    A rare class goes through all its images before one comes again, then as its next view (see `Views`); of a
     frequent one each epoch shows another part.
     """
     shuffled = epoch_order(seed, epoch, len(labels))

@@ -1,7 +1,7 @@
 """Read the size of an encoded image from its first bytes, without decoding it.
 
 The plan needs the size to draw a crop box before anything is decoded. The same pass tells whether every decoder
-(OpenCV, torchvision, DALI, nvJPEG) gives the same RGB pixels for the file; all others go to Pillow (fallback.py).
+(OpenCV, torchvision, DALI, nvJPEG) gives the same RGB pixels for the file; all others go to Pillow (pillow.py).
 """
 
 import io

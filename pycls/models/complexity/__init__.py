@@ -1,6 +1,6 @@
 """Cost of a network for one image: multiply-adds, parameters, activations.
 
-A copy without data (on the meta device) sees one image; hooks on its layers note what each does, products.py what is
+A copy without data (on the meta device) sees one image; hooks on its layers note what each does, functional.py what is
 computed between them. The network itself is neither run nor changed.
 """
 
