@@ -1,6 +1,6 @@
 """Measure how far the backends' pixels are from each other and from Pillow, for every kind of file and view.
 
-    python -m benchmarks.loaders.pixel_agreement  # prints the tables, writes benchmarks/PIXELS.md, updates docs/LOADERS.md
+    python -m benchmarks.loaders.pixel_agreement  # prints the tables, writes benchmarks/PIXELS.md, docs/LOADERS.md
 
 Numbers are gray levels of 255: mean absolute difference, its 99.9th percentile and its maximum over all pixels.
 """
