@@ -1,4 +1,4 @@
-"""Every file, module, name and link that documentation, comments and messages mention is there."""
+"""Every file, module, name, link and key that documentation, comments and messages mention is there."""
 
 import ast
 import re
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pycls.core.config import flatten, load_cfg
 from tests.helpers.paths import ROOT
 
 ROOMS = ("pycls", "benchmarks", "tests", "docs", "tools", "configs", "csrc")
@@ -15,12 +16,16 @@ FILES = [path for room in ROOMS for path in (ROOT / room).rglob("*") if path.suf
 FILES += [*ROOT.glob("*.md"), *(ROOT / name for name in ("Makefile", "setup.py", "pyproject.toml"))]
 FILES.remove(Path(__file__))  # its examples are dead
 PAGES = [path for path in FILES if path.suffix == ".md"]
+CONFIGS_AND_PAGES = [path for path in FILES if path.suffix in {".md", ".yaml"}]
 PROSE = [path for path in FILES if path.relative_to(ROOT).parts[0] != "tests"]  # tests write scripts of any name
 
 PATH = re.compile(rf"(?<![\w./<>$}}-])(?:{'|'.join(ROOMS)})/[\w./*-]++(?!\\)")
 MODULE = re.compile(r"(?<![\w./-])(?:pycls|benchmarks|tests)(?:\.[A-Za-z_]\w*)+(?![\w/-])")
 SCRIPT = re.compile(r"(?<![\w./*{}<>-])[\w/]+\.py\b")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+KEYS = {key for key, _ in flatten(load_cfg(None))}
+SECTIONS = {key.partition(".")[0] for key in KEYS if "." in key}
+KEY = re.compile(rf"(?<![\w.])(?:{'|'.join(sorted(SECTIONS))})\.[A-Z][A-Z0-9_]+(?![\w*])")
 
 ELSEWHERE = {
     "pycls/configs",  # where setup.py copies configs/ to
@@ -30,6 +35,10 @@ ELSEWHERE = {
     "pycls.items",  # a dict of a test
     "pycls.yaml",
     "timm/data/auto_augment.py",
+    "OPTIM.BASELR",  # README's mistake
+    "MB.SE_RARIOS",  # keys of pytorch-cls
+    "TRAIN.AMP",
+    "DATA_LOADER.COLOR_JITTER",
 }
 
 
@@ -106,11 +115,16 @@ def link_is_there(page, link):
     return goal.exists() and (not anchor or anchor in anchors(goal))
 
 
+def key_is_there(_, mention):
+    return mention in KEYS
+
+
 CHECKS = {
     "paths": (PATH, FILES, path_is_there),
     "modules": (MODULE, FILES, module_is_there),
     "scripts": (SCRIPT, PROSE, script_is_there),
     "links": (LINK, PAGES, link_is_there),
+    "keys": (KEY, CONFIGS_AND_PAGES, key_is_there),
 }
 
 
@@ -129,6 +143,7 @@ def test_what_is_mentioned_is_there(kind):
         ("modules", "python -m benchmarks.nothing --quick"),
         ("scripts", "(nothing.py says why)"),
         ("scripts", "a line in `__init__.py`"),  # which of them?
+        ("keys", "`TRAIN.NOTHING 0.2`"),
         ("links", "[page](docs/NOTHING.md)"),
         ("links", "[part](README.md#nothing)"),
     ],
