@@ -2,9 +2,10 @@
 
     python -m benchmarks.loaders.end_to_end  # about 4 idle minutes; writes its section of benchmarks/RESULTS.md
 
-The step is simulated, so that it needs no GPU: `device` sleeps, as a thread does that waits for a GPU; `python` counts, as
-one does that is busy with hooks and small kernels and never releases Python's global lock (GIL). One core is left for
-it: workers are one fewer than cores. Steps are 0.7, 1 and 1.4 times as long as the loader needs for a batch.
+The step is simulated, so that it needs no GPU: `device` sleeps, as a thread does that waits for a GPU; `python`
+counts, as one does that is busy with hooks and small kernels and never releases Python's global lock (GIL). One core
+is left for it: workers are one fewer than cores. Steps are 0.7, 1 and 1.4 times as long as the loader needs for a
+batch.
 """
 
 import os

@@ -2,10 +2,10 @@
 
     python -m benchmarks.loaders.threads  # about a minute; writes its section of benchmarks/RESULTS.md
 
-Reading files and decoding release Python's global lock (GIL); drawing crops and handing out work hold it, one thread at a
-time. Here the decoding of a few images, one call into C, is replaced by a sleep of the same length, which releases the
-GIL and takes no core: so many cores can be simulated on few. Files are read, on the cores that there are. What is
-left of the linear speed shows where the GIL, or reading on these cores, becomes the limit.
+Reading files and decoding release Python's global lock (GIL); drawing crops and handing out work hold it, one thread
+at a time. Here the decoding of a few images, one call into C, is replaced by a sleep of the same length, which
+releases the GIL and takes no core: so many cores can be simulated on few. Files are read, on the cores that there
+are. What is left of the linear speed shows where the GIL, or reading on these cores, becomes the limit.
 """
 
 import time
