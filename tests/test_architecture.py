@@ -10,6 +10,9 @@ import grimp
 
 from tests.helpers.paths import ROOT
 
+PACKAGE = ROOT / "pycls"
+MOST_MODULES = 15  # in a room, beside its __init__
+
 
 def python(code):
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
