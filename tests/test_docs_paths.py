@@ -35,6 +35,7 @@ ELSEWHERE = {
     "pycls.items",  # a dict of a test
     "pycls.yaml",
     "timm/data/auto_augment.py",
+    "__main__.py",  # what python -m runs
     "OPTIM.BASELR",  # README's mistake
     "MB.SE_RARIOS",  # keys of pytorch-cls
     "TRAIN.AMP",
@@ -96,9 +97,9 @@ def module_is_there(_, mention):
 
 
 def script_is_there(path, mention):
-    """A neighbor of the file that mentions it, or the only one of its name."""
-    ends = [other for other in FILES if other.as_posix().endswith(f"/{mention}")]
-    return (path.parent / mention).exists() or (ROOT / mention).exists() or len(ends) == 1
+    """A neighbor of the file that mentions it, a tool, or the only one of its name."""
+    near = any((folder / mention).exists() for folder in (path.parent, ROOT, ROOT / "tools"))
+    return near or sum(other.as_posix().endswith(f"/{mention}") for other in FILES) == 1
 
 
 @cache
