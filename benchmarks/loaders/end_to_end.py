@@ -31,12 +31,12 @@ Step = Callable[[float], None]
 
 
 def wait_for_device(seconds: float) -> None:
-    """Let go of Python's lock for so long."""
+    """Release the GIL for so long."""
     time.sleep(seconds)
 
 
 def count_in_python(seconds: float) -> None:
-    """Keep Python's lock for so long, but for the switches that Python forces."""
+    """Keep the GIL for so long, but for the switches that Python forces."""
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         pass

@@ -30,12 +30,12 @@ from pycls.datasets.workers.fetch import Fetcher
 
 _CORES = (1, 2, 4, 8, 16, 32, 64)
 _SECONDS = 3.0
-_NUM_AHEAD = 3 * 256  # images that are prepared ahead, for the size of the chunks
+_NUM_AHEAD = 3 * 256  # images that are prefetched, for the size of a worker's pieces
 _VIEW = View(True, 224, 256, (0.08, 1.0), (3 / 4, 4 / 3), 0.5, "torchvision", True, seed=0)
 
 
 class Sleep:
-    """Stand in for decoding: so many seconds without Python's lock and without a core."""
+    """Stand in for decoding: so many seconds without the GIL and without a core."""
 
     def __init__(self, seconds: float):
         self.seconds = seconds  # an image
