@@ -252,7 +252,7 @@ def time_data(cfg: CfgNode, device: torch.device) -> dict[str, Any]:
 
 
 def time_loader(loader: Loader, cfg: CfgNode, device: torch.device) -> float:
-    """Return images a second of the loader with nothing else to do, the prefetched batches left out."""
+    """Return images a second of the loader with nothing else to do, the batches prepared ahead left out."""
     with contextlib.closing(_warm_batches(loader, cfg)) as batches:
         synchronize(device)
         return _rate(lambda: next(batches), cfg, device)
