@@ -208,6 +208,7 @@ class PlainLoops:
 @pytest.mark.parametrize(("machine", "is_faster"), [("x86_64", False), ("aarch64", True)])
 def test_a_processor_on_which_opencv_is_faster_gets_opencv(monkeypatch, machine, is_faster):
     monkeypatch.setattr(jpeg, "extension", PlainLoops)
+    monkeypatch.setattr(jpeg, "loaded", PlainLoops)
     monkeypatch.setattr(jpeg.platform, "machine", lambda: machine)
     assert jpeg.use_extension("c")
     assert jpeg.use_extension("auto") == is_faster
