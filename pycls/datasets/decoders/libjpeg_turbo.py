@@ -49,7 +49,7 @@ def decode_batch(view: View, chunk: EncodedBatch, places: np.ndarray, cell: Hear
     ]
     # In training the filter sees the crop only, as if it had been cut out; in evaluation all of the image.
     look = chunk.boxes, chunk.flips, chunk.filters, not view.train
-    return loaded().show(files, *look, places, view.size, chunk.indices, cell.row)
+    return loaded().resized_crops(files, *look, places, view.size, chunk.indices, cell.row)
 
 
 def is_plain_jpeg(data: bytes, header: Header) -> bool:

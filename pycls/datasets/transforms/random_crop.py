@@ -62,7 +62,7 @@ def center_view_boxes(heights: np.ndarray, widths: np.ndarray, resize: int, size
 def _tries(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Split (n, NUM_DRAWS) draws into the area, aspect and swap draws of the tries, (n, NUM_TRIES) each."""
     assert draws.shape[1] == NUM_DRAWS
-    area, aspect, swap = np.split(draws, 3, axis=1)
+    area, aspect, swap = (draws[:, k * NUM_TRIES : (k + 1) * NUM_TRIES] for k in range(3))
     return area, aspect, swap
 
 
