@@ -17,7 +17,8 @@ FILES += [*ROOT.glob("*.md"), *(ROOT / name for name in ("Makefile", "setup.py",
 FILES.remove(Path(__file__))  # its examples are dead
 PAGES = [path for path in FILES if path.suffix == ".md"]
 CONFIGS_AND_PAGES = [path for path in FILES if path.suffix in {".md", ".yaml"}]
-PROSE = [path for path in FILES if path.relative_to(ROOT).parts[0] != "tests"]  # tests write scripts of any name
+# Tests, and the examples that are executed by one, write scripts of any name.
+PROSE = [path for path in FILES if path.relative_to(ROOT).parts[0] != "tests" and path.name != "EXTEND.md"]
 
 PATH = re.compile(rf"(?<![\w./<>$}}-])(?:{'|'.join(ROOMS)})/[\w./*-]++(?!\\)")
 MODULE = re.compile(r"(?<![\w./-])(?:pycls|benchmarks|tests)(?:\.[A-Za-z_]\w*)+(?![\w/-])")
