@@ -3,7 +3,6 @@
 import ast
 import re
 from functools import cache
-from pathlib import Path
 
 import pytest
 
@@ -12,13 +11,12 @@ from tests.helpers.paths import ROOT
 
 ROOMS = ("pycls", "benchmarks", "tests", "docs", "tools", "configs", "csrc")
 KINDS = {".md", ".py", ".yaml", ".sh", ".c", ".h", ".j2"}
-FILES = [path for room in ROOMS for path in (ROOT / room).rglob("*") if path.suffix in KINDS]
-FILES += [*ROOT.glob("*.md"), *(ROOT / name for name in ("Makefile", "setup.py", "pyproject.toml"))]
-FILES.remove(Path(__file__))  # its examples are dead
+ALL = [path for room in ROOMS for path in (ROOT / room).rglob("*") if path.suffix in KINDS]
+ALL += [*ROOT.glob("*.md"), *(ROOT / name for name in ("Makefile", "setup.py", "pyproject.toml"))]
+FILES = [path for path in ALL if path.relative_to(ROOT).parts[0] != "tests"]  # tests make mistakes on purpose
 PAGES = [path for path in FILES if path.suffix == ".md"]
 CONFIGS_AND_PAGES = [path for path in FILES if path.suffix in {".md", ".yaml"}]
-# Tests, and the examples that are executed by one, write scripts of any name.
-PROSE = [path for path in FILES if path.relative_to(ROOT).parts[0] != "tests" and path.name != "EXTEND.md"]
+NO_EXAMPLES = [path for path in FILES if path.name != "EXTEND.md"]  # whose scripts are the reader's
 
 PATH = re.compile(rf"(?<![\w./<>$}}-])(?:{'|'.join(ROOMS)})/[\w./*-]++(?!\\)")
 MODULE = re.compile(r"(?<![\w./-])(?:pycls|benchmarks|tests)(?:\.[A-Za-z_]\w*)+(?![\w/-])")
@@ -30,11 +28,8 @@ KEY = re.compile(rf"(?<![\w.])(?:{'|'.join(sorted(SECTIONS))})\.[A-Z][A-Z0-9_]+(
 
 ELSEWHERE = {
     "pycls/configs",  # where setup.py copies configs/ to
-    "tools/TOOL",
     "pycls.datasets.readers._native",  # the C extension
     "pycls.__file__",
-    "pycls.items",  # a dict of a test
-    "pycls.yaml",
     "timm/data/auto_augment.py",
     "__main__.py",  # what python -m runs
     "OPTIM.BASELR",  # README's mistake
@@ -100,7 +95,7 @@ def module_is_there(_, mention):
 def script_is_there(path, mention):
     """A neighbor of the file that mentions it, a tool, or the only one of its name."""
     near = any((folder / mention).exists() for folder in (path.parent, ROOT, ROOT / "tools"))
-    return near or sum(other.as_posix().endswith(f"/{mention}") for other in FILES) == 1
+    return near or sum(other.as_posix().endswith(f"/{mention}") for other in ALL) == 1
 
 
 @cache
@@ -124,7 +119,7 @@ def key_is_there(_, mention):
 CHECKS = {
     "paths": (PATH, FILES, path_is_there),
     "modules": (MODULE, FILES, module_is_there),
-    "scripts": (SCRIPT, PROSE, script_is_there),
+    "scripts": (SCRIPT, NO_EXAMPLES, script_is_there),
     "links": (LINK, PAGES, link_is_there),
     "keys": (KEY, CONFIGS_AND_PAGES, key_is_there),
 }
