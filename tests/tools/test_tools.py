@@ -26,7 +26,7 @@ def test_bad_input_is_one_line_and_exit_code_2():
     assert done.returncode == 2 and done.stdout == ""
     assert (
         done.stderr.strip()
-        == "train_net.py: error: command line: unknown key OPTIM.BASELR, did you mean 'OPTIM.BASE_LR'?"
+        == "tools/train_net.py: error: command line: unknown key OPTIM.BASELR, did you mean 'OPTIM.BASE_LR'?"
     )
 
 
