@@ -6,10 +6,9 @@ A command imports what it needs when it acts, so that --help answers at once.
 import importlib
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import pycls
-from pycls.core.cli import OneLineParser
+from pycls.core.cli import OneLineParser, called_as
 from pycls.core.registry import did_you_mean
 
 COMMANDS = {
@@ -59,13 +58,3 @@ def run_file(name: str) -> int:
 def run_command(name: str, prog: str, words: Sequence[str]) -> int:
     """Run a command with the words that follow it; `prog` is what to call it in its help. Return the exit code."""
     return importlib.import_module(f"pycls.commands.{name.replace('-', '_')}").main(prog, words)
-
-
-def called_as(program: str) -> str:
-    """Return how the user calls a program (sys.argv[0]): "pycls", "python -m pycls", or a file of tools/."""
-    path = Path(program)
-    if path.name == "__main__.py":
-        return "python -m pycls"
-    if path.suffix != ".py":
-        return path.stem
-    return str(Path(*path.parts[-2:]) if path.is_absolute() else path)

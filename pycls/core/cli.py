@@ -10,6 +10,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from yacs.config import CfgNode
@@ -45,6 +46,16 @@ class OneLineParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print what is wrong, without the usage, and end with exit code 2."""
         self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def called_as(program: str) -> str:
+    """Return how the user calls a program (sys.argv[0]): "pycls", "python -m pycls", or a file of tools/."""
+    path = Path(program)
+    if path.name == "__main__.py":
+        return "python -m pycls"
+    if path.suffix != ".py":
+        return path.stem
+    return str(Path(*path.parts[-2:]) if path.is_absolute() else path)
 
 
 def how_to_call(prog: str) -> str:

@@ -46,9 +46,8 @@ def scaling_factors(kind: str, factor: float) -> Factors:
 def _weights(kind: str) -> dict[str, float]:
     """Return {"d": 1.0, ...} of "dwr" or "d1_w8_g8_r1"."""
     parts = [f"{name}1" for name in kind] if kind.isalpha() else [part for part in kind.split("_") if kind]
-    matches = [_PART.fullmatch(part) for part in parts]
-    names = [match[1] for match in matches if match]
-    if len(set(names)) < len(parts):
+    matches = [match for match in map(_PART.fullmatch, parts) if match]
+    if len({match[1] for match in matches}) < len(parts):
         raise ValueError(
             f"MODEL.SCALING_TYPE: expected letters of d, w, g, r, each once, such as dwr, or with weights such as "
             f"d1_w8_g8_r1; got '{kind}'"
