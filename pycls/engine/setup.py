@@ -12,6 +12,7 @@ from yacs.config import CfgNode
 from pycls.core import distributed
 from pycls.core.config import check_divisible, dump_cfg
 from pycls.core.config.defaults import default_cfg
+from pycls.core.launch import launch
 from pycls.core.logging import get_logger, setup_logging
 from pycls.core.machine import usable_cores
 from pycls.datasets import DATASETS, backend_name, colour_scale
@@ -75,7 +76,7 @@ def run_processes(cfg: CfgNode, run: Callable[[CfgNode], Any], phases: tuple[str
         accum_steps = cfg.OPTIM.ACCUM_STEPS if phase == "TRAIN" else 1
         check_divisible(f"{phase}.BATCH_SIZE", cfg[phase].BATCH_SIZE, count * accum_steps, accum_steps)
     backend = cfg.DIST_BACKEND if device.type == "cuda" else "gloo"
-    return distributed.launch(run, (cfg,), count, backend, cfg.DIST_TIMEOUT_MINUTES)
+    return launch(run, (cfg,), count, backend, cfg.DIST_TIMEOUT_MINUTES)
 
 
 def setup_process(cfg: CfgNode) -> torch.device:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pycls.core.config import load_cfg
-from pycls.core.distributed import launch
+from pycls.core.launch import launch
 from pycls.datasets.loader import Batch
 from pycls.datasets.samplers import evaluation_batches
 from pycls.engine.evaluate import Counter, Evaluation, evaluate, save_per_class, save_uncertainty

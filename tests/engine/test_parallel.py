@@ -10,7 +10,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from pycls.core.checkpoint import epoch_path, last_path, load_checkpoint
 from pycls.core.config import load_cfg
-from pycls.core.distributed import all_reduce_sum, launch, rank, world_size
+from pycls.core.distributed import all_reduce_sum, rank, world_size
+from pycls.core.launch import launch
 from pycls.core.weights import load_weights
 from pycls.engine import train
 from pycls.engine.network.precision import pick_precision

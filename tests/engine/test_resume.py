@@ -280,7 +280,7 @@ def two_processes_with_folders_of_their_own(folder):
 
 
 def test_processes_that_see_different_checkpoints_do_not_train(tmp_path, monkeypatch):
-    from pycls.core.distributed import launch
+    from pycls.core.launch import launch
 
     train(tiny_cfg(tmp_path / "a", OPTIM__MAX_EPOCH=1))
     with pytest.raises(RuntimeError, match=r"(?s)process \d failed:.*process 1 on .* has another (state|config)"):
