@@ -20,6 +20,7 @@ from pycls.core.weights.files import load_tensor_file
 from pycls.datasets import build_loader
 from pycls.datasets.loader import Loader
 from pycls.datasets.mix import Mixer, build_mixer
+from pycls.engine.checks import check_all_equal, check_ranks_agree
 from pycls.engine.identity import check_classes, check_data, data_identity, network_differences
 from pycls.engine.network.activation_checkpointing import recompute_blocks
 from pycls.engine.network.compile import compile_for_training
@@ -27,7 +28,7 @@ from pycls.engine.network.freeze import set_train_mode
 from pycls.engine.network.precision import Precision, pick_precision
 from pycls.engine.recorder import Recorder
 from pycls.engine.reporting.meters import Clock, TrainMeter
-from pycls.engine.setup import check_all_equal, check_ranks_agree, warn_of_other_pixels
+from pycls.engine.setup import warn_of_other_pixels
 from pycls.engine.state import TrainState, build_state, fingerprint, unpack_state
 from pycls.engine.step import Stepper
 from pycls.engine.weights_file import weights_file
