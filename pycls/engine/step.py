@@ -1,13 +1,12 @@
 """One optimization step: forward, backward, update. Nothing in it waits for the device."""
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
+from pycls.engine.network.ddp import gradients_kept_local
 from pycls.engine.network.precision import Precision
 from pycls.losses import Loss
 from pycls.optim.sam import climb
@@ -45,7 +44,7 @@ class Stepper:
         pieces = list(zip(images.chunk(self.accum_steps), targets.chunk(self.accum_steps), strict=True))
         share = 1 / len(pieces)
         for number, (x, y) in enumerate(pieces):
-            with self._gradients_kept_local(number + 1 < len(pieces)):
+            with gradients_kept_local(self.net, number + 1 < len(pieces)):
                 with self.precision.autocast():
                     out = self.net(x)  # (N / accum_steps, K)
                     loss = self.loss_fn(out, y)
@@ -60,13 +59,6 @@ class Stepper:
             nn.utils.clip_grad_norm_((p for g in self.optimizer.param_groups for p in g["params"]), self.grad_clip)
         self.scaler.step(self.optimizer)
         self.scaler.update()
-
-    def _gradients_kept_local(self, more_to_come: bool):
-        """Leave the sum over the processes to the last micro-batch."""
-        module = getattr(self.net, "_orig_mod", self.net)
-        if hasattr(module, "set_requires_gradient_sync"):  # a sharded network
-            module.set_requires_gradient_sync(not more_to_come)
-        return module.no_sync() if more_to_come and isinstance(module, DistributedDataParallel) else nullcontext()
 
 
 def seed_step(seed: int, epoch: int, step: int, rank: int) -> None:

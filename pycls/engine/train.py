@@ -42,9 +42,10 @@ def train(cfg: CfgNode) -> Result:
 
     The run goes on from the newest checkpoint in OUT_DIR to OPTIM.MAX_EPOCH, or until a signal asks it to stop.
     """
-    check_training(cfg)
-    if distributed.world_size() < distributed.requested_world_size(cfg.NUM_GPUS):
-        return run_processes(cfg, train)  # each process calls this function again, as one of a group
+    if distributed.world_size() == 1:
+        check_training(cfg)
+        if distributed.requested_world_size(cfg.NUM_GPUS) > 1:
+            return run_processes(cfg, train)  # each of them calls this function again, as one of a group
     with open_run(cfg) as run:
         test = None
         while run.state.epoch < cfg.OPTIM.MAX_EPOCH:
