@@ -80,7 +80,7 @@ def split_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def run_tool(parser: argparse.ArgumentParser, act: Callable[[CfgNode, argparse.Namespace], int]) -> int:
-    """Parse the command line, load the config, call `act(cfg, args)` and return its exit code; errors end the program."""
+    """Parse the command line, load the config, call `act(cfg, args)` and return its exit code; errors exit."""
     args = _parse(parser)
     with _errors_in_one_line(parser.prog, args.traceback):
         cfg = load_cfg(args.cfg, args.overrides)
@@ -91,7 +91,7 @@ def run_tool(parser: argparse.ArgumentParser, act: Callable[[CfgNode, argparse.N
 
 
 def run_plain_tool(parser: argparse.ArgumentParser, act: Callable[[argparse.Namespace], int]) -> int:
-    """Parse the command line of a tool without a config, call `act(args)` and return its exit code."""
+    """Parse the command line of a tool without a config, call `act(args)` and return its exit code; errors exit."""
     args = parser.parse_intermixed_args()  # options may stand between the others
     with _errors_in_one_line(parser.prog, args.traceback):
         return act(args)

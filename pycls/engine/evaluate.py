@@ -110,7 +110,8 @@ class Counter:
             raise ValueError(f"none of the {expected} images to evaluate could be read; the first: {left_out[0]}")
         matrix = confusion.view(self._num_classes, -1) if len(confusion) else None
         histogram = uncertainty.view(2, -1) if uncertainty.any() else None
-        return Evaluation(count, *topk.tolist(), loss_sum / count, images, correct, matrix, left_out, histogram)
+        top1, top5 = topk.tolist()
+        return Evaluation(count, top1, top5, loss_sum / count, images, correct, matrix, left_out, histogram)
 
 
 def _gather_failures(own: list[Failure]) -> tuple[Failure, ...]:

@@ -121,14 +121,14 @@ def evaluate_run(run: Run, epoch: int, again: bool = False) -> Evaluation:
 
     `again`: the epoch has its records already.
     """
-    state = run.state
+    state, ema = run.state, run.state.ema
     test = run.recorder.evaluation("test_epoch", epoch, lambda: _evaluate(run, state.model), again)
     state.test_err = test.top1_err
-    if state.ema is None:
+    if ema is None:
         return test
-    ema = run.recorder.evaluation("test_ema_epoch", epoch, lambda: _evaluate(run, state.ema.model), again)
-    state.ema_err = ema.top1_err
-    return ema if ema.top1_err < test.top1_err else test
+    ema_test = run.recorder.evaluation("test_ema_epoch", epoch, lambda: _evaluate(run, ema.model), again)
+    state.ema_err = ema_test.top1_err
+    return ema_test if ema_test.top1_err < test.top1_err else test
 
 
 def _evaluate(run: Run, model: nn.Module) -> Evaluation:

@@ -2,6 +2,7 @@
 
 import inspect
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import nn
@@ -20,7 +21,7 @@ def distribute(model: nn.Module, device: torch.device) -> nn.Module:
     if world_size() == 1 or is_sharded(next(model.parameters())):
         return model
     newer = "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters  # newer PyTorch
-    buffers = {"forward_sync_buffers" if newer else "broadcast_buffers": False}
+    buffers: dict[str, Any] = {"forward_sync_buffers" if newer else "broadcast_buffers": False}
     device_ids = [device.index] if device.type == "cuda" else None
     return DistributedDataParallel(model, device_ids=device_ids, gradient_as_bucket_view=True, **buffers)
 
@@ -30,7 +31,7 @@ def gradients_kept_local(net: nn.Module, more_to_come: bool) -> AbstractContextM
 
     `net` is the network as it is called: plain, compiled, replicated or sharded.
     """
-    module = getattr(net, "_orig_mod", net)  # what torch.compile wraps
+    module: Any = getattr(net, "_orig_mod", net)  # what torch.compile wraps
     if hasattr(module, "set_requires_gradient_sync"):  # a sharded network
         module.set_requires_gradient_sync(not more_to_come)
     return module.no_sync() if more_to_come and isinstance(module, DistributedDataParallel) else nullcontext()
