@@ -42,6 +42,9 @@ DEV = [
     "tensorboard>=2.19",
     "ruff>=0.17.5",
     "import-linter>=2.3",
+    "mypy>=1.18",
+    "types-PyYAML>=6.0",
+    "types-simplejson>=3.20",
     "pre-commit>=4.0.1",
 ]
 

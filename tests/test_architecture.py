@@ -1,10 +1,17 @@
 """The shape of the house: layers, imports, names."""
 
+import ast
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
+import grimp
+
 from tests.helpers.paths import ROOT
+
+PACKAGE = ROOT / "pycls"
+MOST_MODULES = 15  # in a room, beside its __init__
 
 
 def python(code):
@@ -15,6 +22,34 @@ def test_arrows_go_down_only():
     lint = Path(sys.executable).parent / "lint-imports"
     done = subprocess.run([str(lint)], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def test_no_module_imports_itself_through_others():
+    """Imports inside of functions and for type checkers count, and so does a package that its own module imports."""
+    graph = grimp.build_graph("pycls", cache_dir=None)
+    circular = [
+        (module, imported)
+        for module in sorted(graph.modules)
+        for imported in graph.find_modules_directly_imported_by(module)
+        if graph.chain_exists(importer=imported, imported=module)
+    ]
+    assert circular == []
+
+
+def test_rooms_are_small():
+    rooms = {folder.parent for folder in PACKAGE.rglob("*.py")}
+    sizes = {str(room.relative_to(ROOT)): len(list(room.glob("[!_]*.py"))) for room in rooms}
+    assert {room: size for room, size in sizes.items() if size > MOST_MODULES} == {}
+
+
+def test_a_class_name_stands_for_one_class():
+    names = Counter(
+        node.name
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef)
+    )
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 # Not asked for by every run, or slow: torchvision imports torch's compiler (a second), triton takes 0.1 s.
