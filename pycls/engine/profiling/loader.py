@@ -59,7 +59,7 @@ def time_end_to_end(loader: Loader, cfg: CfgNode, device: torch.device) -> tuple
     """Return images a second of real steps, percent of time waiting for data, and the rate without the loader."""
     precision = pick_precision(device, cfg.TRAIN.MIXED_PRECISION, cfg.TRAIN.AMP_DTYPE)
     layout = torch.channels_last if cfg.TRAIN.CHANNELS_LAST else torch.contiguous_format
-    model = build_model(cfg).to(device, memory_format=layout).train()
+    model = build_model(cfg).to(device).to(memory_format=layout).train()
     stepper, mixer = build_bench_stepper(cfg, model, precision), build_mixer(cfg)
 
     def step(batch: Batch) -> None:

@@ -72,7 +72,7 @@ def supported_formats(device: torch.device) -> list[str]:
 
 def _time_combination(cfg: CfgNode, precision: Precision, channels_last: bool) -> dict[str, Any]:
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    model = build_model(cfg).to(precision.device, memory_format=layout)
+    model = build_model(cfg).to(precision.device).to(memory_format=layout)
     infer = time_inference(model, cfg, precision, cfg.TEST.BATCH_SIZE, layout)
     infer_64 = time_inference(model, cfg, precision, NUM_IMAGES, layout)
     forward, both = time_training(model, cfg, precision, layout)
