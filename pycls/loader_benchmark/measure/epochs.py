@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pycls.datasets.loader import Loader
-from pycls.engine.profiling.network import synchronize
+from pycls.engine.profiling.measure import synchronize
 from pycls.loader_benchmark.measure.process_tree import (
     PeakMemory,
     available,

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from pycls.datasets import build_loader
-from pycls.engine.profiling.network import time_end_to_end, time_loader
+from pycls.engine.profiling.loader import time_end_to_end, time_loader
 from pycls.loader_benchmark.grid import VIEWS
 from pycls.loader_benchmark.measure.epochs import draw, measure_loader, until
 from pycls.loader_benchmark.measure.task import Job, Task
