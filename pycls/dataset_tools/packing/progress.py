@@ -1,6 +1,5 @@
 """What an unfinished packing leaves beside its shards, so that the same command goes on where it was stopped."""
 
-import fcntl
 import json
 import re
 import shutil
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from pycls.core.atomic_io import rename_durably, write_durably
+from pycls.core.locks import locked
 from pycls.dataset_tools.packing.options import check_recipe
 from pycls.dataset_tools.packing.tar_writer import LABEL_BYTES, finished_size, packed_size
 from pycls.datasets.readers.tar_index import IMAGE, index_file, load_index
@@ -81,11 +81,11 @@ def working(target: Path, split: str, recipe: dict[str, Any]) -> Iterator[Work]:
     elif not begun.is_file():
         _check_no_shards(target, split)
     work.folder.mkdir(parents=True, exist_ok=True)
-    with (work.folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"{target}: another process is packing '{split}' there") from None
+
+    def busy(holder: str) -> str:
+        return f"{target}: another process is packing '{split}' there ({holder})"
+
+    with locked(work.folder / "lock", 0, busy):
         if begun.is_file():
             check_recipe(work.folder, json.loads(begun.read_bytes()), recipe)
         else:
