@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from pycls.core.atomic_io import rename_durably
 from pycls.core.locks import locked
 from pycls.core.logging import get_logger
 
@@ -45,7 +46,7 @@ def download(url: str, cache_dir: str | Path, sha256: str | None = None) -> Path
             found = _sha256(part)
             _forget(part)
             raise ValueError(f"{url}: the SHA-256 of what came is {found}, expected {digits}; nothing was kept")
-        os.replace(part, path)
+        rename_durably(part, path)
         _forget(part)
     return path
 

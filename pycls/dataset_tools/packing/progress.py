@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pycls.core.atomic_io import rename_durably, write_durably
+from pycls.core.atomic_io import write_durably
 from pycls.core.locks import locked
 from pycls.dataset_tools.packing.options import check_recipe
 from pycls.dataset_tools.packing.tar_writer import LABEL_BYTES, finished_size, packed_size
@@ -52,10 +52,9 @@ class Work:
             records.append(record)
         return records
 
-    def finish_shard(self, number: int, record: np.ndarray) -> None:
-        """Give the unfinished file, which is on the disk, its name; its record comes first."""
+    def save_record(self, number: int, record: np.ndarray) -> None:
+        """Write the record of a shard, which comes before the shard has its name."""
         write_durably(self._record(number), record.tobytes())
-        rename_durably(self.unfinished, self.shard(number))
 
     def _record(self, number: int) -> Path:
         return self.folder / f"{number:06d}"

@@ -4,7 +4,6 @@ Images lie in the shards in one fixed shuffled order, so that whoever reads them
 """
 
 import errno
-import os
 import shutil
 import zlib
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from pycls.core.atomic_io import rename_durably
+from pycls.core.atomic_io import atomic_file, rename_durably
 from pycls.core.logging import get_logger
 from pycls.dataset_tools.packing.options import PackOptions, file_sizes, make_recipe
 from pycls.dataset_tools.packing.parallel_map import parallel_map
@@ -103,11 +102,9 @@ def _write_shards(
     """Write images, in order, into as many shards as they need, and append the record of each."""
     image = next(images, None)
     while image is not None:
-        with work.unfinished.open("wb") as stream:
+        with atomic_file(work.shard(len(records)), work.unfinished) as stream:
             record, image = _fill_shard(TarWriter(stream), len(records), image, images, samples, options)
-            stream.flush()
-            os.fsync(stream.fileno())
-        work.finish_shard(len(records), record)
+            work.save_record(len(records), record)
         records.append(record)
 
 

@@ -175,7 +175,7 @@ def test_a_packing_begun_otherwise_is_refused(data, tmp_path, monkeypatch):
         raise _Stopped
 
     with monkeypatch.context() as patch, pytest.raises(_Stopped):
-        patch.setattr(pack_module.Work, "finish_shard", stop)
+        patch.setattr(pack_module.Work, "save_record", stop)
         pack(data, tmp_path)
     assert "now it is --max-side 100" in _error(data, tmp_path, max_side=100)
 
@@ -189,11 +189,16 @@ def test_strange_shards_and_full_disks_are_refused(data, tmp_path, monkeypatch):
 
 
 def test_a_disk_that_fills_up_is_told_and_the_same_command_goes_on(data, index, tmp_path, monkeypatch):
+    fsync, calls = os.fsync, []
+
     def full(file):
-        raise OSError(errno.ENOSPC, "No space left on device")
+        calls.append(file)
+        if len(calls) == 3:  # the recipe and its folder first, then the shard
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(file)
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="no space left; make room, and the same command"):
-        patch.setattr(pack_module.os, "fsync", full)
+        patch.setattr(os, "fsync", full)
         pack(data, tmp_path)
     pack(data, tmp_path)
     assert _contents(tmp_path) == _contents(index.parent)
