@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from pycls.core.atomic_io import atomic_file, unfinished_name, write_durably
+from pycls.core.atomic_io import atomic_file, atomic_folder, unfinished_name, write_durably
 from pycls.core.logging import MetricsFile
 
 KILLED = """import os, sys
@@ -70,6 +70,31 @@ def test_a_killed_process_leaves_the_old_file_and_a_hidden_one(tmp_path):
 
 def test_two_writers_have_names_of_their_own(tmp_path):
     assert unfinished_name(tmp_path / "x") != unfinished_name(tmp_path / "x")
+
+
+def test_a_folder_replaces_an_older_one_as_a_whole(tmp_path, calls):
+    for number in range(2):
+        with atomic_folder(tmp_path / "x") as folder:
+            (folder / f"file {number}").write_bytes(b"12345")
+            assert not (tmp_path / "x" / f"file {number}").exists()
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["x", "x/file 1"]
+    assert calls[:4] == [5, "folder", "x", "folder"], "each file, its name, the name of the folder, and that name"
+
+
+def test_an_error_leaves_the_older_folder(tmp_path):
+    with atomic_folder(tmp_path / "x") as folder:
+        (folder / "file").write_bytes(b"before")
+    with pytest.raises(ValueError), atomic_folder(tmp_path / "x", tmp_path / "new") as folder:
+        (folder / "file").write_bytes(b"half")
+        raise ValueError
+    assert (tmp_path / "x" / "file").read_bytes() == b"before" and list(tmp_path.iterdir()) == [tmp_path / "x"]
+
+
+def test_a_folder_does_not_take_the_place_of_a_file(tmp_path):
+    (tmp_path / "x").write_bytes(b"mine")
+    with pytest.raises(OSError), atomic_folder(tmp_path / "x"):
+        pass
+    assert (tmp_path / "x").read_bytes() == b"mine" and list(tmp_path.iterdir()) == [tmp_path / "x"]
 
 
 def test_records_are_replaced_as_durably(tmp_path, calls):

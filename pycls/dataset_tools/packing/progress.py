@@ -35,8 +35,13 @@ class Work:
 
     @property
     def unfinished(self) -> Path:
-        """Return the file that the next shard, and at last the index, is written to."""
+        """Return the file that the next shard is written to."""
         return self.folder / "unfinished"
+
+    @property
+    def unfinished_index(self) -> Path:
+        """Return the folder that the index is written to."""
+        return self.folder / "index"
 
     def shard(self, number: int) -> Path:
         """Return the file of a finished shard."""
@@ -75,7 +80,7 @@ def working(target: Path, split: str, recipe: dict[str, Any]) -> Iterator[Work]:
     """
     work = Work(target, split)
     index, begun = index_file(target, split), work.folder / "recipe.json"
-    if index.is_file():
+    if index.exists():
         check_recipe(index, load_index(index).recipe, recipe)
     elif not begun.is_file():
         _check_no_shards(target, split)

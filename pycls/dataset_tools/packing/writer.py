@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from pycls.core.atomic_io import atomic_file, rename_durably
+from pycls.core.atomic_io import atomic_file
 from pycls.core.logging import get_logger
 from pycls.dataset_tools.packing.options import PackOptions, file_sizes, make_recipe
 from pycls.dataset_tools.packing.parallel_map import parallel_map
@@ -49,7 +49,7 @@ def pack_split(samples: FileSamples, target: Path, split: str, options: PackOpti
     recipe = make_recipe(samples, sizes, options)
     index = index_file(target, split)
     with _explaining_full_disks(target), working(target, split, recipe) as work:
-        if not index.is_file():
+        if not index.exists():
             records = work.finished_records()
             todo = epoch_order(ORDER_SEED, 0, len(samples))[sum(map(len, records)) :]
             _check_space(target, sizes[todo], samples, options)
@@ -148,5 +148,5 @@ def _write_index(work: Work, samples: FileSamples, records: list[np.ndarray], re
         images[record["number"]] = record["image"]
     files = [work.shard(number) for number in range(len(records))]
     shards = [(file.name, file.stat().st_size) for file in files]
-    write_index(work.unfinished, images, samples.labels, samples.paths, samples.classes, shards, recipe)
-    rename_durably(work.unfinished, index_file(work.target, work.split))
+    index = index_file(work.target, work.split)
+    write_index(index, images, samples.labels, samples.paths, samples.classes, shards, recipe, work.unfinished_index)

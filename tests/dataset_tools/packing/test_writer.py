@@ -102,11 +102,13 @@ def test_the_documentation_describes_the_index(index, monkeypatch):
     found = {}
     exec(code, found)
     assert found["images"].tolist() == load_index(index).images.tolist()
+    assert tuple(found["classes"]) == load_index(index).classes
     assert found["images"].dtype.itemsize == 40 and "40 bytes each" in page
 
 
 def _contents(folder):
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 class _Stopped(BaseException):
