@@ -1,4 +1,4 @@
-"""What this machine gives a process, and what figures depend on: cores, threads, memory, versions of packages.
+"""What this machine gives a process, and what figures depend on: cores, threads, memory, cache folders, versions.
 
 Cores and threads are counted by affinity and by the limits of a container (cgroup).
 """
@@ -8,6 +8,8 @@ import platform
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+
+from platformdirs import user_cache_path
 
 _MOUNT = Path("/sys/fs/cgroup")
 _MEMBERSHIP = Path("/proc/self/cgroup")
@@ -94,3 +96,17 @@ def _proc_value(file: str, field: str) -> str:
     info = _PROC / file
     lines = info.read_text().splitlines() if info.exists() else []
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(field)), "")
+
+
+def cache_dir() -> Path:
+    """Return the folder for derived files: the environment variable PYCLS_CACHE_DIR, else pycls in the user's cache.
+
+    That is ~/.cache/pycls ($XDG_CACHE_HOME/pycls) on Linux, ~/Library/Caches/pycls on macOS.
+    """
+    named = os.environ.get("PYCLS_CACHE_DIR")
+    return Path(named).expanduser() if named else user_cache_path("pycls", appauthor=False)
+
+
+def download_dir(named: str | Path) -> Path:
+    """Return the folder for downloads: what the key DOWNLOAD_CACHE names, a part of `cache_dir` if that is empty."""
+    return Path(named).expanduser() if named else cache_dir() / "downloads"

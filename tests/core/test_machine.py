@@ -1,12 +1,14 @@
-"""Core and thread limits against control groups laid out as Linux shows them."""
+"""Core and thread limits against control groups laid out as Linux shows them; where caches lie."""
 
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from pycls.core.machine import cgroup_cores, free_threads, usable_cores
+from pycls.core.machine import cache_dir, cgroup_cores, download_dir, free_threads, usable_cores
+from pycls.core.weights import sources
 
 
 def _groups(tmp_path, membership, files):
@@ -61,3 +63,36 @@ def test_a_process_pinned_to_one_core_has_one():
     code += "from pycls.core.machine import usable_cores; print(usable_cores())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "1" and usable_cores() >= 1
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    for name in ("PYCLS_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the folders of Linux")
+def test_the_cache_is_the_users(home, monkeypatch):
+    assert cache_dir() == home / ".cache" / "pycls"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "scratch"))
+    assert cache_dir() == home / "scratch" / "pycls"
+
+
+def test_the_variable_comes_first(home, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "scratch"))
+    monkeypatch.setenv("PYCLS_CACHE_DIR", "~/elsewhere")
+    assert cache_dir() == home / "elsewhere"
+    monkeypatch.setenv("PYCLS_CACHE_DIR", "")
+    assert cache_dir() != Path(), "empty is as not set"
+
+
+@pytest.mark.parametrize("named, expected", [("/weights", "/weights"), ("~/w", "HOME/w"), ("", "HOME/c/downloads")])
+def test_downloads_lie_where_the_key_says_or_in_the_cache(home, monkeypatch, named, expected):
+    monkeypatch.setenv("PYCLS_CACHE_DIR", str(home / "c"))
+    expected = Path(expected.replace("HOME", str(home)))
+    assert download_dir(named) == expected
+    monkeypatch.setattr(sources, "download", lambda url, folder: folder)
+    assert sources.find_weights("https://a.org/net.pyth", named) == expected
+    assert sources.find_weights("RegNetX-400MF", named) == expected

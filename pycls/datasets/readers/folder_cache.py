@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from pycls.core.logging import get_logger
+from pycls.core.machine import cache_dir
 from pycls.datasets.readers.array_files import map_arrays, write_arrays
 from pycls.datasets.readers.folder_scan import NUM_THREADS, Tree, folder_times, scan_tree
-from pycls.datasets.readers.paths import cache_dir
 from pycls.datasets.readers.samples import Names
 
 KIND, VERSION = "pycls list of images", 3
