@@ -101,7 +101,7 @@ def run_epochs(file: Path, backend: str, num_workers: int) -> dict[str, list[flo
     for epoch in range(_NUM_EPOCHS):
         for _ in itertools.islice(loader.epoch(epoch), _NUM_BATCHES):
             pass
-        processes = tree()
+        processes = [process.pid for process in tree()]
         found["all"].append(sum(pss_mb(process, file, everything=True) for process in processes))
         found["worker"].append(max(pss_mb(process, file, everything=True) for process in processes[1:]))
         found["file"].append(sum(pss_mb(process, file, everything=False) for process in processes))

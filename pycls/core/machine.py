@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
+import psutil
 from platformdirs import user_cache_path
 
 _MOUNT = Path("/sys/fs/cgroup")
@@ -33,6 +34,16 @@ def cgroup_cores(mount: Path = _MOUNT, membership: Path = _MEMBERSHIP) -> float 
         if quota.isdigit() and period.isdigit():
             quotas.append(int(quota) / int(period))
     return min(quotas, default=None)
+
+
+def cgroup_memory_gb(mount: Path = _MOUNT, membership: Path = _MEMBERSHIP) -> float | None:
+    """Return the tightest memory limit on this process; None without one."""
+    limits = []
+    for folder in cgroup_folders("memory", mount, membership):
+        limit = _read(folder / "memory.max") or _read(folder / "memory.limit_in_bytes")
+        if limit.isdigit() and int(limit) / 1e9 < memory_gb():  # version 1: "none" is more than any memory
+            limits.append(int(limit) / 1e9)
+    return min(limits, default=None)
 
 
 def free_threads(mount: Path = _MOUNT, membership: Path = _MEMBERSHIP) -> int | None:
@@ -66,7 +77,6 @@ def _read(file: Path) -> str:
 
 _PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "pillow", "nvidia-dali-cuda130")
 _PACKAGES += ("nvidia-dali-cuda120",)
-_PROC = Path("/proc")
 
 
 def package_versions() -> dict[str, str]:
@@ -76,13 +86,14 @@ def package_versions() -> dict[str, str]:
 
 def processor_name() -> str:
     """Return the model of the processor, or at least its kind."""
-    return _proc_value("cpuinfo", "model name") or platform.processor() or platform.machine()
+    lines = _read(Path("/proc/cpuinfo")).splitlines()
+    named = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return named or platform.processor() or platform.machine()
 
 
-def memory_gb() -> float | None:
-    """Return the memory of the machine, or None if it does not say."""
-    total = _proc_value("meminfo", "MemTotal")
-    return int(total.split()[0]) * 1024 / 1e9 if total else None
+def memory_gb() -> float:
+    """Return the memory of the machine."""
+    return psutil.virtual_memory().total / 1e9
 
 
 def _version(package: str) -> str | None:
@@ -90,12 +101,6 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _proc_value(file: str, field: str) -> str:
-    info = _PROC / file
-    lines = info.read_text().splitlines() if info.exists() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith(field)), "")
 
 
 def cache_dir() -> Path:

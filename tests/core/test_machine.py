@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pycls.core import machine
 from pycls.core.machine import cache_dir, cgroup_cores, download_dir, free_threads, usable_cores
 from pycls.core.weights import sources
 
@@ -45,6 +46,21 @@ def _groups(tmp_path, membership, files):
 )
 def test_the_tightest_processor_quota_counts(tmp_path, membership, files, cores):
     assert cgroup_cores(*_groups(tmp_path, membership, files)) == cores
+
+
+@pytest.mark.parametrize(
+    ("membership", "files", "limit"),
+    [
+        ("0::/\n", {"memory.max": "2000000000\n"}, 2.0),
+        ("0::/\n", {"memory.max": "max\n"}, None),
+        ("0::/pod/box\n", {"pod/memory.max": "1500000000", "pod/box/memory.max": "max"}, 1.5),
+        ("3:memory:/docker/1\n", {"memory/docker/1/memory.limit_in_bytes": "1000000000"}, 1.0),
+        ("3:memory:/docker/1\n", {"memory/docker/1/memory.limit_in_bytes": str(2**63 - 4096)}, None),
+    ],
+)
+def test_the_tightest_memory_limit_counts(tmp_path, monkeypatch, membership, files, limit):
+    monkeypatch.setattr(machine, "memory_gb", lambda: 8.0)
+    assert machine.cgroup_memory_gb(*_groups(tmp_path, membership, files)) == limit
 
 
 def test_the_fullest_group_limits_threads(tmp_path):

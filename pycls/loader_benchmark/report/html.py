@@ -21,8 +21,8 @@ MEASURED = (
     "<b>images/s</b>: median over the timed epochs of all rounds; p5 and p95: percentiles of the same. "
     "<b>uint8</b>: until the 8-bit batch lies ready for the device, in host memory (dali_gpu: on the GPU); copying to "
     "a GPU and normalizing are not in it. <b>float</b>: normalized batches on the device, as the network gets them.",
-    "<b>CPU ms/image</b>: user and system time of the whole process tree over the timed epochs, exact, and little "
-    "disturbed by other work on the machine.",
+    "<b>CPU ms/image</b>: user and system time of the whole process tree over the timed epochs, to 10 ms a process, "
+    "and little disturbed by other work on the machine.",
     "<b>first batch</b>: from building the loader, in an interpreter with the libraries imported and the file list "
     "read, to its first batch, worker start included. <b>epoch gap</b>: from the last batch of an epoch to the first "
     "of the next.",
