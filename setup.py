@@ -29,6 +29,7 @@ REQUIRED = [
     "filelock>=3.32",
     "platformdirs>=4.3.6",
     "psutil>=6.1",
+    "Jinja2>=3.1.4",
 ]
 DALI = ["nvidia-dali-cuda130>=2.2"]
 EXPORT = ["onnx>=1.23.2", "onnxscript>=0.7.2", "onnxruntime>=1.31.1"]
@@ -108,6 +109,7 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["pycls", "pycls.*"]),
+    package_data={"pycls.loader_benchmark.report": ["page.html.j2"]},
     ext_modules=[native_extension()],
     cmdclass={"build_ext": BuildJpeg, "build_py": BuildWithConfigs},
     python_requires=">=3.11",
