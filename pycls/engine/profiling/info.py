@@ -1,8 +1,10 @@
 """What a network costs, layer by layer, and the learning rate of its config."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
+from tabulate import tabulate
 from torch import nn
 from yacs.config import CfgNode
 
@@ -18,15 +20,21 @@ def info(cfg: CfgNode) -> str:
     """Return the layer table and totals of the network at TRAIN.IM_SIZE as text; nothing is allocated or run."""
     with torch.device("meta"):
         model = build_model(cfg)
-    rows = layer_table(model, cfg.TRAIN.IM_SIZE)
-    width = max(len(row["name"]) for row in rows)
-    lines = [f"{'layer':{width}} {'type':18} {'output':>20} {'MACs':>15} {'parameters':>12} {'activations':>12}"]
-    for row in rows:
-        shape = "x".join(map(str, row["output_shape"]))
-        counts = f"{row['flops']:15,} {row['params']:12,} {row['acts']:12,}"
-        lines.append(f"{row['name']:{width}} {row['type']:18} {shape:>20} {counts}")
     decoder = f"JPEG decoder of the custom loader: {jpeg.describe(cfg.DATA_LOADER.JPEG)}"
-    return "\n".join([*lines, "", totals(cfg, complexity(model, cfg.TRAIN.IM_SIZE)), *conventions(cfg, model), decoder])
+    totals_line = totals(cfg, complexity(model, cfg.TRAIN.IM_SIZE))
+    table = table_text(layer_table(model, cfg.TRAIN.IM_SIZE))
+    return "\n".join([table, "", totals_line, *conventions(cfg, model), decoder])
+
+
+def table_text(rows: list[dict[str, Any]]) -> str:
+    """Return the rows of `layer_table` as aligned text."""
+    heads = ["layer", "type", "output", "MACs", "parameters", "activations"]
+    cells = [
+        [row["name"], row["type"], "x".join(map(str, row["output_shape"])), row["flops"], row["params"], row["acts"]]
+        for row in rows
+    ]
+    aligns = ["left", "left", *["right"] * 4]
+    return tabulate(cells, heads, "plain", intfmt=",", colalign=aligns, disable_numparse=[0, 1, 2])
 
 
 def totals(cfg: CfgNode, counts: dict[str, int]) -> str:
