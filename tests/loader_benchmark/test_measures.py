@@ -38,7 +38,7 @@ def test_processor_time_of_living_children_counts():
     finally:
         burner.kill()
         burner.wait()
-    assert 0.3 <= spent < 5
+    assert 0.28 <= spent < 5  # to 10 ms a process
     assert process_tree.cpu_spent({1: 5.0}, {1: 7.0, 2: 1.5}) == 3.5
 
 
