@@ -75,8 +75,10 @@ def _read(file: Path) -> str:
         return ""
 
 
-_PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "pillow", "nvidia-dali-cuda130")
-_PACKAGES += ("nvidia-dali-cuda120",)
+_PACKAGES = (
+    *("torch", "torchvision", "numpy", "opencv-python-headless", "pillow"),
+    *("nvidia-dali-cuda130", "nvidia-dali-cuda120"),
+)
 
 
 def package_versions() -> dict[str, str]:

@@ -5,7 +5,7 @@ A folder with one `.npy` file an array and `meta.json`, which says what they are
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,17 +61,17 @@ def write_arrays(
 
 
 def map_arrays(folder: Path, kind: str, version: int) -> Mapped:
-    """Map the arrays of `folder`; ValueError when it is damaged, or of another kind or version."""
+    """Map the arrays of `folder`; ValueError when it is damaged, of another kind or version, or being replaced."""
     contents = _read_contents(folder, kind)
     if (contents["kind"], contents["version"]) != (kind, version):
         raise ValueError(
             f"{folder} is a {contents['kind']} of version {contents['version']}; this program reads {kind} {version}: "
             "make it again"
         )
-    return Mapped(contents["meta"], {name: _map(folder, name, contents) for name in contents["arrays"]})
+    return Mapped(contents["meta"], _map_all(folder, contents, contents["arrays"]))
 
 
-def _read_contents(folder: Path, kind: str) -> dict[str, Any]:
+def _read_contents(folder: Path, kind: str = "folder of arrays") -> dict[str, Any]:
     if folder.is_file():
         raise ValueError(
             f"{folder} is no {kind} that this program reads, which is a folder of .npy files (versions before were one "
@@ -85,6 +85,14 @@ def _read_contents(folder: Path, kind: str) -> dict[str, Any]:
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{folder / META} of a {kind} is damaged: {error}") from error
     return contents
+
+
+def _map_all(folder: Path, contents: dict[str, Any], names: Iterable[str]) -> dict[str, MappedArray]:
+    """Map arrays, all of them out of the folder that these contents were read from."""
+    arrays = {name: _map(folder, name, contents) for name in names}
+    if _read_contents(folder) != contents:
+        raise ValueError(f"{folder} was replaced while this program was reading it; start it again")
+    return arrays
 
 
 def _map(folder: Path, name: str, contents: dict[str, Any]) -> MappedArray:
@@ -103,16 +111,16 @@ def _map(folder: Path, name: str, contents: dict[str, Any]) -> MappedArray:
 
 def _map_again(folder: str, name: str, checksum: int) -> MappedArray:
     """Map one array in another process; ValueError when the folder has been replaced since."""
-    contents = _read_contents(Path(folder), "folder of arrays")
+    contents = _read_contents(Path(folder))
     if _checksum(contents) != checksum:
         raise ValueError(f"{folder} was replaced while this program was starting its workers; start it again")
-    return _map(Path(folder), name, contents)
+    return _map_all(Path(folder), contents, [name])[name]
 
 
 def _holds(folder: Path, contents: dict[str, Any]) -> bool:
     """Tell whether a folder has these contents, its arrays included."""
     try:
-        return _checksum(_read_contents(folder, "")) == _checksum(contents) and bool(
+        return _read_contents(folder) == json.loads(json.dumps(contents)) and bool(
             map_arrays(folder, contents["kind"], contents["version"])
         )
     except (OSError, ValueError):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pycls.datasets.readers import array_files
 from pycls.datasets.readers.array_files import META, map_arrays, write_arrays
 
 PAIR = np.dtype([("big", "<u8"), ("small", "<u2")])
@@ -75,6 +76,22 @@ def test_the_same_contents_are_not_written_again(folder):
     write_arrays(folder, "thing", 3, mapped.meta, {**mapped.arrays, "numbers": np.arange(1000) * 3})
     assert map_arrays(folder, "thing", 3).arrays["numbers"][-1] == 2997, "unless they are damaged"
     assert [path.name for path in folder.parent.iterdir()] == ["x"], "nothing is left beside it"
+
+
+def test_arrays_of_two_versions_are_never_mixed(folder, monkeypatch):
+    """Another process replaces the folder after its facts have been read: dtypes and shapes are the same."""
+    before = map_arrays(folder, "thing", 3)
+    map_one = array_files._map
+
+    def replace_first(*words):
+        monkeypatch.setattr(array_files, "_map", map_one)
+        write_arrays(folder, "thing", 3, before.meta, {**before.arrays, "numbers": np.arange(1000) * 4})
+        return map_one(*words)
+
+    monkeypatch.setattr(array_files, "_map", replace_first)
+    with pytest.raises(ValueError, match="x was replaced while"):
+        map_arrays(folder, "thing", 3)
+    assert map_arrays(folder, "thing", 3).arrays["numbers"][-1] == 999 * 4
 
 
 def test_a_mapped_array_outlives_its_folder(folder):
