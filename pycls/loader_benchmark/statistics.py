@@ -73,9 +73,9 @@ def summarize(cell: Cell, runs: Sequence[Raw]) -> Row:
         first_batch_sec=median(run["first_batch_sec"] for run in good),
         epoch_gap_sec=median(epoch["marks"][0] for epoch in epochs),
         batch_ms_p95=percentile([1000 * gap for epoch in epochs for gap in np.diff(epoch["marks"])], 95),
-        peak_mb=max(run["peak_mb"] for run in good) or None,
+        peak_mb=max(run["peak_mb"] for run in good),
         memory_kind=good[0]["memory_kind"],
-        other_cores=_median_of([epoch["other_cores"] for epoch in epochs]),
+        other_cores=median(epoch["other_cores"] for epoch in epochs),
         error=next((f"a round failed: {run['error']}" for run in runs if "error" in run), ""),
     )
 
@@ -100,13 +100,6 @@ def percentile(values: Sequence[float], pct: float) -> float | None:
     return float(np.percentile(values, pct)) if len(values) else None
 
 
-def cpu_ms_per_image(epochs: Sequence[Raw]) -> float | None:
+def cpu_ms_per_image(epochs: Sequence[Raw]) -> float:
     """Return all processor time over all images, in ms."""
-    if any(epoch["cpu_sec"] is None for epoch in epochs):
-        return None
     return 1000 * sum(epoch["cpu_sec"] for epoch in epochs) / sum(epoch["images"] for epoch in epochs)
-
-
-def _median_of(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return median(known) if known else None

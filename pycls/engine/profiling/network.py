@@ -4,6 +4,7 @@ import itertools
 from typing import Any
 
 import torch
+from tabulate import tabulate
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
@@ -27,16 +28,24 @@ def time_network(cfg: CfgNode, device: torch.device) -> list[dict[str, Any]]:
     """Time inference and whole training steps on synthetic images for every number format and memory layout."""
     limit = f"median over up to {cfg.PREC_TIME.NUM_ITER} runs, at most {MAX_SEC:.0f} s each"
     logger.info("Network alone on %s, %d px; %s:", device, cfg.TRAIN.IM_SIZE, limit)
-    logger.info(" ".join(f"{title:>{len(title) + 2}}" for title, _ in _COLUMNS))
     rows = []
     for name, channels_last in itertools.product(supported_formats(device), (False, True)):
+        layout = "channels_last" if channels_last else "contiguous"
         try:
             rows.append(_time_combination(cfg, Precision(device, name), channels_last))
         except torch.OutOfMemoryError:
-            logger.info("%8s %s: out of memory", name, "channels_last" if channels_last else "contiguous")
-            continue
-        logger.info(" ".join(_cell(rows[-1][key], len(title) + 2) for title, key in _COLUMNS))
+            logger.info("%s %s: out of memory", name, layout)
+        else:
+            logger.info("%s %s: timed", name, layout)
+    for line in timing_table(rows).splitlines():
+        logger.info(line)
     return rows
+
+
+def timing_table(rows: list[dict[str, Any]]) -> str:
+    """Return what `time_network` found as aligned text."""
+    cells = [[row[key] for _, key in _COLUMNS] for row in rows]
+    return tabulate(cells, [title for title, _ in _COLUMNS], "plain", floatfmt=".1f")
 
 
 def zoo_line(cfg: CfgNode, device: torch.device, rows: list[dict[str, Any]]) -> str:
@@ -51,7 +60,7 @@ def zoo_line(cfg: CfgNode, device: torch.device, rows: list[dict[str, Any]]) -> 
 
 _COLUMNS = (
     ("format", "format"),
-    ("layout       ", "layout"),
+    ("layout", "layout"),
     ("infer images/s", "infer_images_per_sec"),
     ("infer 64 p50 (ms)", "infer_64_ms"),
     ("p95 (ms)", "infer_64_ms_p95"),
@@ -59,10 +68,6 @@ _COLUMNS = (
     ("forward (ms)", "train_fw_ms"),
     ("whole step (ms)", "train_step_ms"),
 )
-
-
-def _cell(value: str | float, width: int) -> str:
-    return f"{value:>{width}}" if isinstance(value, str) else f"{value:>{width}.1f}"
 
 
 def supported_formats(device: torch.device) -> list[str]:

@@ -7,16 +7,16 @@ from typing import Any
 
 from pycls.loader_benchmark.statistics import ModelRow, Row, figure
 
-# One colour for each variant on all plots, told apart by colour-blind readers, too (Okabe and Ito 2008).
-COLOURS = ("#0072b2", "#56b4e9", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
+# One color for each variant on all plots, told apart by color-blind readers, too (Okabe and Ito 2008).
+COLORS = ("#0072b2", "#56b4e9", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
 _LEAST_BARS = 4  # places on the axis, so that a single bar is no wall
 _SIZE = (4.6, 3.2)  # inches: readable on a phone, two beside each other on a desk
 
 
-def colours(rows: Sequence[Row]) -> dict[str, str]:
-    """Return variant -> colour."""
+def colors(rows: Sequence[Row]) -> dict[str, str]:
+    """Return variant -> color."""
     titles = list(dict.fromkeys(row.cell.variant.title for row in rows))
-    return {title: COLOURS[number % len(COLOURS)] for number, title in enumerate(titles)}
+    return {title: COLORS[number % len(COLORS)] for number, title in enumerate(titles)}
 
 
 def speed_plot(rows: Sequence[Row], palette: dict[str, str]) -> str:
