@@ -49,6 +49,8 @@ DEV = [
     "import-linter>=2.3",
     "mypy>=1.18",
     "types-PyYAML>=6.0",
+    "types-psutil>=6.1",
+    "types-tabulate>=0.9",
     "types-simplejson>=3.20",
     "pre-commit>=4.0.1",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,14 @@ from pycls.loader_benchmark.grid import Cell
 
 Raw = dict[str, Any]  # what a cell's process answered
 NOT_RUN = "not run"
+
+
+class Speed(NamedTuple):
+    """Images a second."""
+
+    median: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,13 @@ class Row:
     data_wait_pct: float | None = None  # when this cell's loader fed the network
     error: str = ""
 
+    @property
+    def speed(self) -> Speed | None:
+        """Return how fast the cell was, from p5 to p95; None where nothing could be measured."""
+        if not self.images_per_sec or self.p5 is None or self.p95 is None:
+            return None
+        return Speed(self.images_per_sec, self.p5, self.p95)
+
 
 @dataclass(frozen=True)
 class ModelRow:
@@ -45,6 +60,13 @@ class ModelRow:
     loader: float | None = None  # the loader alone, floats on the device
     data_wait_pct: float | None = None
     error: str = ""
+
+    @property
+    def speed(self) -> Speed | None:
+        """Return how fast the network was with this loader, from the slowest to the fastest round; None if unknown."""
+        if not self.end_to_end or self.low is None or self.high is None:
+            return None
+        return Speed(self.end_to_end, self.low, self.high)
 
     @property
     def verdict(self) -> str:

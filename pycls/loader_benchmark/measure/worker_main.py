@@ -40,7 +40,7 @@ def probe(task: Task) -> dict[str, Any]:
             began = time.perf_counter()
             images = sum(until(draw(loader, 1, "uint8"), task.max_sec))
         rate = images / (time.perf_counter() - began)
-    np.savez(task.pixels_file, **squares)
+    np.savez(task.pixels_file, allow_pickle=False, **squares)
     return {"images_per_sec": rate, "start_sec": began - start}
 
 

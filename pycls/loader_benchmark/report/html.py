@@ -81,8 +81,9 @@ def plots(rows: Sequence[Row], models: Sequence[ModelRow]) -> list[Plot]:
     for key in dict.fromkeys(row.cell.phase_key for row in rows):
         group = _of_first_batch_size([row for row in rows if row.cell.phase_key == key])
         name = f"{VIEWS[key[0]]} view, {key[1]} cache, {key[2]}, batch {group[0].cell.batch_size}"
-        best = max(group, key=lambda row: row.images_per_sec)
-        text = f"Images a second over workers, {name}. Fastest: {best.cell.loader}, {figure(best.images_per_sec)}."
+        speeds = [(row.cell.loader, row.speed.median) for row in group if row.speed]
+        best, speed = max(speeds, key=lambda entry: entry[1])
+        text = f"Images a second over workers, {name}. Fastest: {best}, {figure(speed)}."
         found.append(Plot(f"Images/s: {name}", text, _speeds(group, palette)))
     first = _of_first_batch_size([row for row in rows if row.cell.phase_key == rows[0].cell.phase_key])
     found += [_bars(first, palette, title, value, unit) for title, value, unit in _BARS]
