@@ -11,7 +11,6 @@ from tqdm import tqdm
 from yacs.config import CfgNode
 
 from pycls.core.machine import usable_cores
-from pycls.core.registry import pick
 from pycls.dataset_tools.validation.duplicates import (
     BOTH_SPLITS,
     CLASS_NAMES,
@@ -33,10 +32,11 @@ from pycls.dataset_tools.validation.inspect import (
     Inspector,
     build_decoders,
 )
-from pycls.datasets import DATASETS
+from pycls.datasets.check_samples import check_samples
 from pycls.datasets.heartbeat import HeartbeatBoard
+from pycls.datasets.info import find_dataset
 from pycls.datasets.readers.folder_scan import scan_tree
-from pycls.datasets.readers.samples import FileSamples
+from pycls.datasets.readers.samples import ArraySamples, FileSamples
 from pycls.datasets.readers.skip_list import save_skip_list
 from pycls.datasets.workers.processes import ProcessWorkers
 from pycls.datasets.workers.watchdog import Watchdog
@@ -61,10 +61,12 @@ def samples_of_cfg(cfg: CfgNode) -> list[FileSamples]:
     """Return the splits that a config trains and tests on; ValueError for array data, which has no files."""
     splits = {}
     for phase in ("train", "test"):
-        name = cfg[phase.upper()].DATASET
-        samples = pick(DATASETS, name, f"{phase.upper()}.DATASET").build(cfg, phase)
-        if not hasattr(samples, "key"):
-            raise ValueError(f"{phase.upper()}.DATASET {name} is array data: there are no image files to check")
+        name = f"{phase.upper()}.DATASET {cfg[phase.upper()].DATASET}"
+        dataset = find_dataset(cfg, phase)
+        samples = dataset.build(cfg, phase)
+        check_samples(samples, dataset, name)
+        if isinstance(samples, ArraySamples):
+            raise ValueError(f"{name} is array data: there are no image files to check")
         splits[samples.split] = samples
     return list(splits.values())
 

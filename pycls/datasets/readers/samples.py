@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -101,4 +102,33 @@ class ArraySamples:
         return self.images[index].tobytes()
 
 
-Samples = FileSamples | ArraySamples
+class EncodedSamples(Protocol):
+    """Encoded images wherever they are; what the backends for image files need. Travels to worker processes (pickle).
+
+    Outside code may inherit from it, and give the first three, `name` and `read`.
+    """
+
+    labels: np.ndarray  # int64 (N,)
+    classes: tuple[str, ...]  # names, in the order of the labels
+    split: str  # such as "train"; for messages and reports
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.labels)
+
+    def name(self, index: int) -> str:
+        """Return what messages call one image, such as its path."""
+
+    def read(self, index: int) -> bytes:
+        """Return one whole encoded image; OSError or ValueError if it cannot be read."""
+
+    def read_many(self, indices: np.ndarray, numbers: np.ndarray, note: Heartbeat) -> list[bytes | None]:
+        """Read images in one call; None: not done, `read` does it. `numbers`, int64 (n,), are noted."""
+        return [None] * len(indices)
+
+    def key(self, index: int) -> str:
+        """Return the name of one image in reports."""
+        return f"{self.split}/{self.name(index)}"
+
+
+Samples = EncodedSamples | ArraySamples
