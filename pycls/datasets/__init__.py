@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from yacs.config import CfgNode
 
-from pycls.core.config import check_divisible
-from pycls.core.config.defaults import CHOICES
+from pycls.core.config import check_divisible, known_choices
 from pycls.core.distributed import rank, world_size
 from pycls.core.registry import pick
 from pycls.datasets import backends, cifar, digits, fashion_mnist, imagenet
@@ -81,7 +80,7 @@ def _without_listed(cfg: CfgNode, samples: Samples) -> Samples:
         return samples
     if isinstance(samples, ArraySamples):
         raise ValueError(f"DATA_LOADER.SKIP_LIST {path} names image files, but {samples.source} is array data")
-    return skip_listed(samples, path, {*CHOICES["TRAIN.SPLIT"], cfg.TRAIN.SPLIT, cfg.TEST.SPLIT})
+    return skip_listed(samples, path, {*known_choices("TRAIN.SPLIT"), cfg.TRAIN.SPLIT, cfg.TEST.SPLIT})
 
 
 def build_loader(cfg: CfgNode, phase: str, device: torch.device, samples: Samples | None = None) -> Loader:
