@@ -5,7 +5,9 @@ config that comes inside a checkpoint never does (`check_imported`).
 """
 
 import importlib
+import json
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -35,13 +37,9 @@ def check_imported(names: Sequence[Any], where: str) -> None:
     missing = [name for name in names if name not in sys.modules]
     if missing:
         raise ValueError(
-            f"{where}: was made with code of the modules {', '.join(map(str, missing))}, which a checkpoint cannot "
-            f"have imported; if you trust them, pass PLUGINS '{_as_list(names)}'"
+            f"{where}: was made with code from outside, which no checkpoint has imported by itself; if you trust it, "
+            f"pass PLUGINS {shlex.quote(json.dumps([str(name) for name in names]))}"
         )
-
-
-def _as_list(names: Sequence[Any]) -> str:
-    return "[" + ", ".join(f'"{name}"' for name in names) + "]"
 
 
 def _check_name(name: Any, where: str) -> None:

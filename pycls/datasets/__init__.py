@@ -10,8 +10,7 @@ from dataclasses import replace
 import torch
 from yacs.config import CfgNode
 
-from pycls.core.config import check_divisible
-from pycls.core.config.defaults import CHOICES
+from pycls.core.config import check_divisible, known_choices
 from pycls.core.distributed import rank, world_size
 from pycls.core.registry import pick
 from pycls.datasets import backends, cifar, digits, fashion_mnist, imagenet
@@ -26,8 +25,7 @@ from pycls.datasets.readers.subset import Views
 from pycls.datasets.transforms.normalize import Normalize
 from pycls.datasets.transforms.view import View, build_view
 
-_CIFAR = {"im_size": cifar.SIDE_PX, "small_images": True, "auto_augment": "cifar10"}
-_FASHION = {"im_size": fashion_mnist.SIDE_PX, "small_images": True}
+_CIFAR = {"im_size": cifar.SIDE_PX, "auto_augment": "cifar10"}
 
 # The table itself lies in info.py, where transforms, which this module imports, can ask it.
 DATASETS.update(
@@ -36,7 +34,9 @@ DATASETS.update(
         "imagenet-21k": Dataset(imagenet.build_imagenet, imagenet.MEAN, imagenet.STD, lighting=True),
         "cifar10": Dataset(cifar.build_cifar10, cifar.MEAN, cifar.STD, **_CIFAR),
         "cifar100": Dataset(cifar.build_cifar100, cifar.MEAN, cifar.STD, **_CIFAR),
-        "fashion_mnist": Dataset(fashion_mnist.build_fashion_mnist, fashion_mnist.MEAN, fashion_mnist.STD, **_FASHION),
+        "fashion_mnist": Dataset(
+            fashion_mnist.build_fashion_mnist, fashion_mnist.MEAN, fashion_mnist.STD, im_size=fashion_mnist.SIDE_PX
+        ),
         "digits": Dataset(digits.build_digits, digits.MEAN, digits.STD, small_images=True),
     }
 )
@@ -81,7 +81,7 @@ def _without_listed(cfg: CfgNode, samples: Samples) -> Samples:
     if not hasattr(samples, "select"):
         kind = type(samples).__name__
         raise ValueError(f"DATA_LOADER.SKIP_LIST {path}: {kind} cannot leave images out, it has no select(keep)")
-    return skip_listed(samples, path, {*CHOICES["TRAIN.SPLIT"], cfg.TRAIN.SPLIT, cfg.TEST.SPLIT})
+    return skip_listed(samples, path, {*known_choices("TRAIN.SPLIT"), cfg.TRAIN.SPLIT, cfg.TEST.SPLIT})
 
 
 def build_loader(cfg: CfgNode, phase: str, device: torch.device, samples: Samples | None = None) -> Loader:

@@ -9,6 +9,7 @@ from yacs.config import CfgNode
 from pycls.core.registry import pick
 
 RGB = tuple[float, float, float]
+_SMALL_PX = 64
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Dataset:
     std: RGB
     lighting: bool = False  # whether TRAIN.PCA_STD applies
     im_size: int | None = None  # side of array data, px; None: files of any size
-    small_images: bool = False  # whether networks with a variant for small images (He et al., section 4.2) take that
+    small_images: bool | None = None  # for networks with a variant for such; None: array data below 64 px have them
     auto_augment: str = "imagenet"  # whose policy TRAIN.AUGMENT AutoAugment is: a name in AUTO_POLICIES
 
     def __post_init__(self) -> None:
@@ -29,6 +30,13 @@ class Dataset:
                 raise ValueError(f"Dataset.{name} must be three numbers between 0 and 1 (R, G, B), got {color}")
         if 0 in self.std:
             raise ValueError(f"Dataset.std must be above 0, got {self.std}")
+
+    @property
+    def has_small_images(self) -> bool:
+        """Whether networks that have a variant for small images (He et al. 2016, section 4.2) take that one."""
+        if self.small_images is None:
+            return self.im_size is not None and self.im_size < _SMALL_PX
+        return self.small_images
 
 
 DATASETS: dict[str, Dataset] = {}

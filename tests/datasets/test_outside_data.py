@@ -1,5 +1,6 @@
 """Data sets and backends that come from outside this package: one line in a table is all they need."""
 
+import pickle
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,12 +11,16 @@ from PIL import Image
 from pycls import engine
 from pycls.core.config import load_cfg
 from pycls.dataset_tools import validation
+from pycls.dataset_tools.validation.inspect import Inspector, build_decoders
 from pycls.datasets import BACKENDS, DATASETS, Dataset, build_loader
-from pycls.datasets.decoders.pillow import decode_rgb
+from pycls.datasets.heartbeat import HeartbeatBoard
 from pycls.datasets.readers.image_folder import load_folder
 from pycls.datasets.readers.samples import ArraySamples, EncodedSamples, FileSamples
+from pycls.engine.profiling.network import time_loader
 from pycls.engine.setup import pixel_contract
 from pycls.loader_benchmark.sources import find_sources, load_samples
+from pycls.models import build_model
+from pycls.models.layers.checks import SMALL_IMAGE_DATASETS
 from tests.helpers.photographs import encode
 from tests.helpers.runs import overrides
 
@@ -104,15 +109,15 @@ def test_the_data_set_chooses_the_policy_of_auto_augment(mine, monkeypatch):
         first_programs()
 
 
-def test_it_trains_times_and_is_tested(mine, tmp_path):
+def test_it_trains_is_tested_and_is_timed(mine, tmp_path):
     keys = mine | {"MODEL.TYPE": "anynet", "ANYNET.STEM_TYPE": "res_stem_cifar", "ANYNET.STEM_W": 8}
     keys |= {"ANYNET.BLOCK_TYPE": "vanilla_block", "ANYNET.DEPTHS": [1], "ANYNET.WIDTHS": [8], "ANYNET.STRIDES": [2]}
-    keys |= {"OPTIM.MAX_EPOCH": 20, "TRAIN.BATCH_SIZE": 12, "TEST.BATCH_SIZE": 12, "OUT_DIR": tmp_path}
+    keys |= {"OPTIM.MAX_EPOCH": 4, "TRAIN.BATCH_SIZE": 12, "TEST.BATCH_SIZE": 12, "OUT_DIR": tmp_path}
     keys |= {"LOG.TENSORBOARD": "off", "DEVICE": "cpu", "OPTIM.EMA_UPDATE_PERIOD": 0, "BN.NUM_SAMPLES_PRECISE": 24}
     keys |= {"PREC_TIME.NUM_ITER": 1, "PREC_TIME.WARMUP_ITER": 0}
     assert engine.train(config(keys)).top1_err == 0
     assert engine.test(config(keys)).count == 24
-    assert engine.time(config(keys)).details["network"]
+    assert time_loader(build_loader(config(keys), "train", CPU), config(keys), CPU) > 0
 
 
 class Upside:
@@ -136,7 +141,9 @@ def test_array_data_can_have_a_backend_from_outside(mine, monkeypatch):
     monkeypatch.setitem(BACKENDS, "upside", lambda cfg, samples, view, device, max_batch: Upside(samples, view))
     samples = arrays("test")
     samples.images[:, 0] = 51
-    monkeypatch.setitem(DATASETS, "mine", replace(ARRAYS, build=lambda cfg, phase: samples, mean=(0,) * 3, std=(1,) * 3))
+    monkeypatch.setitem(
+        DATASETS, "mine", replace(ARRAYS, build=lambda cfg, phase: samples, mean=(0,) * 3, std=(1,) * 3)
+    )
     (batch,) = build_loader(config(mine, DATA_LOADER__BACKEND="upside", TEST__BATCH_SIZE=24), "test", CPU).epoch(0)
     torch.testing.assert_close(batch.images[:, :, -1], torch.full((24, 3, SIDE), 0.2))
 
@@ -160,9 +167,11 @@ def test_encoded_images_are_compared_and_checked(wrapped, tmp_path):
     samples = load_samples(load_cfg(None, [*overrides(WRAPPED), *source.overrides()]), source.flat)
     assert (source.title, samples.name(3)) == ("wrapped", "image 3")
     splits = validation.samples_of_cfg(cfg)
-    findings = validation.check_data(splits[:1], ("custom",), 8, 0.0)
     assert [split.split for split in splits] == ["train", "test"]
-    assert decode_rgb(samples.read(3)).shape[2] == 3 and not [f for f in findings if f.kind == validation.UNREADABLE]
+    inspector = Inspector(splits[0], HeartbeatBoard(1, shared=False), build_decoders(("custom",)), tiny_px=25)
+    inspections = pickle.loads(pickle.dumps(inspector))(np.arange(3), 0)  # as in a worker process
+    assert [inspection.findings for inspection in inspections] == [[("tiny", "30 x 24 px")]] * 3
+    assert splits[0].key(2) == "train/image 2"
 
 
 def test_encoded_images_that_cannot_be_left_out(wrapped, tmp_path):
@@ -172,9 +181,9 @@ def test_encoded_images_that_cannot_be_left_out(wrapped, tmp_path):
 
 
 def test_array_data_cannot_be_compared_or_checked(mine, tmp_path):
-    with pytest.raises(ValueError, match="TRAIN.DATASET mine is array data: loaders are compared on image files"):
+    with pytest.raises(ValueError, match=r"TRAIN.DATASET mine is array data: loaders are compared on image files"):
         find_sources(config(mine, DATA_DIR=tmp_path), [])
-    with pytest.raises(ValueError, match="TRAIN.DATASET mine is array data: there are no image files to check"):
+    with pytest.raises(ValueError, match=r"TRAIN.DATASET mine is array data: there are no image files to check"):
         validation.samples_of_cfg(config(mine))
 
 
@@ -184,8 +193,11 @@ WRONG = {
     "labels of 32 bits": (replace(GOOD, labels=GOOD.labels.astype(np.int32)), "labels must be an int64 .* got int32"),
     "no images": (replace(GOOD, images=GOOD.images[:0], labels=GOOD.labels[:0]), "has no images"),
     "a label too much": (replace(GOOD, classes=("red", "green")), "labels run from 0 to 2, but there are 2 classes"),
-    "floats": (replace(GOOD, images=GOOD.images / 255), "must be a uint8 array of shape .*, got float64"),
-    "channels first": (replace(GOOD, images=GOOD.images.transpose(0, 3, 1, 2)), r"got uint8 \(24, 3, 20, 20\)"),
+    "floats": (replace(GOOD, images=GOOD.images / 255), "images must be a uint8 array of shape .*, got float64"),
+    "channels first": (
+        replace(GOOD, images=GOOD.images.transpose(0, 3, 1, 2)),
+        r"images .* got uint8 \(24, 3, 20, 20\)",
+    ),
 }
 
 
@@ -199,14 +211,38 @@ def test_samples_that_cannot_be_right_are_told_in_one_line(mine, monkeypatch, na
 
 def test_a_data_set_says_whether_it_is_arrays(mine, wrapped, monkeypatch):
     monkeypatch.setitem(DATASETS, "mine", replace(ARRAYS, im_size=None))
-    with pytest.raises(ValueError, match="TRAIN.DATASET mine: array data needs Dataset.im_size"):
+    with pytest.raises(ValueError, match=r"TRAIN.DATASET mine: array data needs Dataset.im_size"):
         build_loader(config(mine, TRAIN__BATCH_SIZE=12), "train", CPU)
     monkeypatch.setitem(DATASETS, "wrapped", replace(DATASETS["wrapped"], im_size=16))
-    with pytest.raises(ValueError, match="TRAIN.DATASET wrapped: Dataset.im_size 16 is for array data"):
+    with pytest.raises(ValueError, match=r"TRAIN.DATASET wrapped: Dataset.im_size 16 is for array data"):
         build_loader(config(WRAPPED), "train", CPU)
 
 
-@pytest.mark.parametrize(("mean", "std"), [((0.5, 0.5), (1, 1, 1)), ((128, 128, 128), (1, 1, 1)), ((0,) * 3, (0,) * 3)])
+@pytest.mark.parametrize("kind", ["resnet", "cutmix_resnet", "pyramidnet"])
+def test_networks_have_a_variant_for_its_small_images(mine, monkeypatch, kind):
+    """The same network as for CIFAR, unless the data set says otherwise."""
+
+    def stem(**keys) -> torch.Size:
+        return next(build_model(config(mine, MODEL__TYPE=kind, **keys)).parameters()).shape
+
+    small = {"MODEL__DEPTH": 20, "RESNET__TRANS_FUN": "basic_transform", "PYRAMIDNET__BOTTLENECK": False}
+    assert stem(**small) == (16, 3, 3, 3)
+    monkeypatch.setitem(DATASETS, "mine", replace(ARRAYS, im_size=64))
+    large = {"MODEL__DEPTH": 50, "RESNET__TRANS_FUN": "bottleneck_transform", "TRAIN__IM_SIZE": 64}
+    assert stem(**large) == (64, 3, 7, 7)
+    monkeypatch.setitem(DATASETS, "mine", replace(ARRAYS, im_size=64, small_images=True))
+    assert stem(**small | {"TRAIN__IM_SIZE": 64}) == (16, 3, 3, 3)
+
+
+def test_networks_and_data_sets_of_ours_agree_on_what_is_small():
+    """Networks know it without the data sets, which they must not import."""
+    assert {name for name, dataset in DATASETS.items() if dataset.has_small_images} == set(SMALL_IMAGE_DATASETS)
+
+
+COLORS = [((0.5, 0.5), (1, 1, 1)), ((128, 128, 128), (1, 1, 1)), ((0, 0, 0), (0, 0, 0))]
+
+
+@pytest.mark.parametrize(("mean", "std"), COLORS)
 def test_colors_outside_of_their_range_are_refused(mean, std):
-    with pytest.raises(ValueError, match="Dataset.(mean|std) must be"):
+    with pytest.raises(ValueError, match=r"Dataset.(mean|std) must be"):
         Dataset(ARRAYS.build, mean, std)

@@ -4,8 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from yacs.config import CfgNode
 
-# Data sets of small images get the 3-stage networks of He et al., section 4.2, all others the ImageNet ones.
-SMALL_IMAGE_DATASETS = ("cifar", "fashion_mnist", "digits")
+from pycls.core.config import table_entry
+
+# Data sets of small images get the 3-stage networks of He et al., section 4.2, all others the ImageNet ones. One from
+# outside says itself which it is.
+SMALL_IMAGE_DATASETS = ("cifar10", "cifar100", "fashion_mnist", "digits")
 
 
 def check_stage_lists(
@@ -52,4 +55,8 @@ def check_im_size(im_size: int, total_stride: int) -> None:
 
 def is_small(cfg: CfgNode) -> bool:
     """Tell whether the training images are small ones, such as CIFAR's."""
-    return any(name in cfg.TRAIN.DATASET for name in SMALL_IMAGE_DATASETS)
+    name = cfg.TRAIN.DATASET
+    if name in SMALL_IMAGE_DATASETS:
+        return True
+    outside = table_entry("TRAIN.DATASET", name)
+    return outside is not None and outside.has_small_images
