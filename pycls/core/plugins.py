@@ -43,9 +43,10 @@ def check_imported(names: Sequence[Any], where: str) -> None:
 
 
 def _check_name(name: Any, where: str) -> None:
-    if isinstance(name, str) and all(part.isidentifier() for part in name.split(".")):
+    is_file = isinstance(name, str) and name.endswith(".py")
+    if isinstance(name, str) and not is_file and all(part.isidentifier() for part in name.split(".")):
         return
-    hint = f"; write {name[:-3].replace(os.sep, '.')}" if isinstance(name, str) and name.endswith(".py") else ""
+    hint = f"; write {name[:-3].replace(os.sep, '.')}" if is_file else ""
     raise ValueError(f"{where}: expected names of modules, such as my_package.my_module, got {name!r}{hint}")
 
 

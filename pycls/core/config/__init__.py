@@ -4,6 +4,7 @@ A mistake is answered by one ValueError line that names the file and line (or th
 and the nearest known key. Every key is declared once, in keys/; code from outside adds its own by `add_section`.
 """
 
+import difflib
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -152,6 +153,7 @@ def _find(cfg: CfgNode, setting: Setting) -> tuple[CfgNode, str] | None:
 
 def _meant(cfg: CfgNode, key: str, sections: Sequence[str]) -> str:
     """Return the end of the sentence about an unknown key: what could be meant by it."""
-    if sections and not did_you_mean(sections[0], cfg):
+    known = [section.lower() for section in cfg]
+    if sections and not difflib.get_close_matches(sections[0].lower(), known):
         return f": there is no section {sections[0]}; name the module that adds it in {_PLUGINS} (docs/EXTEND.md)"
     return did_you_mean(key, [known for known, _ in flatten(cfg)])
