@@ -1,6 +1,7 @@
 """The grammar of TRAIN.AUGMENT: the name of a policy and, for RandAugment, its numbers, as in RandAugment_N2_M9."""
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from pycls.core.registry import did_you_mean
@@ -19,10 +20,15 @@ class AugmentName(NamedTuple):
     std: float | None = None  # S: standard deviation of the noise on M (timm's only); None: not written
 
 
-def parse_augment(text: str) -> AugmentName | None:
-    """Take TRAIN.AUGMENT apart, "" -> None; ValueError says what is wrong and what could be meant."""
+def parse_augment(text: str, others: Iterable[str] = ()) -> AugmentName | None:
+    """Take TRAIN.AUGMENT apart, "" -> None; ValueError says what is wrong and what could be meant.
+
+    `others`: policies of an operator set from outside, which take no numbers.
+    """
     if not text:
         return None
+    if text in set(others) - set(_NAMES):
+        return AugmentName(text)
     name, *parts = text.split("_")
     if name not in _NAMES:
         meant = did_you_mean(text, EXAMPLES) or did_you_mean(name, _NAMES)

@@ -7,7 +7,7 @@ from typing import Any
 from yacs.config import CfgNode
 
 from pycls.core.config.augment_spec import check_interpolation, parse_augment
-from pycls.core.config.defaults import declared_keys, known_choices
+from pycls.core.config.defaults import declared_keys, known_choices, table_entry
 from pycls.core.config.key import Key, mistake
 from pycls.core.registry import did_you_mean
 
@@ -15,7 +15,7 @@ from pycls.core.registry import did_you_mean
 def check_cfg(cfg: CfgNode) -> None:
     """Raise ValueError for values and combinations that could not run."""
     check_values(cfg, declared_keys())
-    parse_augment(cfg.TRAIN.AUGMENT)
+    parse_augment(cfg.TRAIN.AUGMENT, table_entry("TRAIN.AUGMENT_OPS", cfg.TRAIN.AUGMENT_OPS) or ())
     check_interpolation(cfg.TRAIN.AUGMENT_INTERPOLATION, cfg.TRAIN.AUGMENT, cfg.TRAIN.AUGMENT_OPS)
     _check_batches(cfg)
     _check_classes(cfg)
