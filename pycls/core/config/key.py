@@ -10,7 +10,7 @@ from typing import Any
 DECIDES = ("network", "training", "data", "evaluation", "nothing")
 
 # Upper bounds from here on only catch slips of the keyboard; a message about another mistake need not name them.
-_GENEROUS = 1000
+_GENEROUS = 100
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ ANYNET = {
         at_most=_WIDEST,
     ),
     "SE_ON": Key(False, "network", "squeeze and excitation in bottleneck blocks"),
-    "SE_R": _Ratio(0.25, comment="SE width / channels of the block's input"),
+    "SE_R": _Ratio(0.25, at_most=1, comment="SE width / channels of the block's input"),
     "POOL": Key("", "network", "as RESNET.POOL", choices=POOLS, table="pycls.models.lip.POOLINGS", ours=True),
 }
 
@@ -78,7 +78,7 @@ REGNET = {
     ),
     "STRIDE": Key(2, "network", "stride of every stage", at_least=1, at_most=64),
     "SE_ON": Key(False, "network", "squeeze and excitation (RegNetY)"),
-    "SE_R": _Ratio(0.25, comment="SE width / channels of the block's input"),
+    "SE_R": _Ratio(0.25, at_most=1, comment="SE width / channels of the block's input"),
     "DEPTH": Key(10, "network", "total number of blocks", at_least=1, at_most=10_000),
     "W0": Key(32, "network", "initial width, a multiple of 8", at_least=8, at_most=_WIDEST),
     "WA": Key(5.0, "network", "slope of the width, channels a block", at_least=0, at_most=_WIDEST),
@@ -98,7 +98,7 @@ EN = {
         "network",
         "SE width / channels of the block's input; 0: none (EfficientNet-Lite)",
         at_least=0,
-        at_most=100,
+        at_most=1,
     ),
     "STRIDES": _Strides([], comment="stride of each stage's first block"),
     "KERNELS": _Kernels([], comment="depthwise kernel of each stage, odd"),
@@ -133,7 +133,7 @@ MB = {
         "SE width / expanded channels of each block; 0 is off",
         items=float,
         at_least=0,
-        at_most=100,
+        at_most=1,
         ours=True,
     ),
     "ACTS": Key(
