@@ -59,9 +59,12 @@ def check_supported(cfg: CfgNode) -> None:
 
 
 def check_dataset(cfg: CfgNode, phase: str) -> None:
-    """Raise ValueError unless the data set of a phase, "TRAIN" or "TEST", is named."""
+    """Raise ValueError unless the data set of a phase, "TRAIN" or "TEST", is named and what it skips is there."""
     if not cfg[phase].DATASET:
         raise ValueError(f"{phase}.DATASET is not set: give a config (--cfg configs/...) or {phase}.DATASET digits")
+    skip_list = cfg.DATA_LOADER.SKIP_LIST
+    if skip_list and not Path(skip_list).is_file():
+        raise ValueError(f"DATA_LOADER.SKIP_LIST {skip_list}: no such file")
 
 
 def run_processes(cfg: CfgNode, run: Callable[[CfgNode], Any], phases: tuple[str, ...] = ("TRAIN", "TEST")) -> Any:

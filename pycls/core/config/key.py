@@ -10,7 +10,14 @@ from typing import Any
 DECIDES = ("network", "training", "data", "evaluation", "nothing")
 
 # Upper bounds from here on only catch slips of the keyboard; a message about another mistake need not name them.
-_GENEROUS = 1000
+_GENEROUS = 100
+_NOUNS: dict[type | None, str] = {
+    int: "whole numbers",
+    float: "numbers",
+    str: "words",
+    list: "pairs of numbers",
+    None: "items",
+}
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ def expectation(key: Key) -> str:
     bounds = _bounds_in_words(key)
     if not isinstance(key.default, list):
         return bounds
-    noun = {int: "whole numbers", float: "numbers", str: "words", list: "pairs of numbers", None: "items"}[key.items]
+    noun = _NOUNS[key.items]
     amount = " or ".join("no" if count == 0 else str(count) for count in key.counts)
     return " ".join(f"{amount} {noun}{', each' if bounds and key.items is not list else ''} {bounds}".split())
 

@@ -14,7 +14,7 @@ SMALL_IMAGE_DATASETS = ("cifar10", "cifar100", "fashion_mnist", "digits")
 def check_stage_lists(
     section: str, keys: Mapping[str, Sequence], required: Sequence[str], optional: Sequence[str] = ()
 ) -> None:
-    """Raise ValueError unless the per-stage lists have equal lengths and positive numbers; optional: or empty."""
+    """Raise ValueError unless the per-stage lists have equal lengths; optional: or empty."""
     first = f"{section}.{required[0]}"
     num_stages = len(keys[required[0]])
     if num_stages == 0:
@@ -25,17 +25,6 @@ def check_stage_lists(
             raise ValueError(
                 f"{section}.{name} has {len(values)} values but {first} has {num_stages}: one per stage each"
             )
-        check_positive(f"{section}.{name}", values, whole=name in WHOLE_NUMBERS)
-
-
-WHOLE_NUMBERS = ("DEPTHS", "WIDTHS", "STRIDES", "GROUP_WS", "KERNELS")
-
-
-def check_positive(key: str, values: Sequence, whole: bool) -> None:
-    """Raise ValueError naming `key` unless all values are numbers (whole ones if asked) above 0."""
-    kinds, noun = (int, "whole numbers") if whole else ((int, float), "numbers")
-    if not all(isinstance(value, kinds) and not isinstance(value, bool) and value > 0 for value in values):
-        raise ValueError(f"{key}: expected {noun} above 0, got {list(values)}")
 
 
 def check_odd_kernels(key: str, kernels: Sequence[int]) -> None:

@@ -4,15 +4,15 @@ Keys and defaults of pycls are kept as they are, so that its YAML files load unc
 """
 
 from pycls.core.config.key import Key
-from pycls.core.config.keys import data, families, machine, model, optim, training
+from pycls.core.config.keys import data, families, machine, mobile, model, optim, training
 
 SECTIONS: dict[str, dict[str, Key]] = {
     "MODEL": model.MODEL,
     "RESNET": families.RESNET,
     "ANYNET": families.ANYNET,
     "REGNET": families.REGNET,
-    "EN": families.EN,
-    "MB": families.MB,
+    "EN": mobile.EN,
+    "MB": mobile.MB,
     "VIT": families.VIT,
     "DENSENET": families.DENSENET,
     "PYRAMIDNET": families.PYRAMIDNET,

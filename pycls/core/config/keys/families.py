@@ -1,24 +1,11 @@
-"""The architecture keys of each network family."""
-
-from functools import partial
+"""The architecture keys of the families built of residual blocks, of densely connected networks and transformers."""
 
 from pycls.core.config.key import Key
 from pycls.core.config.keys.model import POOLS
-
-_WIDEST = 1_000_000  # channels: more is a slip of the keyboard
+from pycls.core.config.keys.shapes import WIDEST, depths, kernels, ratio, ratios, strides, width, widths
 
 _STEMS = ("res_stem_cifar", "res_stem_in", "simple_stem_in")
 _BLOCKS = ("vanilla_block", "res_basic_block", "res_bottleneck_block", "res_bottleneck_linear_block")
-_MB_ACTIVATIONS = ("relu", "swish", "hardswish")
-
-_Width = partial(Key, decides="network", at_least=1, at_most=_WIDEST)
-_Depths = partial(Key, decides="network", items=int, at_least=1, at_most=10_000)
-_Widths = partial(Key, decides="network", items=int, at_least=1, at_most=_WIDEST)
-_Strides = partial(Key, decides="network", items=int, at_least=1, at_most=64)
-_Kernels = partial(Key, decides="network", items=int, at_least=1, at_most=255)
-_Ratio = partial(Key, decides="network", above=0, at_most=100)
-_Ratios = partial(Key, decides="network", items=float, above=0, at_most=100)
-_Probability = partial(Key, decides="training", at_least=0, below=1)
 
 RESNET = {
     "TRANS_FUN": Key(
@@ -28,8 +15,8 @@ RESNET = {
         choices=("basic_transform", "bottleneck_transform"),
         table="pycls.models.resnet.TRANSFORMS",
     ),
-    "NUM_GROUPS": _Width(1, comment="groups of the 3x3 convolution (32 in ResNeXt 32x4d)"),
-    "WIDTH_PER_GROUP": _Width(64, comment="channels of a group in stage 1"),
+    "NUM_GROUPS": width(1, comment="groups of the 3x3 convolution (32 in ResNeXt 32x4d)"),
+    "WIDTH_PER_GROUP": width(64, comment="channels of a group in stage 1"),
     "STRIDE_1X1": Key(True, "network", "stride of a bottleneck on its first 1x1 (True) or on its 3x3 (False)"),
     "POOL": Key(
         "",
@@ -43,24 +30,24 @@ RESNET = {
 
 ANYNET = {
     "STEM_TYPE": Key("simple_stem_in", "network", "stem", choices=_STEMS, table="pycls.models.layers.stems.STEMS"),
-    "STEM_W": _Width(32, comment="channels after the stem"),
+    "STEM_W": width(32, comment="channels after the stem"),
     "BLOCK_TYPE": Key(
         "res_bottleneck_block", "network", "block", choices=_BLOCKS, table="pycls.models.layers.blocks.BLOCKS"
     ),
-    "DEPTHS": _Depths([], comment="blocks of each stage"),
-    "WIDTHS": _Widths([], comment="channels of each stage"),
-    "STRIDES": _Strides([], comment="stride of each stage's first block"),
-    "BOT_MULS": _Ratios([], comment="bottleneck width / stage width; empty: 1 everywhere"),
-    "GROUP_WS": _Widths([], comment="channels per group of the 3x3, which divide its width; empty: one group"),
+    "DEPTHS": depths([], comment="blocks of each stage"),
+    "WIDTHS": widths([], comment="channels of each stage"),
+    "STRIDES": strides([], comment="stride of each stage's first block"),
+    "BOT_MULS": ratios([], comment="bottleneck width / stage width; empty: 1 everywhere"),
+    "GROUP_WS": widths([], comment="channels per group of the 3x3, which divide its width; empty: one group"),
     "HEAD_W": Key(
         0,
         "network",
         "channels of an extra 1x1 convolution before pooling; 0 leaves it out",
         at_least=0,
-        at_most=_WIDEST,
+        at_most=WIDEST,
     ),
     "SE_ON": Key(False, "network", "squeeze and excitation in bottleneck blocks"),
-    "SE_R": _Ratio(0.25, comment="SE width / channels of the block's input"),
+    "SE_R": ratio(0.25, at_most=1, comment="SE width / channels of the block's input"),
     "POOL": Key("", "network", "as RESNET.POOL", choices=POOLS, table="pycls.models.lip.POOLINGS", ours=True),
 }
 
@@ -68,7 +55,7 @@ REGNET = {
     "STEM_TYPE": Key(
         "simple_stem_in", "network", "as ANYNET.STEM_TYPE", choices=_STEMS, table="pycls.models.layers.stems.STEMS"
     ),
-    "STEM_W": _Width(32, comment="channels after the stem"),
+    "STEM_W": width(32, comment="channels after the stem"),
     "BLOCK_TYPE": Key(
         "res_bottleneck_block",
         "network",
@@ -78,87 +65,14 @@ REGNET = {
     ),
     "STRIDE": Key(2, "network", "stride of every stage", at_least=1, at_most=64),
     "SE_ON": Key(False, "network", "squeeze and excitation (RegNetY)"),
-    "SE_R": _Ratio(0.25, comment="SE width / channels of the block's input"),
+    "SE_R": ratio(0.25, at_most=1, comment="SE width / channels of the block's input"),
     "DEPTH": Key(10, "network", "total number of blocks", at_least=1, at_most=10_000),
-    "W0": Key(32, "network", "initial width, a multiple of 8", at_least=8, at_most=_WIDEST),
-    "WA": Key(5.0, "network", "slope of the width, channels a block", at_least=0, at_most=_WIDEST),
+    "W0": Key(32, "network", "initial width, a multiple of 8", at_least=8, at_most=WIDEST),
+    "WA": Key(5.0, "network", "slope of the width, channels a block", at_least=0, at_most=WIDEST),
     "WM": Key(2.5, "network", "quantization step", above=1, at_most=100),
-    "GROUP_W": _Width(16, comment="channels per group"),
-    "BOT_MUL": _Ratio(1.0, comment="bottleneck width / stage width"),
-    "HEAD_W": Key(0, "network", "as ANYNET.HEAD_W", at_least=0, at_most=_WIDEST),
-}
-
-EN = {
-    "STEM_W": _Width(32, comment="channels after the stem"),
-    "DEPTHS": _Depths([], comment="blocks of each stage"),
-    "WIDTHS": _Widths([], comment="channels of each stage"),
-    "EXP_RATIOS": _Ratios([], comment="MBConv expansion of each stage"),
-    "SE_R": Key(
-        0.25,
-        "network",
-        "SE width / channels of the block's input; 0: none (EfficientNet-Lite)",
-        at_least=0,
-        at_most=100,
-    ),
-    "STRIDES": _Strides([], comment="stride of each stage's first block"),
-    "KERNELS": _Kernels([], comment="depthwise kernel of each stage, odd"),
-    "HEAD_W": _Width(1280, comment="channels of the head convolution"),
-    "DC_RATIO": _Probability(0.0, comment="drop-connect (stochastic depth) probability of every block"),
-    "DROPOUT_RATIO": _Probability(0.0, comment="dropout before the classifier"),
-    "TF_PADDING": Key(
-        False,
-        "network",
-        "strided convolutions pad right and bottom first, for weights from TensorFlow",
-        ours=True,
-    ),
-}
-
-# MobileNetV2 and V3 of pytorch-cls; the lists have one value per block.
-MB = {
-    "STEM_W": _Width(32, comment="channels after the stem", ours=True),
-    "STEM_ACT": Key(
-        "relu",
-        "network",
-        "activation of the stem; swish means hardswish here, as in pytorch-cls",
-        choices=_MB_ACTIVATIONS,
-        table="pycls.models.layers.mobile_blocks.MB_ACTIVATIONS",
-        ours=True,
-    ),
-    "WIDTH_MULT": _Ratio(1.0, comment="factor on WIDTHS; stem and head keep theirs", ours=True),
-    "WIDTHS": _Widths([], comment="output channels of each block", ours=True),
-    "EXP_RATIOS": _Ratios([], comment="expansion of each block", ours=True),
-    "SE_RATIOS": Key(
-        [],
-        "network",
-        "SE width / expanded channels of each block; 0 is off",
-        items=float,
-        at_least=0,
-        at_most=100,
-        ours=True,
-    ),
-    "ACTS": Key(
-        [],
-        "network",
-        "activation of each block, as STEM_ACT",
-        items=str,
-        choices=_MB_ACTIVATIONS,
-        table="pycls.models.layers.mobile_blocks.MB_ACTIVATIONS",
-        ours=True,
-    ),
-    "STRIDES": _Strides([], comment="stride of each block", ours=True),
-    "KERNELS": _Kernels([], comment="depthwise kernel of each block, odd", ours=True),
-    "HEAD_W": _Widths([1280], comment="channels of the head convolution, then of hidden linear layers", ours=True),
-    "HEAD_ACTS": Key(
-        ["relu"],
-        "network",
-        "their activations",
-        items=str,
-        choices=_MB_ACTIVATIONS,
-        table="pycls.models.layers.mobile_blocks.MB_ACTIVATIONS",
-        ours=True,
-    ),
-    "DC_RATIO": _Probability(0.0, comment="drop-connect (stochastic depth) probability of every block", ours=True),
-    "DROPOUT_RATIO": _Probability(0.0, comment="dropout before the classifier", ours=True),
+    "GROUP_W": width(16, comment="channels per group"),
+    "BOT_MUL": ratio(1.0, comment="bottleneck width / stage width"),
+    "HEAD_W": Key(0, "network", "as ANYNET.HEAD_W", at_least=0, at_most=WIDEST),
 }
 
 VIT = {
@@ -170,13 +84,13 @@ VIT = {
         choices=("patchify", "conv"),
         table="pycls.models.layers.vit_stems.VIT_STEMS",
     ),
-    "C_STEM_KERNELS": _Kernels([], comment="conv stem: the last one is used, all others are 3 (as pycls)"),
-    "C_STEM_STRIDES": _Strides([], comment="conv stem: their product is PATCH_SIZE"),
-    "C_STEM_DIMS": _Widths([], comment="conv stem: channels; the last is HIDDEN_DIM"),
+    "C_STEM_KERNELS": kernels([], comment="conv stem: the last one is used, all others are 3 (as pycls)"),
+    "C_STEM_STRIDES": strides([], comment="conv stem: their product is PATCH_SIZE"),
+    "C_STEM_DIMS": widths([], comment="conv stem: channels; the last is HIDDEN_DIM"),
     "NUM_LAYERS": Key(12, "network", "encoder blocks", at_least=1, at_most=10_000),
     "NUM_HEADS": Key(12, "network", "attention heads; divide HIDDEN_DIM", at_least=1, at_most=10_000),
-    "HIDDEN_DIM": _Width(768, comment="width of a token"),
-    "MLP_DIM": _Width(3072, comment="width inside the perceptron of a block"),
+    "HIDDEN_DIM": width(768, comment="width of a token"),
+    "MLP_DIM": width(3072, comment="width inside the perceptron of a block"),
     "CLASSIFIER_TYPE": Key(
         "token",
         "network",
@@ -203,7 +117,7 @@ PYRAMIDNET = {
         "network",
         "channels of the last block (before its expansion) above those of the stem",
         at_least=0,
-        at_most=_WIDEST,
+        at_most=WIDEST,
         ours=True,
     ),
     "BOTTLENECK": Key(

@@ -1,16 +1,14 @@
 """TRAIN and TEST: what is shown in training and evaluation, in which batches, and how a step computes."""
 
-from functools import partial
-
 from pycls.core.config.key import Key
+from pycls.core.config.keys.shapes import probability
+from pycls.core.config.keys.views import LARGEST_PX, VIEWS
 
 DATASETS = ("", "imagenet", "imagenet-21k", "cifar10", "cifar100", "fashion_mnist", "digits")
 SPLITS = ("train", "val", "test")
-_LARGEST_PX = 16_384
 
-_Probability = partial(Key, at_least=0, at_most=1)
 
-TRAIN = {
+_STEP = {
     "DATASET": Key(
         "",
         "data",
@@ -33,7 +31,7 @@ TRAIN = {
         "data",
         "side of the square that the network sees, in training and evaluation (pixels)",
         at_least=1,
-        at_most=_LARGEST_PX,
+        at_most=LARGEST_PX,
         fixed=True,
     ),
     "IM_SIZE_SCHEDULE": Key(
@@ -82,15 +80,15 @@ TRAIN = {
     "ACTIVATION_CHECKPOINT": Key(
         False, "nothing", "compute blocks again in backward: less memory, slower (docs/SCALE.md)", ours=True
     ),
-    "LABEL_SMOOTHING": _Probability(0.0, decides="training", comment="share of the target spread over all classes"),
+    "LABEL_SMOOTHING": probability(0.0, decides="training", comment="share of the target spread over all classes"),
     "MIXUP_ALPHA": Key(
         0.0, "training", "mixup: parameter of its Beta distribution; 0 is off", at_least=0, at_most=1000
     ),
     "CUTMIX_ALPHA": Key(0.0, "training", "CutMix: the same; 0 is off", at_least=0, at_most=1000),
-    "MIX_PROB": _Probability(
+    "MIX_PROB": probability(
         1.0, decides="training", comment="probability of mixing a batch (or an image) at all", ours=True
     ),
-    "MIX_SWITCH_PROB": _Probability(
+    "MIX_SWITCH_PROB": probability(
         0.5,
         decides="training",
         comment="with both alphas above 0: probability of CutMix, the rest is mixup",
@@ -120,111 +118,9 @@ TRAIN = {
         fixed=True,
         ours=True,
     ),
-    "PCA_STD": Key(
-        0.1,
-        "data",
-        "standard deviation of the PCA lighting noise (imagenet only)",
-        at_least=0,
-        at_most=100,
-    ),
-    "AUGMENT": Key(
-        "",
-        "data",
-        "AutoAugment, RandAugment_N2_M9 (M to 30; pycls's ops: 1, timm's: 10), TrivialAugment, AugMix",
-    ),
-    "AUGMENT_OPS": Key(
-        "torchvision",
-        "data",
-        "whose: torchvision, pycls (the first two only), timm (RandAugment only)",
-        choices=("torchvision", "pycls", "timm"),
-        table="pycls.datasets.transforms.augment.OP_SETS",
-        ours=True,
-    ),
-    "AUGMENT_INTERPOLATION": Key(
-        "",
-        "data",
-        "torchvision's ops, warps; empty: torchvision's default",
-        choices=("", "nearest", "bilinear"),
-        ours=True,
-    ),
-    "COLOR_JITTER_STYLE": Key(
-        "torchvision",
-        "data",
-        "law of the jitter: torchvision (8 bits), cutmix (floats, no hue)",
-        choices=("torchvision", "cutmix"),
-        ours=True,
-    ),
-    "COLOR_JITTER": Key(
-        [0.0, 0.0, 0.0, 0.0],
-        "data",
-        "brightness, contrast, saturation, hue (at most 0.5); 0 is off",
-        items=float,
-        counts=(4,),
-        at_least=0,
-        at_most=10,
-        ours=True,
-    ),
-    "REPEATS": Key(
-        1,
-        "data",
-        "views of each image in a batch (repeated augmentation); an epoch keeps its length",
-        at_least=1,
-        at_most=100,
-        fixed=True,
-        ours=True,
-    ),
-    "RANDOM_ERASE": _Probability(
-        0.0,
-        decides="data",
-        comment="probability of emptying a random rectangle, after normalization",
-        ours=True,
-    ),
-    "CROP_STYLE": Key(
-        "torchvision",
-        "data",
-        "law of the random crop: torchvision, or pycls for its own",
-        choices=("torchvision", "pycls"),
-        table="pycls.datasets.transforms.random_crop.CROP_LAWS",
-        ours=True,
-    ),
-    "CROP_AREA": Key(
-        [0.08, 1.0],
-        "data",
-        "area of the random crop / area of the image: least and largest",
-        items=float,
-        counts=(2,),
-        above=0,
-        at_most=1,
-        ours=True,
-    ),
-    "CROP_ASPECT": Key(
-        [0.75, 1.3333333333333333],
-        "data",
-        "width / height of the random crop: least and largest",
-        items=float,
-        counts=(2,),
-        above=0,
-        at_most=1000,
-        ours=True,
-    ),
-    "CROP_PADDING": Key(
-        4,
-        "data",
-        "array data (CIFAR, Fashion-MNIST): pixels of padding before the random crop",
-        at_least=0,
-        at_most=_LARGEST_PX,
-        ours=True,
-    ),
-    "INTERPOLATION": Key(
-        "bilinear",
-        "data",
-        "filter of the resize; random: one of them an image",
-        choices=("bilinear", "bicubic", "random"),
-        ours=True,
-    ),
-    "HFLIP": _Probability(
-        0.5, decides="data", comment="probability of a horizontal flip; 0 for digits and text", ours=True
-    ),
+}
+
+_SAVING = {
     "KEEP": Key(
         3,
         "nothing",
@@ -243,6 +139,8 @@ TRAIN = {
     ),
 }
 
+TRAIN = {**_STEP, **VIEWS, **_SAVING}
+
 TEST = {
     "DATASET": Key("", "evaluation", "as TRAIN.DATASET", choices=DATASETS, table="pycls.datasets.DATASETS"),
     "SPLIT": Key("val", "evaluation", "part of the data set", choices=SPLITS),
@@ -260,7 +158,7 @@ TEST = {
         "evaluation",
         "shorter side after the resize, before the central TRAIN.IM_SIZE crop (pixels)",
         at_least=1,
-        at_most=_LARGEST_PX,
+        at_most=LARGEST_PX,
     ),
     "WEIGHTS": Key(
         "",
