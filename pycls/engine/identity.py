@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from yacs.config import CfgNode
 
-from pycls.core.config import flatten, load_cfg_text
+from pycls.core.config import WITHOUT_PLUGINS, flatten, load_cfg_text
 from pycls.core.config.defaults import declared_keys
 from pycls.core.logging import get_logger
 from pycls.datasets.readers.samples import FileSamples, Samples
@@ -66,7 +66,7 @@ def network_differences(saved: dict[str, Any], cfg: CfgNode, where: str) -> list
     if not isinstance(saved.get("cfg"), str) or not saved["cfg"]:
         return []
     try:
-        theirs = saved_cfg(saved, where, ("PLUGINS", "[]"))  # to compare, code from outside need not be there
+        theirs = saved_cfg(saved, where, WITHOUT_PLUGINS)
     except ValueError as error:  # of a program with other keys
         logger.warning("%s: its network is not compared with this config's: %s", where, error)
         return []

@@ -9,7 +9,7 @@ from torch import Tensor
 from yacs.config import CfgNode
 
 from pycls.core.checkpoint import save_checkpoint, save_safetensors
-from pycls.core.config import decides, declaration, diff_cfg, dump_cfg, load_cfg_text
+from pycls.core.config import WITHOUT_PLUGINS, decides, declaration, diff_cfg, dump_cfg, load_cfg_text
 from pycls.core.registry import pick
 from pycls.core.weights.files import load_tensor_file, safetensors_metadata
 from pycls.core.weights.formats import Weights, flip_stem, is_bgr, unpack_weights
@@ -78,7 +78,7 @@ def _write_torchvision(path: Path, dst: Path, cfg_file: str | None, overrides: S
     names = naming.from_pycls(tensors, blocks_of(tensors))
     _check_all(tensors, names, f"{path}: {naming.name}")
     if saved.get("cfg"):
-        _check_torchvision_can(load_cfg_text(saved["cfg"], str(path)), naming, path)
+        _check_torchvision_can(load_cfg_text(saved["cfg"], str(path), WITHOUT_PLUGINS), naming, path)
     save_checkpoint({names[key]: value for key, value in tensors.items()}, dst)
     return f"{weights.layout}: {len(names)} tensors, names of {naming.name}"
 
@@ -148,7 +148,7 @@ def _pycls_cfg(saved: dict[str, Any], path: Path) -> str:
         return saved["cfg"]
     tree: dict[str, Any] = {"TRAIN": {"DATASET": "imagenet"}, "DATA_LOADER": {"MODE": "pytorch"}}
     if saved.get("cfg"):
-        cfg = load_cfg_text(saved["cfg"], str(path))
+        cfg = load_cfg_text(saved["cfg"], str(path), WITHOUT_PLUGINS)
         _check_pycls_can(cfg, path)
         tree["TRAIN"] = {"DATASET": cfg.TRAIN.DATASET, "IM_SIZE": cfg.TRAIN.IM_SIZE}
         tree["MODEL"] = {"ACTIVATION_FUN": cfg.MODEL.ACTIVATION_FUN}  # if not written, pycls means silu in some

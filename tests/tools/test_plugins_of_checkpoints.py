@@ -39,7 +39,6 @@ TOOLS = {
     "predict": ("predict.py", ["{run}/photo.png", "--weights", "{weights}"]),
     "export": ("export.py", ["{weights}", "{run}/out.pt2", "--format", "torch"]),
     "convert to safetensors": ("convert_weights.py", ["{weights}", "{run}/out.safetensors", "--to", "safetensors"]),
-    "convert to pycls": ("convert_weights.py", ["{weights}", "{run}/out.pyth", "--to", "pycls"]),
     "convert to ours": ("convert_weights.py", ["{weights}", "{run}/ours.pyth", "--to", "ours"]),
 }
 
@@ -65,6 +64,11 @@ def test_it_is_imported_when_the_user_asks(name, run, mark):
 
 def test_a_prediction_can_do_without(run, mark):
     done = run_tool_here("predict.py", *called(run, TOOLS["predict"][1]), "PLUGINS", "[]")
+    assert done.returncode == 0 and not mark.exists(), done.stderr
+
+
+def test_a_layout_of_others_needs_no_code(run, mark, tmp_path):
+    done = run_tool_here("convert_weights.py", last_path(run), tmp_path / "out.pyth", "--to", "pycls")
     assert done.returncode == 0 and not mark.exists(), done.stderr
 
 

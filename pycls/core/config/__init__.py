@@ -29,6 +29,8 @@ from pycls.core.plugins import check_imported, import_plugins
 from pycls.core.registry import did_you_mean
 
 _PLUGINS = "PLUGINS"
+# Overrides by which the config of a checkpoint is read for its words alone, where no code from outside is needed.
+WITHOUT_PLUGINS = (_PLUGINS, "[]")
 
 
 def load_cfg(cfg_file: str | None, overrides: Sequence[str] = ()) -> CfgNode:
