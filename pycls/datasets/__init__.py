@@ -25,15 +25,18 @@ from pycls.datasets.readers.subset import Views
 from pycls.datasets.transforms.normalize import Normalize
 from pycls.datasets.transforms.view import View, build_view
 
-_CIFAR = {"im_size": cifar.SIDE_PX, "auto_augment": "cifar10"}
+
+def _cifar(build: Callable[[CfgNode, str], ArraySamples]) -> Dataset:
+    return Dataset(build, cifar.MEAN, cifar.STD, im_size=cifar.SIDE_PX, auto_augment="cifar10")
+
 
 # The table itself lies in info.py, where transforms, which this module imports, can ask it.
 DATASETS.update(
     {
         "imagenet": Dataset(imagenet.build_imagenet, imagenet.MEAN, imagenet.STD, lighting=True),
         "imagenet-21k": Dataset(imagenet.build_imagenet, imagenet.MEAN, imagenet.STD, lighting=True),
-        "cifar10": Dataset(cifar.build_cifar10, cifar.MEAN, cifar.STD, **_CIFAR),
-        "cifar100": Dataset(cifar.build_cifar100, cifar.MEAN, cifar.STD, **_CIFAR),
+        "cifar10": _cifar(cifar.build_cifar10),
+        "cifar100": _cifar(cifar.build_cifar100),
         "fashion_mnist": Dataset(
             fashion_mnist.build_fashion_mnist, fashion_mnist.MEAN, fashion_mnist.STD, im_size=fashion_mnist.SIDE_PX
         ),

@@ -51,10 +51,11 @@ def test_a_module_of_a_package_and_one_on_the_path(folder, monkeypatch):
 
 
 def test_the_current_folder_does_not_hide_what_is_installed(folder):
-    mark = write_marked(folder, "yaml")
-    load_cfg(None, ["PLUGINS", '["yaml"]'])
-    assert not mark.exists()
-    (folder / "yaml.py").unlink()
+    (folder / "installed").mkdir()
+    marks = [write_marked(place, "both") for place in (folder, folder / "installed")]
+    sys.path.append(str(folder / "installed"))
+    load_cfg(None, ["PLUGINS", '["both"]'])
+    assert [mark.exists() for mark in marks] == [False, True]
 
 
 BROKEN = {

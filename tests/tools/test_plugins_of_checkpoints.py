@@ -1,5 +1,7 @@
 """Code from outside that a checkpoint names is never imported by itself: each tool says what to pass, or needs none."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,9 @@ from PIL import Image
 
 from pycls import engine
 from pycls.core.checkpoint import last_path
+from pycls.core.config import dump_cfg, load_cfg
+from pycls.engine import identity
+from pycls.engine.identity import network_differences
 from tests.helpers.plugins import nothing_from_outside, write_marked
 from tests.helpers.runs import DIGITS, run_tool_here, tiny_cfg, tiny_words
 
@@ -65,6 +70,26 @@ def test_it_is_imported_when_the_user_asks(name, run, mark):
 def test_a_prediction_can_do_without(run, mark):
     done = run_tool_here("predict.py", *called(run, TOOLS["predict"][1]), "PLUGINS", "[]")
     assert done.returncode == 0 and not mark.exists(), done.stderr
+
+
+SLOPED = """
+from pycls.core.config import Key, add_section
+add_section("SLOPED", {"SLOPE": Key(0.1, "network", "of the activation")})
+"""
+
+
+def test_keys_from_outside_are_compared_where_they_are_known(tmp_path, monkeypatch):
+    """A network's own key tells two networks apart whose tensors are the same."""
+    with nothing_from_outside(tmp_path):
+        (tmp_path / "sloped.py").write_text(SLOPED)
+        one, other = (load_cfg(None, ["PLUGINS", '["sloped"]', "SLOPED.SLOPE", slope]) for slope in ("0.1", "0.2"))
+        saved = {"cfg": dump_cfg(one), "pixels": {}}
+        found = network_differences(saved, other, "best.pyth")
+        assert found == ["its network has SLOPED.SLOPE 0.1, this config says 0.2"]
+    warnings = []
+    monkeypatch.setattr(identity.logger, "warning", lambda text, *words: warnings.append(text % words))
+    assert network_differences(saved, load_cfg(None), "best.pyth") == []
+    assert re.search(r"^best.pyth: its network is not compared .* name the module that adds it in PLUGINS", *warnings)
 
 
 def test_a_layout_of_others_needs_no_code(run, mark, tmp_path):

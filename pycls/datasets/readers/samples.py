@@ -131,4 +131,4 @@ class EncodedSamples(Protocol):
         return f"{self.split}/{self.name(index)}"
 
 
-Samples = EncodedSamples | ArraySamples
+Samples = FileSamples | EncodedSamples | ArraySamples
