@@ -155,7 +155,9 @@ def _find(cfg: CfgNode, setting: Setting) -> tuple[CfgNode, str] | None:
 
 def _meant(cfg: CfgNode, key: str, sections: Sequence[str]) -> str:
     """Return the end of the sentence about an unknown key: what could be meant by it."""
-    known = [section.lower() for section in cfg]
-    if sections and not difflib.get_close_matches(sections[0].lower(), known):
-        return f": there is no section {sections[0]}; name the module that adds it in {_PLUGINS} (docs/EXTEND.md)"
-    return did_you_mean(key, [known for known, _ in flatten(cfg)])
+    meant = did_you_mean(key, [known for known, _ in flatten(cfg)])
+    if not sections or sections[0] in cfg:
+        return meant
+    if meant and difflib.get_close_matches(sections[0].lower(), [section.lower() for section in cfg]):
+        return meant
+    return f": there is no section {sections[0]}; name the module that adds it in {_PLUGINS} (docs/EXTEND.md)"
