@@ -19,7 +19,7 @@ from pycls.core.config.compat import todays_settings
 from pycls.core.config.convert import convert
 from pycls.core.config.defaults import add_section as add_section
 from pycls.core.config.defaults import decides as decides
-from pycls.core.config.defaults import declaration, declared_keys, default_cfg
+from pycls.core.config.defaults import declaration, default_cfg
 from pycls.core.config.defaults import known_choices as known_choices
 from pycls.core.config.key import Key as Key
 from pycls.core.config.settings import Setting, file_settings, override_settings, text_settings
@@ -29,8 +29,8 @@ from pycls.core.registry import did_you_mean
 def load_cfg(cfg_file: str | None, overrides: Sequence[str] = ()) -> CfgNode:
     """Return the frozen config: defaults, then the YAML file (None: no file), then `KEY VALUE` pairs."""
     cfg = default_cfg()
-    _apply_all(cfg, [*file_settings(cfg_file), *override_settings(overrides)])
-    check_cfg(cfg)
+    places = _apply_all(cfg, [*file_settings(cfg_file), *override_settings(overrides)])
+    check_cfg(cfg, places)
     cfg.freeze()
     return cfg
 
@@ -42,17 +42,17 @@ def load_cfg_text(text: str, where: str, overrides: Sequence[str] = ()) -> CfgNo
     """
     cfg = default_cfg()
     given = override_settings(overrides)
-    _apply_all(cfg, [*text_settings(text, where), *given])
-    check_values(cfg, [key for key in declared_keys() if key in {setting.key for setting in given}])
+    places = _apply_all(cfg, [*text_settings(text, where), *given])
+    check_values(cfg, {key: place for key, place in places.items() if given and place == given[0].where})
     cfg.freeze()
     return cfg
 
 
 def with_value(cfg: CfgNode, key: str, value: Any) -> CfgNode:
     """Return a frozen copy of a config with another value of one key, such as "TRAIN.IM_SIZE"."""
-    copy, (section, name) = cfg.clone(), key.split(".")
+    copy, (section, _, name) = cfg.clone(), key.rpartition(".")
     copy.defrost()
-    copy[section][name] = value
+    (copy[section] if section else copy)[name] = value
     copy.freeze()
     return copy
 
@@ -90,25 +90,33 @@ def diff_cfg(cfg: CfgNode, base: CfgNode | None = None) -> dict[str, Any]:
     return {key: value for key, value in flatten(cfg) if old.get(key) != value}
 
 
-def _apply_all(cfg: CfgNode, settings: Sequence[Setting]) -> None:
-    """Apply the settings in order; one warning tells of all keys that are ignored or called otherwise here."""
+def _apply_all(cfg: CfgNode, settings: Sequence[Setting]) -> dict[str, str]:
+    """Apply the settings in order and return {key: where it was set last}.
+
+    One warning tells of all keys that are ignored or called otherwise here.
+    """
     current, notes = todays_settings(settings)
+    places = {}
     for setting in current:
-        _apply(cfg, setting)
+        if _apply(cfg, setting):
+            places[setting.key] = setting.where
     if notes:
         warnings.warn("; ".join(notes), stacklevel=3)
+    return places
 
 
-def _apply(cfg: CfgNode, setting: Setting) -> None:
+def _apply(cfg: CfgNode, setting: Setting) -> bool:
+    """Apply a setting; return whether it is one, for an empty section is none."""
     found = _find(cfg, setting)
     if found is None:
-        return
+        return False
     section, name = found
     row = declaration(setting.key)
     section[name] = convert(setting, row)
     if row.implies is not None:
         implied, value = row.implies
         _apply(cfg, Setting(setting.where, implied, value))
+    return True
 
 
 def _find(cfg: CfgNode, setting: Setting) -> tuple[CfgNode, str] | None:
