@@ -97,7 +97,7 @@ def outcome(key, saved, cfg, epoch, caplog):
     return "warned" if any(key in record.getMessage() for record in caplog.records) else "nothing"
 
 
-@pytest.mark.parametrize("key", [key for key in declared_keys() if "." in key])
+@pytest.mark.parametrize("key", declared_keys(outside=False))
 def test_a_resume_follows_what_a_key_decides(key, caplog, monkeypatch):
     monkeypatch.setattr("pycls.engine.state.logger.propagate", True)
     cfg, row = load_cfg(None), declared_keys()[key]

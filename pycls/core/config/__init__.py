@@ -20,7 +20,7 @@ from pycls.core.config.compat import todays_settings
 from pycls.core.config.convert import convert
 from pycls.core.config.defaults import add_section as add_section
 from pycls.core.config.defaults import decides as decides
-from pycls.core.config.defaults import declaration, declared_keys, default_cfg
+from pycls.core.config.defaults import declaration, default_cfg
 from pycls.core.config.defaults import known_choices as known_choices
 from pycls.core.config.defaults import table_entry as table_entry
 from pycls.core.config.key import Key as Key
@@ -38,8 +38,8 @@ def load_cfg(cfg_file: str | None, overrides: Sequence[str] = ()) -> CfgNode:
     settings = [*file_settings(cfg_file), *override_settings(overrides)]
     import_plugins(*_plugins(settings))  # their names and sections are known from here on
     cfg = default_cfg()
-    _apply_all(cfg, settings)
-    check_cfg(cfg)
+    places = _apply_all(cfg, settings)
+    check_cfg(cfg, places)
     cfg.freeze()
     return cfg
 
@@ -56,17 +56,17 @@ def load_cfg_text(text: str, where: str, overrides: Sequence[str] = ()) -> CfgNo
     else:
         check_imported(_plugins(stored)[0], where)
     cfg = default_cfg()
-    _apply_all(cfg, [*stored, *given])
-    check_values(cfg, [key for key in declared_keys() if key in {setting.key for setting in given}])
+    places = _apply_all(cfg, [*stored, *given])
+    check_values(cfg, {key: place for key, place in places.items() if given and place == given[0].where})
     cfg.freeze()
     return cfg
 
 
 def with_value(cfg: CfgNode, key: str, value: Any) -> CfgNode:
     """Return a frozen copy of a config with another value of one key, such as "TRAIN.IM_SIZE"."""
-    copy, (section, name) = cfg.clone(), key.split(".")
+    copy, (section, _, name) = cfg.clone(), key.rpartition(".")
     copy.defrost()
-    copy[section][name] = value
+    (copy[section] if section else copy)[name] = value
     copy.freeze()
     return copy
 
@@ -116,25 +116,33 @@ def _plugins(settings: Sequence[Setting]) -> tuple[list[Any], str]:
         raise ValueError(f"{setting.where}: {_PLUGINS} expects {expected}, got {setting.value}") from None
 
 
-def _apply_all(cfg: CfgNode, settings: Sequence[Setting]) -> None:
-    """Apply the settings in order; one warning tells of all keys that are ignored or called otherwise here."""
+def _apply_all(cfg: CfgNode, settings: Sequence[Setting]) -> dict[str, str]:
+    """Apply the settings in order and return {key: where it was set last}.
+
+    One warning tells of all keys that are ignored or called otherwise here.
+    """
     current, notes = todays_settings(settings)
+    places = {}
     for setting in current:
-        _apply(cfg, setting)
+        if _apply(cfg, setting):
+            places[setting.key] = setting.where
     if notes:
         warnings.warn("; ".join(notes), stacklevel=3)
+    return places
 
 
-def _apply(cfg: CfgNode, setting: Setting) -> None:
+def _apply(cfg: CfgNode, setting: Setting) -> bool:
+    """Apply a setting; return whether it is one, for an empty section is none."""
     found = _find(cfg, setting)
     if found is None:
-        return
+        return False
     section, name = found
     row = declaration(setting.key)
     section[name] = convert(setting, row)
     if row.implies is not None:
         implied, value = row.implies
         _apply(cfg, Setting(setting.where, implied, value))
+    return True
 
 
 def _find(cfg: CfgNode, setting: Setting) -> tuple[CfgNode, str] | None:

@@ -1,20 +1,20 @@
 """Checks of a finished tree: each value against its declaration, then combinations that could not run."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from yacs.config import CfgNode
 
 from pycls.core.config.augment_spec import check_interpolation, parse_augment
-from pycls.core.config.defaults import declared_keys, known_choices, table_entry
+from pycls.core.config.defaults import declaration, declared_keys, known_choices, table_entry
 from pycls.core.config.key import Key, mistake
 from pycls.core.registry import did_you_mean
 
 
-def check_cfg(cfg: CfgNode) -> None:
-    """Raise ValueError for values and combinations that could not run."""
-    check_values(cfg, declared_keys())
+def check_cfg(cfg: CfgNode, places: Mapping[str, str] | None = None) -> None:
+    """Raise ValueError for values and combinations that could not run; `places` says where keys were set."""
+    check_values(cfg, dict.fromkeys(declared_keys(), "") | dict(places or {}))
     parse_augment(cfg.TRAIN.AUGMENT, table_entry("TRAIN.AUGMENT_OPS", cfg.TRAIN.AUGMENT_OPS) or ())
     check_interpolation(cfg.TRAIN.AUGMENT_INTERPOLATION, cfg.TRAIN.AUGMENT, cfg.TRAIN.AUGMENT_OPS)
     _check_batches(cfg)
@@ -25,12 +25,13 @@ def check_cfg(cfg: CfgNode) -> None:
     _check_step(cfg)
 
 
-def check_values(cfg: CfgNode, keys: Iterable[str]) -> None:
-    """Raise ValueError for the first of the keys whose value its declaration does not allow."""
-    declared = declared_keys()
-    for key in keys:
+def check_values(cfg: CfgNode, places: Mapping[str, str]) -> None:
+    """Raise ValueError for the first key whose value its declaration does not allow: key -> where it was set."""
+    for key, place in places.items():
         section, _, name = key.rpartition(".")
-        _check_value(key, (cfg[section] if section else cfg)[name], declared[key])
+        wrong = _mistake(key, (cfg[section] if section else cfg)[name], declaration(key))
+        if wrong is not None:
+            raise ValueError(f"{place}: {wrong}" if place else wrong)
 
 
 def check_divisible(key: str, batch_size: int, parts: int, accum_steps: int) -> None:
@@ -46,16 +47,16 @@ def check_divisible(key: str, batch_size: int, parts: int, accum_steps: int) -> 
 # ---- one value
 
 
-def _check_value(key: str, value: Any, row: Key) -> None:
+def _mistake(key: str, value: Any, row: Key) -> str | None:
+    """Return what is wrong with a value in one sentence, None for one that is allowed."""
     choices = known_choices(key)
     for word in value if isinstance(value, list) else [value]:
         if choices and isinstance(word, str) and word not in choices:
             known = ", ".join(choice for choice in choices if choice)
             outside = "; PLUGINS adds others" if row.table else ""
-            raise ValueError(f"{key}: unknown choice '{word}'{did_you_mean(word, choices)} (choices: {known}{outside})")
+            return f"{key}: unknown choice '{word}'{did_you_mean(word, choices)} (choices: {known}{outside})"
     expected = FORMS[row.form](value) if row.form else mistake(row, value, choices)
-    if expected is not None:
-        raise ValueError(f"{key} must be {expected}, got {value!r}")
+    return None if expected is None else f"{key} must be {expected}, got {value!r}"
 
 
 def _not_path(text: str) -> str | None:

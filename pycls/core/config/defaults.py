@@ -44,11 +44,11 @@ def _check_row(where: str, name: str, row: Key) -> None:
         raise ValueError(f"add_section: {where}: its own default {row.default!r} must be {expected}")
 
 
-def declared_keys() -> dict[str, Key]:
-    """Return {"SECTION.KEY": declaration} of every key there is, in the order of the tree."""
+def declared_keys(outside: bool = True) -> dict[str, Key]:
+    """Return {"SECTION.KEY": declaration} of every key, in the order of the tree; those from `outside` or not."""
     return {
         f"{section}.{name}" if section else name: row
-        for section, rows in {**SECTIONS, **_OUTSIDE}.items()
+        for section, rows in {**SECTIONS, **(_OUTSIDE if outside else {})}.items()
         for name, row in rows.items()
     }
 

@@ -29,9 +29,9 @@ _KINDS = {bool: "True, False", str: "text"}
 
 
 def page() -> str:
-    """Return docs/KEYS.md: a table for each section, the keys outside of sections last."""
+    """Return docs/KEYS.md: a table for each section of this program, the keys outside of sections last."""
     tables: dict[str, list[str]] = {}
-    for key, row in declared_keys().items():
+    for key, row in declared_keys(outside=False).items():
         section, _, name = key.rpartition(".")
         cells = (
             f"`{name}`{' *' if row.ours else ''}",

@@ -12,7 +12,7 @@ from pycls.core.config.key import DECIDES
 from tests.helpers.paths import ROOT
 from tests.helpers.runs import run_tool
 
-KEYS = declared_keys()
+KEYS = declared_keys(outside=False)
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -124,6 +124,15 @@ def test_a_value_that_cannot_be_meant_is_refused(words, expected):
     with pytest.raises(ValueError, match=expected) as error:
         load_cfg(None, words)
     assert "\n" not in str(error.value)
+
+
+def test_the_place_of_a_value_is_named(tmp_path):
+    (tmp_path / "run.yaml").write_text("OPTIM:\n  MAX_EPOCH: 3\n  MOMENTUM: 1.5\n")
+    with pytest.raises(ValueError, match=r"run\.yaml:3: OPTIM\.MOMENTUM must be at least 0 and below 1, got 1\.5$"):
+        load_cfg(str(tmp_path / "run.yaml"))
+    with pytest.raises(ValueError, match=r"^command line: OPTIM\.MOMENTUM must be"):
+        load_cfg(str(tmp_path / "run.yaml"), ["OPTIM.MOMENTUM", "2"])
+    assert load_cfg(str(tmp_path / "run.yaml"), ["OPTIM.MOMENTUM", "0.5"]).OPTIM.MOMENTUM == 0.5
 
 
 def test_what_means_off_is_allowed_outside_of_the_range():
