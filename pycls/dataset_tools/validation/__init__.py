@@ -59,11 +59,11 @@ KINDS = {
 
 def samples_of_cfg(cfg: CfgNode) -> list[FileSamples]:
     """Return the splits that a config trains and tests on; ValueError for array data, which has no files."""
-    splits = {}
+    splits: dict[str, FileSamples] = {}
     for phase in ("train", "test"):
         name = cfg[phase.upper()].DATASET
         samples = pick(DATASETS, name, f"{phase.upper()}.DATASET").build(cfg, phase)
-        if not hasattr(samples, "key"):
+        if not isinstance(samples, FileSamples):
             raise ValueError(f"{phase.upper()}.DATASET {name} is array data: there are no image files to check")
         splits[samples.split] = samples
     return list(splits.values())
