@@ -1,6 +1,7 @@
 # make quickstart   train on the embedded data set
-# make test         run every test, in two processes; a part of them: .venv/bin/python -m pytest tests/models
-# make lint         format and lint checks
+# make test         the checks of `make lint`, then every test, in two processes
+#                   (a part of them: .venv/bin/python -m pytest tests/models)
+# make lint         format, lint, layers, types
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 BIN := .venv/bin
 
@@ -9,11 +10,11 @@ BIN := .venv/bin
 quickstart: .venv/core.installed
 	$(BIN)/python tools/train_net.py --cfg configs/quickstart/digits.yaml
 
-test: .venv/dev.installed
+test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/dev.installed
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/mypy
 
 .venv/core.installed: setup.py constraints.txt $(wildcard csrc/* csrc/*/*.c csrc/*/*.h)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -42,6 +42,9 @@ DEV = [
     "tensorboard>=2.19",
     "ruff>=0.17.5",
     "import-linter>=2.3",
+    "mypy>=1.18",
+    "types-PyYAML>=6.0",
+    "types-simplejson>=3.20",
     "pre-commit>=4.0.1",
 ]
 
@@ -105,9 +108,12 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["pycls", "pycls.*"]),
+    package_data={"": ["*.j2"], "pycls.zoo": ["records/*.json"]},
+    entry_points={"console_scripts": ["pycls = pycls.commands:main"]},
     ext_modules=[native_extension()],
     cmdclass={"build_ext": BuildJpeg, "build_py": BuildWithConfigs},
     python_requires=">=3.11",
+    classifiers=[f"Programming Language :: Python :: 3.{minor}" for minor in (11, 12, 13)],
     install_requires=REQUIRED,
     extras_require={"dali": DALI, "export": EXPORT, "timm": TIMM, "dev": DEV},
 )

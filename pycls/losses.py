@@ -17,7 +17,7 @@ from pycls.core.registry import pick
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 # Each builds a loss of (logits, targets), which takes `weights` as well if TRAIN.CLASS_WEIGHTS is to work with it.
-LOSSES: dict[str, Callable[[CfgNode], Loss]] = {
+LOSSES: dict[str, Callable[[CfgNode], Callable[..., Tensor]]] = {
     "cross_entropy": lambda cfg: cross_entropy,
     "bce": lambda cfg: partial(binary_cross_entropy, threshold=_checked_threshold(cfg)),
     "focal": lambda cfg: partial(focal, alpha=cfg.MODEL.FOCAL_ALPHA, gamma=cfg.MODEL.FOCAL_GAMMA),
@@ -33,7 +33,7 @@ def build_loss(cfg: CfgNode) -> Loss:
 
 def build_train_loss(cfg: CfgNode, labels: Sequence[int]) -> Loss:
     """Return the loss of training on images with `labels` (N,): `build_loss`'s with TRAIN.CLASS_WEIGHTS, if any."""
-    given, loss = cfg.TRAIN.CLASS_WEIGHTS, build_loss(cfg)
+    given, loss = cfg.TRAIN.CLASS_WEIGHTS, pick(LOSSES, cfg.MODEL.LOSS_FUN, "MODEL.LOSS_FUN")(cfg)
     if cfg.MODEL.LOSS_FUN == "bce":
         loss = partial(loss, smoothing=cfg.TRAIN.LABEL_SMOOTHING)  # its threshold takes that out of the targets
     if cfg.TRAIN.CLASS_BALANCE == "loss":

@@ -1,24 +1,9 @@
 #!/usr/bin/env python3
-"""Show what a network costs."""
+"""Show what a network costs: the command `pycls info`."""
 
 import sys
 
-from pycls.core.cli import build_parser, run_tool
-
-DESCRIPTION = """Print a network's layers with output shape, multiply-adds, parameters and activations, and the totals.
-
-Nothing is allocated or run: it takes the same second for every size. --plot-lr draws the learning rate instead."""
-
-
-def act(cfg, args) -> int:
-    """Print the table or draw the learning rate."""
-    from pycls.engine.profiling.info import info, save_lr_plot
-
-    print(save_lr_plot(cfg, args.plot_lr) if args.plot_lr else info(cfg))
-    return 0
-
+from pycls.commands import run_file
 
 if __name__ == "__main__":
-    parser = build_parser(DESCRIPTION, "python tools/info_net.py --cfg configs/baselines/R-50.yaml")
-    parser.add_argument("--plot-lr", metavar="FILE.png", help="draw the learning rate of every epoch into this file")
-    sys.exit(run_tool(parser, act))
+    sys.exit(run_file("info"))

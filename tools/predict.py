@@ -1,48 +1,9 @@
 #!/usr/bin/env python3
-"""Name what is on photographs."""
+"""Name what is on images: the command `pycls predict`."""
 
 import sys
 
-from pycls.core.cli import build_parser, run_tool
-
-DESCRIPTION = """Print the likeliest classes of images, or of all images below folders; write them as CSV or JSONL.
-
-A checkpoint of this program is all it needs: config, class names and pixel contract are in it. Other weights need the
-config of their network (--cfg). Exit codes: 0 all images were read, 1 some could not be and are named, 2 bad input."""
-
-
-def act(cfg, args) -> int:
-    """Predict, print and save."""
-    from pycls.core.logging import setup_logging
-    from pycls.inference.predict import predict, predict_words
-    from pycls.inference.predictions import save_predictions
-    from pycls.inference.saved_network import load_network
-
-    setup_logging(None, main=False)
-    sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
-    network = load_network(args.weights, args.cfg, [*predict_words(args.backend), *args.overrides])
-    topk = min(args.topk, network.cfg.MODEL.NUM_CLASSES)
-    num_images = num_failed = 0
-    found = predict(network, args.paths, topk)
-    for prediction in save_predictions(found, topk, args.csv, args.jsonl, network.has_uncertainty):
-        print(prediction, flush=True)
-        num_images, num_failed = num_images + 1, num_failed + bool(prediction.error)
-    if num_failed:
-        print(f"{num_failed} of {num_images} images could not be read", file=sys.stderr)
-    return int(num_failed > 0)
-
-
-def main() -> int:
-    """Parse the command line and run."""
-    example = "python tools/predict.py photos/ --weights runs/digits/checkpoints/best.pyth --csv classes.csv"
-    parser = build_parser(DESCRIPTION, example, paths="IMAGE | DIR")
-    parser.add_argument("--weights", required=True, metavar="FILE", help="path, URL or name (docs/WEIGHTS.md)")
-    parser.add_argument("--csv", metavar="FILE", help="write a table")
-    parser.add_argument("--jsonl", metavar="FILE", help="write a JSON object a line")
-    parser.add_argument("--topk", type=int, default=5, metavar="K", help="classes for each image (default: 5)")
-    parser.add_argument("--backend", metavar="NAME", default="auto", help="loader: custom, torch, dali_cpu, dali_gpu")
-    return run_tool(parser, act)
-
+from pycls.commands import run_file
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_file("predict"))

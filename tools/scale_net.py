@@ -1,28 +1,9 @@
 #!/usr/bin/env python3
-"""Scale a network up or down."""
+"""Scale a network up or down: the command `pycls scale`."""
 
 import sys
 
-from pycls.core.cli import build_parser, run_tool
-
-DESCRIPTION = """Multiply a network's cost by MODEL.SCALING_FACTOR along the dimensions of MODEL.SCALING_TYPE: letters
-of d (depth), w (width), g (group width), r (resolution), such as dwr, or with weights such as d1_w8_g8_r1, pycls's
-fast scaling.
-
-Prints the cost before and after, and writes the config of the scaled network to OUT_DIR/CFG_DEST."""
-
-
-def act(cfg, args) -> int:
-    """Scale and print."""
-    from pycls.zoo.scale import scale
-
-    print(scale(cfg))
-    return 0
-
+from pycls.commands import run_file
 
 if __name__ == "__main__":
-    example = (
-        "python tools/scale_net.py --cfg configs/dds_baselines/regnety/RegNetY-4.0GF_dds_8gpu.yaml "
-        "MODEL.SCALING_TYPE d1_w8_g8_r1 MODEL.SCALING_FACTOR 4 OUT_DIR runs/scaled"
-    )
-    sys.exit(run_tool(build_parser(DESCRIPTION, example), act))
+    sys.exit(run_file("scale"))

@@ -2,9 +2,10 @@
 
     python -m benchmarks.loaders.end_to_end  # about 4 idle minutes; writes its section of benchmarks/RESULTS.md
 
-The step is played, so that it needs no second machine: `device` sleeps, as a thread does that waits for a GPU; `python`
-counts, as one does that is busy with hooks and small kernels and never lets go of Python's lock. One core is left for
-it: workers are one fewer than cores. Steps are 0.7, 1 and 1.4 times as long as the loader needs for a batch.
+The step is simulated, so that it needs no GPU: `device` sleeps, as a thread does that waits for a GPU; `python`
+counts, as one does that is busy with hooks and small kernels and never releases Python's global lock (GIL). One core
+is left for it: workers are one fewer than cores. Steps are 0.7, 1 and 1.4 times as long as the loader needs for a
+batch.
 """
 
 import os
@@ -30,12 +31,12 @@ Step = Callable[[float], None]
 
 
 def wait_for_device(seconds: float) -> None:
-    """Let go of Python's lock for so long."""
+    """Release the GIL for so long."""
     time.sleep(seconds)
 
 
 def count_in_python(seconds: float) -> None:
-    """Keep Python's lock for so long, but for the switches that Python forces."""
+    """Keep the GIL for so long, but for the switches that Python forces."""
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         pass
@@ -127,7 +128,7 @@ def main() -> None:
         "## Loader and step together\n\n"
         f"{table(load_folder(folder.parent, folder.name), max(1, usable_cores() - 1), arguments.rounds)}\n\n"
         "`custom`, training view, batches of 64. Speed of both together as a part of that of the slower one alone; "
-        "benchmarks/loaders/end_to_end.py says how the step is played. The first processes of a run wait for a fork "
+        "benchmarks/loaders/end_to_end.py says how the step is simulated. The first processes of a run wait for a fork "
         "server, which imports torch (1.5 to 1.6 s here); the median is of later ones, which find it there. Median of "
         f"{arguments.rounds} rounds. Command: `python -m benchmarks.loaders.end_to_end`. {describe_machine()} "
         f"Load average at the end: {os.getloadavg()[0]:.1f}."

@@ -2,10 +2,10 @@
 
     python -m benchmarks.loaders.threads  # about a minute; writes its section of benchmarks/RESULTS.md
 
-Reading files and decoding let go of Python's lock; planning and handing out work hold it, and can only happen once at a
-time. Here the decoding of a chunk of images, one call into C, is replaced by a sleep of the same length, which lets go
-of the lock and takes no core: so many cores can be played on few. Files are read, on the cores that there are. What is
-left of the linear speed shows where the lock, or reading on these cores, becomes the limit.
+Reading files and decoding release Python's global lock (GIL); drawing crops and handing out work hold it, one thread
+at a time. Here the decoding of a few images, one call into C, is replaced by a sleep of the same length, which
+releases the GIL and takes no core: so many cores can be simulated on few. Files are read, on the cores that there
+are. What is left of the linear speed shows where the GIL, or reading on these cores, becomes the limit.
 """
 
 import time
@@ -30,12 +30,12 @@ from pycls.datasets.workers.fetch import Fetcher
 
 _CORES = (1, 2, 4, 8, 16, 32, 64)
 _SECONDS = 3.0
-_NUM_AHEAD = 3 * 256  # images that are prepared ahead, for the size of the chunks
+_NUM_AHEAD = 3 * 256  # images that are prefetched, for the size of a worker's pieces
 _VIEW = View(True, 224, 256, (0.08, 1.0), (3 / 4, 4 / 3), 0.5, "torchvision", True, seed=0)
 
 
 class Sleep:
-    """Stand in for decoding: so many seconds without Python's lock and without a core."""
+    """Stand in for decoding: so many seconds without the GIL and without a core."""
 
     def __init__(self, seconds: float):
         self.seconds = seconds  # an image
@@ -85,7 +85,7 @@ def main() -> None:
     text = (
         "## How far threads carry\n\n"
         f"{table(load_folder(folder.parent, folder.name), arguments.decode_ms, arguments.rounds)}\n\n"
-        f"`custom` with threads; decoding is played by a sleep of {arguments.decode_ms} ms "
+        f"`custom` with threads; decoding is simulated by a sleep of {arguments.decode_ms} ms "
         f"(benchmarks/loaders/threads.py says why). Command: `python -m benchmarks.loaders.threads "
         f"--decode-ms {arguments.decode_ms}`. {describe_machine()}"
     )

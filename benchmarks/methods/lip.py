@@ -3,8 +3,8 @@
     python -m benchmarks.methods.lip  # some minutes; writes its section of benchmarks/RESULTS.md
     python -m benchmarks.methods.lip --device cuda
 
-A row is one operator at one place of LIP-ResNet-50; times are those of the device for one call (on a CPU: of one
-thread's processor time, so that neighbours disturb little). The first row of each place is the baseline; all
+A row is one operator at one layer of LIP-ResNet-50; times are those of the device for one call (on a CPU: of one
+thread's processor time, so that other processes disturb little). The first row of each layer is the baseline; all
 take turns, and a ratio is the median over the turns.
 """
 
@@ -99,7 +99,7 @@ def inputs(place: str, layout: str, batch_size: int, dtype: torch.dtype, device:
 
 
 def table(batch_size: int, dtype: torch.dtype, device: str, rounds: int) -> str:
-    """Return a Markdown table of all places, layouts and operators."""
+    """Return a Markdown table of all layers, layouts and operators."""
     lines = ["| place | layout | operator | forward (ms) | ratio | forward + backward (ms) | ratio |"]
     lines.append("| --- | --- | --- | ---: | ---: | ---: | ---: |")
     for place in _PLACES:

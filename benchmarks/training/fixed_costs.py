@@ -3,7 +3,7 @@
     python -m benchmarks.training.fixed_costs  # under 5 idle minutes; writes its section of benchmarks/RESULTS.md
     python -m benchmarks.training.fixed_costs --print-only --epochs 2 --sizes 1000 100000 --ranks 1 2 --rounds 1
 
-Each line is measured in a process of its own. The lists repeat 64 real images (see memory.py).
+Each line is measured in a process of its own. The lists repeat 64 real images (see benchmarks/loaders/memory.py).
 """
 
 import argparse

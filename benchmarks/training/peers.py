@@ -1,7 +1,7 @@
 """The training loops of others, by their method, on a batch that is on the device already.
 
 Written from the published training scripts: pycls's trainer (main, 2023), torchvision's references/classification and
-timm's train.py (1.0), which is built of functions of timm that are called here. All get the same network, optimizer
+timm's (1.0), which is built of functions of timm that are called here. All get the same network, optimizer
 settings and label smoothing; what differs is what each does in an iteration, and in what order:
 
 - pycls: looks at the labels on the host, makes rows of targets, reads loss and both errors every iteration, averages
@@ -151,7 +151,7 @@ class TorchvisionLoop(Peer):
 
 
 class TimmLoop(Peer):
-    """That of timm's train.py with --amp, --channels-last, --torchcompile as the case says."""
+    """That of timm's script with --amp, --channels-last, --torchcompile as the case says."""
 
     def __init__(self, case: Case, images: Tensor, labels: Tensor, model: nn.Module | None = None):
         super().__init__(case, images, labels, model)

@@ -6,7 +6,7 @@
 
 Measured: everything between two batches of an epoch, that is forward, loss, backward, optimizer, moving average of the
 weights (every 32 steps, in timm's loop every step), loss and errors, log lines (every 10 steps). Ours is the real
-train_epoch with its log and metrics files; train_peers.py says what the others do. All have the same network, weights,
+train_epoch with its log and metrics files; peers.py says what the others do. All have the same network, weights,
 batch, optimizer settings, number format, memory layout and mode (eager, compiled, compiled into CUDA graphs); "timm's
 loop and network" has timm's implementation of the same network.
 Not measured: loading (the batch, noise, is on the device), compilation and the choice of algorithms (before the clock

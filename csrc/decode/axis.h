@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* How much of the source an output sees, and with what weights. filters.py has the same numbers. */
+/* How much of the source an output sees, and with what weights. pycls/datasets/transforms/interpolation.py has the same numbers. */
 enum filter {
     PLAIN,    /* two taps, however much an image is shrunk */
     BILINEAR, /* Pillow's triangle, as wide as the shrinking asks for */

@@ -21,11 +21,11 @@ void note_image(const struct chunk *chunk, Py_ssize_t number);
 
 void release_chunk(struct chunk *chunk);
 
-PyObject *call_show(PyObject *module, PyObject *args);
+PyObject *call_resized_crops(PyObject *module, PyObject *args);
 PyObject *call_levels(PyObject *module, PyObject *args);
 PyObject *call_read_files(PyObject *module, PyObject *args);
 PyObject *call_read_pieces(PyObject *module, PyObject *args);
 
-extern const char show_doc[], read_files_doc[], read_pieces_doc[];
+extern const char resized_crops_doc[], read_files_doc[], read_pieces_doc[];
 
 #endif

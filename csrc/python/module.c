@@ -24,7 +24,7 @@ void release_chunk(struct chunk *chunk)
 }
 
 static PyMethodDef methods[] = {
-    {"show", call_show, METH_VARARGS, show_doc},
+    {"resized_crops", call_resized_crops, METH_VARARGS, resized_crops_doc},
     {"levels", call_levels, METH_NOARGS,
      "levels() -> names of the kernels that this processor can run, the best one last."},
     {"read_files", call_read_files, METH_VARARGS, read_files_doc},

@@ -1,4 +1,4 @@
-"""Checkpoint files: written atomically, verified, pruned, found again; weights.py reads weights from them.
+"""Checkpoint files: written atomically, verified, pruned, found again; core/weights reads weights from them.
 
 A file holds tensors and plain types only, so it loads with `weights_only=True` and cannot run code.
 """

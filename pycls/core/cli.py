@@ -1,4 +1,4 @@
-"""The command line that the tools share: --cfg FILE, KEY VALUE pairs, and mistakes answered in one line.
+"""The command line that the commands share: --cfg FILE, KEY VALUE pairs, and mistakes answered in one line.
 
 Nothing heavy is imported here, so that --help answers at once.
 """
@@ -10,10 +10,13 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
 
 from yacs.config import CfgNode
 
 from pycls.core.config import diff_cfg, dump_cfg, load_cfg
+from pycls.core.shipped_configs import find_cfg
 
 _EPILOG = """KEY VALUE pairs override the file: OPTIM.MAX_EPOCH 20 TRAIN.BATCH_SIZE 64.
 Every key with its default, range and meaning is in docs/KEYS.md, and `python -m pycls.core.config.describe OPTIM` tells
@@ -25,13 +28,45 @@ of those of a section; --print-cfg shows the values in force."""
 # long.
 _SPIN_COUNT = "1000"
 _KEY = re.compile(r"[A-Z][A-Z0-9_]*(\.\w+)*")
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 
 
-def build_parser(description: str, example: str, paths: str = "") -> argparse.ArgumentParser:
-    """Return the parser of a tool; `paths` names what it takes before the KEY VALUE pairs, as `args.paths`."""
-    epilog = f"{_EPILOG}\n\nexample:\n  {example}"
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=description, epilog=epilog, formatter_class=raw)
+class OneLineParser(argparse.ArgumentParser):
+    """A parser that answers a mistake with one line, and shows the text of its help as it is written."""
+
+    def __init__(self, prog: str, description: str, example: str, **options: Any) -> None:
+        """Name the command as the user called it: "pycls train", "tools/train_net.py"; {call} stands for it.
+
+        `example` is what follows the call, or a line of its own after "{call} ...".
+        """
+        call = how_to_call(prog)
+        epilog = options.pop("epilog", "") + f"example:\n  {call} {example}"
+        options["formatter_class"] = argparse.RawDescriptionHelpFormatter
+        super().__init__(prog=prog, description=description.replace("{call}", call), epilog=epilog, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Print what is wrong, without the usage, and end with exit code 2."""
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def called_as(program: str) -> str:
+    """Return how the user calls a program (sys.argv[0]): "pycls", "python -m pycls", or a file of tools/."""
+    path = Path(program)
+    if path.name == "__main__.py":
+        return "python -m pycls"
+    if path.suffix != ".py":
+        return path.stem
+    return str(Path(*path.parts[-2:]) if path.is_absolute() else path)
+
+
+def how_to_call(prog: str) -> str:
+    """Return what is typed to call a command: files need python before them."""
+    return f"python {prog}" if prog.partition(" ")[0].endswith(".py") else prog
+
+
+def build_parser(prog: str, description: str, example: str, paths: str = "") -> OneLineParser:
+    """Return the parser of a command; `paths` names what it takes before the KEY VALUE pairs, as `args.paths`."""
+    parser = OneLineParser(prog, description, example, epilog=f"{_EPILOG}\n\n")
     parser.add_argument("--cfg", metavar="FILE", help="YAML config, for example configs/quickstart/digits.yaml")
     parser.add_argument("--print-cfg", action="store_true", help="print the resolved config and stop")
     parser.add_argument("--diff", action="store_true", help="print the keys that differ from the defaults and stop")
@@ -44,29 +79,40 @@ def build_parser(description: str, example: str, paths: str = "") -> argparse.Ar
     return parser
 
 
-def _parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
+def _parse(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
     if not any(action.dest == "words" for action in parser._actions):
-        return parser.parse_args()
-    args = parser.parse_intermixed_args()  # options may stand between folders
+        return parser.parse_args(words)
+    args = parser.parse_intermixed_args(words)  # options may stand between folders
     args.paths, args.overrides = split_words([*args.words, *getattr(args, "late_words", ())])
     return args
 
 
 class Several(argparse.Action):
-    """An option with several values (whole numbers with `const=int`); a folder or KEY after them is a word again."""
+    """An option with several values: names, or numbers that `const` reads; a folder or KEY after them is a word again.
 
-    def __call__(self, parser, namespace, values, option_string=None) -> None:
+    `const` is a type as argparse has them: text -> number, or argparse.ArgumentTypeError.
+    """
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,  # list[str]
+        option_string: str | None = None,
+    ) -> None:
         """Store the values and pass the words on."""
         own = list(itertools.takewhile(self._fits, values))
         if not own:
-            kind = "whole numbers" if self.const is int else "names"
-            raise argparse.ArgumentError(self, f"expected {kind}, got '{values[0]}'")
-        setattr(namespace, self.dest, [int(value) for value in own] if self.const is int else own)
+            raise argparse.ArgumentError(self, f"expected {'numbers' if self.const else 'names'}, got '{values[0]}'")
+        try:
+            setattr(namespace, self.dest, [self.const(value) for value in own] if self.const else own)
+        except argparse.ArgumentTypeError as error:
+            raise argparse.ArgumentError(self, str(error)) from None
         namespace.late_words = [*getattr(namespace, "late_words", ()), *values[len(own) :]]
 
     def _fits(self, value: str) -> bool:
-        if self.const is int:
-            return value.isdecimal()
+        if self.const:
+            return _NUMBER.fullmatch(value) is not None
         return not (_KEY.fullmatch(value) or os.path.isdir(value) or os.sep in value)
 
 
@@ -79,22 +125,27 @@ def split_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
     return folders, list(words[len(folders) :])
 
 
-def run_tool(parser: argparse.ArgumentParser, act: Callable[[CfgNode, argparse.Namespace], int]) -> int:
-    """Parse the command line, load the config and call `act(cfg, args)`; return the exit code (2: bad input)."""
+def run_tool(
+    parser: argparse.ArgumentParser, act: Callable[[CfgNode, argparse.Namespace], int], words: Sequence[str]
+) -> int:
+    """Parse a command line, load the config and call `act(cfg, args)`; return the exit code (2: bad input)."""
 
     def act_with_cfg(args: argparse.Namespace) -> int:
+        args.cfg = find_cfg(args.cfg) if args.cfg else None
         cfg = load_cfg(args.cfg, args.overrides)
         if args.print_cfg or args.diff:
             print(dump_cfg(cfg) if args.print_cfg else _diff_text(cfg), end="")
             return 0
         return act(cfg, args)
 
-    return _answer(parser, _parse(parser), act_with_cfg)
+    return _answer(parser, _parse(parser, words), act_with_cfg)
 
 
-def run_plain_tool(parser: argparse.ArgumentParser, act: Callable[[argparse.Namespace], int]) -> int:
-    """Parse the command line of a tool without a config and call `act(args)`; return the exit code (2: bad input)."""
-    return _answer(parser, parser.parse_intermixed_args(), act)  # options may stand between the others
+def run_plain_tool(
+    parser: argparse.ArgumentParser, act: Callable[[argparse.Namespace], int], words: Sequence[str]
+) -> int:
+    """Parse a command line without a config and call `act(args)`; return the exit code (2: bad input)."""
+    return _answer(parser, parser.parse_intermixed_args(words), act)  # options may stand between the others
 
 
 def _answer(parser: argparse.ArgumentParser, args: argparse.Namespace, act: Callable[[argparse.Namespace], int]) -> int:

@@ -18,12 +18,12 @@ def is_sharded(value: Any) -> bool:
 
 def local_part(tensor: Tensor) -> Tensor:
     """Return this process's part, which shares its memory: what is done to it in place is done to the tensor."""
-    return tensor.to_local() if is_sharded(tensor) else tensor
+    return tensor.to_local() if is_sharded(tensor) else tensor  # type: ignore[attr-defined]
 
 
 def whole(tensor: Tensor) -> Tensor:
     """Return the tensor with the parts of all processes, all of which have to call this."""
-    return tensor.full_tensor() if is_sharded(tensor) else tensor
+    return tensor.full_tensor() if is_sharded(tensor) else tensor  # type: ignore[attr-defined]
 
 
 def whole_state(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """What a network's parts are by their names: blocks, layers, the classifier."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import accumulate, pairwise
 
 from torch import Tensor, nn
@@ -63,13 +63,13 @@ def _longest(blocks: set[str], name: str) -> str:
     return next((block for end in range(len(parts), 0, -1) if (block := ".".join(parts[:end])) in blocks), "")
 
 
-def classifier_weight(target: dict[str, Tensor]) -> str:
+def classifier_weight(target: Mapping[str, Tensor]) -> str:
     """Return the name of the last weight matrix or kernel, "" if there is none."""
     layers = _weights(target)
     return layers[-1] if layers else ""
 
 
-def classifier_weights(target: dict[str, Tensor]) -> list[str]:
+def classifier_weights(target: Mapping[str, Tensor]) -> list[str]:
     """Return the last weight matrix or kernel, and one beside it as distilled networks have; empty if there is none.
 
     Of two layers one behind the other only square ones can have the same shape.
@@ -80,7 +80,7 @@ def classifier_weights(target: dict[str, Tensor]) -> list[str]:
     return layers[-2:] if are_twins else layers[-1:]
 
 
-def _weights(target: dict[str, Tensor]) -> list[str]:
+def _weights(target: Mapping[str, Tensor]) -> list[str]:
     return [key for key, value in target.items() if value.dim() >= 2 and not key.startswith(_AFTER_CLASSIFIER)]
 
 

@@ -34,7 +34,7 @@ def imported_plugins() -> tuple[str, ...]:
 
 def check_imported(names: Sequence[Any], where: str) -> None:
     """Raise ValueError, which says what to pass, unless the modules that `where`, a checkpoint, names are there."""
-    missing = [name for name in names if name not in sys.modules]
+    missing = [name for name in names if not isinstance(name, str) or name not in sys.modules]
     if missing:
         raise ValueError(
             f"{where}: was made with code from outside, which no checkpoint has imported by itself; if you trust it, "

@@ -63,7 +63,7 @@ class Loader:
         self.device, self.pin_memory, self.lighting_std = device, pin_memory, lighting_std
         self.balanced, self.repeats = balanced, repeats
         self.wait_sec = 0.0
-        # What the finish is to be told of each image, by the name of its argument.
+        # What the normalization needs of each image, by the name of its argument.
         self._drawers: dict[str, Callable[[int, np.ndarray], np.ndarray]] = {}
         if view.train and view.jitter:
             self._drawers["jitter"] = self._jitter
@@ -81,7 +81,7 @@ class Loader:
     def index_batches(self, epoch: int, start_step: int = 0) -> list[np.ndarray]:
         """Return the sample indices of this process's batches, each int64 (N,), from `start_step` on.
 
-        In training they may be those of further views of an image (see repeats.py).
+        In training they may be those of further views of an image (see samplers.py).
         """
         cut = (self.batch_size, self.rank, self.world_size, start_step)
         if self.view.train:
@@ -130,7 +130,7 @@ class Loader:
     def _host_batches(
         self, epoch: int, index_batches: Sequence[np.ndarray], images: Iterator[torch.Tensor], shown: deque
     ) -> Iterator[Tensors]:
-        """Yield (pixels, labels, what else the finish needs of each image); note in `shown` what they show."""
+        """Yield (pixels, labels, what else the normalization needs); append (indices, failures) to `shown`."""
         for indices in index_batches:
             pixels, failures = self._timed_next(images), tuple(self.backend.failures)
             if failures:

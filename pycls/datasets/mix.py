@@ -44,9 +44,9 @@ class Mixer:
         return mix(images, targets, partners(self.seed, epoch, indices), boxes, weights, self.compiled)
 
     def draw(self, epoch: int, keys: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return int64 (n, 4), the boxes (y1, y2, x1, x2) that show the partner, and float64 (n,), its weight there.
+        """Return int64 (n, 4), the boxes (y1, y2, x1, x2) of the partner, and float64 (n,), its weight there.
 
-        CutMix shows nothing but the partner (weight 1) in a part of the image, mixup 1 - lambda of it everywhere.
+        CutMix replaces a part of the image by the partner (weight 1), mixup adds 1 - lambda of it everywhere.
         """
         draws = uniforms(self.seed, Stream.MIX, epoch, keys, NUM_DRAWS)
         cut = draws[:, 1] < self._cutmix_prob()
@@ -128,7 +128,7 @@ def mix(
 def _blend(
     images: Tensor, targets: Tensor, places: Tensor, sides: Tensor, weight: Tensor, share: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Blend on the device: partners' places (N,), boxes (n, 4), weights in them (n,) and in the targets (n,)."""
+    """Blend on the device: partners' positions (N,), boxes (n, 4), weights in them (n,) and in the targets (n,)."""
     # lerp is exact at 0 and 1: pixels outside a box stay what they were, inside CutMix's they are the partner's.
     inside = _inside(sides, *images.shape[-2:])[:, None] * weight[:, None, None, None]
     return images.lerp(images[places], inside), targets.lerp(targets[places], share[:, None])

@@ -1,4 +1,4 @@
-"""Move batches to the training device; on CUDA by a side stream, one batch ahead, so that copies cost no time."""
+"""Move batches to the training device; on CUDA a side stream prefetches one batch, so that copies cost no time."""
 
 from collections.abc import Iterator
 

@@ -1,9 +1,9 @@
-"""Which samples an epoch shows, in which order, and which of them a process sees.
+"""Which samples an epoch has, in which order, and which of them each process gets.
 
 All of it is a pure function of (seed, epoch, step, rank). A process takes slices of one global sequence, the same for
 any number of processes. View v of image i of N is sample i + v * N: crops, flips and all other draws are functions of
-that number. Usual training shows view 0 only, repeated augmentation (Hoffer et al., CVPR 2020; Berman et al. 2019)
-several in a batch, and the class-balanced sampler more of the images that it shows more often.
+that number. Usual training has view 0 only, repeated augmentation (Hoffer et al., CVPR 2020; Berman et al. 2019)
+several in a batch, and the class-balanced sampler more of the images that come more often.
 """
 
 from collections.abc import Callable
@@ -51,7 +51,7 @@ class PrefetchedOrder:
     """The batches of sample indices of each epoch, computed one epoch ahead on a thread (numpy sorts without the GIL).
 
     Sorting ten million hashes takes two seconds, in which a GPU would have nothing to do. Those of the epoch asked for
-    last are kept, too: precise batch norm shows its beginning again.
+    last are kept, too: precise batch norm reads its beginning again.
     """
 
     def __init__(self, compute: Callable[[int], list[np.ndarray]]):
@@ -77,8 +77,8 @@ class PrefetchedOrder:
 def balanced_order(seed: int, epoch: int, labels: np.ndarray) -> np.ndarray:
     """Return sample indices, int64 (N,), with every class that has images N / classes times (or once more).
 
-    A rare class goes through all its images before one comes again, then as its next view (see repeats.py); of a
-    frequent one each epoch shows another part.
+    A rare class goes through all its images before one comes again, then as its next view (see `Views`); of a
+    frequent one each epoch has another part.
     """
     shuffled = epoch_order(seed, epoch, len(labels))
     members = shuffled[np.argsort(labels[shuffled], kind="stable")]  # class after class, each in random order
@@ -90,14 +90,14 @@ def balanced_order(seed: int, epoch: int, labels: np.ndarray) -> np.ndarray:
 
 
 def repeated_order(seed: int, epoch: int, num_images: int, repeats: int, batch_size: int) -> np.ndarray:
-    """Return the views that an epoch shows, int64 (num_images,): those of an image in one global batch, or at its ends.
+    """Return the views of an epoch, int64 (num_images,): those of an image in one global batch, or at its ends.
 
-    An epoch stays as long as it is without repeats, so that it shows num_images / repeats different images. In a batch
+    An epoch stays as long as it is without repeats, so that it has num_images / repeats different images. In a batch
     the views of an image lie a part of it apart, which is on different processes (as in DeiT's sampler).
     """
     shown = epoch_order(seed, epoch, num_images)[: -(-num_images // repeats)]
     order = (shown[:, None] + num_images * np.arange(repeats)).ravel()[:num_images]
     apart = np.argsort(np.arange(batch_size) % repeats, kind="stable")
-    whole = num_images // batch_size * batch_size  # the rest is not shown
+    whole = num_images // batch_size * batch_size  # the rest is left out
     order[:whole] = order[:whole].reshape(-1, batch_size)[:, apart].ravel()
     return order

@@ -11,8 +11,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
-_SKIMAGE_FILES = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "hubble_deep_field.jpg", "ihc.png")
-_SKIMAGE_FILES += ("motorcycle_left.png", "motorcycle_right.png", "retina.jpg")
+_SKIMAGE_FILES: tuple[str, ...] = (
+    "astronaut.png",
+    "chelsea.png",
+    "coffee.png",
+    "rocket.jpg",
+    "hubble_deep_field.jpg",
+    "ihc.png",
+)
+_SKIMAGE_FILES += ("ihc.png", "motorcycle_left.png", "motorcycle_right.png", "retina.jpg")
 _SKLEARN_FILES = ("china.jpg", "flower.jpg")
 _SHAPES = ((500, 375), (375, 500), (500, 333), (333, 500), (400, 300), (500, 500), (640, 480), (320, 240), (800, 600))
 _SHAPE_WEIGHTS = (0.34, 0.15, 0.14, 0.06, 0.08, 0.06, 0.07, 0.05, 0.05)

@@ -39,8 +39,9 @@ def check_data(saved: dict[str, list[int]], now: dict[str, list[int]], step: int
 
 
 def _identity(samples: Samples) -> list[int]:
-    names = zlib.crc32(samples.paths.buffer) if isinstance(samples, FileSamples) else 0
-    return [len(samples), zlib.crc32(np.ascontiguousarray(samples.labels)), names]
+    names: bytes | np.ndarray = samples.paths.buffer if isinstance(samples, FileSamples) else b""
+    sums = [zlib.crc32(np.ascontiguousarray(part).data) for part in (samples.labels, np.frombuffer(names, np.uint8))]
+    return [len(samples), *sums]
 
 
 def check_classes(saved: Sequence[str], found: Sequence[str], where: str) -> None:

@@ -54,7 +54,7 @@ class Run:
     stop: StopRequest
     clock: Clock
     mixer: Mixer | None = None
-    data: dict[str, list[int]] = field(default_factory=dict)  # which images: see data_identity.py
+    data: dict[str, list[int]] = field(default_factory=dict)  # which images: see identity.py
     saver: Background = field(default_factory=lambda: Background("pycls-saver"))
     last_save: float = field(default_factory=time.monotonic)
 

@@ -38,7 +38,7 @@ def check_supported(cfg: CfgNode) -> None:
                 f"{key} {cfg[section][name]!r} is not available yet; leave it at {defaults[section][name]!r}"
             )
     if cfg.MODEL.SCALING_TYPE:
-        raise ValueError("MODEL.SCALING_TYPE scales nothing here: tools/scale_net.py writes the config to use instead")
+        raise ValueError("MODEL.SCALING_TYPE scales nothing here: pycls scale writes the config to use instead")
     if cfg.TRAIN.FROZEN and not cfg.TRAIN.WEIGHTS:
         raise ValueError(f"TRAIN.FROZEN {cfg.TRAIN.FROZEN} would keep random weights: it needs TRAIN.WEIGHTS")
     if cfg.TEST.COMPILE and cfg.MODEL.HEAD == "introspective":

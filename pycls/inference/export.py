@@ -112,6 +112,7 @@ def _write_onnx(model: nn.Module, example: Tensor, path: Path, texts: dict[str, 
         dynamo=True,
         verbose=False,
     )
+    assert program is not None  # dynamo=True gives one
     proto = program.model_proto
     onnx.helper.set_model_props(proto, texts)
     onnx.save(proto, path)

@@ -50,6 +50,14 @@ def predict(network: SavedNetwork, paths: Sequence[str], topk: int = 5) -> Itera
             yield from _named(batch, probs, uncertainty, files, names, topk)
 
 
+def pick_topk(asked: int | None, network: SavedNetwork) -> int:
+    """Return how many classes to tell of each image: 5, or all of fewer, where None is asked; ValueError for more."""
+    count = network.cfg.MODEL.NUM_CLASSES
+    if asked is not None and not 1 <= asked <= count:
+        raise ValueError(f"--topk {asked}: expected 1 to {count}, {network.path} knows {count} classes")
+    return min(5, count) if asked is None else asked
+
+
 def _named(
     batch: Batch,
     probs: torch.Tensor,

@@ -1,7 +1,7 @@
-"""Compare the loader backends on this machine: measure a grid of cells, recommend one, write tables and a page.
+"""Compare the loader backends on this machine: measure a grid of settings, recommend one, write tables and a page.
 
-run.py leads; grid.py says what is measured, runner.py and cell.py measure it (each cell in a process of its own),
-statistics.py and recommend.py make figures of it, text.py and page.py show them; batch_table.py is pytorch-cls's.
+run.py leads. grid.py says what is measured, measure/ measures it (each setting in a process of its own), statistics.py
+and recommend.py make figures of it, report/ writes them down; pytorch_cls_table.py is pytorch-cls's test.
 """
 
 from pycls.loader_benchmark.options import Options

@@ -77,6 +77,7 @@ def table_rows(key: str, epochs: Sequence[Sequence[float]]) -> list[TableRow]:
 def loader_table(cfg: CfgNode, folders: Sequence[str], options: TableOptions) -> Result:
     """Measure the table for every folder; print it and write JSON and CSV into OUT_DIR."""
     check_one_process(cfg)
+    axes = _axes(options)
     setup_process(cfg)
     cfg_file = Path(cfg.OUT_DIR) / "config.yaml"
     cfg_file.write_text(dump_cfg(cfg))
@@ -85,26 +86,29 @@ def loader_table(cfg: CfgNode, folders: Sequence[str], options: TableOptions) ->
     try:
         for source in find_sources(cfg, folders, options.images):
             answers[source.title] = {}
-            _measure_source(source, cfg_file, options, answers[source.title])
+            _measure_source(source, cfg_file, options, axes, answers[source.title])
     except KeyboardInterrupt:
         interrupted = True
     return Result(files=_save(answers, Path(cfg.OUT_DIR)), interrupted=interrupted)
 
 
-def _measure_source(source: Source, cfg_file: Path, options: TableOptions, answers: dict[str, Any]) -> None:
+Axes = tuple[Sequence[int], Sequence[int], Sequence[Variant]]  # cores, workers, variants
+
+
+def _measure_source(source: Source, cfg_file: Path, options: TableOptions, axes: Axes, answers: dict[str, Any]) -> None:
     samples = load_samples(load_cfg(str(cfg_file), source.overrides()), source.flat, "test")
     with memory_copy(samples) as (copy, reason):
         if copy is None:
             logger.info("in RAM: not measured: %s", reason)
         places = [(0, source)] + ([(1, Source(source.title, str(copy), flat=True))] if copy else [])
-        for cores, workers, variant, (ram, place) in itertools.product(*_axes(options), places):
+        for cores, workers, variant, (ram, place) in itertools.product(*axes, places):
             key = table_key(cores, workers, variant, ram)
             task = _task(place, str(cfg_file), Cell(variant, workers, options.batch_size, "test"), options.epochs)
             answers[key] = run_task(task, sorted(os.sched_getaffinity(0))[:cores], _TIMEOUT_SEC)
             logger.info("%s", table_text(key, answers[key]))
 
 
-def _axes(options: TableOptions) -> tuple[Sequence[int], Sequence[int], Sequence[Variant]]:
+def _axes(options: TableOptions) -> Axes:
     """Return cores, workers and variants; ValueError for more cores than there are, or a system without affinity."""
     if not hasattr(os, "sched_setaffinity"):
         raise ValueError("the loader table limits cores by processor affinity, which this system lacks")

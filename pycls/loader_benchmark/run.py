@@ -26,8 +26,9 @@ logger = get_logger(__name__)
 def compare_loaders(cfg: CfgNode, folders: Sequence[str], options: Options) -> Result:
     """Measure every source, print tables, write JSON, CSV and a page into OUT_DIR; Ctrl-C keeps what there is."""
     check_one_process(cfg)
+    options = settled(options, cfg)
     setup_process(cfg)
-    options, machine, interrupted = settled(options, cfg), describe_machine(), False
+    machine, interrupted = describe_machine(), False
     cfg_file = Path(cfg.OUT_DIR) / "config.yaml"
     cfg_file.write_text(dump_cfg(cfg))
     # All folders are looked at first: a bad one must not cost what was measured on the others.

@@ -129,12 +129,20 @@ def imagenet_depths(depth: int, family: str) -> tuple[int, ...]:
     return IMAGENET_DEPTHS[depth]
 
 
+TRANSFORMS: dict[str, type[BasicBlock] | type[Bottleneck]] = {
+    "basic_transform": BasicBlock,
+    "bottleneck_transform": Bottleneck,
+}
+
+
 def build_cutmix_resnet(cfg: CfgNode) -> TorchResNet:
     """Build the network of MODEL.DEPTH: (N, 3, S, S) -> (N, K); RESNET.TRANS_FUN picks the block for CIFAR only."""
     style = build_style(cfg)
+    pool: nn.Module
+    depths: Sequence[int]
+    widths: Sequence[int]
     if is_small(cfg):
-        kinds = {"basic_transform": BasicBlock, "bottleneck_transform": Bottleneck}
-        block = pick(kinds, cfg.RESNET.TRANS_FUN, "RESNET.TRANS_FUN")
+        block = pick(TRANSFORMS, cfg.RESNET.TRANS_FUN, "RESNET.TRANS_FUN")
         depths, widths = cifar_depths(cfg.MODEL.DEPTH, block is Bottleneck, "cutmix_resnet"), (16, 32, 64)
         stem, pool = STEMS["res_stem_cifar"], nn.Identity()
     else:

@@ -4,8 +4,9 @@
 checkpoints. Names that say "bn" there are instance norms: no running statistics, the same in training and evaluation.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
@@ -56,9 +57,13 @@ def window_sum(x: Tensor, kernel_size: int, stride: int, padding: int) -> Tensor
     if torch.compiler.is_compiling() and x.device.type == "cpu" and x.is_contiguous():
         # Measured (benchmarks/methods/lip.py): rows, then columns, is vector code, half the time of a pooling loop.
         x = functional.pad(x, (padding, padding, padding, padding))
-        rows = sum(x[:, :, one] for one in _taps(x.shape[2], kernel_size, stride))
-        return sum(rows[:, :, :, one] for one in _taps(x.shape[3], kernel_size, stride))
+        rows = _sum(x[:, :, one] for one in _taps(x.shape[2], kernel_size, stride))
+        return _sum(rows[:, :, :, one] for one in _taps(x.shape[3], kernel_size, stride))
     return functional.avg_pool2d(x, kernel_size, stride, padding)
+
+
+def _sum(parts: Iterable[Tensor]) -> Tensor:
+    return reduce(torch.add, parts)
 
 
 def _taps(size: int, kernel_size: int, stride: int) -> list[slice]:
@@ -170,7 +175,9 @@ def zero_logits(model: nn.Module) -> None:
     """Zero the convolution before every gate: all logits are then equal, so LIP starts as average pooling."""
     for module in model.modules():
         if isinstance(module, nn.Sequential) and isinstance(module[-1], Gate):
-            module[-3].weight.zero_()
+            convolution = module[-3]
+            assert isinstance(convolution, nn.Conv2d)
+            convolution.weight.zero_()
 
 
 @dataclass(frozen=True)

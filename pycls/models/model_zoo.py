@@ -12,6 +12,7 @@ from pycls.core.checkpoint import load_weights
 from pycls.core.config import load_cfg
 from pycls.core.logging import get_logger
 from pycls.core.registry import did_you_mean
+from pycls.core.shipped_configs import configs_dir
 from pycls.core.weights.sources import ZOO
 from pycls.models.build import build_model
 
@@ -87,10 +88,3 @@ def zoo_config(name: str) -> Path:
     if name not in configs:
         raise ValueError(f"{name}: no network of the model zoo{did_you_mean(name, configs)}")
     return configs[name]
-
-
-def configs_dir() -> Path:
-    """Return the folder of the shipped configs: inside an installed package, beside it in a checkout."""
-    package = Path(__file__).parents[1]
-    inside = package / "configs"
-    return inside if inside.is_dir() else package.parent / "configs"

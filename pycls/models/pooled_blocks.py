@@ -24,6 +24,7 @@ class PooledBlock(Residual):
         super().__init__()
         plain = block(w_in, stride, stage, se_r, style)
         self.strided, conv = next((name, m) for name, m in plain.f.named_children() if is_strided(m))
+        assert isinstance(conv, nn.Conv2d)
         setattr(plain.f, self.strided, conv2d(conv.in_channels, conv.out_channels, 1, groups=conv.groups))
         self.trunk = pooling.trunk(w_in)
         self.pool_proj, self.proj, self.bn = pooling.pool(w_in, stride), conv2d(w_in, stage.width, 1), plain.bn

@@ -20,7 +20,8 @@ def pyramid_widths(start: int, alpha: float, depths: Sequence[int]) -> list[list
 
     The sum is kept unrounded, and a half rounds to the even number, as in the published networks.
     """
-    step, width, stages = alpha / sum(depths), float(start), []
+    step, width = alpha / sum(depths), float(start)
+    stages: list[list[int]] = []
     for depth in depths:
         stages.append([])
         for _ in range(depth):
@@ -113,7 +114,7 @@ def build_pyramidnet(cfg: CfgNode) -> PyramidNet:
     depth, alpha, is_bottleneck = cfg.MODEL.DEPTH, cfg.PYRAMIDNET.ALPHA, cfg.PYRAMIDNET.BOTTLENECK
     if is_small(cfg):
         stem, start = STEMS["res_stem_cifar"], 16
-        depths = cifar_depths(depth, is_bottleneck, "pyramidnet")
+        depths: Sequence[int] = cifar_depths(depth, is_bottleneck, "pyramidnet")
     else:
         stem, start = STEMS["res_stem_in"], 64
         depths, is_bottleneck = imagenet_stages(depth, is_bottleneck)

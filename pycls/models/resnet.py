@@ -1,5 +1,8 @@
 """ResNet and ResNeXt as AnyNets (He et al., arXiv 1512.03385; Xie et al., arXiv 1611.05431)."""
 
+from collections.abc import Callable
+
+from torch import nn
 from yacs.config import CfgNode
 
 from pycls.core.registry import pick
@@ -46,7 +49,7 @@ def imagenet_stages(depth: int, num_groups: int, width_per_group: int, stride_1x
 
 def build_resnet(cfg: CfgNode) -> AnyNet:
     """Build the network of MODEL.DEPTH and the RESNET keys: (N, 3, S, S) -> (N, K); TRAIN.DATASET picks the variant."""
-    block = pick(TRANSFORMS, cfg.RESNET.TRANS_FUN, "RESNET.TRANS_FUN")
+    block: Callable[..., nn.Module] = pick(TRANSFORMS, cfg.RESNET.TRANS_FUN, "RESNET.TRANS_FUN")
     small = is_small(cfg)
     stages = _build_small_stages(cfg) if small else _build_imagenet_stages(cfg)
     stem = STEMS["res_stem_cifar" if small else "res_stem_in"]

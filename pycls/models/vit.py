@@ -77,10 +77,11 @@ def init_vit(model: ViT) -> None:
     """Initialize in place as pycls; attention keeps what its constructor gave, the classifier starts at zero."""
     model.pos_embedding.normal_(std=0.02)
     init_stem(model.stem)
-    for block in list(model.encoder.children())[:-1]:
-        for linear in (block.mlp_block.linear_1, block.mlp_block.linear_2):
-            nn.init.xavier_uniform_(linear.weight)
-            linear.bias.normal_(std=1e-6)
+    for block in model.encoder.children():
+        if isinstance(block, EncoderBlock):
+            for linear in (layer for layer in block.mlp_block if isinstance(layer, nn.Linear)):
+                nn.init.xavier_uniform_(linear.weight)
+                linear.bias.normal_(std=1e-6)
     for layer in model.head:
         if isinstance(layer, nn.Linear):
             layer.weight.zero_()

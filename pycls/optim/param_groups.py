@@ -30,7 +30,9 @@ def param_groups(model: nn.Module, weight_decays: dict[str, float], lr_scales: d
 
     Each is cut by the factor on the learning rate of its parameters, `lr_scale` of the group.
     """
-    members = {(role, scale): [] for role in ("bn", "ln", "bias", "rest") for scale in sorted(set(lr_scales.values()))}
+    members: dict[tuple[str, float], list[nn.Parameter]] = {
+        (role, scale): [] for role in ("bn", "ln", "bias", "rest") for scale in sorted(set(lr_scales.values()))
+    }
     for name, parameter, role in named_roles(model):
         if parameter.requires_grad:
             members[role, lr_scales[name]].append(parameter)

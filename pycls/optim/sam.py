@@ -13,9 +13,9 @@ def climb(model: nn.Module, rho: float) -> Callable[[], None]:
 
     It restores the buffers too, so that batch norm's statistics are those of the weights themselves.
     """
-    parameters = [p for p in model.parameters() if p.grad is not None]
-    norm = whole(torch.linalg.vector_norm(torch.stack(torch._foreach_norm([p.grad for p in parameters]))))
-    moved, gradients = [local_part(p.detach()) for p in parameters], [local_part(p.grad) for p in parameters]
+    pairs = [(p.detach(), p.grad) for p in model.parameters() if p.grad is not None]
+    norm = whole(torch.linalg.vector_norm(torch.stack(torch._foreach_norm([grad for _, grad in pairs]))))
+    moved, gradients = [local_part(p) for p, _ in pairs], [local_part(grad) for _, grad in pairs]
     kept = [*moved, *model.buffers()]
     before = [tensor.detach().clone() for tensor in kept]
     with torch.no_grad():

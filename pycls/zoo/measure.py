@@ -16,7 +16,7 @@ from pycls.engine.network.precision import pick_precision
 from pycls.engine.profiling.network import NUM_IMAGES, Timing, time_inference
 from pycls.models import build_model
 from pycls.zoo.page import GROUPS
-from pycls.zoo.records import MEASURED, Measurement, find_entry, load_counts, load_measurements
+from pycls.zoo.records import MEASURED, Measurement, config_file, find_entry, load_counts, load_measurements
 
 
 def measure(root: Path, name: str, overrides: Sequence[str]) -> Measurement:
@@ -24,7 +24,7 @@ def measure(root: Path, name: str, overrides: Sequence[str]) -> Measurement:
     entry = find_entry(root, GROUPS, name, load_counts(root))
     if entry.config is None:
         raise ValueError(f"{entry.name}: has no config here, so there is nothing to time")
-    cfg = load_cfg(str(root / entry.config), overrides)
+    cfg = load_cfg(str(config_file(root, entry.config)), overrides)
     timing, versions = time_64(cfg), package_versions()
     new = Measurement(
         config=entry.config,
@@ -47,7 +47,7 @@ def time_64(cfg: CfgNode) -> Timing:
     """Time forward passes of 64 images, channels last, in the number format of the config."""
     device, layout = pick_device(cfg.DEVICE), torch.channels_last
     precision = pick_precision(device, cfg.TRAIN.MIXED_PRECISION, cfg.TRAIN.AMP_DTYPE)
-    model = build_model(cfg).to(device, memory_format=layout)
+    model = build_model(cfg).to(device).to(memory_format=layout)
     return time_inference(model, cfg, precision, NUM_IMAGES, layout)
 
 

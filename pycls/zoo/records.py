@@ -64,3 +64,9 @@ def find_entry(root: Path, groups: Iterable[str], name: str, counts: Iterable[st
     if name not in table:
         raise ValueError(f"'{name}' is neither a network of MODEL_ZOO.md nor a config{did_you_mean(name, table)}")
     return table[name]
+
+
+def config_file(root: Path, config: str) -> Path:
+    """Return the file of an entry's config: below `root` in a checkout, inside the package where that is installed."""
+    file = root / config
+    return file if file.is_file() else root / "pycls" / config

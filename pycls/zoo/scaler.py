@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pycls.models.regnet import adjust_block_compatibility
 
+MAX_FACTOR = 1000  # EfficientNet-B7 costs 95 times what B0 does
 _PART = re.compile(r"([dwgr])(\d+(?:\.\d+)?)")
 
 
@@ -29,8 +30,8 @@ def scaling_factors(kind: str, factor: float) -> Factors:
     `kind` names the dimensions, "dwr", or weighs them, "d1_w8_g8_r1" (fast scaling): depth costs linearly, width and
     resolution to the square, groups follow the width. "" scales nothing. ValueError for other words.
     """
-    if factor <= 0:
-        raise ValueError(f"MODEL.SCALING_FACTOR must be above 0, got {factor}")
+    if not 1 / MAX_FACTOR <= factor <= MAX_FACTOR:
+        raise ValueError(f"MODEL.SCALING_FACTOR must lie between {1 / MAX_FACTOR:g} and {MAX_FACTOR}, got {factor:g}")
     weights = _weights(kind)
     d, w, g, r = (weights.get(name, 0.0) for name in "dwgr")
     total = d + w + r or g / 2 or 1.0
@@ -45,9 +46,8 @@ def scaling_factors(kind: str, factor: float) -> Factors:
 def _weights(kind: str) -> dict[str, float]:
     """Return {"d": 1.0, ...} of "dwr" or "d1_w8_g8_r1"."""
     parts = [f"{name}1" for name in kind] if kind.isalpha() else [part for part in kind.split("_") if kind]
-    matches = [_PART.fullmatch(part) for part in parts]
-    names = [match[1] for match in matches if match]
-    if len(set(names)) < len(parts):
+    matches = [match for match in map(_PART.fullmatch, parts) if match]
+    if len({match[1] for match in matches}) < len(parts):
         raise ValueError(
             f"MODEL.SCALING_TYPE: expected letters of d, w, g, r, each once, such as dwr, or with weights such as "
             f"d1_w8_g8_r1; got '{kind}'"

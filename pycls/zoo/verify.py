@@ -14,7 +14,7 @@ from pycls.engine.test import test
 from pycls.zoo.counts import count
 from pycls.zoo.measure import hardware, time_64
 from pycls.zoo.page import GROUPS
-from pycls.zoo.records import Entry, find_entry, load_counts, load_measurements
+from pycls.zoo.records import Entry, config_file, find_entry, load_counts, load_measurements
 
 _ERROR_TOLERANCE = 0.1  # percent points: decoders and number formats differ by less
 
@@ -47,7 +47,7 @@ def verify(root: Path, name: str, overrides: Sequence[str], show: Callable[[Chec
     entry = find_entry(root, list(GROUPS), name, load_counts(root))
     if entry.config is None:
         raise ValueError(f"{entry.name}: has no config here, so there is nothing to measure; {entry.source}")
-    cfg = load_cfg(str(root / entry.config), overrides)
+    cfg = load_cfg(str(config_file(root, entry.config)), overrides)
     checks = []
     for part in (check_counts(root, entry), check_time(root, entry, cfg), check_error(root, entry, cfg)):
         for check in part:
@@ -58,7 +58,8 @@ def verify(root: Path, name: str, overrides: Sequence[str], show: Callable[[Chec
 
 def check_counts(root: Path, entry: Entry) -> list[Check]:
     """Compare the counts with the record, and rounded ones with what was published."""
-    now, recorded = count(root / entry.config), load_counts(root)[entry.config]
+    config = str(entry.config)
+    now, recorded = count(config_file(root, config)), load_counts(root)[config]
     checks = [Check(key, recorded["macs"][key], now["macs"][key]) for key in now["macs"]]
     for what, key, unit in (("flops_B", "flops", 1e9), ("params_M", "params", 1e6), ("acts_M", "acts", 1e6)):
         value = entry.published.get(what)

@@ -124,5 +124,5 @@ def test_stored_text_may_name_what_the_program_has_imported_itself(folder):
 def test_odd_names_in_a_checkpoint_stay_words(folder):
     """Nothing in what the user is told to paste may end the quotes."""
     with pytest.raises(ValueError) as caught:
-        load_cfg_text('PLUGINS: ["a\'; rm -rf ~ #", "b\\nc", 1]\n', "best.pyth")
-    assert str(caught.value).endswith("""pass PLUGINS '["a'"'"'; rm -rf ~ #", "b\\nc", "1"]'""")
+        load_cfg_text('PLUGINS: ["a\'; rm -rf ~ #", "b\\nc", [1]]\n', "best.pyth")
+    assert str(caught.value).endswith("""pass PLUGINS '["a'"'"'; rm -rf ~ #", "b\\nc", "[1]"]'""")

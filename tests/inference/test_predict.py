@@ -20,7 +20,7 @@ from pycls.core.weights.files import load_tensor_file
 from pycls.datasets.digits import export_digits
 from pycls.datasets.imagenet import imagenet_names
 from pycls.inference.convert import convert_weights
-from pycls.inference.predict import predict, predict_words
+from pycls.inference.predict import pick_topk, predict, predict_words
 from pycls.inference.predictions import save_predictions
 from pycls.inference.saved_network import load_network
 from pycls.models import build_model
@@ -222,6 +222,15 @@ def test_mistakes_are_answered(tmp_path):
             list(predict(network, [str(tmp_path / path)]))
     with pytest.raises(ValueError, match="topk must be at least 1"):
         list(predict(network, [str(tmp_path)], topk=0))
+    count = network.cfg.MODEL.NUM_CLASSES
+    for asked in (1000, count + 1):
+        with pytest.raises(ValueError, match=rf"^--topk {asked}: expected 1 to {count}, .*a\.pyth knows {count} "):
+            pick_topk(asked, network)
+    assert pick_topk(None, network) == min(5, count) and pick_topk(count, network) == count
+    words = [tmp_path / "plain.pth", "--weights", tmp_path / "a.pyth", "--csv", tmp_path / "a.csv", "--topk", 1000]
+    done = run_tool(*words)
+    assert done.returncode == 2 and f"--topk 1000: expected 1 to {count}" in done.stderr
+    assert done.stderr.count("\n") == 1 and not (tmp_path / "a.csv").exists()
     done = run_tool("--weights", tmp_path / "a.pyth")
     assert done.returncode == 2 and "no images: give files or folders" in done.stderr
 

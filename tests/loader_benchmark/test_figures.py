@@ -136,15 +136,12 @@ def test_options_are_settled():
 
 
 def test_options_with_several_values_end_at_a_folder_or_key(tmp_path):
-    parser = build_parser("x", "y", paths="DATA_DIR")
+    parser = build_parser("tool", "x", "y", paths="DATA_DIR")
     parser.add_argument("--workers", nargs="+", action=Several, const=int)
     parser.add_argument("--backends", nargs="+", action=Several)
     given = {}
     words = ["--workers", "1", "2", str(tmp_path), "--backends", "torch", "custom", "TRAIN.BATCH_SIZE", "8"]
-    argv = ["tool", *words]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", argv)
-        assert run_tool(parser, lambda cfg, args: given.update(vars(args), batch=cfg.TRAIN.BATCH_SIZE) or 0) == 0
+    assert run_tool(parser, lambda cfg, args: given.update(vars(args), batch=cfg.TRAIN.BATCH_SIZE) or 0, words) == 0
     assert (given["workers"], given["backends"], given["paths"]) == ([1, 2], ["torch", "custom"], [str(tmp_path)])
     assert given["batch"] == 8
 

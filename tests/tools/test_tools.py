@@ -26,7 +26,7 @@ def test_bad_input_is_one_line_and_exit_code_2():
     assert done.returncode == 2 and done.stdout == ""
     assert (
         done.stderr.strip()
-        == "train_net.py: error: command line: unknown key OPTIM.BASELR, did you mean 'OPTIM.BASE_LR'?"
+        == "tools/train_net.py: error: command line: unknown key OPTIM.BASELR, did you mean 'OPTIM.BASE_LR'?"
     )
 
 
@@ -63,6 +63,37 @@ def test_train_then_test(tmp_path):
     assert "\r" not in trained.stdout + trained.stderr, "no progress bar in a pipe"
     tested = run_tool_here("test_net.py", "--cfg", DIGITS, *tiny_words(tmp_path))
     assert tested.returncode == 0 and "355 images" in tested.stdout, tested.stderr
+
+
+MODES = {
+    "train": ([], "Top-1 accuracy"),
+    "test": ([], "on 355 images"),
+    "time": (["PREC_TIME.NUM_ITER", 1, "PREC_TIME.WARMUP_ITER", 0], "Bottleneck: the "),
+    "info": ([], " parameters"),
+    "scale": (["MODEL.SCALING_TYPE", "w", "MODEL.SCALING_FACTOR", 4, "CFG_DEST", "wide.yaml"], "Written: "),
+}
+
+
+def test_run_net_has_every_mode(tmp_path):
+    for mode, (words, said) in MODES.items():
+        keys = tiny_words(tmp_path, OPTIM__MAX_EPOCH=1, BN__NUM_SAMPLES_PRECISE=96)
+        done = run_tool_here("run_net.py", "--mode", mode, "--cfg", DIGITS, *keys, *words)
+        assert done.returncode == 0 and said in done.stdout, (mode, done.stderr)
+    by_mode = run_tool_here("run_net.py", "--cfg", DIGITS, "--mode", "info")
+    assert by_mode.returncode == 0 and by_mode.stdout == run_tool_here("info_net.py", "--cfg", DIGITS).stdout
+    drawn = run_tool_here("run_net.py", "--mode", "info", "--plot-lr", tmp_path / "lr.png", "--cfg", DIGITS)
+    assert drawn.returncode == 0 and (tmp_path / "lr.png").exists(), drawn.stderr
+
+
+def test_run_net_says_what_it_needs():
+    told = run_tool_here("run_net.py", "--mode", "info", "--help")
+    assert told.returncode == 0 and told.stdout.startswith("usage: tools/run_net.py --mode info [-h]")
+    assert "python tools/run_net.py --mode info --cfg" in told.stdout
+    for words, said in (([], "--mode is needed: train, test"), (["--mode", "trian"], "invalid choice: 'trian'")):
+        done = run_tool_here("run_net.py", *words)
+        assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1
+    wrong = run_tool_here("run_net.py", "--mode", "train", "OPTIM.BASELR", "1")
+    assert wrong.stderr.startswith("tools/run_net.py --mode train: error: command line: unknown key")
 
 
 def test_torchrun_starts_the_same_training(tmp_path):

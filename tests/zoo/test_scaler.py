@@ -18,9 +18,10 @@ def test_unknown_words(kind):
         scaling_factors(kind, 2.0)
 
 
-def test_a_factor_is_positive():
-    with pytest.raises(ValueError, match=r"MODEL\.SCALING_FACTOR must be above 0, got 0"):
-        scaling_factors("d", 0.0)
+@pytest.mark.parametrize("factor", [0, -1.0, 1e9, 1e-9, float("nan"), float("inf")])
+def test_a_factor_has_a_range(factor):
+    with pytest.raises(ValueError, match=r"MODEL\.SCALING_FACTOR must lie between 0\.001 and 1000, got "):
+        scaling_factors("dwr", factor)
 
 
 def test_rounding():

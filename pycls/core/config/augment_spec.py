@@ -7,6 +7,7 @@ from typing import NamedTuple
 from pycls.core.registry import did_you_mean
 
 EXAMPLES = ("AutoAugment", "RandAugment_N2_M9", "TrivialAugment", "AugMix")
+_MOST_OPS = 100
 _NAMES = tuple(example.split("_")[0] for example in EXAMPLES)
 
 
@@ -53,8 +54,8 @@ def _rand_augment(text: str, parts: list[str]) -> AugmentName:
     if "M" not in numbers:
         raise ValueError(f"TRAIN.AUGMENT: '{text}' gives no magnitude; write {text}_M9, for instance")
     num_ops, prob = numbers.get("N", 2.0), numbers.get("P")
-    if num_ops < 1 or num_ops != int(num_ops):
-        raise ValueError(f"TRAIN.AUGMENT: N in '{text}' must be a whole number of operations, at least 1")
+    if not 1 <= num_ops <= _MOST_OPS or num_ops != int(num_ops):
+        raise ValueError(f"TRAIN.AUGMENT: N in '{text}' must be a whole number of operations, 1 to {_MOST_OPS}")
     if prob is not None and prob > 1:
         raise ValueError(f"TRAIN.AUGMENT: P in '{text}' must be a probability, 0 to 1")
     return AugmentName("RandAugment", int(num_ops), numbers["M"], prob, numbers.get("S"))

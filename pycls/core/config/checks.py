@@ -119,7 +119,8 @@ def _check_schedule(cfg: CfgNode) -> None:
         raise ValueError("OPTIM.LR_POLICY exp needs OPTIM.MIN_LR above 0 (the final fraction of BASE_LR)")
     if optim.WARMUP_EPOCHS > optim.MAX_EPOCH:
         raise ValueError(
-            f"OPTIM.WARMUP_EPOCHS {optim.WARMUP_EPOCHS} must be at most OPTIM.MAX_EPOCH, which is {optim.MAX_EPOCH}"
+            f"OPTIM.WARMUP_EPOCHS {optim.WARMUP_EPOCHS} must be at most OPTIM.MAX_EPOCH, which is {optim.MAX_EPOCH}: "
+            "set it, too"
         )
 
 

@@ -83,7 +83,7 @@ def _bounds_in_words(key: Key) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{int(value):,}" if value == int(value) else f"{value:g}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
 def _is_item(item: Any, kind: type | None) -> bool:

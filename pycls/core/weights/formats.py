@@ -57,9 +57,10 @@ def _container(state: dict[str, Any]) -> str:
 
 def _better_of(state: dict[str, Any]) -> str:
     """Return the key of the weights with the lower recorded error, the model's on a tie (as pycls)."""
-    errors = state.get("test_err"), state.get("ema_err")
-    known = all(isinstance(error, (int, float)) for error in errors)
-    return "ema_state" if state.get("ema_state") and known and errors[1] < errors[0] else "model_state"
+    error, ema_error = state.get("test_err"), state.get("ema_err")
+    if not isinstance(error, (int, float)) or not isinstance(ema_error, (int, float)):
+        return "model_state"
+    return "ema_state" if state.get("ema_state") and ema_error < error else "model_state"
 
 
 def _layout(state: dict[str, Any], name: str, tensors: dict[str, Tensor]) -> str:

@@ -1,4 +1,4 @@
-"""Translate the names of a network's tensors between code bases; namings.py has the tables.
+"""Translate the names of a network's tensors between code bases; key_tables.py has the tables.
 
 A naming is a list of pairs (their module, pycls's module). In a pair {s} is the stage from 1 and {t} the same from 0,
 {b} the block from 1 and {n} the same from 0, {i} the block counted from 0 through all stages.

@@ -1,4 +1,4 @@
-"""How other code bases name the networks that are here, too: (their module, pycls's module), see weight_names.py."""
+"""How other code bases name the networks that are here, too: (their module, pycls's module), see key_mapping.py."""
 
 from pycls.core.weights.key_mapping import Naming
 

@@ -120,7 +120,7 @@ def _fill_shard(
     options: PackOptions,
 ) -> tuple[np.ndarray, Numbered | None]:
     """Write `image` and as many of the next ones as a shard holds; return its record and the image that comes next."""
-    rows = []
+    rows: list[tuple] = []
     while image is not None and (not rows or _has_room(tar, image[1], options)):
         rows.append(_add(tar, shard, image, samples))
         image = next(images, None)

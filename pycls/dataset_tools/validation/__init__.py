@@ -59,7 +59,7 @@ KINDS = {
 
 def samples_of_cfg(cfg: CfgNode) -> list[FileSamples]:
     """Return the splits that a config trains and tests on; ValueError for array data, which has no files."""
-    splits = {}
+    splits: dict[str, FileSamples] = {}
     for phase in ("train", "test"):
         name = f"{phase.upper()}.DATASET {cfg[phase.upper()].DATASET}"
         dataset = find_dataset(cfg, phase)

@@ -41,7 +41,8 @@ class Finding(NamedTuple):
     detail: str
 
 
-class Inspection(NamedTuple):
+@dataclass(frozen=True)
+class Inspection:
     """What is known of one file."""
 
     index: int

@@ -1,7 +1,7 @@
 """What the backends for encoded files share: one open epoch at a time, and the contract of `batches`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -34,7 +34,7 @@ class FileBackend(ABC):
     interrupt: Callable[[], None] | None = None  # called now and then while waiting; may raise to end that
     _running: Generator[torch.Tensor, None, None] | None = None
 
-    def batches(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Iterator[torch.Tensor]:
+    def batches(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
         """Yield uint8 (B, S, S, 3) RGB tensors, one for each index array, in order.
 
         A tensor stays valid until the second next one is drawn. An epoch that was left open ends here: its iterator

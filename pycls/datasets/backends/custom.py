@@ -1,7 +1,7 @@
 """The custom backend: a C extension, or OpenCV and torch, in threads that write into batches allocated once.
 
-All three let go of Python's lock while they work, so threads need neither copies between processes nor a pause
-to start. A main thread that is busy in Python slows them down; `worker_mode="processes"` is for that case.
+All three release Python's global lock (GIL) while they work, so threads need neither copies between processes nor a
+pause to start. A main thread that is busy in Python slows them down; `worker_mode="processes"` is for that case.
 """
 
 from collections import deque
@@ -23,8 +23,8 @@ from pycls.datasets.workers.bad_images import Failure
 from pycls.datasets.workers.fetch import Fetcher, decode_none
 from pycls.datasets.workers.watchdog import Watchdog
 
-# Images in one piece of work: enough to share the cost of the plan and of asking for Python's lock, few enough to give
-# each worker two pieces of what is prepared ahead.
+# Images in one piece of work: enough to share the cost of drawing crops and of taking the GIL, few enough to give
+# each worker two pieces of what is prefetched.
 _LEAST_CHUNK, _MOST_CHUNK, _CHUNKS_A_WORKER = 8, 32, 2
 # The consumer holds the batch that it draws and the one before it.
 _NUM_HELD = 2
@@ -81,7 +81,7 @@ class CustomBackend(FileBackend):
             self._watchdog.settle([part for parts in pending for part in parts])
 
     def _send(self, epoch: int, number: int, indices: np.ndarray) -> list[Future]:
-        """Have batch `number` written into its slot, one future for each chunk."""
+        """Have batch `number` written into its slot, one future for each piece of work."""
         slot, size = number % len(self._slots), self._chunk_size
         return [
             self._workers.submit(
@@ -92,7 +92,7 @@ class CustomBackend(FileBackend):
 
 
 def choose_chunk_size(num_ahead: int, num_workers: int) -> int:
-    """Return how many images a worker gets at a time when so many are prepared ahead."""
+    """Return how many images a worker gets at a time when so many are prefetched."""
     return min(_MOST_CHUNK, max(_LEAST_CHUNK, num_ahead // (_CHUNKS_A_WORKER * max(1, num_workers))))
 
 

@@ -97,7 +97,7 @@ class DaliBackend(FileBackend):
         self._fill = Fetcher(samples, view, decode_with_pillow, self._board, skip_bad)
         self._refused: set[int] = set()  # samples on which DALI failed: Pillow decodes, and judges, them
         self._augmenter = build_augmenter(view, self._num_threads)
-        self._pipeline = self._build_pipeline()
+        self._pipeline: DaliPipeline | None = self._build_pipeline()
 
     def close(self) -> None:
         """End the open epoch, the readers and the pipeline."""
@@ -107,7 +107,13 @@ class DaliBackend(FileBackend):
             self._augmenter.close()
         self._pipeline = None
 
-    def _build_pipeline(self) -> DaliPipeline | None:
+    def _dali(self) -> DaliPipeline:
+        """Return the pipeline, a new one where the last one broke."""
+        if self._pipeline is None:
+            self._pipeline = self._build_pipeline()
+        return self._pipeline
+
+    def _build_pipeline(self) -> DaliPipeline:
         return DaliPipeline(
             self._view, num_threads=self._num_threads, device_id=self._device_id, max_batch=self._max_batch
         )
@@ -121,8 +127,6 @@ class DaliBackend(FileBackend):
                 yield batch
 
     def _decoded(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[Drawn, None, None]:
-        if self._pipeline is None:  # the last one broke
-            self._pipeline = self._build_pipeline()
         way = Way(epoch, deque(index_batches), itertools.cycle(range(self._num_heartbeats)))
         try:
             while way.todo or way.reads or way.inside:
@@ -145,7 +149,7 @@ class DaliBackend(FileBackend):
             if (way.inside or in_hand) and way.reads[0].exception() is not None:
                 return
             job = way.reads.popleft().result()
-            self._pipeline.send(job.feed)
+            self._dali().send(job.feed)
             way.inside.append(job)
 
     def _read(self, epoch: int, indices: np.ndarray, cell: int) -> DaliBatch:
@@ -189,7 +193,7 @@ class DaliBackend(FileBackend):
         """Take the oldest batch out of DALI and put its patches in."""
         job = way.inside.popleft()
         try:
-            batch = self._pipeline.receive()
+            batch = self._dali().receive()
         except RuntimeError as error:
             self._feed_again(way, job, error)
             return self._receive(way)
@@ -213,7 +217,7 @@ class DaliBackend(FileBackend):
         self._refused |= refused
         again = self._readers.submit(self._prepare, job.chunk, way.epoch, self._num_heartbeats)
         for waiting in (self._watchdog.result(again), *behind):
-            self._pipeline.send(waiting.feed)
+            self._dali().send(waiting.feed)
             way.inside.append(waiting)
 
     def _find_refused(self, job: DaliBatch) -> set[int]:
@@ -222,8 +226,8 @@ class DaliBackend(FileBackend):
         self._pipeline = self._build_pipeline()
         for row, index in enumerate(job.chunk.indices.tolist()):
             try:
-                self._pipeline.send(pick_row(job.feed, row))
-                self._pipeline.receive()
+                self._dali().send(pick_row(job.feed, row))
+                self._dali().receive()
             except RuntimeError:
                 refused.add(index)
                 self._pipeline = self._build_pipeline()
@@ -234,7 +238,7 @@ class DaliBackend(FileBackend):
         self._watchdog.settle(list(way.reads))
         try:
             for _ in way.inside if self._pipeline is not None else ():
-                self._pipeline.receive()
+                self._dali().receive()
         except RuntimeError:
             self._pipeline = None
 

@@ -27,7 +27,7 @@ class Feed:
     data: list[np.ndarray]  # encoded files, uint8 (bytes,)
     start: np.ndarray  # int32 (n, 2): top, left of the decoded region
     shape: np.ndarray  # int32 (n, 2): its height and width
-    roi_start: np.ndarray  # float32 (n, 2): top, left of the shown part inside the decoded region
+    roi_start: np.ndarray  # float32 (n, 2): top, left of the crop inside the decoded region
     roi_end: np.ndarray  # float32 (n, 2): bottom, right; a left edge beyond the right one mirrors
     filter: np.ndarray  # int32 (n,): DALIInterpType
 

@@ -68,7 +68,7 @@ def offsets(view: View, epoch: int, indices: np.ndarray) -> np.ndarray:
 
 
 def _padded(images: torch.Tensor, padding: int, colour: tuple[int, int, int]) -> torch.Tensor:
-    """Add a border of one colour, (N, H, W, C) -> (N, H + 2 * padding, W + 2 * padding, C)."""
+    """Add a border of one color, (N, H, W, C) -> (N, H + 2 * padding, W + 2 * padding, C)."""
     num, height, width, channels = images.shape
     padded = images.new_empty(num, height + 2 * padding, width + 2 * padding, channels)
     padded[:] = torch.tensor(colour[:channels], dtype=torch.uint8)

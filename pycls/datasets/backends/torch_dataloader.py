@@ -104,7 +104,7 @@ def _next(answers: Iterator[Answer]) -> Answer | None:
 
 def _workers(loader: DataLoader) -> list[BaseProcess]:
     """Return the processes of a loader; none before its first epoch."""
-    return [] if loader._iterator is None else loader._iterator._workers
+    return [] if loader._iterator is None else loader._iterator._workers  # type: ignore[attr-defined]
 
 
 def _kill(workers: list[BaseProcess]) -> None:
@@ -121,7 +121,7 @@ def _end_workers(loader: DataLoader) -> None:
     """
     iterator = loader._iterator  # None before the first epoch, and without workers
     if iterator is not None:
-        iterator._shutdown_workers()
+        iterator._shutdown_workers()  # type: ignore[attr-defined]
 
 
 def _prefetch_factor(prefetch: int, num_workers: int) -> int | None:

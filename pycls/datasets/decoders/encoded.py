@@ -52,10 +52,11 @@ class EncodedBatch:
 
 def read_encoded(samples: FileSamples, view: View, epoch: int, indices: np.ndarray, note: Heartbeat) -> EncodedBatch:
     """Read the files of `indices` and draw their views; what is no image is in `errors`, to be raised or skipped."""
-    files, errors = [], {}
-    for row, data in enumerate(samples.read_many(indices, indices, note)):
+    files: list[tuple[bytes, Header]] = []
+    errors: dict[int, ValueError] = {}
+    for row, content in enumerate(samples.read_many(indices, indices, note)):
         try:
-            files.append(_image(samples, indices[row], data, note))
+            files.append(_image(samples, indices[row], content, note))
         except ValueError as error:
             errors[row] = error
             files.append(_UNREADABLE)

@@ -1,7 +1,7 @@
 """Read the size of an encoded image from its first bytes, without decoding it.
 
-The plan needs the size to draw a crop box before anything is decoded. The same pass tells whether every decoder
-(OpenCV, torchvision, DALI, nvJPEG) gives the same RGB pixels for the file; all others go to Pillow (fallback.py).
+The sizes are needed to draw crop boxes before anything is decoded. The same pass tells whether every decoder
+(OpenCV, torchvision, DALI, nvJPEG) gives the same RGB pixels for the file; all others go to Pillow (pillow.py).
 """
 
 import io
@@ -68,7 +68,7 @@ def _jpeg_frame(data: bytes, position: int, adobe_transform: int) -> Header:
     precision, height, width, num_channels = struct.unpack_from(">BHHB", data, position + 4)
     colour_known = num_channels == 1 or (num_channels == 3 and adobe_transform != 0)  # not CMYK, YCCK, plain RGB
     # Decoders differ on files cut short (gray rows, None, an error), so those without an end mark go to Pillow, which
-    # judges. The search starts here because an EXIF thumbnail further up has an end mark of its own.
+    # decides. The search starts here because an EXIF thumbnail further up has an end mark of its own.
     complete = data.rfind(_JPEG_END, position) >= 0
     common = data[position + 1] in _COMMON_FRAMES and precision == 8 and height > 0 and colour_known and complete
     return Header(height, width, common and height * width <= _MAX_PIXELS)

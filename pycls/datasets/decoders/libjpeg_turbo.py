@@ -11,7 +11,7 @@ from pycls.core.registry import pick
 from pycls.datasets.decoders.encoded import EncodedBatch
 from pycls.datasets.decoders.image_header import JPEG_SIGNATURE, Header
 from pycls.datasets.heartbeat import Heartbeat
-from pycls.datasets.readers.native import HOW_TO_BUILD, extension
+from pycls.datasets.readers.native import HOW_TO_BUILD, extension, loaded
 from pycls.datasets.transforms.view import View
 
 # Whether each choice of DATA_LOADER.JPEG uses the extension when there is one.
@@ -28,13 +28,13 @@ def use_extension(choice: str) -> bool:
 
 def is_slow() -> bool:
     """Tell whether OpenCV is faster: on x86 without AVX2 (before 2013), where the extension has plain C loops only."""
-    return platform.machine() in ("x86_64", "AMD64") and extension().levels() == ["scalar"]
+    return platform.machine() in ("x86_64", "AMD64") and loaded().levels() == ["scalar"]
 
 
 def describe(choice: str) -> str:
     """Say what decodes JPEGs in the custom backend, such as "C extension, AVX-512", and what to do about a slow one."""
     if use_extension(choice):
-        return f"C extension, {extension().levels()[-1]}"
+        return f"C extension, {loaded().levels()[-1]}"
     if not CHOICES[choice]:
         return f"OpenCV (DATA_LOADER.JPEG: {choice})"
     if not isinstance(extension(), str):
@@ -49,7 +49,7 @@ def decode_batch(view: View, chunk: EncodedBatch, places: np.ndarray, cell: Hear
     ]
     # In training the filter sees the crop only, as if it had been cut out; in evaluation all of the image.
     look = chunk.boxes, chunk.flips, chunk.filters, not view.train
-    return extension().show(files, *look, places, view.size, chunk.indices, cell.row)
+    return loaded().resized_crops(files, *look, places, view.size, chunk.indices, cell.row)
 
 
 def is_plain_jpeg(data: bytes, header: Header) -> bool:

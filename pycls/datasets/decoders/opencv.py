@@ -17,7 +17,7 @@ _DECODE_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 def decode_rest(view: View, image: EncodedImage, place: np.ndarray) -> None:
-    """Show one image that the C extension leaves: Pillow judges JPEGs, all else goes the usual way."""
+    """Decode one image that the C extension leaves: JPEGs with Pillow, all else as without the extension."""
     if jpeg.is_plain_jpeg(image.data, image.header):
         _write(fallback.decode_rgb(image.data), view, image, place)
     else:
@@ -25,7 +25,7 @@ def decode_rest(view: View, image: EncodedImage, place: np.ndarray) -> None:
 
 
 def decode_crop(view: View, image: EncodedImage, place: np.ndarray) -> None:
-    """Decode, crop, resize and flip one image into its place."""
+    """Decode, crop, resize and flip one image into `place`, uint8 (S, S, 3)."""
     _write(decode(image.data, image.header.common), view, image, place)
 
 
@@ -33,13 +33,13 @@ def decode(data: bytes, common: bool) -> np.ndarray:
     """Decode one file to uint8 (H, W, 3) RGB; what OpenCV cannot read faithfully, or at all, goes to Pillow."""
     image = None
     if common:
-        with contextlib.suppress(cv2.error):  # too many pixels for it, perhaps; Pillow judges
+        with contextlib.suppress(cv2.error):  # too many pixels for it, perhaps; Pillow decides
             image = cv2.imdecode(np.frombuffer(data, np.uint8), _DECODE_FLAGS)
     return fallback.decode_rgb(data) if image is None else image
 
 
 def _write(pixels: np.ndarray, view: View, image: EncodedImage, place: np.ndarray) -> None:
-    """Write what the view shows of a decoded image into its place."""
+    """Write the view of a decoded image into `place`, uint8 (S, S, 3)."""
     square = _cut(pixels, view, image)
     if image.flip:
         cv2.flip(square, 1, dst=place)

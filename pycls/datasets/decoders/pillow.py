@@ -1,7 +1,7 @@
 """Decode and resize with Pillow: the reference pixels, and the way out for files that a decoder cannot read faithfully.
 
-Every backend hands CMYK and YCCK JPEGs, palette, alpha and 16-bit PNGs, GIF, WebP, TIFF... to `decode_rgb`, so that all
-of them show the same.
+Every backend decodes CMYK and YCCK JPEGs, palette, alpha and 16-bit PNGs, GIF, WebP, TIFF... with `decode_rgb`, so that
+all of them have the same pixels.
 """
 
 import io
@@ -62,7 +62,7 @@ def is_long(height: int, width: int) -> bool:
 
 
 def long_square(image: np.ndarray, view: View, kind: Filter) -> np.ndarray:
-    """Return the eval view (S, S, 3) of a long image (H, W, 3), resizing only what is shown."""
+    """Return the eval view (S, S, 3) of a long image (H, W, 3), resizing only what it needs."""
     height, width, top, left = eval_geometry(view, image.shape[0], image.shape[1])
     if kind == Filter.PLAIN:
         columns = _sample(image.swapaxes(0, 1).astype(np.float32), width, left, view.size).swapaxes(0, 1)

@@ -13,7 +13,7 @@ from pycls.datasets.transforms.view import View, eval_geometry
 
 
 def decode_crop(view: View, image: EncodedImage, place: np.ndarray) -> None:
-    """Decode, crop, resize and flip one image into its place."""
+    """Decode, crop, resize and flip one image into `place`, uint8 (S, S, 3)."""
     square = _cut(decode(image.data, image.header.common), view, image)
     square = tv.horizontal_flip(square) if image.flip else square
     torch.from_numpy(place).copy_(square.permute(1, 2, 0))
@@ -24,7 +24,7 @@ def decode(data: bytes, common: bool) -> torch.Tensor:
     if common and data.startswith(JPEG_SIGNATURE):  # torchvision's PNG decoder crashes the process on damaged files
         try:
             return decode_image(torch.frombuffer(bytearray(data), dtype=torch.uint8), ImageReadMode.RGB)
-        except RuntimeError:  # Pillow judges, and says what is wrong in words
+        except RuntimeError:  # Pillow decides, and says what is wrong
             pass
     return torch.from_numpy(fallback.decode_rgb(data)).permute(2, 0, 1)
 

@@ -41,7 +41,7 @@ def scan_tree(top: Path) -> Tree:
     labels = np.repeat(np.arange(len(classes)), [len(images) for images in files])
     mtimes, ctimes = np.array(list(folders.values()), dtype=np.int64).T
     paths = pack_names([path for images in files for path in images])
-    return Tree(classes, paths, labels, pack_names(folders), mtimes.copy(), ctimes.copy())
+    return Tree(classes, paths, labels, pack_names(list(folders)), mtimes.copy(), ctimes.copy())
 
 
 def folder_times(folder: Path) -> tuple[int, int]:

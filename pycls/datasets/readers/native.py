@@ -27,6 +27,13 @@ def extension() -> ModuleType | str:
         return f"the C extension cannot be loaded: {error}"
 
 
+def loaded() -> ModuleType:
+    """Return the extension where the caller knows that it is there."""
+    module = extension()
+    assert isinstance(module, ModuleType), module
+    return module
+
+
 def read_files(paths: list[bytes], indices: np.ndarray, cell: Heartbeat) -> list[bytes | None]:
     """Read whole files; None for one that was not read: Python's own way says why.
 
@@ -34,7 +41,7 @@ def read_files(paths: list[bytes], indices: np.ndarray, cell: Heartbeat) -> list
     """
     if isinstance(extension(), str):
         return [None] * len(paths)
-    read, indices = extension().read_files, np.ascontiguousarray(indices)
+    read, indices = loaded().read_files, np.ascontiguousarray(indices)
     groups = [slice(start, start + MOST_OPEN) for start in range(0, len(paths), MOST_OPEN)]
     return [data for group in groups for data in read(paths[group], indices[group], cell.row)]
 
@@ -43,4 +50,4 @@ def read_pieces(pieces: np.ndarray, indices: np.ndarray, cell: Heartbeat) -> lis
     """Read pieces of open files, int64 (n, 4): file id, offset, size, CRC-32; None: not read, or another checksum."""
     if isinstance(extension(), str):
         return [None] * len(pieces)
-    return extension().read_pieces(np.ascontiguousarray(pieces), np.ascontiguousarray(indices), cell.row)
+    return loaded().read_pieces(np.ascontiguousarray(pieces), np.ascontiguousarray(indices), cell.row)

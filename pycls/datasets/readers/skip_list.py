@@ -25,7 +25,7 @@ def skip_listed(samples: FileSamples, path: str, splits: Iterable[str]) -> FileS
     names = [name for name in load_skip_list(path, splits) if name.startswith(f"{samples.split}/")]
     wanted = set(names)
     listed = np.fromiter((samples.key(i) in wanted for i in range(len(samples))), bool, len(samples))
-    unknown = wanted - {samples.key(i) for i in np.flatnonzero(listed)}
+    unknown = wanted - {samples.key(int(i)) for i in np.flatnonzero(listed)}
     if unknown:
         logger.warning("DATA_LOADER.SKIP_LIST %s: %s not there", path, _some(sorted(unknown)))
     kept = samples.select(~listed)

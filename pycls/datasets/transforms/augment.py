@@ -4,7 +4,7 @@ Each image's operations are functions of (seed, epoch, sample index) and run on 
 stand in a table by operator set and name; a new one is a function and a line in its set's POLICIES.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,8 +22,13 @@ from pycls.datasets.transforms.rng import Stream, uniforms
 class AugmentStage(Protocol):
     """One augmentation: turns an image and its draws into another image."""
 
-    stream: Stream
-    num_draws: int
+    @property
+    def stream(self) -> Stream:
+        """Return what its numbers are drawn for."""
+
+    @property
+    def num_draws(self) -> int:
+        """Return how many uniform numbers an image takes."""
 
     def __call__(self, image: Image.Image, draws: np.ndarray) -> Image.Image:
         """Apply what the uniform numbers (num_draws,) say; the same object comes back when that is nothing."""
@@ -55,12 +60,13 @@ def build_augmentation(cfg: CfgNode) -> Augmentation | None:
     if cfg.TRAIN.AUGMENT:
         stages.append(build_policy(cfg))
     if any(cfg.TRAIN.COLOR_JITTER) and cfg.TRAIN.COLOR_JITTER_STYLE == "torchvision":
-        stages.append(ColorJitter(tuple(float(strength) for strength in cfg.TRAIN.COLOR_JITTER)))
+        brightness, contrast, saturation, hue = map(float, cfg.TRAIN.COLOR_JITTER)
+        stages.append(ColorJitter((brightness, contrast, saturation, hue)))
     return Augmentation(tuple(stages)) if stages else None
 
 
 # Each builds a stage: (TRAIN.AUGMENT taken apart, config) -> stage.
-OP_SETS: dict[str, dict[str, Callable[[AugmentName, CfgNode], AugmentStage]]] = {
+OP_SETS: dict[str, Mapping[str, Callable[[AugmentName, CfgNode], AugmentStage]]] = {
     "torchvision": torchvision_policies.POLICIES,
     "pycls": pycls_policies.POLICIES,
     "timm": timm_policies.POLICIES,

@@ -39,5 +39,5 @@ class ColorJitter:
         return (low + (high - low) * draws).tolist()
 
     def __call__(self, image: Image.Image, draws: np.ndarray) -> Image.Image:
-        """Change the colours of an image as the draws (8,) say."""
+        """Change the colors of an image as the draws (8,) say."""
         return run(OPS, self.steps(draws), image)

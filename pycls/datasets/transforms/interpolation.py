@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class Filter(IntEnum):
-    """What one output pixel sees of the source; csrc/axis.h has the same numbers."""
+    """What one output pixel sees of the source; csrc/decode/axis.h has the same numbers."""
 
     PLAIN = 0  # two pixels an axis, however much an image is shrunk: pycls's, DATA_LOADER.ANTIALIAS False
     BILINEAR = 1  # a triangle as wide as two output pixels: Pillow's, torchvision's default

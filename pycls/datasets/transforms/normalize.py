@@ -63,7 +63,7 @@ class Normalize:
     ) -> torch.Tensor:
         """Normalize uint8 RGB (N, S, S, 3) -> float32 (N, 3, S, S).
 
-        Colours change by the amounts `jitter` (N, 3, 3: see float_jitter.py), then `shift` (N, 3) is added in 0..1
+        Colors change by the amounts `jitter` (N, 3, 3: see float_color_jitter.py), then `shift` (N, 3) is added in 0..1
         units; at last the boxes `erased` (N, 4: top, left, height, width) become 0.
         """
         bias = self.bias if shift is None else self.bias + 255 * self.scale * shift[:, :, None, None]

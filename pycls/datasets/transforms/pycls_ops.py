@@ -98,7 +98,7 @@ def _warp(image: Image.Image, matrix: tuple[float, ...], resample: Resampling, f
 class RangedOp(NamedTuple):
     """What an operator does, and the values that magnitudes 0 and 1 stand for."""
 
-    apply: Callable[[Image.Image, float], Image.Image]
+    apply: Callable[..., Image.Image]  # of an image and a value; warps also take `resample` and `fill`
     low: float
     high: float
     signed: bool = False  # the value is negated half the time

@@ -62,7 +62,8 @@ def center_view_boxes(heights: np.ndarray, widths: np.ndarray, resize: int, size
 def _tries(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Split (n, NUM_DRAWS) draws into the area, aspect and swap draws of the tries, (n, NUM_TRIES) each."""
     assert draws.shape[1] == NUM_DRAWS
-    return tuple(draws[:, k * NUM_TRIES : (k + 1) * NUM_TRIES] for k in range(3))
+    area, aspect, swap = (draws[:, k * NUM_TRIES : (k + 1) * NUM_TRIES] for k in range(3))
+    return area, aspect, swap
 
 
 def _between(limits: Range, draws: np.ndarray) -> np.ndarray:

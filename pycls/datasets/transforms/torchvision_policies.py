@@ -4,6 +4,8 @@ AutoAugment: Cubuk et al. 2019 (appendix, tables of the ImageNet and CIFAR-10 po
 TrivialAugment: Müller and Hutter 2021 (the "wide" space). AugMix: Hendrycks et al. 2020. Magnitudes are torchvision's.
 """
 
+from collections.abc import Callable
+
 import torch
 from yacs.config import CfgNode
 
@@ -80,7 +82,8 @@ def build_auto_augment(name: AugmentName, cfg: CfgNode) -> Choice:
 
 def _at(op: Op, level: int | None, prob: float = 1.0) -> Op:
     """Fix the magnitude of an operation, if it has any."""
-    return op._replace(prob=prob, values=op.values if len(op.values) == 1 else (op.values[level],))
+    values = op.values if level is None or len(op.values) == 1 else (op.values[level],)
+    return op._replace(prob=prob, values=values)
 
 
 def build_rand_augment(name: AugmentName, cfg: CfgNode) -> Choice:
@@ -176,7 +179,7 @@ CIFAR10_POLICY = (
 )
 AUTO_POLICIES = {"cifar10": CIFAR10_POLICY, "imagenet": IMAGENET_POLICY}
 
-POLICIES = {
+POLICIES: dict[str, Callable[[AugmentName, CfgNode], Choice | Mixture]] = {
     "AutoAugment": build_auto_augment,
     "RandAugment": build_rand_augment,
     "TrivialAugment": build_trivial_augment,

@@ -94,7 +94,8 @@ def boxes(view: View, epoch: int, indices: np.ndarray, heights: np.ndarray, widt
 def eval_geometry(view: View, height: int, width: int) -> tuple[int, int, int, int]:
     """Return (resized height, resized width, top, left) of the eval view, for backends that resize whole and crop."""
     geometry = center_view(np.array([height]), np.array([width]), view.resize, view.size)
-    return tuple(int(value[0]) for value in geometry)
+    resized_h, resized_w, top, left = (int(value[0]) for value in geometry)
+    return resized_h, resized_w, top, left
 
 
 def flips(view: View, epoch: int, indices: np.ndarray) -> np.ndarray:
@@ -128,6 +129,7 @@ def erased(view: View, epoch: int, indices: np.ndarray) -> np.ndarray:
 
 def jittered(view: View, epoch: int, indices: np.ndarray) -> np.ndarray:
     """Return float32 (n, 3, 3): the amounts of the colour jitter in its turns (see float_color_jitter.py)."""
+    assert view.jitter is not None
     return jitter_amounts(view.jitter, view.seed, epoch, indices)
 
 

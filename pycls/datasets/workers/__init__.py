@@ -109,7 +109,7 @@ def choose_mode(mode: str, num_workers: int) -> str:
     return "threads" if num_workers <= MOST_THREADS else "processes"
 
 
-KINDS = {"threads": ThreadWorkers, "processes": ProcessWorkers}
+KINDS: dict[str, Callable[[Work, int], Workers]] = {"threads": ThreadWorkers, "processes": ProcessWorkers}
 
 
 def build_workers(mode: str, num_workers: int, work: Work, watched: bool) -> Workers:

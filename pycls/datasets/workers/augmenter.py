@@ -1,4 +1,4 @@
-"""Augment whole batches on the host, one batch ahead: for backends whose pixels do not come out of our own workers."""
+"""Augment whole batches on the host, prefetching one: for backends whose pixels do not come out of our own workers."""
 
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -5,7 +5,7 @@ any number of workers and processes and in every backend. In evaluation nothing 
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,7 +15,8 @@ from pycls.datasets.transforms.rng import Stream, uniforms
 NUM_TRIES = 5  # substitutes tried for one image before the run ends
 
 
-class Failure(NamedTuple):
+@dataclass(frozen=True)
+class Failure:
     """An image that could not be shown."""
 
     index: int  # the sample

@@ -89,5 +89,5 @@ class Fetcher:
         class_name = self.samples.classes[self.samples.labels[first_view]]
         raise ValueError(
             f"{self.samples.name(bad)}: cannot be read, nor can the {len(tried)} images of class {class_name} "
-            "that were tried in its place; python tools/check_data.py lists all bad files"
+            "that were tried in its place; pycls check-data lists all bad files"
         )

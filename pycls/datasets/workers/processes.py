@@ -62,6 +62,7 @@ class ProcessWorkers:
         """Hand each answer to its future, until the pipes end (thread)."""
         while answers:
             for pipe in wait(answers):
+                assert isinstance(pipe, Connection)
                 try:
                     number, result, error = pipe.recv()
                 except EOFError:

@@ -1,7 +1,7 @@
-"""Notice workers that hang: each piece of work notes its image on a board, and who waits for it looks there.
+"""Notice workers that hang: each piece of work notes its image in its heartbeat, and who waits for it reads that.
 
 A wait has no limit of its own: a slow disk may take long over a large batch. It ends when one and the same image stays
-on the board for DATA_LOADER.TIMEOUT_SEC. Only seconds spent watching count, so that a job that a scheduler puts to
+there for DATA_LOADER.TIMEOUT_SEC. Only seconds spent watching count, so that a job that a scheduler puts to
 sleep for an hour goes on afterwards.
 """
 

@@ -12,7 +12,7 @@ GRAPH_MODES = ("reduce-overhead", "max-autotune")
 
 
 def check_compile(cfg: CfgNode) -> None:
-    """Raise ValueError for a TRAIN.COMPILE_MODE that could not be honoured."""
+    """Raise ValueError for a TRAIN.COMPILE_MODE that could not be honored."""
     if cfg.TRAIN.COMPILE_MODE not in GRAPH_MODES:
         return
     device, accum_steps, rho = pick_device(cfg.DEVICE).type, cfg.OPTIM.ACCUM_STEPS, cfg.OPTIM.SAM_RHO

@@ -1,4 +1,4 @@
-"""Pictures of a run: curves over epochs and the confusion matrix. Matplotlib is imported when a picture is drawn."""
+"""Plots of a run: curves over epochs and the confusion matrix. Matplotlib is imported when one is drawn."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

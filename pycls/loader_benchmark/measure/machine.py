@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pycls
+from pycls.core.cli import called_as
 from pycls.core.machine import cgroup_cores, memory_gb, package_versions, processor_name
 from pycls.engine.setup import environment
 
@@ -21,7 +22,7 @@ def describe_machine() -> dict[str, str]:
     seen = environment()
     described = {
         "date": datetime.datetime.now(datetime.UTC).strftime("%d %B %Y, %H:%M UTC"),
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": shlex.join([*called_as(sys.argv[0]).split(), *sys.argv[1:]]),
         "processor": processor_name(),
         "cores in use": f"{seen['cores']} of {os.cpu_count()}",
         "memory": f"{gigabytes:.0f} GB" if (gigabytes := memory_gb()) else "not known",

@@ -1,12 +1,13 @@
 """Cost of a network for one image: multiply-adds, parameters, activations.
 
-A copy without data (on the meta device) sees one image; hooks on its layers note what each does, products.py what is
+A copy without data (on the meta device) sees one image; hooks on its layers note what each does, functional.py what is
 computed between them. The network itself is neither run nor changed.
 """
 
 import copy
 import itertools
 from collections import OrderedDict
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -65,7 +66,7 @@ def meta_twin(model: nn.Module) -> nn.Module:
     twin = copy.deepcopy(model, memo).eval()
     for layer in twin.modules():
         if type(layer) is nn.BatchNorm2d:
-            layer.forward = _same  # PyTorch computes the shapes of a batch norm in Python, which takes longest of all
+            layer.forward = _same  # type: ignore[method-assign,assignment]  # PyTorch computes the shapes of a batch norm in Python, which takes longest of all
     return twin
 
 
@@ -119,7 +120,7 @@ class LayerTable:
         return sum(p.numel() for p in new)
 
 
-def rule_for(layer: nn.Module, rules: dict[type, Rule]) -> Rule | None:
+def rule_for(layer: nn.Module, rules: Mapping[type, Rule]) -> Rule | None:
     """Return the rule of the layer's class or of its nearest base class."""
     return next((rules[kind] for kind in type(layer).__mro__ if kind in rules), None)
 

@@ -27,6 +27,7 @@ def weights_only(layer: nn.Module, x: Tensor, y: Tensor) -> int:
 
     The weight of a linear layer is (out, in), that of a convolution (out, in / groups, k, k): one rule serves both.
     """
+    assert isinstance(layer.weight, Tensor)
     return layer.weight[0].numel() * y.numel()
 
 
@@ -42,7 +43,7 @@ def twice_inputs(layer: nn.Module, x: Tensor, y: Tensor) -> int:
 
 def scaled_inputs(layer: nn.Module, x: Tensor, y: Tensor) -> int:
     """Count one operation an element, two where the normalization has gamma and beta."""
-    return (1 + layer.affine) * x.numel()
+    return (1 + bool(layer.affine)) * x.numel()
 
 
 def each_input(layer: nn.Module, x: Tensor, y: Tensor) -> int:

@@ -10,7 +10,7 @@ from pycls.core.config import flatten
 from pycls.core.config.defaults import default_cfg
 from pycls.models.complexity import meta_twin, show_image
 
-# Keys of our own layers. Those libraries set their own values, so a choice here could not be honoured.
+# Keys of our own layers. Those libraries set their own values, so a choice here could not be honored.
 OWN_KEYS = ("MODEL.ACTIVATION_FUN", "BN.EPS", "BN.MOM", "BN.ZERO_INIT_FINAL_GAMMA", "LN.EPS")
 
 
@@ -19,7 +19,7 @@ def build_foreign(
 ) -> nn.Module:
     """Build MODEL.NAME, one of `names`, as make(name, num_classes, im_size): (N, 3, S, S) -> (N, K).
 
-    ValueError for an unknown name, a key that the library would not heed, an image size the network cannot take.
+    ValueError for an unknown name, a key that the library would ignore, an image size the network cannot take.
     """
     now, before = dict(flatten(cfg)), dict(flatten(default_cfg()))
     for key in OWN_KEYS:

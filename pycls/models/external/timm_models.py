@@ -46,6 +46,7 @@ def timm_weights(name: str, tag: str) -> Published:
     known = timm.list_models(f"{name}.*", pretrained=True)
     tag = pick_tag(name, tag, [full.partition(".")[2] for full in known])
     preset = timm.get_pretrained_cfg(f"{name}.{tag}")
+    assert preset is not None  # it is in the list
     crop_px = preset.input_size[-1]
     return Published(
         network=name,
@@ -54,6 +55,6 @@ def timm_weights(name: str, tag: str) -> Published:
         crop_px=crop_px,
         resize_px=int(crop_px / preset.crop_pct),
         interpolation=preset.interpolation,
-        mean=tuple(preset.mean),
-        std=tuple(preset.std),
+        mean=(preset.mean[0], preset.mean[1], preset.mean[2]),
+        std=(preset.std[0], preset.std[1], preset.std[2]),
     )

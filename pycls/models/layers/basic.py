@@ -2,7 +2,7 @@
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -92,7 +92,7 @@ def conv_bn_act(name: str, conv: nn.Conv2d, style: Style) -> list[tuple[str, nn.
     return [*conv_bn(name, conv, style), (f"{name}_af", style.act())]
 
 
-def named_sequential(layers: list[tuple[str, nn.Module]]) -> nn.Sequential:
+def named_sequential(layers: Sequence[tuple[str, nn.Module]]) -> nn.Sequential:
     """Chain named layers: the names are part of checkpoints, the order of the optimizer's state."""
     return nn.Sequential(OrderedDict(layers))
 

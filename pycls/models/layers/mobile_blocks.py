@@ -13,7 +13,7 @@ MB_ACTIVATIONS = {"relu": nn.ReLU, "swish": nn.Hardswish, "hardswish": nn.Hardsw
 
 
 def mobile_act(name: str, style: Style) -> nn.Module:
-    """Return a new activation module; relu alone honours the in-place flag."""
+    """Return a new activation module; only relu follows the in-place flag."""
     kind = pick(MB_ACTIVATIONS, name, "activation")
     return kind(inplace=style.activation_inplace) if kind is nn.ReLU else kind()
 

@@ -61,7 +61,7 @@ def _out_of_range(row) -> list:
         return []
     least, most = row.at_least if row.above is None else row.above, row.at_most if row.below is None else row.below
     below = [least - 1, -math.inf] + ([least] if row.above is not None else [])
-    above = [most + 1, math.inf, math.nan] + ([most] if row.below is not None else [])
+    above = [2 * most + 1, math.inf, math.nan] + ([most] if row.below is not None else [])
     values = [value for value in (*below, *above) if value not in row.also]
     if not isinstance(row.default, list):
         return [value for value in values if isinstance(row.default, float) or isinstance(value, int)]

@@ -45,7 +45,7 @@ def test_packing_and_verifying(data, tmp_path):
 def test_mistakes_are_one_line(data, tmp_path):
     done = run_tool_here("pack_data.py", data)
     assert done.returncode == 2
-    assert done.stderr.startswith("pack_data.py: error: two folders are needed") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("tools/pack_data.py: error: two folders are needed") and done.stderr.count("\n") == 1
 
 
 def test_a_target_with_the_folder_itself_or_without_data_is_refused(data, tmp_path):

@@ -124,6 +124,6 @@ def test_a_config_and_a_folder_name_the_same_images(tree):
 
 def test_bad_input_is_one_line():
     done = run_tool_here("check_data.py", "--dir", "/nowhere")
-    assert done.returncode == 2 and done.stderr == "check_data.py: error: /nowhere is not a folder\n"
+    assert done.returncode == 2 and done.stderr == "tools/check_data.py: error: /nowhere is not a folder\n"
     done = run_tool_here("check_data.py", "TRAIN.DATASET", "cifar10", "TEST.DATASET", "cifar10")
     assert done.returncode == 2 and done.stderr.count("\n") == 1

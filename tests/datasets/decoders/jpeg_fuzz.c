@@ -3,17 +3,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "show.h"
+#include "resized_crop.h"
 
 enum { SIDE = 30 };
 
-static int show_with_all_kernels(struct request request)
+static int crop_with_all_kernels(struct request request)
 {
     int done = 0;
     for (int level = 0; level <= best_level(); level++) {
         request.place = malloc(SIDE * SIDE * 3); /* of just this size, so that a byte too many is seen */
         request.kernels = kernels_of_level(level);
-        done += show_jpeg(&request);
+        done += resized_crop_jpeg(&request);
         free(request.place);
     }
     return done;
@@ -32,7 +32,7 @@ int main(int count, char **arguments)
         request.beyond = files & 1;
         request.filter = (enum filter)(files >> 1) % NUM_FILTERS;
         request.flip = files >> 2 & 1;
-        done += show_with_all_kernels(request);
+        done += crop_with_all_kernels(request);
         files++;
         free(data);
     }

@@ -124,7 +124,7 @@ def test_memory_stays_flat_over_good_and_bad_calls():
     def call(times: int) -> None:
         for _ in range(times):
             for data in files:
-                native.extension().show([data], *look, np.ones(1, np.uint8), True, place, 224, *board)
+                native.extension().resized_crops([data], *look, np.ones(1, np.uint8), True, place, 224, *board)
 
     call(50)
     before = _peak_kb()

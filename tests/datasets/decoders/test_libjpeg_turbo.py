@@ -29,7 +29,7 @@ def _show(data: bytes, view: View, box: np.ndarray, flip: bool, level: int) -> n
     memory = np.full((view.size + 2, view.size, 3), 77, np.uint8)
     board = np.array([7]), np.zeros(2, np.int64)
     look = box, np.array([flip]), plan.filters(view, 0, np.zeros(1)), not view.train
-    (done,) = native.extension().show([data], *look, memory[1:-1], view.size, *board, level)
+    (done,) = native.extension().resized_crops([data], *look, memory[1:-1], view.size, *board, level)
     assert (board[1] == (7, 1)).all()
     assert (memory[[0, -1]] == 77).all()
     return memory[1:-1] if done else None
@@ -133,23 +133,23 @@ def test_wrong_arguments_are_errors():
         "row": np.zeros(2, np.int64),
         "level": 0,
     }
-    assert native.extension().show(*good.values()) == [False]
+    assert native.extension().resized_crops(*good.values()) == [False]
     for wrong, message in [
-        ({"side": 9}, "show needs"),
-        ({"side": -8}, "show needs"),
-        ({"boxes": np.zeros(3)}, "show needs"),
-        ({"flips": np.zeros(2, bool)}, "show needs"),
-        ({"filters": np.zeros(2, np.uint8)}, "show needs"),
+        ({"side": 9}, "resized_crops needs"),
+        ({"side": -8}, "resized_crops needs"),
+        ({"boxes": np.zeros(3)}, "resized_crops needs"),
+        ({"flips": np.zeros(2, bool)}, "resized_crops needs"),
+        ({"filters": np.zeros(2, np.uint8)}, "resized_crops needs"),
         ({"filters": np.full(1, 3, np.uint8)}, "no such filter"),
-        ({"files": [b"", None]}, "show needs"),
+        ({"files": [b"", None]}, "resized_crops needs"),
         ({"indices": np.zeros(1, np.int32)}, "a chunk needs"),
         ({"row": np.zeros(1, np.int64)}, "a chunk needs"),
         ({"level": 9}, "no level 9"),
     ]:
         with pytest.raises(ValueError, match=message):
-            native.extension().show(*(good | wrong).values())
+            native.extension().resized_crops(*(good | wrong).values())
     with pytest.raises(TypeError, match="bytes"):
-        native.extension().show(*(good | {"files": ["text"]}).values())
+        native.extension().resized_crops(*(good | {"files": ["text"]}).values())
 
 
 @jpegs.needs_extension
@@ -208,6 +208,7 @@ class PlainLoops:
 @pytest.mark.parametrize(("machine", "is_faster"), [("x86_64", False), ("aarch64", True)])
 def test_a_processor_on_which_opencv_is_faster_gets_opencv(monkeypatch, machine, is_faster):
     monkeypatch.setattr(jpeg, "extension", PlainLoops)
+    monkeypatch.setattr(jpeg, "loaded", PlainLoops)
     monkeypatch.setattr(jpeg.platform, "machine", lambda: machine)
     assert jpeg.use_extension("c")
     assert jpeg.use_extension("auto") == is_faster

@@ -133,7 +133,7 @@ def test_every_bad_image_is_logged_once_with_name_and_reason(mode, files, caplog
 def test_without_a_readable_image_of_the_class_training_ends(name, files):
     hopeless = files.select(np.isin(np.arange(NUM), [0, 4, 3, 1, 2, 5]))  # 3 is the only one of class d
     loader = _loader(name, hopeless, batch_size=6)
-    with pytest.raises(ValueError, match=r"03\.JPEG: cannot be read, nor can the 0 images of class d .*check_data"):
+    with pytest.raises(ValueError, match=r"03\.JPEG: cannot be read, nor can the 0 images of class d .*check-data"):
         list(loader.epoch(0))
     loader.close()
 

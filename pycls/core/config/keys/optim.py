@@ -18,7 +18,7 @@ OPTIM = {
         "training",
         "peak learning rate for the whole global batch; never rescaled behind your back",
         at_least=0,
-        at_most=10_000,
+        at_most=1e30,  # a run says itself that it diverges; beyond this float32 does not hold the step
     ),
     "MIN_LR": Key(
         0.0, "training", "final learning rate as a fraction of BASE_LR (all but steps)", at_least=0, at_most=1

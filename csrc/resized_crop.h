@@ -1,6 +1,6 @@
 /* One call from encoded bytes to the square that a network sees. */
-#ifndef PYCLS_SHOW_H
-#define PYCLS_SHOW_H
+#ifndef PYCLS_RESIZED_CROP_H
+#define PYCLS_RESIZED_CROP_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -25,6 +25,6 @@ struct request {
 };
 
 /* Write the square. Return 0 if the file is damaged or not of the plain kind; `place` then holds nothing of use. */
-int show_jpeg(const struct request *request);
+int resized_crop_jpeg(const struct request *request);
 
 #endif

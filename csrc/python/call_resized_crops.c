@@ -1,11 +1,11 @@
 #include "calls.h"
 
-#include "show.h"
+#include "resized_crop.h"
 
-const char show_doc[] =
-    "show(files, boxes, flips, filters, beyond, places, side, indices, row[, level]) -> list of bool\n\n"
+const char resized_crops_doc[] =
+    "resized_crops(files, boxes, flips, filters, beyond, places, side, indices, row[, level]) -> list of bool\n\n"
     "Decode what each box (float64: top, left, height, width) shows of a JPEG, resize it with its filter (uint8: a\n"
-    "number of filters.py), flip it where flips (bool) says so, and write uint8 RGB into its place (side, side, 3). beyond: the filter sees what lies around the box.\n"
+    "number of interpolation.py), flip it where flips (bool) says so, and write uint8 RGB into its place (side, side, 3). beyond: the filter sees what lies around the box.\n"
     "False: not done, others must; so for None in place of a file. Before each image its index is noted in the row.";
 
 struct job {
@@ -21,17 +21,17 @@ static int check_job(struct job *job, int level)
     const Py_ssize_t count = PyList_GET_SIZE(job->files), side = job->common.side;
     if (side <= 0 || side > 1 << 14 || job->boxes.len != count * (Py_ssize_t)sizeof(struct box) ||
         job->flips.len != count || job->filters.len != count || job->places.len != count * side * side * 3) {
-        PyErr_SetString(PyExc_ValueError, "show needs for each file 4 float64, a bool, a filter and side * side * 3 bytes");
+        PyErr_SetString(PyExc_ValueError, "resized_crops needs for each file 4 float64, a bool, a filter and side * side * 3 bytes");
         return 0;
     }
     for (Py_ssize_t number = 0; number < count; number++) {
         PyObject *file = PyList_GET_ITEM(job->files, number);
         if (file != Py_None && !PyBytes_Check(file)) {
-            PyErr_SetString(PyExc_TypeError, "show needs a list of bytes or None");
+            PyErr_SetString(PyExc_TypeError, "resized_crops needs a list of bytes or None");
             return 0;
         }
         if (((const uint8_t *)job->filters.buf)[number] >= NUM_FILTERS) {
-            PyErr_SetString(PyExc_ValueError, "show knows no such filter");
+            PyErr_SetString(PyExc_ValueError, "resized_crops knows no such filter");
             return 0;
         }
     }
@@ -42,7 +42,7 @@ static int check_job(struct job *job, int level)
 }
 
 /* Without Python's lock: the list holds its bytes, which do not change, and nobody else has the list. */
-static void show_all(struct job *job, Py_ssize_t count)
+static void crop_all(struct job *job, Py_ssize_t count)
 {
     const Py_ssize_t bytes = (Py_ssize_t)job->common.side * job->common.side * 3;
     for (Py_ssize_t number = 0; number < count; number++) {
@@ -57,7 +57,7 @@ static void show_all(struct job *job, Py_ssize_t count)
         request.flip = ((const char *)job->flips.buf)[number] != 0;
         request.place = (uint8_t *)job->places.buf + number * bytes;
         note_image(&job->chunk, number);
-        job->done[number] = (char)show_jpeg(&request);
+        job->done[number] = (char)resized_crop_jpeg(&request);
     }
 }
 
@@ -78,20 +78,20 @@ static PyObject *run(struct job *job, int level)
     if (!job->done)
         return PyErr_NoMemory();
     Py_BEGIN_ALLOW_THREADS
-    show_all(job, count);
+    crop_all(job, count);
     Py_END_ALLOW_THREADS
     PyObject *list = bools(job->done, count);
     PyMem_Free(job->done);
     return list;
 }
 
-PyObject *call_show(PyObject *module, PyObject *args)
+PyObject *call_resized_crops(PyObject *module, PyObject *args)
 {
     (void)module;
     struct job job;
     struct request *common = &job.common;
     int level = best_level();
-    if (!PyArg_ParseTuple(args, "O!y*y*y*pw*iy*w*|i:show", &PyList_Type, &job.files, &job.boxes, &job.flips,
+    if (!PyArg_ParseTuple(args, "O!y*y*y*pw*iy*w*|i:resized_crops", &PyList_Type, &job.files, &job.boxes, &job.flips,
                           &job.filters, &common->beyond, &job.places, &common->side, &job.chunk.indices,
                           &job.chunk.row, &level))
         return NULL;

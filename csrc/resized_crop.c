@@ -1,4 +1,4 @@
-#include "show.h"
+#include "resized_crop.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -122,7 +122,7 @@ static int attempt(struct work *work, const struct request *request)
     return 1;
 }
 
-int show_jpeg(const struct request *request)
+int resized_crop_jpeg(const struct request *request)
 {
     struct work work;
     memset(&work, 0, sizeof work);

@@ -1,0 +1,60 @@
+"""The commands: `pycls train` and the file tools/train_net.py are the same code, one module a command.
+
+A command imports what it needs when it acts, so that --help answers at once.
+"""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import pycls
+from pycls.core.cli import OneLineParser, called_as
+from pycls.core.registry import did_you_mean
+
+COMMANDS = {
+    "train": "train a network, or go on with a training",
+    "test": "evaluate a trained network",
+    "time": "time a network and its data loader, and name the bottleneck",
+    "info": "show a network's layers and what it costs",
+    "scale": "scale a network up or down",
+    "predict": "name what is on images",
+    "export": "write a network as ONNX or torch.export file",
+    "convert": "write weights in another layout",
+    "check-data": "find unreadable, damaged, odd and double images",
+    "pack": "pack image folders into tar shards",
+    "compare-loaders": "measure the loader backends on this machine",
+    "zoo": "list the networks of the model zoo, or measure one again",
+}
+_LINES = "\n".join(f"  {name:<16} {summary}" for name, summary in COMMANDS.items())
+DESCRIPTION = f"""Image classification from YAML files.
+
+commands:
+{_LINES}
+
+{{call}} COMMAND --help says more of each."""
+EXAMPLE = "train --cfg configs/quickstart/digits.yaml OUT_DIR runs/digits"
+
+
+def main() -> int:
+    """Run the command that the first word names: `pycls COMMAND ...`, `python -m pycls COMMAND ...`."""
+    prog, words = called_as(sys.argv[0]), sys.argv[1:]
+    if words and words[0] in COMMANDS:
+        return run_command(words[0], f"{prog} {words[0]}", words[1:])
+    parser = OneLineParser(prog, DESCRIPTION, EXAMPLE, usage=f"{prog} [-h] [--version] COMMAND ...")
+    parser.add_argument("--version", action="version", version=f"pycls {pycls.__version__}")
+    if not words:
+        parser.print_help(sys.stderr)
+        return 2
+    if words[0].startswith("-"):
+        parser.parse_args(words[:1])  # --help and --version end here, as does what is no option
+    parser.error(f"expected a command, got '{words[0]}'{did_you_mean(words[0], COMMANDS)}")
+
+
+def run_file(name: str) -> int:
+    """Do what a file in tools/ does: run a command, called by the file's name."""
+    return run_command(name, called_as(sys.argv[0]), sys.argv[1:])
+
+
+def run_command(name: str, prog: str, words: Sequence[str]) -> int:
+    """Run a command with the words that follow it; `prog` is what to call it in its help. Return the exit code."""
+    return importlib.import_module(f"pycls.commands.{name.replace('-', '_')}").main(prog, words)
