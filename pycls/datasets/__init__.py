@@ -6,6 +6,7 @@ from outside (docs/EXTEND.md).
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import torch
 from yacs.config import CfgNode
@@ -44,8 +45,8 @@ DATASETS.update(
     }
 )
 
-# Each builds a backend: (cfg, samples, view, device, images of the largest batch) -> Backend.
-BACKENDS: dict[str, Callable[[CfgNode, Samples, View, torch.device, int], Backend]] = {
+# Each builds a backend: (cfg, Samples that it can read, view, device, images of the largest batch) -> Backend.
+BACKENDS: dict[str, Callable[[CfgNode, Any, View, torch.device, int], Backend]] = {
     "custom": backends.build_custom,
     "torch": backends.build_torch,
     "dali_cpu": backends.build_dali_cpu,
@@ -81,9 +82,6 @@ def _without_listed(cfg: CfgNode, samples: Samples) -> Samples:
         return samples
     if isinstance(samples, ArraySamples):
         raise ValueError(f"DATA_LOADER.SKIP_LIST {path} names image files, but {samples.source} is array data")
-    if not hasattr(samples, "select"):
-        kind = type(samples).__name__
-        raise ValueError(f"DATA_LOADER.SKIP_LIST {path}: {kind} cannot leave images out, it has no select(keep)")
     return skip_listed(samples, path, {*known_choices("TRAIN.SPLIT"), cfg.TRAIN.SPLIT, cfg.TEST.SPLIT})
 
 
@@ -132,8 +130,8 @@ def _array_view(cfg: CfgNode, phase: str, dataset: Dataset) -> View:
     if dataset.im_size != cfg.TRAIN.IM_SIZE:
         name = cfg[phase.upper()].DATASET
         raise ValueError(f"TRAIN.IM_SIZE is {cfg.TRAIN.IM_SIZE}, but the images of {name} are {dataset.im_size} px")
-    colour = tuple(round(255 * value) for value in dataset.mean) if cfg.TRAIN.CROP_STYLE == "pycls" else (0, 0, 0)
-    return replace(build_view(cfg, "train"), train=phase == "train", border=colour)
+    red, green, blue = (round(255 * value) if cfg.TRAIN.CROP_STYLE == "pycls" else 0 for value in dataset.mean)
+    return replace(build_view(cfg, "train"), train=phase == "train", border=(red, green, blue))
 
 
 def backend_name(name: str, is_array: bool) -> str:

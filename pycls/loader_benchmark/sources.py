@@ -11,7 +11,7 @@ from pycls.datasets import DATASETS, Dataset, list_samples
 from pycls.datasets.readers import has_split
 from pycls.datasets.readers.image_folder import load_folder
 from pycls.datasets.readers.paths import cache_dir
-from pycls.datasets.readers.samples import ArraySamples, Samples
+from pycls.datasets.readers.samples import ArraySamples, EncodedSamples
 from pycls.datasets.synthetic import write_photos
 
 NUM_PHOTOS = 640
@@ -69,7 +69,7 @@ def _is_flat(root: Path, splits: Sequence[str]) -> bool:
     return bool(names) and not names & {*splits, "imagenet"} and not any(root.glob("*.tar"))
 
 
-def load_samples(cfg: CfgNode, flat: bool, phase: str = "train") -> Samples:
+def load_samples(cfg: CfgNode, flat: bool, phase: str = "train") -> EncodedSamples:
     """List the images that `cfg` with a source's overrides names; of a phase that is not there, the other one's."""
     root = Path(cfg.DATA_DIR)
     if flat:
