@@ -20,7 +20,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 LOSSES: dict[str, Callable[[CfgNode], Callable[..., Tensor]]] = {
     "cross_entropy": lambda cfg: cross_entropy,
     "bce": lambda cfg: partial(binary_cross_entropy, threshold=_checked_threshold(cfg)),
-    "focal": lambda cfg: partial(focal, alpha=_checked_alpha(cfg), gamma=cfg.MODEL.FOCAL_GAMMA),
+    "focal": lambda cfg: partial(focal, alpha=cfg.MODEL.FOCAL_ALPHA, gamma=cfg.MODEL.FOCAL_GAMMA),
     "softmax_focal": lambda cfg: partial(softmax_focal, gamma=cfg.MODEL.FOCAL_GAMMA),
     "smooth_l1": lambda cfg: partial(smooth_l1, beta=cfg.MODEL.SMOOTH_L1_BETA),
 }
@@ -119,18 +119,9 @@ def _wide(logits: Tensor) -> Tensor:
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
-def _checked_alpha(cfg: CfgNode) -> float:
-    alpha = cfg.MODEL.FOCAL_ALPHA
-    if not 0 <= alpha <= 1 and alpha != -1:
-        raise ValueError(f"MODEL.FOCAL_ALPHA must lie between 0 and 1, or be -1 (no weights), got {alpha}")
-    return alpha
-
-
 def _checked_threshold(cfg: CfgNode) -> float:
     """Return MODEL.BCE_THRESHOLD; ValueError if label smoothing would lift every class above it."""
     threshold, off = cfg.MODEL.BCE_THRESHOLD, cfg.TRAIN.LABEL_SMOOTHING / cfg.MODEL.NUM_CLASSES
-    if not 0 <= threshold < 1:
-        raise ValueError(f"MODEL.BCE_THRESHOLD must be 0 (off) or more and below 1, got {threshold}")
     if 0 < threshold <= off:
         raise ValueError(f"MODEL.BCE_THRESHOLD {threshold} must be above LABEL_SMOOTHING / NUM_CLASSES, {off:g}")
     return threshold

@@ -127,12 +127,12 @@ def test_balanced_weights_make_every_class_count_alike():
     ("words", "found"),
     [
         (["TRAIN.CLASS_WEIGHTS", "[1, 2]"], "2 weights for 10 classes"),
-        (["TRAIN.CLASS_WEIGHTS", "[1, -2]"], "negative"),
+        (["TRAIN.CLASS_WEIGHTS", "[1, -2]"], "numbers, each at least 0"),
         (["TRAIN.CLASS_WEIGHTS", "[1, 2]", "TRAIN.CLASS_BALANCE", "loss"], "one of them"),
         (["TRAIN.CLASS_BALANCE", "lost"], "'loss'"),
         (["MODEL.LOSS_FUN", "bce", "TRAIN.LABEL_SMOOTHING", "0.5", "MODEL.BCE_THRESHOLD", "0.05"], "LABEL_SMOOTHING"),
         (["MODEL.LOSS_FUN", "bce", "MODEL.BCE_THRESHOLD", "1"], "MODEL.BCE_THRESHOLD"),
-        (["MODEL.LOSS_FUN", "focal", "MODEL.FOCAL_ALPHA", "2"], "MODEL.FOCAL_ALPHA must lie between 0 and 1"),
+        (["MODEL.LOSS_FUN", "focal", "MODEL.FOCAL_ALPHA", "2"], "MODEL.FOCAL_ALPHA must be between 0 and 1 or -1"),
     ],
 )
 def test_mistakes_are_named(words, found):

@@ -20,7 +20,8 @@ from pycls.core.config import diff_cfg, dump_cfg, load_cfg
 from pycls.core.shipped_configs import find_cfg
 
 _EPILOG = """KEY VALUE pairs override the file: OPTIM.MAX_EPOCH 20 TRAIN.BATCH_SIZE 64.
-Every key with its default and meaning is in pycls/core/config/defaults.py; --print-cfg shows the values in force."""
+Every key with its default, range and meaning is in docs/KEYS.md, and `python -m pycls.core.config.describe OPTIM` tells
+of those of a section; --print-cfg shows the values in force."""
 
 
 # How long an idle OpenMP thread of torch spins before it sleeps (read once, when torch is imported). libgomp's default

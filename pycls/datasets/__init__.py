@@ -1,53 +1,52 @@
 """Data sets and loader backends, chosen by name: TRAIN.DATASET, TEST.DATASET and DATA_LOADER.BACKEND.
 
-A new data set is one file and one line in DATASETS; a new backend is one file and one line in BACKENDS.
+A new data set is one file and one line in DATASETS; a new backend is one file and one line in BACKENDS. Both may come
+from outside (docs/EXTEND.md).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Any
 
 import torch
 from yacs.config import CfgNode
 
-from pycls.core.config import check_divisible
-from pycls.core.config.defaults import CHOICES
+from pycls.core.config import check_divisible, known_choices
 from pycls.core.distributed import rank, world_size
 from pycls.core.registry import pick
 from pycls.datasets import backends, cifar, digits, fashion_mnist, imagenet
 from pycls.datasets.backends.base import Backend
+from pycls.datasets.check_samples import check_samples
+from pycls.datasets.info import DATASETS, Dataset, find_dataset
 from pycls.datasets.info import colour_scale as colour_scale
 from pycls.datasets.loader import Loader
 from pycls.datasets.readers.samples import ArraySamples, Samples
 from pycls.datasets.readers.skip_list import skip_listed
 from pycls.datasets.readers.subset import Views
-from pycls.datasets.transforms.normalize import RGB, Normalize
+from pycls.datasets.transforms.normalize import Normalize
 from pycls.datasets.transforms.view import View, build_view
 
 
-@dataclass(frozen=True)
-class Dataset:
-    """What there is to know about a data set besides its files."""
-
-    build: Callable[[CfgNode, str], Samples]  # (cfg, phase) -> samples
-    mean: RGB  # of the training pixels, 0..1
-    std: RGB
-    lighting: bool = False  # whether TRAIN.PCA_STD applies
-    im_size: int | None = None  # side of array data, px; None: files of any size
+def _cifar(build: Callable[[CfgNode, str], ArraySamples]) -> Dataset:
+    return Dataset(build, cifar.MEAN, cifar.STD, im_size=cifar.SIDE_PX, auto_augment="cifar10")
 
 
-DATASETS = {
-    "imagenet": Dataset(imagenet.build_imagenet, imagenet.MEAN, imagenet.STD, lighting=True),
-    "imagenet-21k": Dataset(imagenet.build_imagenet, imagenet.MEAN, imagenet.STD, lighting=True),
-    "cifar10": Dataset(cifar.build_cifar10, cifar.MEAN, cifar.STD, im_size=cifar.SIDE_PX),
-    "cifar100": Dataset(cifar.build_cifar100, cifar.MEAN, cifar.STD, im_size=cifar.SIDE_PX),
-    "fashion_mnist": Dataset(
-        fashion_mnist.build_fashion_mnist, fashion_mnist.MEAN, fashion_mnist.STD, im_size=fashion_mnist.SIDE_PX
-    ),
-    "digits": Dataset(digits.build_digits, digits.MEAN, digits.STD),
-}
+# The table itself lies in info.py, where transforms, which this module imports, can ask it.
+DATASETS.update(
+    {
+        "imagenet": Dataset(imagenet.build_imagenet, imagenet.MEAN, imagenet.STD, lighting=True),
+        "imagenet-21k": Dataset(imagenet.build_imagenet, imagenet.MEAN, imagenet.STD, lighting=True),
+        "cifar10": _cifar(cifar.build_cifar10),
+        "cifar100": _cifar(cifar.build_cifar100),
+        "fashion_mnist": Dataset(
+            fashion_mnist.build_fashion_mnist, fashion_mnist.MEAN, fashion_mnist.STD, im_size=fashion_mnist.SIDE_PX
+        ),
+        "digits": Dataset(digits.build_digits, digits.MEAN, digits.STD, small_images=True),
+    }
+)
 
-# Each builds a backend: (cfg, samples, view, device, images of the largest batch) -> Backend.
-BACKENDS: dict[str, Callable[[CfgNode, Samples, View, torch.device, int], Backend]] = {
+# Each builds a backend: (cfg, Samples that it can read, view, device, images of the largest batch) -> Backend.
+BACKENDS: dict[str, Callable[[CfgNode, Any, View, torch.device, int], Backend]] = {
     "custom": backends.build_custom,
     "torch": backends.build_torch,
     "dali_cpu": backends.build_dali_cpu,
@@ -58,8 +57,10 @@ BACKENDS: dict[str, Callable[[CfgNode, Samples, View, torch.device, int], Backen
 
 def list_samples(cfg: CfgNode, phase: str) -> Samples:
     """Return the images and labels of a phase, without those on the skip list, however many classes they have."""
-    name, key = cfg[phase.upper()].DATASET, f"{phase.upper()}.DATASET"
-    return _without_listed(cfg, pick(DATASETS, name, key).build(cfg, phase))
+    dataset = find_dataset(cfg, phase)
+    samples = dataset.build(cfg, phase)
+    check_samples(samples, dataset, f"{phase.upper()}.DATASET {cfg[phase.upper()].DATASET}")
+    return _without_listed(cfg, samples)
 
 
 def build_samples(cfg: CfgNode, phase: str) -> Samples:
@@ -81,7 +82,7 @@ def _without_listed(cfg: CfgNode, samples: Samples) -> Samples:
         return samples
     if isinstance(samples, ArraySamples):
         raise ValueError(f"DATA_LOADER.SKIP_LIST {path} names image files, but {samples.source} is array data")
-    return skip_listed(samples, path, {*CHOICES["TRAIN.SPLIT"], cfg.TRAIN.SPLIT, cfg.TEST.SPLIT})
+    return skip_listed(samples, path, {*known_choices("TRAIN.SPLIT"), cfg.TRAIN.SPLIT, cfg.TEST.SPLIT})
 
 
 def build_loader(cfg: CfgNode, phase: str, device: torch.device, samples: Samples | None = None) -> Loader:
@@ -89,15 +90,14 @@ def build_loader(cfg: CfgNode, phase: str, device: torch.device, samples: Sample
 
     `samples`, when given, are shown instead of those that the config names.
     """
-    dataset = pick(DATASETS, cfg[phase.upper()].DATASET, f"{phase.upper()}.DATASET")
+    dataset = find_dataset(cfg, phase)
     batch_size = _checked_batch_size(cfg, phase)
     samples = build_samples(cfg, phase) if samples is None else samples
     if phase == "train" and len(samples) < batch_size:
         raise ValueError(f"TRAIN.BATCH_SIZE {batch_size} is more than the {len(samples)} training images")
     view = _array_view(cfg, phase, dataset) if dataset.im_size else build_view(cfg, phase)
-    backend = pick(
-        BACKENDS, backend_name(cfg.DATA_LOADER.BACKEND, isinstance(samples, ArraySamples)), "DATA_LOADER.BACKEND"
-    )
+    name = backend_name(cfg.DATA_LOADER.BACKEND, isinstance(samples, ArraySamples))
+    backend = pick(BACKENDS, name, "DATA_LOADER.BACKEND")
     return Loader(
         samples,
         view,
@@ -130,18 +130,21 @@ def _array_view(cfg: CfgNode, phase: str, dataset: Dataset) -> View:
     if dataset.im_size != cfg.TRAIN.IM_SIZE:
         name = cfg[phase.upper()].DATASET
         raise ValueError(f"TRAIN.IM_SIZE is {cfg.TRAIN.IM_SIZE}, but the images of {name} are {dataset.im_size} px")
-    colour = tuple(round(255 * value) for value in dataset.mean) if cfg.TRAIN.CROP_STYLE == "pycls" else (0, 0, 0)
-    return replace(build_view(cfg, "train"), train=phase == "train", border=colour)
+    red, green, blue = (round(255 * value) if cfg.TRAIN.CROP_STYLE == "pycls" else 0 for value in dataset.mean)
+    return replace(build_view(cfg, "train"), train=phase == "train", border=(red, green, blue))
 
 
 def backend_name(name: str, is_array: bool) -> str:
-    """Return the backend that DATA_LOADER.BACKEND means; array data and files have different ones."""
+    """Return the backend that DATA_LOADER.BACKEND means: array data and files have different ones.
+
+    Ours refuse what they cannot read; one from outside sees to that itself.
+    """
     if name == "auto":
         return "memory" if is_array else "custom"
-    if is_array and name != "memory":
+    if is_array and name in backends.FOR_FILES:
         raise ValueError(f"DATA_LOADER.BACKEND {name} reads image files; array data needs memory (or auto)")
-    if not is_array and name == "memory":
+    if not is_array and name in backends.FOR_ARRAYS:
         raise ValueError(
-            "DATA_LOADER.BACKEND memory needs array data; image files need custom, torch, dali_cpu or dali_gpu"
+            f"DATA_LOADER.BACKEND {name} needs array data; image files need {', '.join(backends.FOR_FILES)} (or auto)"
         )
     return name

@@ -1,32 +1,53 @@
-"""What there is to know about a data set besides its files: pixel statistics and size."""
+"""What a data set says of itself besides its files; `DATASETS` is filled in by the package, and by outside code."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from yacs.config import CfgNode
 
 from pycls.core.registry import pick
 
 RGB = tuple[float, float, float]
+_SMALL_PX = 64
 
 
-class DatasetInfo(NamedTuple):
-    mean: RGB
+@dataclass(frozen=True)
+class Dataset:
+    """What there is to know about a data set besides its files."""
+
+    build: Callable[[CfgNode, str], Any]  # (cfg, "train" | "test") -> Samples, which name the classes
+    mean: RGB  # of the training pixels, 0..1
     std: RGB
-    lighting: bool = False
-    im_size: int | None = None
+    lighting: bool = False  # whether TRAIN.PCA_STD applies
+    im_size: int | None = None  # side of array data, px; None: files of any size
+    small_images: bool | None = None  # for networks with a variant for such; None: array data below 64 px have them
+    auto_augment: str = "imagenet"  # whose policy TRAIN.AUGMENT AutoAugment is: a name in AUTO_POLICIES
+
+    def __post_init__(self) -> None:
+        for name, color in (("mean", self.mean), ("std", self.std)):
+            if len(color) != 3 or not all(0 <= part <= 1 for part in color):
+                raise ValueError(f"Dataset.{name} must be three numbers between 0 and 1 (R, G, B), got {color}")
+        if 0 in self.std:
+            raise ValueError(f"Dataset.std must be above 0, got {self.std}")
+
+    @property
+    def has_small_images(self) -> bool:
+        """Whether networks that have a variant for small images (He et al. 2016, section 4.2) take that one."""
+        if self.small_images is None:
+            return self.im_size is not None and self.im_size < _SMALL_PX
+        return self.small_images
 
 
-INFO = {
-    "imagenet": DatasetInfo((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), True, None),
-    "imagenet-21k": DatasetInfo((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), True, None),
-    "cifar10": DatasetInfo((125.3 / 255, 123.0 / 255, 113.9 / 255), (63.0 / 255, 62.1 / 255, 66.7 / 255), False, 32),
-    "cifar100": DatasetInfo((125.3 / 255, 123.0 / 255, 113.9 / 255), (63.0 / 255, 62.1 / 255, 66.7 / 255), False, 32),
-    "fashion_mnist": DatasetInfo((0.286, 0.286, 0.286), (0.353, 0.353, 0.353), False, 28),
-    "digits": DatasetInfo((0.3091, 0.3091, 0.3091), (0.3489, 0.3489, 0.3489), False, None),
-}
+DATASETS: dict[str, Dataset] = {}
+
+
+def find_dataset(cfg: CfgNode, phase: str) -> Dataset:
+    """Return the data set of a phase, "train" or "test"; ValueError for a name that is not in the table."""
+    return pick(DATASETS, cfg[phase.upper()].DATASET, f"{phase.upper()}.DATASET")
 
 
 def colour_scale(cfg: CfgNode, phase: str) -> tuple[RGB, RGB]:
     """Return mean and standard deviation of the normalization, RGB, 0..1: DATA_LOADER's, else those of the data set."""
-    info = pick(INFO, cfg[phase.upper()].DATASET, f"{phase.upper()}.DATASET")
-    return tuple(cfg.DATA_LOADER.MEAN) or info.mean, tuple(cfg.DATA_LOADER.STD) or info.std
+    dataset = find_dataset(cfg, phase)
+    return tuple(cfg.DATA_LOADER.MEAN) or dataset.mean, tuple(cfg.DATA_LOADER.STD) or dataset.std

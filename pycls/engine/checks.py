@@ -1,6 +1,7 @@
 """Checks before the first step: a run that cannot succeed ends in its first second, and names what to change."""
 
 import platform
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -61,9 +62,12 @@ def _check_combinations(cfg: CfgNode) -> None:
 
 
 def check_dataset(cfg: CfgNode, phase: str) -> None:
-    """Raise ValueError unless the data set of a phase, "TRAIN" or "TEST", is named."""
+    """Raise ValueError unless the data set of a phase, "TRAIN" or "TEST", is named and what it skips is there."""
     if not cfg[phase].DATASET:
         raise ValueError(f"{phase}.DATASET is not set: give a config (--cfg configs/...) or {phase}.DATASET digits")
+    skip_list = cfg.DATA_LOADER.SKIP_LIST
+    if skip_list and not Path(skip_list).is_file():
+        raise ValueError(f"DATA_LOADER.SKIP_LIST {skip_list}: no such file")
 
 
 def check_processes(cfg: CfgNode, phases: tuple[str, ...] = ("TRAIN", "TEST")) -> None:

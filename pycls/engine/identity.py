@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from yacs.config import CfgNode
 
-from pycls.core.config import flatten, load_cfg_text
+from pycls.core.config import WITHOUT_PLUGINS, flatten, load_cfg_text
+from pycls.core.config.defaults import declared_keys
 from pycls.core.logging import get_logger
 from pycls.datasets.readers.samples import FileSamples, Samples
+from pycls.models.heads import uncertainty_width
 
 logger = get_logger(__name__)
 
@@ -37,8 +39,9 @@ def check_data(saved: dict[str, list[int]], now: dict[str, list[int]], step: int
 
 
 def _identity(samples: Samples) -> list[int]:
-    names = zlib.crc32(samples.paths.buffer) if isinstance(samples, FileSamples) else 0
-    return [len(samples), zlib.crc32(np.ascontiguousarray(samples.labels)), names]
+    names: bytes | np.ndarray = samples.paths.buffer if isinstance(samples, FileSamples) else b""
+    sums = [zlib.crc32(np.ascontiguousarray(part).data) for part in (samples.labels, np.frombuffer(names, np.uint8))]
+    return [len(samples), *sums]
 
 
 def check_classes(saved: Sequence[str], found: Sequence[str], where: str) -> None:
@@ -49,17 +52,6 @@ def check_classes(saved: Sequence[str], found: Sequence[str], where: str) -> Non
         raise ValueError(f"{where}: was trained on {len(saved)} classes, the data set has {len(found)}")
     number, old, new = next((i, a, b) for i, (a, b) in enumerate(zip(saved, found, strict=True)) if a != b)
     raise ValueError(f"{where}: class {number} is {old!r} in the checkpoint and {new!r} in the data set")
-
-
-logger = get_logger(__name__)
-
-# Sections and keys of a network's definition, and those among them that say nothing of its arithmetic in evaluation.
-_NETWORK = ("MODEL.", "RESNET.", "ANYNET.", "REGNET.", "EN.", "VIT.", "MB.", "DENSENET.", "PYRAMIDNET.")
-_NETWORK += ("BN.EPS", "LN.EPS")
-_OF_TRAINING = ("MODEL.NUM_CLASSES", "MODEL.HEAD", "MODEL.ACTIVATION_INPLACE", "MODEL.SCALING_", "MODEL.LOSS_FUN")
-_OF_TRAINING += ("MODEL.BCE_", "MODEL.FOCAL_", "MODEL.SMOOTH_L1_BETA", "MODEL.STOCHASTIC_DEPTH")
-_OF_TRAINING += tuple(f"{family}.{ratio}" for family in ("EN", "MB") for ratio in ("DC_RATIO", "DROPOUT_RATIO"))
-_EVERYWHERE = ("MODEL.ACTIVATION_FUN", "MODEL.BLURPOOL", "BN.EPS", "LN.EPS")  # of networks of every MODEL.TYPE
 
 
 def saved_cfg(saved: dict[str, Any], where: str, overrides: tuple[str, ...] = ()) -> CfgNode:
@@ -75,17 +67,28 @@ def network_differences(saved: dict[str, Any], cfg: CfgNode, where: str) -> list
     if not isinstance(saved.get("cfg"), str) or not saved["cfg"]:
         return []
     try:
-        theirs = saved_cfg(saved, where)
+        theirs = saved_cfg(saved, where, WITHOUT_PLUGINS)
     except ValueError as error:  # of a program with other keys
         logger.warning("%s: its network is not compared with this config's: %s", where, error)
         return []
-    keys = _NETWORK if theirs.MODEL.TYPE == cfg.MODEL.TYPE else _EVERYWHERE
-    old = dict(flatten(theirs))
+    old, compared = dict(flatten(theirs)), _compared_keys(theirs, cfg)
     return [
         f"its network has {key} {old[key]}, this config says {value}"
         for key, value in flatten(cfg)
-        if key.startswith(keys) and old[key] != value and not key.startswith(_OF_TRAINING)
+        if key in compared and old[key] != value
     ]
+
+
+def _compared_keys(theirs: CfgNode, cfg: CfgNode) -> set[str]:
+    """Return the keys that tell two networks apart; the number of classes is left to the shapes of their tensors."""
+    one_type = theirs.MODEL.TYPE == cfg.MODEL.TYPE
+    keys = {key for key, row in declared_keys().items() if row.decides == "network" and (one_type or row.every_type)}
+    keys.discard("MODEL.NUM_CLASSES")
+    if "introspective" not in (theirs.MODEL.HEAD, cfg.MODEL.HEAD):
+        keys -= {"IDML.WIDTH", "IDML.PROXY_BIAS"}
+    elif uncertainty_width(theirs) == uncertainty_width(cfg):
+        keys.discard("IDML.WIDTH")  # one says 0 and the other what that means
+    return keys
 
 
 def _implied_by_pycls(text: str) -> list[str]:

@@ -67,9 +67,7 @@ def fit_im_size(run: Run) -> None:
 
 
 def _are_points(points: list) -> bool:
-    if not all(isinstance(p, (list, tuple)) and len(p) == 2 for p in points):
-        return False
-    if not all(isinstance(epoch, (int, float)) and isinstance(px, int) for epoch, px in points):
+    if not all(isinstance(px, int) for _, px in points):
         return False
     epochs = [epoch for epoch, _ in points]
     return all(a < b for a, b in pairwise(epochs)) and all(px >= _LEAST_PX for _, px in points)

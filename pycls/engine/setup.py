@@ -13,6 +13,7 @@ from pycls.core import distributed
 from pycls.core.launch import launch
 from pycls.core.logging import get_logger, setup_logging
 from pycls.core.machine import usable_cores
+from pycls.core.plugins import import_plugins
 from pycls.datasets import DATASETS, backend_name, colour_scale
 
 logger = get_logger(__name__)
@@ -25,7 +26,8 @@ def run_processes(cfg: CfgNode, run: Callable[[CfgNode], Any]) -> Any:
 
 
 def setup_process(cfg: CfgNode) -> torch.device:
-    """Set up log, threads and cuDNN of this process and return its device."""
+    """Set up plugins, log, threads and cuDNN of this process and return its device."""
+    import_plugins(cfg.PLUGINS)  # a process that was started by another has none yet
     device = distributed.pick_device(cfg.DEVICE)
     if distributed.is_main():
         Path(cfg.OUT_DIR).mkdir(parents=True, exist_ok=True)

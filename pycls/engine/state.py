@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from yacs.config import CfgNode
 
-from pycls.core.config import dump_cfg, flatten, load_cfg_text
+from pycls.core.config import decides, declaration, dump_cfg, flatten, load_cfg_text
 from pycls.core.dtensor import load_whole, local_part, shard_like, whole, whole_state
 from pycls.core.logging import get_logger
 from pycls.engine.network.freeze import freeze
@@ -18,56 +18,6 @@ from pycls.optim import build_optimizer
 from pycls.optim.ema import EMA, ema_rate
 
 logger = get_logger(__name__)
-
-# A run whose saved config differs here is another run: continuing it would mix two data streams or two networks.
-_IDENTITY = (
-    "MODEL.",
-    "RESNET.",
-    "ANYNET.",
-    "REGNET.",
-    "EN.",
-    "VIT.",
-    "MB.",
-    "DENSENET.",
-    "PYRAMIDNET.",
-    "IDML.",
-    "OPTIM.OPTIMIZER",
-    "TRAIN.DATASET",
-    "TRAIN.SPLIT",
-)
-_IDENTITY += ("TRAIN.CLASS_BALANCE", "TRAIN.REPEATS", "TRAIN.BATCH_SIZE", "TRAIN.IM_SIZE", "RNG_SEED")
-_IDENTITY += ("TRAIN.FROZEN", "OPTIM.BACKBONE_LR_RATIO", "OPTIM.LAYER_DECAY")  # what the optimizer's groups hold
-_NO_IDENTITY = ("MODEL.ACTIVATION_INPLACE", "MODEL.SCALING_TYPE", "MODEL.SCALING_FACTOR", "MODEL.LOSS_FUN")
-_NO_IDENTITY += ("MODEL.STOCHASTIC_DEPTH",)
-_NO_IDENTITY += ("MODEL.BCE_THRESHOLD", "MODEL.FOCAL_GAMMA", "MODEL.FOCAL_ALPHA", "MODEL.SMOOTH_L1_BETA")
-# Where a run writes, how it is started and how fast it is: no other numbers, but for rounding.
-_NO_MATTER = ("OUT_DIR", "CFG_DEST", "NUM_GPUS", "MAX_GPUS_PER_NODE", "DEVICE", "LOG", "VERBOSE", "DOWNLOAD_CACHE")
-_NO_MATTER += (
-    "PORT_RANGE",
-    "HOST",
-    "DESC",
-    "DIST_",
-    "FSDP.",
-    "LAUNCH.",
-    "PREC_TIME.",
-    "CUDNN.",
-    "TRAIN.KEEP",
-    "TRAIN.AUTO_RESUME",
-)
-_NO_MATTER += (
-    "TRAIN.CHECKPOINT_MINUTES",
-    "TRAIN.CHANNELS_LAST",
-    "TRAIN.COMPILE",
-    "TRAIN.ACTIVATION_CHECKPOINT",
-    "TEST.BATCH_SIZE",
-    "TEST.WEIGHTS",
-    "TEST.COMPILE",
-)
-_NO_MATTER += tuple(
-    f"DATA_LOADER.{key}" for key in ("NUM_WORKERS", "PREFETCH", "WORKER_MODE", "PIN_MEMORY", "TIMEOUT_SEC")
-)
-# What the evaluation of a finished run may still follow; OPTIM.MAX_EPOCH was smaller, or is the same.
-_AFTER_TRAINING = ("TEST.", "DATA_", "OPTIM.MAX_EPOCH")
 
 
 @dataclass
@@ -196,14 +146,20 @@ def _check_same_run(saved: CfgNode, cfg: CfgNode, epoch: int, where: str) -> Non
             f"{where}: has {epoch} epochs, OPTIM.MAX_EPOCH is {cfg.OPTIM.MAX_EPOCH}; choose another OUT_DIR"
         )
     for key, value in flatten(cfg):
-        if old[key] == value or key.startswith(_NO_MATTER):
+        if old[key] == value or decides(key) == "nothing":
             continue
         hint = "choose another OUT_DIR, or go on with the old value"
-        if key.startswith(_IDENTITY) and key not in _NO_IDENTITY:
+        if decides(key) == "network" or declaration(key).fixed:
             raise ValueError(f"{where}: belongs to a run with {key} {old[key]}, this config says {value}; {hint}")
-        if is_over and not key.startswith(_AFTER_TRAINING):
+        if is_over and not _holds_after_training(key):
             raise ValueError(f"{where}: its run ended with {key} {old[key]}, this config says {value}; {hint}")
         logger.warning("Resuming with %s %s; the run so far had %s", key, value, old[key])
+
+
+def _holds_after_training(key: str) -> bool:
+    """Tell whether the evaluation of a finished run may follow another value; OPTIM.MAX_EPOCH was larger."""
+    of_both_phases = decides(key) == "data" and not key.startswith("TRAIN.")
+    return decides(key) == "evaluation" or of_both_phases or key == "OPTIM.MAX_EPOCH"
 
 
 def fingerprint(state: TrainState) -> tuple[int, int, float]:

@@ -9,7 +9,7 @@ from torch import Tensor
 from yacs.config import CfgNode
 
 from pycls.core.checkpoint import save_checkpoint, save_safetensors
-from pycls.core.config import diff_cfg, dump_cfg, load_cfg_text
+from pycls.core.config import WITHOUT_PLUGINS, decides, declaration, diff_cfg, dump_cfg, load_cfg_text
 from pycls.core.registry import pick
 from pycls.core.weights.files import load_tensor_file, safetensors_metadata
 from pycls.core.weights.formats import Weights, flip_stem, is_bgr, unpack_weights
@@ -19,13 +19,10 @@ from pycls.engine.setup import pixel_contract
 from pycls.engine.weights_file import weights_file
 from pycls.inference.saved_network import cache_dir, load_network
 
-# The sections that describe a network in pycls's configs.
-_NETWORK_KEYS = ("MODEL.", "RESNET.", "ANYNET.", "REGNET.", "EN.", "VIT.", "BN.EPS", "LN.EPS")
-
-_PYCLS_TYPES = ("anynet", "effnet", "regnet", "resnet", "vit")
-# Keys of ours that change what a network computes, or is shown.
+_PYCLS_SECTIONS = {"anynet": "ANYNET", "effnet": "EN", "regnet": "REGNET", "resnet": "RESNET", "vit": "VIT"}
+_EVERY_NETWORKS = ("MODEL", "BN", "LN")  # sections; those of a classifier count with MODEL.HEAD
 _HEAD_W_OF_B5 = 2048  # B4 has 1792
-_OUR_KEYS = ("EN.TF_PADDING", "RESNET.POOL", "ANYNET.POOL", "DATA_LOADER.MEAN", "DATA_LOADER.STD")
+_SCALE = ("DATA_LOADER.MEAN", "DATA_LOADER.STD")  # what a network of pycls is shown is not to be chosen
 
 
 def convert_weights(src: str, dst: Path, to: str, cfg_file: str | None = None, overrides: Sequence[str] = ()) -> str:
@@ -81,7 +78,7 @@ def _write_torchvision(path: Path, dst: Path, cfg_file: str | None, overrides: S
     names = naming.from_pycls(tensors, blocks_of(tensors))
     _check_all(tensors, names, f"{path}: {naming.name}")
     if saved.get("cfg"):
-        _check_torchvision_can(load_cfg_text(saved["cfg"], str(path)), naming, path)
+        _check_torchvision_can(load_cfg_text(saved["cfg"], str(path), WITHOUT_PLUGINS), naming, path)
     save_checkpoint({names[key]: value for key, value in tensors.items()}, dst)
     return f"{weights.layout}: {len(names)} tensors, names of {naming.name}"
 
@@ -99,13 +96,28 @@ def _check_torchvision_can(cfg: CfgNode, naming: Naming, path: Path) -> None:
         "RESNET.STRIDE_1X1": strides_1x1,
         "REGNET.STRIDE": cfg.MODEL.TYPE == "regnet" and cfg.REGNET.STRIDE != 2,
         "MODEL.ACTIVATION_FUN": ("silu" if is_effnet else "relu") != cfg.MODEL.ACTIVATION_FUN,
-        "MODEL.BLURPOOL": cfg.MODEL.BLURPOOL,
         "BN.EPS": eps not in (None, cfg.BN.EPS),
-        "EN.TF_PADDING": cfg.EN.TF_PADDING,
     }
+    other |= {key: True for key in _keys_of_ours(cfg) if key != "MODEL.NAME"}  # torchvision's own are among those
     for key in (key for key, differs in other.items() if differs):
         section, name = key.split(".")
         raise ValueError(f"{path}: torchvision has no such network: {key} is {cfg[section][name]}")
+
+
+def _network_changes(cfg: CfgNode) -> dict[str, Any]:
+    """Return the keys of a config's network and its family that differ from the defaults."""
+    family, changes = _PYCLS_SECTIONS.get(cfg.MODEL.TYPE), diff_cfg(cfg)
+    sections = {key: key.partition(".")[0] for key in changes}
+    return {
+        key: value
+        for key, value in changes.items()
+        if sections[key] == family or (sections[key] in _EVERY_NETWORKS and decides(key) == "network")
+    }
+
+
+def _keys_of_ours(cfg: CfgNode) -> list[str]:
+    """Return those among them that neither pycls nor torchvision has: with the same tensors it is another network."""
+    return [key for key in _network_changes(cfg) if declaration(key).ours and decides(key) == "network"]
 
 
 def torchvision_family(tensors: dict[str, Tensor], where: str) -> str:
@@ -136,23 +148,23 @@ def _pycls_cfg(saved: dict[str, Any], path: Path) -> str:
         return saved["cfg"]
     tree: dict[str, Any] = {"TRAIN": {"DATASET": "imagenet"}, "DATA_LOADER": {"MODE": "pytorch"}}
     if saved.get("cfg"):
-        cfg = load_cfg_text(saved["cfg"], str(path))
+        cfg = load_cfg_text(saved["cfg"], str(path), WITHOUT_PLUGINS)
         _check_pycls_can(cfg, path)
         tree["TRAIN"] = {"DATASET": cfg.TRAIN.DATASET, "IM_SIZE": cfg.TRAIN.IM_SIZE}
         tree["MODEL"] = {"ACTIVATION_FUN": cfg.MODEL.ACTIVATION_FUN}  # if not written, pycls means silu in some
-        for key, value in diff_cfg(cfg).items():
+        for key, value in _network_changes(cfg).items():
             section, _, name = key.partition(".")
-            if key.startswith(_NETWORK_KEYS):
-                tree.setdefault(section, {})[name] = value
+            tree.setdefault(section, {})[name] = value
     return yaml.safe_dump(tree)
 
 
 def _check_pycls_can(cfg: CfgNode, path: Path) -> None:
     """Raise ValueError for what pycls has no keys for: its logits would not be those of the network."""
-    ours = [key for key in diff_cfg(cfg) if key in _OUR_KEYS]
-    if cfg.MODEL.TYPE not in _PYCLS_TYPES or cfg.MODEL.ACTIVATION_FUN == "relu6" or ours:
-        what = ours[0] if ours else f"MODEL.TYPE {cfg.MODEL.TYPE} with MODEL.ACTIVATION_FUN {cfg.MODEL.ACTIVATION_FUN}"
-        raise ValueError(f"{path}: pycls has nothing like {what}, so its logits would differ; write another layout")
+    what = [f"MODEL.TYPE {cfg.MODEL.TYPE}"] if cfg.MODEL.TYPE not in _PYCLS_SECTIONS else []
+    what += ["MODEL.ACTIVATION_FUN relu6"] if cfg.MODEL.ACTIVATION_FUN == "relu6" else []
+    what += [f"{key} {value}" for key, value in diff_cfg(cfg).items() if key in (*_keys_of_ours(cfg), *_SCALE)]
+    if what:
+        raise ValueError(f"{path}: pycls has nothing like {what[0]}, so its logits would differ; write another layout")
 
 
 def pycls_names(tensors: dict[str, Tensor], is_ours: bool, where: str) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from pycls.core.config import load_cfg
 from pycls.core.logging import get_logger
-from pycls.datasets.readers.samples import Samples
+from pycls.datasets.readers.samples import EncodedSamples
 from pycls.datasets.readers.subset import choose
 from pycls.loader_benchmark.grid import Cell, Variant, build_grid, rounds, variants
 from pycls.loader_benchmark.measure import page_cache
@@ -142,7 +142,7 @@ class Comparison:
         return bool(self.options.minutes) and time.monotonic() - self.began > 60 * self.options.minutes
 
 
-def _section(source: Source, samples: Samples, num_files: int) -> Section:
+def _section(source: Source, samples: EncodedSamples, num_files: int) -> Section:
     subset = choose(samples, num_files, min(num_files, 200))
     mean_kb = float(np.mean([len(subset.read(index)) for index in range(len(subset))])) / 1e3
     return Section(source, len(samples), len(samples.classes), mean_kb, num_files)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pycls.datasets import BACKENDS
+from pycls.datasets.backends import FOR_ARRAYS
 
 VIEWS = {"train": "train", "test": "eval"}  # phase -> name in tables
 CACHES = ("warm", "cold")  # states of the system's page cache
@@ -79,7 +80,7 @@ class Cell:
 
 def variants(backends: Sequence[str] = ()) -> list[Variant]:
     """Return the variants of the named backends for image files, all of them when none is named."""
-    known = [name for name in BACKENDS if name != "memory"]
+    known = [name for name in BACKENDS if name not in FOR_ARRAYS]
     if unknown := set(backends) - set(known):
         raise ValueError(f"--backends: {sorted(unknown)[0]} is not one of {', '.join(known)}")
     chosen = [name for name in known if name in backends or not backends]

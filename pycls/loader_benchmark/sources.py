@@ -8,10 +8,10 @@ from yacs.config import CfgNode
 
 from pycls.core.machine import cache_dir
 from pycls.core.registry import pick
-from pycls.datasets import DATASETS, list_samples
+from pycls.datasets import DATASETS, Dataset, list_samples
 from pycls.datasets.readers import has_split
 from pycls.datasets.readers.image_folder import load_folder
-from pycls.datasets.readers.samples import ArraySamples, Samples
+from pycls.datasets.readers.samples import ArraySamples, EncodedSamples
 from pycls.datasets.synthetic import write_photos
 
 NUM_PHOTOS = 640
@@ -22,7 +22,7 @@ class Source:
     """Where images are."""
 
     title: str
-    data_dir: str  # absolute; empty: the data set brings its own place
+    data_dir: str  # absolute; empty: the config's data set, wherever that is
     flat: bool = False  # class folders directly below, no train and val
 
     def overrides(self) -> list[str]:
@@ -36,17 +36,24 @@ def find_sources(cfg: CfgNode, folders: Sequence[str], num_photos: int = NUM_PHO
 
     Raise ValueError for a folder that is none, or a config of array data, for which there is one backend only.
     """
-    if folders or cfg.DATA_DIR:
-        return [_folder_source(cfg, Path(folder)) for folder in folders or [cfg.DATA_DIR]]
+    if folders:
+        return [_folder_source(cfg, Path(folder)) for folder in folders]
     name = cfg.TRAIN.DATASET or "imagenet"
     dataset = pick(DATASETS, name, "TRAIN.DATASET")
     if dataset.im_size:
-        raise ValueError(f"TRAIN.DATASET {name} is array data, read by the backend memory alone: nothing to compare")
-    if dataset.build is not DATASETS["imagenet"].build:
+        raise ValueError(f"TRAIN.DATASET {name} is array data: loaders are compared on image files")
+    if not _is_tree(dataset):
         return [Source(name, "")]
+    if cfg.DATA_DIR:
+        return [_folder_source(cfg, Path(cfg.DATA_DIR))]
     folder = cache_dir() / f"photos-v2-{num_photos}"
     write_photos(folder, num_photos)
     return [Source(f"{num_photos} generated photographs", str(folder.resolve()), flat=True)]
+
+
+def _is_tree(dataset: Dataset) -> bool:
+    """Tell whether a data set is whatever class folders DATA_DIR holds."""
+    return dataset.build is DATASETS["imagenet"].build
 
 
 def _folder_source(cfg: CfgNode, folder: Path) -> Source:
@@ -62,12 +69,13 @@ def _is_flat(root: Path, splits: Sequence[str]) -> bool:
     return bool(names) and not names & {*splits, "imagenet"} and not any(root.glob("*.tar"))
 
 
-def load_samples(cfg: CfgNode, flat: bool, phase: str = "train") -> Samples:
+def load_samples(cfg: CfgNode, flat: bool, phase: str = "train") -> EncodedSamples:
     """List the images that `cfg` with a source's overrides names; of a phase that is not there, the other one's."""
     root = Path(cfg.DATA_DIR)
     if flat:
         return load_folder(root.parent, root.name)
-    samples = list_samples(cfg, _present(cfg, root, phase))
+    is_tree = _is_tree(pick(DATASETS, cfg.TRAIN.DATASET, "TRAIN.DATASET"))
+    samples = list_samples(cfg, _present(cfg, root, phase) if is_tree else phase)
     assert not isinstance(samples, ArraySamples), "find_sources lets no array data through"
     return samples
 

@@ -15,7 +15,7 @@ from pycls.core.registry import pick
 from pycls.models.heads import ResHead
 from pycls.models.layers.basic import Style, build_style, conv2d, init_weights, stage_layers
 from pycls.models.layers.blocks import BLOCKS, ResBasicBlock, ResBlock, ResBottleneckBlock, Stage
-from pycls.models.layers.checks import check_im_size, check_positive, check_stage_lists
+from pycls.models.layers.checks import check_im_size, check_stage_lists
 from pycls.models.layers.residual import Chain, Residual
 from pycls.models.layers.stems import STEMS, Stem, stem_layers
 from pycls.models.lip import POOLINGS, Pooling, zero_logits
@@ -89,7 +89,6 @@ def build_anynet(cfg: CfgNode) -> AnyNet:
     keys = cfg.ANYNET
     stem = pick(STEMS, keys.STEM_TYPE, "ANYNET.STEM_TYPE")
     block = pick(BLOCKS, keys.BLOCK_TYPE, "ANYNET.BLOCK_TYPE")
-    check_positive("ANYNET.STEM_W", [keys.STEM_W], whole=True)
     check_stage_lists("ANYNET", keys, required=("DEPTHS", "WIDTHS", "STRIDES"), optional=("BOT_MULS", "GROUP_WS"))
     stages = anynet_stages(keys.DEPTHS, keys.WIDTHS, keys.STRIDES, keys.BOT_MULS, keys.GROUP_WS)
     if "bottleneck" in keys.BLOCK_TYPE:

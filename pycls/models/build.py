@@ -54,8 +54,6 @@ def build_model(cfg: CfgNode) -> nn.Module:
 
 def _build_stochastic_depth(cfg: CfgNode, model: nn.Module) -> None:
     ratio, kind = cfg.MODEL.STOCHASTIC_DEPTH, cfg.MODEL.TYPE
-    if not 0 <= ratio < 1:
-        raise ValueError(f"MODEL.STOCHASTIC_DEPTH: expected a probability below 1, got {ratio}")
     if not add_stochastic_depth(model, ratio):
         hint = {"effnet": "use EN.DC_RATIO", "mobilenet": "use MB.DC_RATIO"}.get(kind, "set it to 0")
         raise ValueError(f"MODEL.STOCHASTIC_DEPTH {ratio}: {kind} has no residual blocks that heed it; {hint}")

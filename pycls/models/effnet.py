@@ -10,7 +10,7 @@ from yacs.config import CfgNode
 
 from pycls.models.heads import EffHead
 from pycls.models.layers.basic import SE, Style, build_style, conv2d, conv_bn, conv_bn_act, init_weights, stage_layers
-from pycls.models.layers.checks import check_im_size, check_odd_kernels, check_positive, check_stage_lists
+from pycls.models.layers.checks import check_im_size, check_odd_kernels, check_stage_lists
 from pycls.models.layers.residual import Chain, InvertedResidual
 from pycls.models.layers.stems import STEMS, stem_layers
 
@@ -77,11 +77,6 @@ def build_effnet(cfg: CfgNode) -> EffNet:
     names = ("DEPTHS", "WIDTHS", "STRIDES", "EXP_RATIOS", "KERNELS")
     check_stage_lists("EN", keys, required=names)
     check_odd_kernels("EN.KERNELS", keys.KERNELS)
-    check_positive("EN.STEM_W", [keys.STEM_W], whole=True)
-    check_positive("EN.HEAD_W", [keys.HEAD_W], whole=True)
-    for name in ("DC_RATIO", "DROPOUT_RATIO"):
-        if not 0 <= keys[name] < 1:
-            raise ValueError(f"EN.{name}: expected a probability below 1, got {keys[name]}")
     check_im_size(cfg.TRAIN.IM_SIZE, STEMS["simple_stem_in"].stride * math.prod(keys.STRIDES))
     stages = [EffStage(*values) for values in zip(*(keys[name] for name in names), strict=True)]
     return EffNet(

@@ -18,9 +18,14 @@ __all__ = ["HEADS", "EffHead", "ResHead", "introspective_logits"]
 HEADS: dict[str, Callable[[nn.Module, CfgNode], None]] = {
     "linear": lambda model, cfg: None,  # as the family built it
     "introspective": lambda model, cfg: add_introspective_head(
-        model, cfg.MODEL.NUM_CLASSES, cfg.IDML.WIDTH or (128 if is_small(cfg) else 512), cfg.IDML.PROXY_BIAS
+        model, cfg.MODEL.NUM_CLASSES, uncertainty_width(cfg), cfg.IDML.PROXY_BIAS
     ),
 }
+
+
+def uncertainty_width(cfg: CfgNode) -> int:
+    """Return what IDML.WIDTH means: 0 is as published."""
+    return cfg.IDML.WIDTH or (128 if is_small(cfg) else 512)
 
 
 class ResHead(nn.Module):

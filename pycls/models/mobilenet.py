@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
-from pycls.core.registry import pick
 from pycls.models.layers.basic import Style, build_style, conv2d, init_weights, named_sequential
-from pycls.models.layers.checks import check_im_size, check_odd_kernels, check_positive
-from pycls.models.layers.mobile_blocks import MB_ACTIVATIONS, MobileBlock, make_divisible, mobile_act, mobile_block
+from pycls.models.layers.checks import check_im_size, check_odd_kernels
+from pycls.models.layers.mobile_blocks import MobileBlock, make_divisible, mobile_act, mobile_block
 from pycls.models.layers.residual import Chain
 
 
@@ -99,20 +98,7 @@ def check_keys(keys: CfgNode) -> None:
     """Raise ValueError naming the MB key that makes no network."""
     _check_lengths(keys, BLOCK_LISTS, "block")
     _check_lengths(keys, ("HEAD_W", "HEAD_ACTS"), "layer of the head")
-    for name in ("WIDTHS", "STRIDES", "KERNELS", "HEAD_W"):
-        check_positive(f"MB.{name}", keys[name], whole=True)
-    check_positive("MB.STEM_W", [keys.STEM_W], whole=True)
-    check_positive("MB.WIDTH_MULT", [keys.WIDTH_MULT], whole=False)
-    check_positive("MB.EXP_RATIOS", keys.EXP_RATIOS, whole=False)
     check_odd_kernels("MB.KERNELS", keys.KERNELS)
-    for key, acts in (("STEM_ACT", [keys.STEM_ACT]), ("ACTS", keys.ACTS), ("HEAD_ACTS", keys.HEAD_ACTS)):
-        for act in acts:
-            pick(MB_ACTIVATIONS, act, f"MB.{key}")
-    if not all(isinstance(ratio, (int, float)) and 0 <= ratio <= 1 for ratio in keys.SE_RATIOS):
-        raise ValueError(f"MB.SE_RATIOS: expected numbers from 0 (no SE) to 1, got {keys.SE_RATIOS}")
-    for name in ("DC_RATIO", "DROPOUT_RATIO"):
-        if not 0 <= keys[name] < 1:
-            raise ValueError(f"MB.{name}: expected a probability below 1, got {keys[name]}")
 
 
 def _check_lengths(keys: CfgNode, names: Sequence[str], unit: str) -> None:

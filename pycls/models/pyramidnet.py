@@ -112,8 +112,6 @@ def imagenet_stages(depth: int, is_bottleneck: bool) -> tuple[Sequence[int], boo
 def build_pyramidnet(cfg: CfgNode) -> PyramidNet:
     """Build the network of MODEL.DEPTH and the PYRAMIDNET keys: (N, 3, S, S) -> (N, K)."""
     depth, alpha, is_bottleneck = cfg.MODEL.DEPTH, cfg.PYRAMIDNET.ALPHA, cfg.PYRAMIDNET.BOTTLENECK
-    if alpha < 0:
-        raise ValueError(f"PYRAMIDNET.ALPHA: expected 0 or more channels of widening, got {alpha}")
     if is_small(cfg):
         stem, start = STEMS["res_stem_cifar"], 16
         depths: Sequence[int] = cifar_depths(depth, is_bottleneck, "pyramidnet")

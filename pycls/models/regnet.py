@@ -10,7 +10,7 @@ from pycls.core.registry import pick
 from pycls.models.anynet import AnyNet, anynet_stages, check_group_widths, se_ratio
 from pycls.models.layers.basic import build_style
 from pycls.models.layers.blocks import BLOCKS
-from pycls.models.layers.checks import check_im_size, check_positive
+from pycls.models.layers.checks import check_im_size
 from pycls.models.layers.stems import STEMS
 
 
@@ -83,8 +83,6 @@ def build_regnet(cfg: CfgNode) -> AnyNet:
     keys = cfg.REGNET
     stem = pick(STEMS, keys.STEM_TYPE, "REGNET.STEM_TYPE")
     block = pick(BLOCKS, keys.BLOCK_TYPE, "REGNET.BLOCK_TYPE")
-    for name in ("STRIDE", "GROUP_W", "STEM_W"):
-        check_positive(f"REGNET.{name}", [keys[name]], whole=True)
     numbers = (keys.WA, keys.W0, keys.WM, keys.DEPTH, keys.BOT_MUL, keys.GROUP_W)
     depths, widths, muls, groups = regnet_stages(*numbers)
     num_stages = len(depths)

@@ -9,7 +9,7 @@ from pycls.core.registry import pick
 from pycls.models.anynet import AnyNet, pick_pooling, pooled_block
 from pycls.models.layers.basic import build_style
 from pycls.models.layers.blocks import ResBasicBlock, ResBottleneckBlock, Stage
-from pycls.models.layers.checks import SMALL_IMAGE_DATASETS, check_im_size, check_positive, is_small
+from pycls.models.layers.checks import SMALL_IMAGE_DATASETS, check_im_size, is_small
 from pycls.models.layers.stems import STEMS
 
 TRANSFORMS = {"basic_transform": ResBasicBlock, "bottleneck_transform": ResBottleneckBlock}
@@ -71,6 +71,4 @@ def _build_small_stages(cfg: CfgNode) -> list[Stage]:
 
 def _build_imagenet_stages(cfg: CfgNode) -> list[Stage]:
     keys = cfg.RESNET
-    for name in ("NUM_GROUPS", "WIDTH_PER_GROUP"):
-        check_positive(f"RESNET.{name}", [keys[name]], whole=True)
     return imagenet_stages(cfg.MODEL.DEPTH, keys.NUM_GROUPS, keys.WIDTH_PER_GROUP, keys.STRIDE_1X1)

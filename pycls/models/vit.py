@@ -10,7 +10,6 @@ from yacs.config import CfgNode
 from pycls.core.registry import pick
 from pycls.models.layers.attention import SelfAttention
 from pycls.models.layers.basic import named_sequential
-from pycls.models.layers.checks import check_positive
 from pycls.models.layers.vit_stems import VIT_STEMS, init_stem
 
 CLASSIFIER_TYPES = {"token": True, "pooled": False}  # whether there is a class token
@@ -92,8 +91,6 @@ def init_vit(model: ViT) -> None:
 def build_vit(cfg: CfgNode) -> ViT:
     """Build the network of the VIT keys for TRAIN.IM_SIZE: (N, 3, S, S) -> (N, K)."""
     keys, im_size = cfg.VIT, cfg.TRAIN.IM_SIZE
-    for name in ("PATCH_SIZE", "NUM_LAYERS", "NUM_HEADS", "HIDDEN_DIM", "MLP_DIM"):
-        check_positive(f"VIT.{name}", [keys[name]], whole=True)
     _check_divides("VIT.NUM_HEADS", keys.NUM_HEADS, "VIT.HIDDEN_DIM", keys.HIDDEN_DIM)
     _check_divides("VIT.PATCH_SIZE", keys.PATCH_SIZE, "TRAIN.IM_SIZE", im_size)
     return ViT(

@@ -1,11 +1,21 @@
 """Which differences between a file's config and the one in force change what its tensors compute."""
 
 import pytest
+import torch
 
-from pycls.core.config import dump_cfg, load_cfg
+from pycls.core.checkpoint import save_checkpoint
+from pycls.core.config import dump_cfg, flatten, load_cfg, with_value
+from pycls.core.config.defaults import declared_keys
 from pycls.engine.identity import network_differences
+from pycls.engine.setup import pixel_contract
+from pycls.engine.state import _check_same_run
+from pycls.models import build_model
+from tests.helpers.runs import DIGITS, run_tool_here, tiny_cfg, tiny_words
 
 RESNET = ["MODEL.TYPE", "resnet", "MODEL.DEPTH", "50"]
+
+
+INTROSPECTIVE = ["MODEL.HEAD", "introspective", "IDML.WIDTH", "8"]
 
 
 @pytest.mark.parametrize(
@@ -33,3 +43,77 @@ def test_a_file_of_pycls_without_an_activation_means_its_own():
 @pytest.mark.parametrize("saved", [{}, {"cfg": ""}, {"cfg": None}, {"cfg": {"MODEL": 1}}, {"cfg": "NO: {SUCH: 1}"}])
 def test_a_file_without_a_config_that_can_be_read_is_not_compared(saved):
     assert network_differences(saved, load_cfg(None, RESNET), "a.pyth") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["IDML.PROXY_BIAS", "False"], ["IDML.PROXY_BIAS True, this config says False"]),
+        (["IDML.WIDTH", "9"], ["IDML.WIDTH 8, this config says 9"]),
+        (["MODEL.HEAD", "linear"], ["MODEL.HEAD introspective, this config says linear"]),
+        (["MODEL.TYPE", "vit", "IDML.PROXY_BIAS", "False"], ["IDML.PROXY_BIAS True, this config says False"]),
+        (["MODEL.NUM_CLASSES", "3"], []),  # the shapes of the tensors say it
+    ],
+)
+def test_other_heads_are_other_networks(words, found):
+    saved = {"cfg": dump_cfg(load_cfg(None, [*RESNET, *INTROSPECTIVE])), "pixels": {}}
+    cfg = load_cfg(None, [*RESNET, *INTROSPECTIVE, *words])
+    assert network_differences(saved, cfg, "a.pyth") == [f"its network has {words}" for words in found]
+
+
+def test_an_uncertainty_of_the_published_width_is_no_difference():
+    words = ["MODEL.HEAD", "introspective", "TRAIN.DATASET", "cifar10", "IDML.WIDTH"]
+    saved = {"cfg": dump_cfg(load_cfg(None, [*words, "0"])), "pixels": {}}
+    assert network_differences(saved, load_cfg(None, [*words, "128"]), "a.pyth") == []
+
+
+def test_the_keys_of_a_linear_network_s_other_head_are_no_difference():
+    saved = {"cfg": dump_cfg(load_cfg(None, RESNET)), "pixels": {}}
+    assert network_differences(saved, load_cfg(None, [*RESNET, "IDML.PROXY_BIAS", "False"]), "a.pyth") == []
+
+
+def test_an_evaluation_with_another_head_is_refused(tmp_path):
+    keys = {"MODEL__HEAD": "introspective", "IDML__WIDTH": 8}
+    cfg = tiny_cfg(tmp_path, **keys)
+    torch.manual_seed(1)
+    state = {"model_state": build_model(cfg).state_dict(), "cfg": dump_cfg(cfg), "pixels": pixel_contract(cfg)}
+    save_checkpoint(state, tmp_path / "a.pyth")
+    keys |= {"TEST__WEIGHTS": tmp_path / "a.pyth"}
+    assert run_tool_here("test_net.py", "--cfg", DIGITS, *tiny_words(tmp_path / "out", **keys)).returncode == 0
+    words = tiny_words(tmp_path / "other", **keys, IDML__PROXY_BIAS=False)
+    done = run_tool_here("test_net.py", "--cfg", DIGITS, *words)
+    assert done.returncode == 2 and not (tmp_path / "other/test.json").exists()
+    assert "a.pyth: its network has IDML.PROXY_BIAS True, this config says False; its error" in done.stderr
+
+
+def outcome(key, saved, cfg, epoch, caplog):
+    """Return what a resume says of another value of a key: refused, warned or nothing."""
+    caplog.clear()
+    try:
+        _check_same_run(saved, cfg, epoch, "a.pyth")
+    except ValueError as error:
+        assert key in str(error)
+        return "refused"
+    return "warned" if any(key in record.getMessage() for record in caplog.records) else "nothing"
+
+
+@pytest.mark.parametrize("key", declared_keys(outside=False))
+def test_a_resume_follows_what_a_key_decides(key, caplog, monkeypatch):
+    monkeypatch.setattr("pycls.engine.state.logger.propagate", True)
+    cfg, row = load_cfg(None), declared_keys()[key]
+    saved = with_value(cfg, key, "another" if dict(flatten(cfg))[key] != "another" else "")
+    if key == "OPTIM.MAX_EPOCH":
+        saved = with_value(cfg, key, 999)
+    during = {"network": "refused", "nothing": "nothing"}.get(row.decides, "refused" if row.fixed else "warned")
+    assert outcome(key, saved, cfg, 1, caplog) == during
+    at_its_end = during
+    if row.decides == "training" or key.startswith("TRAIN."):
+        at_its_end = "nothing" if during == "nothing" else "refused"
+    expected = "warned" if key == "OPTIM.MAX_EPOCH" else at_its_end
+    assert outcome(key, saved, cfg, cfg.OPTIM.MAX_EPOCH, caplog) == expected
+
+
+@pytest.mark.parametrize("key", ["BN.EPS", "LN.EPS"])
+def test_a_resume_with_another_epsilon_is_refused(key):
+    with pytest.raises(ValueError, match=f"a.pyth: belongs to a run with {key} 1e-05, this config says 0.001"):
+        _check_same_run(load_cfg(None), load_cfg(None, [key, "1e-3"]), 1, "a.pyth")

@@ -61,7 +61,7 @@ def test_a_run_follows_its_schedule_and_evaluates_at_its_own_size(tmp_path, monk
 
 @pytest.mark.parametrize("points", [[1, 2], [[0, 8]], [[3, 64], [3, 96]], [[0, "a"]], [[0, 64.5]]])
 def test_what_is_no_schedule_is_refused(tmp_path, points):
-    with pytest.raises(ValueError, match=r"IM_SIZE_SCHEDULE must be \[\[epoch, pixels\]"):
+    with pytest.raises(ValueError, match=r"IM_SIZE_SCHEDULE must be (\[\[epoch, pixels\]|pairs of numbers)"):
         check_schedule(tiny_cfg(tmp_path, TRAIN__IM_SIZE_SCHEDULE=points))
 
 

@@ -291,6 +291,7 @@ def test_processes_that_see_different_checkpoints_do_not_train(tmp_path, monkeyp
     ("keys", "words"),
     [
         ({"EN__STEM_W": 16}, "EN.STEM_W 8, this config says 16"),
+        ({"BN__EPS": 1e-3}, "BN.EPS 1e-05, this config says 0.001"),
         ({"RNG_SEED": 7}, "RNG_SEED 1, this config says 7"),
         ({"TRAIN__AUTO_RESUME": False}, "already holds a run"),
         (

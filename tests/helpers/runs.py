@@ -72,7 +72,8 @@ def run_tool(tool: str, *words: Any) -> subprocess.CompletedProcess:
 
 def run_tool_here(tool: str, *words: Any) -> subprocess.CompletedProcess:
     """Run the same in this process, which spares seconds: torch is imported already."""
-    command, out, err = [str(ROOT / "tools" / tool), *map(str, words)], io.StringIO(), io.StringIO()
+    command = [str(ROOT / "tools" / tool), *map(str, words)]
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     with (
         mock.patch.object(sys, "argv", list(command)),
         pytest.raises(SystemExit) as end,
@@ -81,4 +82,5 @@ def run_tool_here(tool: str, *words: Any) -> subprocess.CompletedProcess:
         contextlib.redirect_stderr(err),
     ):
         runpy.run_path(command[0], run_name="__main__")
-    return subprocess.CompletedProcess(command, end.value.code, out.getvalue(), err.getvalue())
+    texts = [stream.buffer.getvalue().decode() for stream in (out, err)]
+    return subprocess.CompletedProcess(command, end.value.code, *texts)

@@ -20,6 +20,9 @@ from tests.helpers.model_records import cfg_of
 
 SMALL = {"MODEL.TYPE": "resnet", "MODEL.DEPTH": 8, "TRAIN.DATASET": "cifar10", "TRAIN.IM_SIZE": 32}
 
+RESNET_50 = {"MODEL.TYPE": "resnet", "MODEL.DEPTH": 50, "RESNET.TRANS_FUN": "bottleneck_transform"}
+RESNET_50 |= {"RESNET.STRIDE_1X1": False}
+
 
 def our_file(path, keys):
     """Write a checkpoint of a random network and return the network."""
@@ -121,6 +124,13 @@ def test_what_has_no_place_in_a_layout_is_refused(tmp_path):
     our_file(tmp_path / "c.pyth", TWINS["resnet18"] | {"DATA_LOADER.MEAN": [0.5, 0.5, 0.5]})
     with pytest.raises(ValueError, match=r"pycls has nothing like DATA_LOADER\.MEAN"):
         convert_weights(str(tmp_path / "c.pyth"), tmp_path / "d.pyth", "pycls")
+    for key, value in (("MODEL.BLURPOOL", True), ("MODEL.HEAD", "introspective"), ("MODEL.NAME", "x")):
+        our_file(tmp_path / "c.pyth", TWINS["resnet18"] | {key: value})
+        with pytest.raises(ValueError, match=rf"pycls has nothing like {key} {value}, so its logits would differ"):
+            convert_weights(str(tmp_path / "c.pyth"), tmp_path / "d.pyth", "pycls")
+    our_file(tmp_path / "g.pyth", RESNET_50 | {"RESNET.POOL": "softpool"})
+    with pytest.raises(ValueError, match=r"torchvision has no such network: RESNET\.POOL is softpool"):
+        convert_weights(str(tmp_path / "g.pyth"), tmp_path / "b.pth", "torchvision")
     torch.save(nn.Linear(2, 2).state_dict(), tmp_path / "e.pth")
     with pytest.raises(ValueError, match="no names in pycls"):
         convert_weights(str(tmp_path / "e.pth"), tmp_path / "f.pyth", "pycls")

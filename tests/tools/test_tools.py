@@ -30,6 +30,22 @@ def test_bad_input_is_one_line_and_exit_code_2():
     )
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("CFG_DEST", "../x.yaml", "CFG_DEST must be the bare name of a file in OUT_DIR that ends in .yaml"),
+        ("CFG_DEST", "metrics.jsonl", "CFG_DEST must be the bare name of a file in OUT_DIR that ends in .yaml"),
+        ("OUT_DIR", "", "OUT_DIR must be a folder (. is the current one), got ''"),
+        ("DATA_LOADER.SKIP_LIST", "no/such.txt", "DATA_LOADER.SKIP_LIST no/such.txt: no such file"),
+    ],
+)
+def test_nothing_is_written_before_a_mistake_is_told(tmp_path, key, value, words):
+    for tool in ("train_net.py", "test_net.py"):
+        done = run_tool_here(tool, "--cfg", DIGITS, *tiny_words(tmp_path / "out", TEST__WEIGHTS=DIGITS), key, value)
+        assert done.returncode == 2 and words in done.stderr and len(done.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
 def test_print_cfg_and_diff():
     printed = run_tool("train_net.py", "--cfg", DIGITS, "--print-cfg", "OPTIM.MAX_EPOCH", "7")
     assert "MAX_EPOCH: 7" in printed.stdout and "EPS: 1.0e-05" in printed.stdout

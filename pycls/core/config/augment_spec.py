@@ -1,11 +1,13 @@
 """The grammar of TRAIN.AUGMENT: the name of a policy and, for RandAugment, its numbers, as in RandAugment_N2_M9."""
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from pycls.core.registry import did_you_mean
 
 EXAMPLES = ("AutoAugment", "RandAugment_N2_M9", "TrivialAugment", "AugMix")
+_MOST_OPS = 100
 _NAMES = tuple(example.split("_")[0] for example in EXAMPLES)
 
 
@@ -19,10 +21,15 @@ class AugmentName(NamedTuple):
     std: float | None = None  # S: standard deviation of the noise on M (timm's only); None: not written
 
 
-def parse_augment(text: str) -> AugmentName | None:
-    """Take TRAIN.AUGMENT apart, "" -> None; ValueError says what is wrong and what could be meant."""
+def parse_augment(text: str, others: Iterable[str] = ()) -> AugmentName | None:
+    """Take TRAIN.AUGMENT apart, "" -> None; ValueError says what is wrong and what could be meant.
+
+    `others`: policies of an operator set from outside, which take no numbers.
+    """
     if not text:
         return None
+    if text in set(others) - set(_NAMES):
+        return AugmentName(text)
     name, *parts = text.split("_")
     if name not in _NAMES:
         meant = did_you_mean(text, EXAMPLES) or did_you_mean(name, _NAMES)
@@ -47,8 +54,8 @@ def _rand_augment(text: str, parts: list[str]) -> AugmentName:
     if "M" not in numbers:
         raise ValueError(f"TRAIN.AUGMENT: '{text}' gives no magnitude; write {text}_M9, for instance")
     num_ops, prob = numbers.get("N", 2.0), numbers.get("P")
-    if num_ops < 1 or num_ops != int(num_ops):
-        raise ValueError(f"TRAIN.AUGMENT: N in '{text}' must be a whole number of operations, at least 1")
+    if not 1 <= num_ops <= _MOST_OPS or num_ops != int(num_ops):
+        raise ValueError(f"TRAIN.AUGMENT: N in '{text}' must be a whole number of operations, 1 to {_MOST_OPS}")
     if prob is not None and prob > 1:
         raise ValueError(f"TRAIN.AUGMENT: P in '{text}' must be a probability, 0 to 1")
     return AugmentName("RandAugment", int(num_ops), numbers["M"], prob, numbers.get("S"))

@@ -11,7 +11,6 @@ from tqdm import tqdm
 from yacs.config import CfgNode
 
 from pycls.core.machine import usable_cores
-from pycls.core.registry import pick
 from pycls.dataset_tools.validation.duplicates import (
     BOTH_SPLITS,
     CLASS_NAMES,
@@ -33,10 +32,11 @@ from pycls.dataset_tools.validation.inspect import (
     Inspector,
     build_decoders,
 )
-from pycls.datasets import DATASETS
+from pycls.datasets.check_samples import check_samples
 from pycls.datasets.heartbeat import HeartbeatBoard
+from pycls.datasets.info import find_dataset
 from pycls.datasets.readers.folder_scan import scan_tree
-from pycls.datasets.readers.samples import FileSamples
+from pycls.datasets.readers.samples import ArraySamples, EncodedSamples, FileSamples
 from pycls.datasets.readers.skip_list import save_skip_list
 from pycls.datasets.workers.processes import ProcessWorkers
 from pycls.datasets.workers.watchdog import Watchdog
@@ -57,19 +57,21 @@ KINDS = {
 }
 
 
-def samples_of_cfg(cfg: CfgNode) -> list[FileSamples]:
+def samples_of_cfg(cfg: CfgNode) -> list[EncodedSamples]:
     """Return the splits that a config trains and tests on; ValueError for array data, which has no files."""
-    splits: dict[str, FileSamples] = {}
+    splits: dict[str, EncodedSamples] = {}
     for phase in ("train", "test"):
-        name = cfg[phase.upper()].DATASET
-        samples = pick(DATASETS, name, f"{phase.upper()}.DATASET").build(cfg, phase)
-        if not isinstance(samples, FileSamples):
-            raise ValueError(f"{phase.upper()}.DATASET {name} is array data: there are no image files to check")
+        name = f"{phase.upper()}.DATASET {cfg[phase.upper()].DATASET}"
+        dataset = find_dataset(cfg, phase)
+        samples = dataset.build(cfg, phase)
+        check_samples(samples, dataset, name)
+        if isinstance(samples, ArraySamples):
+            raise ValueError(f"{name} is array data: there are no image files to check")
         splits[samples.split] = samples
     return list(splits.values())
 
 
-def samples_of_folder(folder: str) -> list[FileSamples]:
+def samples_of_folder(folder: str) -> list[EncodedSamples]:
     """Return the images of a class-folder tree, or of the splits train, val and test below a folder."""
     top = Path(folder).resolve()
     if not top.is_dir():
@@ -81,7 +83,9 @@ def samples_of_folder(folder: str) -> list[FileSamples]:
     return [FileSamples(str(split), tree.paths, tree.labels, tree.classes) for split, tree in trees]
 
 
-def check_data(splits: list[FileSamples], backends: tuple[str, ...], tiny_px: int, timeout_sec: float) -> list[Finding]:
+def check_data(
+    splits: list[EncodedSamples], backends: tuple[str, ...], tiny_px: int, timeout_sec: float
+) -> list[Finding]:
     """Inspect every file in processes on all usable cores; return the findings, the worst kinds first."""
     decoders = build_decoders(backends)
     findings, digests = [], []
@@ -98,12 +102,12 @@ def check_data(splits: list[FileSamples], backends: tuple[str, ...], tiny_px: in
     return sorted(findings, key=lambda finding: (order.index(finding.kind), finding.name))
 
 
-def _progress(inspections: Iterator[Inspection], samples: FileSamples) -> Iterator[Inspection]:
+def _progress(inspections: Iterator[Inspection], samples: EncodedSamples) -> Iterator[Inspection]:
     hidden = not sys.stderr.isatty()
     return tqdm(inspections, samples.split, len(samples), disable=hidden, unit="image", leave=False)
 
 
-def _inspect_all(samples: FileSamples, decoders: dict, tiny_px: int, timeout_sec: float) -> Iterator[Inspection]:
+def _inspect_all(samples: EncodedSamples, decoders: dict, tiny_px: int, timeout_sec: float) -> Iterator[Inspection]:
     """Yield an inspection of each sample, in order; an OSError names a file that hangs or kills its worker."""
     num_workers = min(usable_cores(), -(-len(samples) // _CHUNK_SIZE))
     board = HeartbeatBoard(2 * num_workers, shared=True)
@@ -122,7 +126,7 @@ def _inspect_all(samples: FileSamples, decoders: dict, tiny_px: int, timeout_sec
         workers.close()
 
 
-def save_report(findings: list[Finding], splits: list[FileSamples], out_dir: Path) -> list[Path]:
+def save_report(findings: list[Finding], splits: list[EncodedSamples], out_dir: Path) -> list[Path]:
     """Write all findings as JSON and the unreadable images as a skip list; return the files."""
     out_dir.mkdir(parents=True, exist_ok=True)
     report, skip_list = out_dir / "report.json", out_dir / "skip_list.txt"
@@ -139,7 +143,7 @@ def save_report(findings: list[Finding], splits: list[FileSamples], out_dir: Pat
     return [report, skip_list]
 
 
-def summary(findings: list[Finding], splits: list[FileSamples]) -> str:
+def summary(findings: list[Finding], splits: list[EncodedSamples]) -> str:
     """Return the table of counts, with the first name of each kind."""
     images = ", ".join(f"{len(samples):,} in {samples.split}" for samples in splits)
     counts = Counter(finding.kind for finding in findings)

@@ -3,13 +3,13 @@
 import numpy as np
 
 from pycls.dataset_tools.validation.inspect import Finding
-from pycls.datasets.readers.samples import FileSamples
+from pycls.datasets.readers.samples import EncodedSamples
 
 TWICE, OTHER_CLASS, BOTH_SPLITS = "twice", "in_two_classes", "in_two_splits"
 CLASS_NAMES, EMPTY_CLASS = "class_names", "empty_class"
 
 
-def check_classes(samples: FileSamples) -> list[Finding]:
+def check_classes(samples: EncodedSamples) -> list[Finding]:
     """Find classes without images, and names that differ only in case, spaces, hyphens or underscores."""
     counts = np.bincount(samples.labels, minlength=len(samples.classes))
     empty = [name for name, count in zip(samples.classes, counts, strict=True) if count == 0]
@@ -22,7 +22,7 @@ def check_classes(samples: FileSamples) -> list[Finding]:
     return findings
 
 
-def find_duplicates(splits: list[FileSamples], digests: list[np.ndarray]) -> list[Finding]:
+def find_duplicates(splits: list[EncodedSamples], digests: list[np.ndarray]) -> list[Finding]:
     """Find files with the same bytes, each compared with the first of its kind."""
     joined = np.concatenate(digests)
     starts = np.cumsum([0, *map(len, digests)])

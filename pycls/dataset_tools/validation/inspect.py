@@ -19,7 +19,7 @@ from pycls.datasets.decoders import opencv, torchvision_io
 from pycls.datasets.decoders import pillow as fallback
 from pycls.datasets.decoders.image_header import Header, read_header
 from pycls.datasets.heartbeat import NOTHING, HeartbeatBoard
-from pycls.datasets.readers.samples import FileSamples
+from pycls.datasets.readers.samples import EncodedSamples
 
 # What a finding means, the worst first. An UNREADABLE image ends a run, or is skipped.
 UNREADABLE, DAMAGED, DISAGREE, WRONG_TYPE, TINY = "unreadable", "damaged", "disagree", "wrong_type", "tiny"
@@ -74,7 +74,7 @@ def decode_torch(data: bytes, header: Header) -> np.ndarray:
 class Inspector:
     """Inspect some samples; runs in a worker process."""
 
-    samples: FileSamples
+    samples: EncodedSamples
     board: HeartbeatBoard
     decoders: dict[str, Decode]
     tiny_px: int

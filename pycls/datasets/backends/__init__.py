@@ -19,6 +19,10 @@ from pycls.datasets.workers.resources import Needs, check_room
 
 logger = get_logger(__name__)
 
+# What the backends of this package read; one from outside may read either.
+FOR_FILES = ("custom", "torch", "dali_cpu", "dali_gpu")
+FOR_ARRAYS = ("memory",)
+
 _NUM_IN_USE = 2  # batches that the training step and the copy to the device hold
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
+from pycls.core.plugins import imported_plugins
 from pycls.datasets.backends.base import FileBackend, check_worker_mode
 from pycls.datasets.decoders.torchvision_io import decode_crop
 from pycls.datasets.heartbeat import HeartbeatBoard
@@ -56,7 +57,7 @@ class TorchBackend(FileBackend):
             prefetch_factor=_prefetch_factor(prefetch, num_workers),
             persistent_workers=num_workers > 0,
             pin_memory=pin_memory and device.type == "cuda",
-            worker_init_fn=_prepare_worker,
+            worker_init_fn=functools.partial(_prepare_worker, imported_plugins()),
             multiprocessing_context=worker_context(__name__) if num_workers > 0 else None,
             generator=torch.Generator(),  # else every epoch would take a number from the global one
         )
@@ -128,8 +129,8 @@ def _prefetch_factor(prefetch: int, num_workers: int) -> int | None:
     return max(1, -(-prefetch // num_workers)) if num_workers > 0 else None
 
 
-def _prepare_worker(worker: int) -> None:
-    prepare_worker()
+def _prepare_worker(plugins: Sequence[str], worker: int) -> None:
+    prepare_worker(plugins)
 
 
 class Requests(Sampler[Request]):

@@ -9,7 +9,7 @@ import numpy as np
 
 from pycls.datasets.decoders.image_header import Header, read_header
 from pycls.datasets.heartbeat import Heartbeat
-from pycls.datasets.readers.samples import FileSamples
+from pycls.datasets.readers.samples import EncodedSamples
 from pycls.datasets.transforms import view as plan
 from pycls.datasets.transforms.interpolation import Filter
 from pycls.datasets.transforms.view import View
@@ -50,7 +50,7 @@ class EncodedBatch:
         return EncodedImage(self.data[row], self.headers[row], *look)
 
 
-def read_encoded(samples: FileSamples, view: View, epoch: int, indices: np.ndarray, note: Heartbeat) -> EncodedBatch:
+def read_encoded(samples: EncodedSamples, view: View, epoch: int, indices: np.ndarray, note: Heartbeat) -> EncodedBatch:
     """Read the files of `indices` and draw their views; what is no image is in `errors`, to be raised or skipped."""
     files: list[tuple[bytes, Header]] = []
     errors: dict[int, ValueError] = {}
@@ -68,7 +68,7 @@ def read_encoded(samples: FileSamples, view: View, epoch: int, indices: np.ndarr
     return EncodedBatch(indices, data, headers, *look, errors)
 
 
-def _image(samples: FileSamples, index: int, data: bytes | None, note: Heartbeat) -> tuple[bytes, Header]:
+def _image(samples: EncodedSamples, index: int, data: bytes | None, note: Heartbeat) -> tuple[bytes, Header]:
     with naming(samples, index):
         if data is None:
             note(index)
@@ -77,7 +77,7 @@ def _image(samples: FileSamples, index: int, data: bytes | None, note: Heartbeat
 
 
 @contextmanager
-def naming(samples: FileSamples, index: int) -> Iterator[None]:
+def naming(samples: EncodedSamples, index: int) -> Iterator[None]:
     """Turn an error about one image into a ValueError that starts with its file name."""
     try:
         yield

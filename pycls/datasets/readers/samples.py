@@ -1,8 +1,10 @@
 """Where the images of one split are: encoded files, or one array; array-backed, so that worker memory stays flat."""
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -38,8 +40,55 @@ def pack_names(names: Sequence[str]) -> Names:
     return Names(b"".join(encoded), offsets)
 
 
+class EncodedSamples(ABC):
+    """Encoded images wherever they are; what the backends for image files need. Travels to worker processes (pickle).
+
+    Outside code may inherit from it, and give `labels`, `classes`, `split`, `name` and `read`.
+    """
+
+    if TYPE_CHECKING:  # attributes, or properties where they are computed
+
+        @property
+        def labels(self) -> np.ndarray:
+            """Class of each image, int64 (N,)."""
+
+        @property
+        def classes(self) -> tuple[str, ...]:
+            """Names of all classes, in the order of the labels."""
+
+        @property
+        def split(self) -> str:
+            """The name of the split, such as "train", for messages and reports."""
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.labels)
+
+    @abstractmethod
+    def name(self, index: int) -> str:
+        """Return what messages call one image, such as its path."""
+
+    @abstractmethod
+    def read(self, index: int) -> bytes:
+        """Return one whole encoded image; OSError or ValueError if it cannot be read."""
+
+    def read_many(self, indices: np.ndarray, numbers: np.ndarray, note: Heartbeat) -> list[bytes | None]:
+        """Read images in one call; None: not done, `read` does it. `numbers`, int64 (n,), are noted."""
+        return [None] * len(indices)
+
+    def key(self, index: int) -> str:
+        """Return the name of one image in reports and skip lists."""
+        return f"{self.split}/{self.name(index)}"
+
+    def select(self, keep: np.ndarray) -> "EncodedSamples":
+        """Return the samples where `keep`, bool (N,), is true; all classes stay. ValueError where that is not there."""
+        raise ValueError(
+            f"DATA_LOADER.SKIP_LIST: {type(self).__name__} cannot leave images out, it has no select(keep)"
+        )
+
+
 @dataclass(frozen=True, eq=False)
-class FileSamples:
+class FileSamples(EncodedSamples):
     """Encoded image files below one folder."""
 
     root: str
@@ -101,4 +150,4 @@ class ArraySamples:
         return self.images[index].tobytes()
 
 
-Samples = FileSamples | ArraySamples
+Samples = EncodedSamples | ArraySamples

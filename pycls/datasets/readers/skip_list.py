@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from pycls.core.logging import get_logger
-from pycls.datasets.readers.samples import FileSamples
+from pycls.datasets.readers.samples import EncodedSamples
 
 NUM_NAMED = 3  # names in a message
 
 logger = get_logger(__name__)
 
 
-def skip_listed(samples: FileSamples, path: str, splits: Iterable[str]) -> FileSamples:
+def skip_listed(samples: EncodedSamples, path: str, splits: Iterable[str]) -> EncodedSamples:
     """Return the samples without those that the list names; names of this split that are not there are warned of.
 
     ValueError: no such file, a line that names none of the `splits`, or a class left without images.

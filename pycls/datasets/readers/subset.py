@@ -5,15 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from pycls.datasets.heartbeat import Heartbeat
-from pycls.datasets.readers.samples import FileSamples
+from pycls.datasets.readers.samples import EncodedSamples
 from pycls.datasets.samplers import epoch_order
 
 
 @dataclass(frozen=True, eq=False)
-class Subset:
+class Subset(EncodedSamples):
     """Samples `chosen` of another set, numbered from 0."""
 
-    samples: FileSamples
+    samples: EncodedSamples
     chosen: np.ndarray  # int64 (N,)
 
     def __len__(self) -> int:
@@ -29,6 +29,11 @@ class Subset:
         """Names of all classes of the whole set."""
         return self.samples.classes
 
+    @property
+    def split(self) -> str:
+        """The name of the split of the whole set."""
+        return self.samples.split
+
     def name(self, index: int) -> str:
         """Return the name of one image."""
         return self.samples.name(self.chosen[index])
@@ -42,17 +47,17 @@ class Subset:
         return self.samples.read_many(self.chosen[indices], numbers, note)
 
 
-def choose(samples: FileSamples, num_files: int, num_samples: int, seed: int = 0) -> Subset:
+def choose(samples: EncodedSamples, num_files: int, num_samples: int, seed: int = 0) -> Subset:
     """Return `num_samples` samples made of at most `num_files` different ones, spread over the whole set."""
     different = epoch_order(seed, 0, len(samples))[:num_files]
     return Subset(samples, np.resize(different, num_samples))
 
 
 @dataclass(frozen=True, eq=False)
-class Views:
+class Views(EncodedSamples):
     """The samples of another set, which answer to the numbers of all views."""
 
-    samples: FileSamples
+    samples: EncodedSamples
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -66,6 +71,11 @@ class Views:
     def classes(self) -> tuple[str, ...]:
         """Names of all classes."""
         return self.samples.classes
+
+    @property
+    def split(self) -> str:
+        """The name of the split of the whole set."""
+        return self.samples.split
 
     def name(self, index: int) -> str:
         """Return the name of one image."""

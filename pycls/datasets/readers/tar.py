@@ -15,16 +15,19 @@ from pycls.core.logging import get_logger
 from pycls.datasets.heartbeat import Heartbeat
 from pycls.datasets.readers.folder_scan import NUM_THREADS
 from pycls.datasets.readers.native import read_pieces
+from pycls.datasets.readers.samples import EncodedSamples
 from pycls.datasets.readers.tar_index import Index, load_index
 
 logger = get_logger(__name__)
 
 
-class PackedSamples:
+class PackedSamples(EncodedSamples):
     """The images of one packed split, in the order of the folder that was packed; travels to workers as a path.
 
     `left_out` numbers images that are not samples.
     """
+
+    classes: tuple[str, ...]
 
     def __init__(self, index_file: Path, left_out: Iterable[int] = ()):
         self._index = load_index(index_file)

@@ -75,15 +75,15 @@ OP_SETS: dict[str, Mapping[str, Callable[[AugmentName, CfgNode], AugmentStage]]]
 
 def build_policy(cfg: CfgNode) -> AugmentStage:
     """Build the policy that TRAIN.AUGMENT names; ValueError if TRAIN.AUGMENT_OPS does not have it."""
-    name = parse_augment(cfg.TRAIN.AUGMENT)
-    assert name is not None
     table = pick(OP_SETS, cfg.TRAIN.AUGMENT_OPS, "TRAIN.AUGMENT_OPS")
+    name = parse_augment(cfg.TRAIN.AUGMENT, table)
+    assert name is not None
     if name.policy not in table:
         raise ValueError(
             f"TRAIN.AUGMENT: {cfg.TRAIN.AUGMENT_OPS} has no {name.policy}, only {' and '.join(table)}; "
             "set TRAIN.AUGMENT_OPS torchvision for all four"
         )
-    if name.std is not None and cfg.TRAIN.AUGMENT_OPS != "timm":
+    if name.std is not None and cfg.TRAIN.AUGMENT_OPS in ("torchvision", "pycls"):
         raise ValueError(
             f"TRAIN.AUGMENT: {cfg.TRAIN.AUGMENT_OPS}'s RandAugment has no S, got S{name.std:g}; drop it, or set "
             "TRAIN.AUGMENT_OPS timm, whose M goes from 0 to 10"

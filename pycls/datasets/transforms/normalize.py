@@ -7,12 +7,12 @@ import cv2
 import numpy as np
 import torch
 
+from pycls.datasets.info import RGB
 from pycls.datasets.transforms.float_color_jitter import jitter_map
 
 # Values of a batch beyond which memory, not arithmetic, takes the time on a CPU.
 _LARGE = 1 << 22
 _MOST_KEPT = 4  # free blocks of one shape
-RGB = tuple[float, float, float]
 
 # PCA of ImageNet's colours in 0..1 units (Krizhevsky et al. 2012, section 4.1): rows R, G, B; columns are eigenvectors.
 EIGENVECTORS = np.array([[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]])

@@ -13,8 +13,7 @@ from PIL import Image
 from yacs.config import CfgNode
 
 from pycls.core.config.augment_spec import AugmentName
-from pycls.datasets.info import colour_scale
-from pycls.datasets.transforms.normalize import RGB
+from pycls.datasets.info import RGB, colour_scale
 from pycls.datasets.transforms.policy import Choice
 from pycls.datasets.transforms.pycls_ops import OPERATORS, Colour, RangedOp, solarize_add
 from pycls.datasets.transforms.pycls_policies import RAND_OPS

@@ -10,6 +10,8 @@ import torch
 from yacs.config import CfgNode
 
 from pycls.core.config.augment_spec import AugmentName
+from pycls.core.registry import pick
+from pycls.datasets.info import DATASETS
 from pycls.datasets.transforms.policy import Choice, Mixture, Op, Operator
 from pycls.datasets.transforms.torchvision_ops import OPS_BY_FILTER
 
@@ -70,9 +72,10 @@ def _ops(interpolation: str, default: str = "nearest") -> dict[str, Operator]:
 
 
 def build_auto_augment(name: AugmentName, cfg: CfgNode) -> Choice:
-    """Return AutoAugment with the policy found on CIFAR-10 for CIFAR, on ImageNet for everything else."""
+    """Return AutoAugment with the policy that the data set asks for: found on CIFAR-10 for CIFAR, else on ImageNet."""
     space = auto_space(cfg.TRAIN.IM_SIZE)
-    table = AUTO_POLICIES.get(cfg.TRAIN.DATASET, IMAGENET_POLICY)
+    dataset = DATASETS.get(cfg.TRAIN.DATASET)  # none is named where nothing is trained
+    table = pick(AUTO_POLICIES, dataset.auto_augment if dataset else "imagenet", "Dataset.auto_augment")
     programs = tuple(tuple(_at(space[op], level, prob) for op, prob, level in pair) for pair in table)
     return Choice(_ops(cfg.TRAIN.AUGMENT_INTERPOLATION), programs)
 
@@ -174,7 +177,7 @@ CIFAR10_POLICY = (
     (("Equalize", 0.8, None), ("Invert", 0.1, None)),
     (("TranslateY", 0.7, 9), ("AutoContrast", 0.9, None)),
 )
-AUTO_POLICIES = {"cifar10": CIFAR10_POLICY, "cifar100": CIFAR10_POLICY}
+AUTO_POLICIES = {"cifar10": CIFAR10_POLICY, "imagenet": IMAGENET_POLICY}
 
 POLICIES: dict[str, Callable[[AugmentName, CfgNode], Choice | Mixture]] = {
     "AutoAugment": build_auto_augment,

@@ -7,7 +7,7 @@ import numpy as np
 
 from pycls.datasets.decoders.encoded import EncodedBatch, EncodedImage, naming, read_encoded
 from pycls.datasets.heartbeat import NOTHING, Heartbeat, HeartbeatBoard
-from pycls.datasets.readers.samples import FileSamples
+from pycls.datasets.readers.samples import EncodedSamples
 from pycls.datasets.transforms.view import View, augment
 from pycls.datasets.workers.bad_images import Failure, shown_indices, substitutes
 
@@ -26,7 +26,7 @@ def decode_none(view: View, chunk: EncodedBatch, places: np.ndarray, note: Heart
 class Fetcher:
     """Turn sample indices into the pixels of their places in a batch."""
 
-    samples: FileSamples
+    samples: EncodedSamples
     view: View
     show: Show
     board: HeartbeatBoard  # where each call notes what it is busy with

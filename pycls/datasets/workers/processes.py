@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
@@ -15,6 +15,8 @@ from typing import Any
 import cv2
 import torch
 import torch.multiprocessing
+
+from pycls.core.plugins import import_plugins, imported_plugins
 
 _SECONDS_TO_END = 5.0
 _BEFORE_THE_QUEUE = 20  # multiprocessing closes its queues at exit with priority 10
@@ -104,15 +106,15 @@ def _finish(future: Future, result: Any, error: Exception | None) -> None:
 def _start(context: Any, work: Callable[..., Any], tasks: Any) -> tuple[Any, Connection]:
     """Start one process; return it and the reading end of its answers."""
     answers, childs_end = context.Pipe(duplex=False)
-    process = context.Process(target=_serve, args=(work, tasks, childs_end), daemon=True)
+    process = context.Process(target=_serve, args=(work, tasks, childs_end, imported_plugins()), daemon=True)
     process.start()
     childs_end.close()  # the child then has the only writing end, so that its death ends the pipe
     return process, answers
 
 
-def _serve(work: Callable[..., Any], tasks: Any, answers: Connection) -> None:
+def _serve(work: Callable[..., Any], tasks: Any, answers: Connection, plugins: Sequence[str]) -> None:
     """Do tasks until None comes (main function of a child)."""
-    prepare_worker()
+    prepare_worker(plugins)
     while (numbered := tasks.get()) is not None:
         number, task = numbered
         try:
@@ -134,8 +136,8 @@ def worker_context(module: str) -> BaseContext:
     return context
 
 
-def prepare_worker() -> None:
-    """Use one core, end with the parent, and leave the signals that stop a run to it.
+def prepare_worker(plugins: Sequence[str]) -> None:
+    """Use one core, end with the parent, leave the signals that stop a run to it, and import its plugins.
 
     A terminal sends Ctrl-C, and a scheduler its warning, to every process of a job. Only the training process acts on
     them: it may still need batches to finish its step, and its loaders end with it.
@@ -146,6 +148,7 @@ def prepare_worker() -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
     threading.Thread(target=_die_with_parent, daemon=True).start()
+    import_plugins(plugins)
 
 
 def _ignore_first(number: int, frame: FrameType | None) -> None:

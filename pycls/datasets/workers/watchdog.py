@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from pycls.datasets.heartbeat import NOTHING, HeartbeatBoard
-from pycls.datasets.readers.samples import FileSamples
+from pycls.datasets.readers.samples import EncodedSamples
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ class Watchdog:
 
     def __init__(
         self,
-        samples: FileSamples,
+        samples: EncodedSamples,
         board: HeartbeatBoard,
         timeout_sec: float,
         interrupt: Callable[[], None] = lambda: None,

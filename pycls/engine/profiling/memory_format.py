@@ -12,7 +12,7 @@ from yacs.config import CfgNode
 
 from pycls.core import distributed
 from pycls.core.checkpoint import load_newest
-from pycls.core.config import load_cfg_text, with_value
+from pycls.core.config import WITHOUT_PLUGINS, load_cfg_text, with_value
 from pycls.core.logging import get_logger
 from pycls.engine.network.compile import compile_for_training
 from pycls.engine.network.freeze import freeze, set_train_mode
@@ -47,7 +47,9 @@ def settle_layout(cfg: CfgNode, device: torch.device) -> CfgNode:
 
 def saved_layout(saved: dict[str, Any], path: Path) -> bool:
     """Tell whether a checkpoint of ours was trained in channels_last; other files do not say: False."""
-    return "position" in saved and load_cfg_text(saved["cfg"], str(path)).TRAIN.CHANNELS_LAST is True
+    if "position" not in saved:
+        return False
+    return load_cfg_text(saved["cfg"], str(path), WITHOUT_PLUGINS).TRAIN.CHANNELS_LAST is True
 
 
 def _choose(cfg: CfgNode, device: torch.device) -> bool:

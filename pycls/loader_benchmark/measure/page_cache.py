@@ -61,6 +61,8 @@ def cold_reason(paths: Sequence[str]) -> str:
     """Return why these files cannot be measured cold; an empty string when they can. Drops them."""
     if not can_drop():
         return "the system has no posix_fadvise"
+    if other := [path for path in paths if not os.path.isfile(path)]:
+        return f"{other[0]} is no file whose cache could be emptied"
     drop(paths)
     share = cached_fraction(paths)
     drop(paths)

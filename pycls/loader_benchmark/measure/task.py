@@ -9,6 +9,7 @@ from yacs.config import CfgNode
 from pycls.core.config import load_cfg
 from pycls.core.distributed import pick_device
 from pycls.datasets import build_loader
+from pycls.datasets.backends import FOR_FILES
 from pycls.datasets.loader import Loader
 from pycls.datasets.readers.subset import Subset, choose
 from pycls.loader_benchmark.measure import page_cache
@@ -65,7 +66,12 @@ class Job:
 
 
 def _import_backend(backend: str, device: torch.device) -> None:
-    """Import the libraries, which takes seconds, before any clock runs; ValueError when they are missing."""
+    """Import the libraries, which takes seconds, before any clock runs; ValueError when they are missing.
+
+    The module of a backend from outside is there already.
+    """
+    if backend not in FOR_FILES:
+        return
     importlib.import_module(
         "pycls.datasets.backends." + {"torch": "torch_dataloader"}.get(name := backend.partition("_")[0], name)
     )

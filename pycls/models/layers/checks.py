@@ -4,14 +4,17 @@ from collections.abc import Mapping, Sequence
 
 from yacs.config import CfgNode
 
-# Data sets of small images get the 3-stage networks of He et al., section 4.2, all others the ImageNet ones.
-SMALL_IMAGE_DATASETS = ("cifar", "fashion_mnist", "digits")
+from pycls.core.config import table_entry
+
+# Data sets of small images get the 3-stage networks of He et al., section 4.2, all others the ImageNet ones. One from
+# outside says itself which it is.
+SMALL_IMAGE_DATASETS = ("cifar10", "cifar100", "fashion_mnist", "digits")
 
 
 def check_stage_lists(
     section: str, keys: Mapping[str, Sequence], required: Sequence[str], optional: Sequence[str] = ()
 ) -> None:
-    """Raise ValueError unless the per-stage lists have equal lengths and positive numbers; optional: or empty."""
+    """Raise ValueError unless the per-stage lists have equal lengths; optional: or empty."""
     first = f"{section}.{required[0]}"
     num_stages = len(keys[required[0]])
     if num_stages == 0:
@@ -22,17 +25,6 @@ def check_stage_lists(
             raise ValueError(
                 f"{section}.{name} has {len(values)} values but {first} has {num_stages}: one per stage each"
             )
-        check_positive(f"{section}.{name}", values, whole=name in WHOLE_NUMBERS)
-
-
-WHOLE_NUMBERS = ("DEPTHS", "WIDTHS", "STRIDES", "GROUP_WS", "KERNELS")
-
-
-def check_positive(key: str, values: Sequence, whole: bool) -> None:
-    """Raise ValueError naming `key` unless all values are numbers (whole ones if asked) above 0."""
-    kinds, noun = (int, "whole numbers") if whole else ((int, float), "numbers")
-    if not all(isinstance(value, kinds) and not isinstance(value, bool) and value > 0 for value in values):
-        raise ValueError(f"{key}: expected {noun} above 0, got {list(values)}")
 
 
 def check_odd_kernels(key: str, kernels: Sequence[int]) -> None:
@@ -52,4 +44,8 @@ def check_im_size(im_size: int, total_stride: int) -> None:
 
 def is_small(cfg: CfgNode) -> bool:
     """Tell whether the training images are small ones, such as CIFAR's."""
-    return any(name in cfg.TRAIN.DATASET for name in SMALL_IMAGE_DATASETS)
+    name = cfg.TRAIN.DATASET
+    if name in SMALL_IMAGE_DATASETS:
+        return True
+    outside = table_entry("TRAIN.DATASET", name)
+    return outside is not None and outside.has_small_images

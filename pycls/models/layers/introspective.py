@@ -88,10 +88,8 @@ class Introspective(nn.Linear):
 def add_introspective_head(model: nn.Module, num_classes: int, width: int, proxy_bias: bool = True) -> None:
     """Turn the classifier of a network, its last linear layer, into an Introspective one, with `width` uncertainties.
 
-    ValueError for a width below 1, for a network whose last layer is not linear, and for one with two classifiers.
+    ValueError for a network whose last layer is not linear, and for one with two classifiers.
     """
-    if width < 1:
-        raise ValueError(f"IDML.WIDTH: expected at least 1 uncertainty, or 0 for the published number, got {width}")
     layers = [(name, m) for name, m in model.named_modules() if isinstance(m, (nn.Linear, nn.Conv2d))]
     name, plain = layers[-1]
     if not isinstance(plain, nn.Linear) or plain.out_features != num_classes or plain.bias is None:

@@ -10,7 +10,6 @@ from torch import nn
 from yacs.config import CfgNode
 
 from pycls.models.layers.basic import Style, build_style, conv2d, named_sequential
-from pycls.models.layers.checks import check_positive
 
 
 def patch_stem(width: int, patch_size: int) -> nn.Sequential:
@@ -65,8 +64,6 @@ def build_conv_stem(cfg: CfgNode) -> nn.Sequential:
 def _check_conv_stem(keys: CfgNode) -> None:
     """Raise ValueError unless the lists fit each other, PATCH_SIZE and HIDDEN_DIM."""
     names = ("C_STEM_KERNELS", "C_STEM_STRIDES", "C_STEM_DIMS")
-    for name in names:
-        check_positive(f"VIT.{name}", keys[name], whole=True)
     lengths = [len(keys[name]) for name in names]
     if len(set(lengths)) > 1 or not lengths[0]:
         raise ValueError(f"VIT.{', VIT.'.join(names)} have {lengths} values: expected one per convolution each")

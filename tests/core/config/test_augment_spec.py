@@ -31,6 +31,7 @@ def test_names_and_numbers():
         ("RandAugment_N2_N3_M9", "'N3' in"),
         ("RandAugment_N2_M9_S-1", "'S-1' in"),
         ("RandAugment_N0_M9", "N in 'RandAugment_N0_M9' must be a whole number"),
+        ("RandAugment_N101_M9", "N in 'RandAugment_N101_M9' must be a whole number of operations, 1 to 100"),
         ("RandAugment_N1.5_M9", "N in 'RandAugment_N1.5_M9' must be a whole number"),
         ("RandAugment_N2_M9_P2", "P in 'RandAugment_N2_M9_P2' must be a probability"),
     ],

@@ -6,7 +6,6 @@ import warnings
 import pytest
 
 from pycls.core.config import diff_cfg, dump_cfg, flatten, known_choices, load_cfg, load_cfg_text
-from pycls.core.config.defaults import CHOICES, TABLES
 from pycls.core.registry import pick
 from tests.helpers.paths import ROOT
 
@@ -162,15 +161,6 @@ def test_dump_and_load_give_the_same_tree():
 
 def test_diff_shows_only_what_differs():
     assert diff_cfg(load_cfg(None, ["OPTIM.BASE_LR", "0.2"])) == {"OPTIM.BASE_LR": 0.2}
-
-
-def test_choices_are_the_names_in_the_tables():
-    import importlib
-
-    for key, (module, table) in TABLES.items():
-        names = set(getattr(importlib.import_module(module), table))
-        assert names <= set(CHOICES[key]), key
-        assert set(CHOICES[key]) - names <= {"auto"}, key
 
 
 def test_outside_code_adds_a_model_by_one_assignment(monkeypatch):

@@ -245,7 +245,7 @@ def test_network_without_a_linear_classifier():
         ValueError, match=r"MODEL.HEAD: introspective needs .* linear classifier .* is classifier.1, Conv2d"
     ):
         build_model(cfg_of(keys))
-    with pytest.raises(ValueError, match=r"IDML.WIDTH: expected at least 1 uncertainty"):
+    with pytest.raises(ValueError, match=r"IDML.WIDTH must be at least 0"):
         introspective(SMALL, **{"IDML.WIDTH": -1})
 
 

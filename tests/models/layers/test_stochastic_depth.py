@@ -72,7 +72,7 @@ def test_a_sample_keeps_its_shortcut_or_gets_the_branch_stronger():
 
 
 def test_what_cannot_be_is_refused():
-    with pytest.raises(ValueError, match=r"MODEL.STOCHASTIC_DEPTH: expected a probability below 1, got 1"):
+    with pytest.raises(ValueError, match=r"MODEL.STOCHASTIC_DEPTH must be at least 0 and below 1, got 1"):
         build(ANYNET, 1.0)
     with pytest.raises(ValueError, match=r"MODEL.STOCHASTIC_DEPTH 0.1: vit has no residual blocks .*; set it to 0"):
         build(["MODEL.TYPE", "vit"], 0.1)

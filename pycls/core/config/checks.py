@@ -1,0 +1,158 @@
+"""Checks of a finished tree: each value against its declaration, then combinations that could not run."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from yacs.config import CfgNode
+
+from pycls.core.config.augment_spec import check_interpolation, parse_augment
+from pycls.core.config.defaults import declaration, declared_keys, known_choices, table_entry
+from pycls.core.config.key import Key, mistake
+from pycls.core.registry import did_you_mean
+
+
+def check_cfg(cfg: CfgNode, places: Mapping[str, str] | None = None) -> None:
+    """Raise ValueError for values and combinations that could not run; `places` says where keys were set."""
+    check_values(cfg, dict.fromkeys(declared_keys(), "") | dict(places or {}))
+    parse_augment(cfg.TRAIN.AUGMENT, table_entry("TRAIN.AUGMENT_OPS", cfg.TRAIN.AUGMENT_OPS) or ())
+    check_interpolation(cfg.TRAIN.AUGMENT_INTERPOLATION, cfg.TRAIN.AUGMENT, cfg.TRAIN.AUGMENT_OPS)
+    _check_batches(cfg)
+    _check_classes(cfg)
+    _check_schedule(cfg)
+    _check_views(cfg)
+    _check_network(cfg)
+    _check_step(cfg)
+
+
+def check_values(cfg: CfgNode, places: Mapping[str, str]) -> None:
+    """Raise ValueError for the first key whose value its declaration does not allow: key -> where it was set."""
+    for key, place in places.items():
+        section, _, name = key.rpartition(".")
+        wrong = _mistake(key, (cfg[section] if section else cfg)[name], declaration(key))
+        if wrong is not None:
+            raise ValueError(f"{place}: {wrong}" if place else wrong)
+
+
+def check_divisible(key: str, batch_size: int, parts: int, accum_steps: int) -> None:
+    """Raise ValueError unless the global batch divides evenly among processes (and accumulation steps)."""
+    if batch_size % parts:
+        split = f"{parts // accum_steps} processes" + (
+            f" x {accum_steps} accumulation steps" if accum_steps > 1 else ""
+        )
+        near = max(parts, round(batch_size / parts) * parts)
+        raise ValueError(f"{key} {batch_size} does not divide by {split}; the nearest that does is {near}")
+
+
+# ---- one value
+
+
+def _mistake(key: str, value: Any, row: Key) -> str | None:
+    """Return what is wrong with a value in one sentence, None for one that is allowed."""
+    choices = known_choices(key)
+    for word in value if isinstance(value, list) else [value]:
+        if choices and isinstance(word, str) and word not in choices:
+            known = ", ".join(choice for choice in choices if choice)
+            outside = "; PLUGINS adds others" if row.table else ""
+            return f"{key}: unknown choice '{word}'{did_you_mean(word, choices)} (choices: {known}{outside})"
+    expected = FORMS[row.form](value) if row.form else mistake(row, value, choices)
+    return None if expected is None else f"{key} must be {expected}, got {value!r}"
+
+
+def _not_path(text: str) -> str | None:
+    return None if text.isprintable() else "a path without control characters"
+
+
+def _not_folder(text: str) -> str | None:
+    return _not_path(text) if text.strip() else "a folder (. is the current one)"
+
+
+def _not_yaml_name(text: str) -> str | None:
+    is_name = Path(text).name == text and text.isprintable() and Path(text).suffix in (".yaml", ".yml")
+    return None if is_name else "the bare name of a file in OUT_DIR that ends in .yaml, such as config.yaml"
+
+
+# What text of a form should have been, None for one that is right.
+FORMS = {"path": _not_path, "folder": _not_folder, "yaml name": _not_yaml_name}
+
+
+# ---- combinations
+
+
+def _check_batches(cfg: CfgNode) -> None:
+    check_divisible(
+        "TRAIN.BATCH_SIZE", cfg.TRAIN.BATCH_SIZE, cfg.NUM_GPUS * cfg.OPTIM.ACCUM_STEPS, cfg.OPTIM.ACCUM_STEPS
+    )
+    check_divisible("TEST.BATCH_SIZE", cfg.TEST.BATCH_SIZE, cfg.NUM_GPUS, 1)
+    if cfg.TRAIN.REPEATS > cfg.TRAIN.BATCH_SIZE:
+        raise ValueError(
+            f"TRAIN.REPEATS {cfg.TRAIN.REPEATS} is more than a batch holds (TRAIN.BATCH_SIZE {cfg.TRAIN.BATCH_SIZE})"
+        )
+    if cfg.BN.USE_PRECISE_STATS and cfg.BN.NUM_SAMPLES_PRECISE == 0:
+        raise ValueError("BN.NUM_SAMPLES_PRECISE must be at least 1, got 0; BN.USE_PRECISE_STATS False does without")
+
+
+def _check_classes(cfg: CfgNode) -> None:
+    weights, num_classes = cfg.TRAIN.CLASS_WEIGHTS, cfg.MODEL.NUM_CLASSES
+    if weights and cfg.TRAIN.CLASS_BALANCE:
+        raise ValueError(f"TRAIN.CLASS_WEIGHTS and TRAIN.CLASS_BALANCE {cfg.TRAIN.CLASS_BALANCE}: set one of them")
+    if weights and not any(weights):
+        raise ValueError(f"TRAIN.CLASS_WEIGHTS must not all be 0, got {weights}")
+    if weights and len(weights) != num_classes:
+        raise ValueError(
+            f"TRAIN.CLASS_WEIGHTS has {len(weights)} weights for {num_classes} classes (MODEL.NUM_CLASSES)"
+        )
+    if cfg.TRAIN.REPEATS > 1 and cfg.TRAIN.CLASS_BALANCE == "sampler":
+        raise ValueError(
+            f"TRAIN.REPEATS {cfg.TRAIN.REPEATS} and TRAIN.CLASS_BALANCE sampler both say how often an image is shown: "
+            "set one of them"
+        )
+
+
+def _check_schedule(cfg: CfgNode) -> None:
+    optim = cfg.OPTIM
+    if optim.STEPS and (optim.STEPS[0] != 0 or sorted(optim.STEPS) != optim.STEPS):
+        raise ValueError(f"OPTIM.STEPS must begin with 0 and rise, got {optim.STEPS}")
+    if optim.LR_POLICY == "steps" and not optim.STEPS:
+        raise ValueError("OPTIM.LR_POLICY steps needs OPTIM.STEPS, for example [0, 30, 60, 90]")
+    if optim.LR_POLICY == "exp" and optim.MIN_LR == 0:
+        raise ValueError("OPTIM.LR_POLICY exp needs OPTIM.MIN_LR above 0 (the final fraction of BASE_LR)")
+    if optim.WARMUP_EPOCHS > optim.MAX_EPOCH:
+        raise ValueError(
+            f"OPTIM.WARMUP_EPOCHS {optim.WARMUP_EPOCHS} must be at most OPTIM.MAX_EPOCH, which is {optim.MAX_EPOCH}: "
+            "set it, too"
+        )
+
+
+def _check_views(cfg: CfgNode) -> None:
+    for name in ("CROP_AREA", "CROP_ASPECT"):
+        least, largest = cfg.TRAIN[name]
+        if least > largest:
+            raise ValueError(f"TRAIN.{name} must rise (least, largest), got {cfg.TRAIN[name]}")
+    jitter = cfg.TRAIN.COLOR_JITTER
+    if jitter[3] > 0.5:
+        raise ValueError(f"TRAIN.COLOR_JITTER: hue, its fourth number, must be at most 0.5, got {jitter}")
+    if jitter[3] and cfg.TRAIN.COLOR_JITTER_STYLE == "cutmix":
+        raise ValueError(
+            f"TRAIN.COLOR_JITTER_STYLE cutmix has no hue: the fourth of TRAIN.COLOR_JITTER must be 0, got {jitter}"
+        )
+    for key, name in (("TRAIN.INTERPOLATION", cfg.TRAIN.INTERPOLATION), ("TEST.INTERPOLATION", cfg.TEST.INTERPOLATION)):
+        if name != "bilinear" and not cfg.DATA_LOADER.ANTIALIAS:
+            raise ValueError(f"{key} {name} needs DATA_LOADER.ANTIALIAS True: without it only bilinear is there")
+
+
+def _check_network(cfg: CfgNode) -> None:
+    for key, kind in (("RESNET.POOL", "resnet"), ("ANYNET.POOL", "anynet")):
+        pool = cfg[kind.upper()].POOL
+        if pool and cfg.MODEL.TYPE not in (kind, ""):
+            raise ValueError(
+                f"{key} {pool} does nothing for MODEL.TYPE {cfg.MODEL.TYPE}: it is a key of MODEL.TYPE {kind}"
+            )
+
+
+def _check_step(cfg: CfgNode) -> None:
+    if cfg.TRAIN.COMPILE_MODE != "default" and not cfg.TRAIN.COMPILE:
+        raise ValueError(f"TRAIN.COMPILE_MODE {cfg.TRAIN.COMPILE_MODE} does nothing without TRAIN.COMPILE True")
+    if cfg.TRAIN.ACTIVATION_CHECKPOINT and cfg.TRAIN.COMPILE:
+        hint = "a compiled network decides itself what to compute again"
+        raise ValueError(f"TRAIN.ACTIVATION_CHECKPOINT True and TRAIN.COMPILE True: set one of them, {hint}")

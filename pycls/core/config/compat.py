@@ -1,0 +1,75 @@
+"""Keys of the ancestors, pycls and pytorch-cls, that are called otherwise here or mean nothing; each with a warning."""
+
+from collections.abc import Sequence
+
+from pycls.core.config.settings import Setting
+
+# Keys under another name here; the value is taken over.
+RENAMED = {
+    "OPTIM.NAME": "OPTIM.OPTIMIZER",
+    "TRAIN.AMP": "TRAIN.MIXED_PRECISION",
+    "DETERMINSTIC": "CUDNN.DETERMINISTIC",
+    "MB.SE_RARIOS": "MB.SE_RATIOS",
+    "MEM.RELU_INPLACE": "MODEL.ACTIVATION_INPLACE",
+}
+
+# Values of pytorch-cls that are written otherwise here: (key, lower-case value) -> (key, value).
+TRANSLATED = {
+    ("TRAIN.DATASET", "imagenet_dataset"): ("TRAIN.DATASET", "imagenet"),
+    ("TEST.DATASET", "imagenet_dataset"): ("TEST.DATASET", "imagenet"),
+    ("DATA_LOADER.PCA_JITTER", "true"): ("TRAIN.PCA_STD", "0.1"),
+    ("DATA_LOADER.PCA_JITTER", "false"): ("TRAIN.PCA_STD", "0.0"),
+}
+
+# Keys that mean nothing here, with what to use instead.
+IGNORED = {
+    "MEM": "use MODEL.ACTIVATION_INPLACE",
+    "OPTIM.GAMMA": "with OPTIM.LR_POLICY exp set OPTIM.MIN_LR to GAMMA ** MAX_EPOCH",
+    "PREC_TIME.BATCH_SIZE": "use TRAIN.BATCH_SIZE and TEST.BATCH_SIZE",
+    "PREC_TIME.ENABLED": "use tools/time_net.py",
+    "PORT": "a free port is found",
+    "TRAIN.EVAL_PERIOD": "every epoch is evaluated",
+    "TRAIN.CHECKPOINT_PERIOD": "every epoch is saved, use TRAIN.KEEP",
+    "TEST.AMP": "use TRAIN.MIXED_PRECISION",
+    "DATA_LOADER.WORLD_SIZE": "the number of processes is known",
+    "DATA_LOADER.MEMORY_DATA": "use DATA_DIR, a folder in memory for instance",
+    "DATA_LOADER.PCA_JITTER": "use TRAIN.PCA_STD",
+    "DATA_LOADER.COLOR_JITTER": "use TRAIN.COLOR_JITTER with four strengths, such as [0.4, 0.4, 0.4, 0.0]",
+    "DATA_LOADER.CUTOUT": "cutout is not available; TRAIN.RANDOM_ERASE is close to it",
+    "RANDOM_OUT_DIR": "use OUT_DIR",
+    "SAVE_NAME": "use OUT_DIR",
+    "_type": "pycls's log tag",
+}
+
+
+def todays_settings(settings: Sequence[Setting]) -> tuple[list[Setting], list[str]]:
+    """Return the settings in today's words, in order and without those that mean nothing; and what to tell the user."""
+    notes = _missing_activation(settings)
+    current = [_translate(setting, notes) for setting in settings]
+    return [setting for setting in current if setting is not None], notes
+
+
+def _translate(setting: Setting, notes: list[str]) -> Setting | None:
+    """Return the setting in today's words, None for one that means nothing here; append what to tell the user."""
+    where, key, value = setting
+    if (key, str(value).lower()) in TRANSLATED:
+        new_key, new_value = TRANSLATED[key, str(value).lower()]
+        notes.append(f"{where}: {key} {value} is read as {new_key} {new_value}")
+        return Setting(where, new_key, new_value)
+    if key in RENAMED:
+        notes.append(f"{where}: {key} is called {RENAMED[key]} here")
+        return Setting(where, RENAMED[key], value)
+    hint = next((text for name, text in IGNORED.items() if key == name or key.startswith(f"{name}.")), None)
+    if hint is None:
+        return setting
+    notes.append(f"{where}: {key} means nothing here and is ignored ({hint})")
+    return None
+
+
+def _missing_activation(settings: Sequence[Setting]) -> list[str]:
+    """Tell of an EfficientNet with relu: files of pytorch-cls and of older pycls, which know silu only, name none."""
+    given = {setting.key: setting for setting in settings}
+    kind = given.get("MODEL.TYPE")
+    if kind is None or kind.value != "effnet" or "MODEL.ACTIVATION_FUN" in given:
+        return []
+    return [f"{kind.where}: an effnet without MODEL.ACTIVATION_FUN gets relu; EfficientNet's own is silu"]

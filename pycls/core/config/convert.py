@@ -1,0 +1,74 @@
+"""From text to the type of a key's default; nothing else is converted, but for whole numbers where a float is meant."""
+
+import ast
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+from pycls.core.config.key import Key
+from pycls.core.config.settings import Setting, YamlBool
+
+_EXPECTED = {bool: "True or False", int: "a whole number", float: "a number", str: "text", list: "a list"}
+
+
+def convert(setting: Setting, row: Key) -> Any:
+    """Return a setting's value with the type of the key's default; null gives the default back."""
+    where, key, value = setting
+    if value is None or (isinstance(value, str) and value == "null"):
+        return copy.deepcopy(row.default)
+    if row.may_be_auto and value == "auto":
+        return value
+    kind = type(row.default)
+    converted = {bool: _to_bool, int: _to_int, float: _to_float, str: _to_str, list: _to_list}[kind](value)
+    if converted is None:
+        expected = "True, False or auto" if row.may_be_auto else _EXPECTED[kind]
+        raise ValueError(f"{where}: {key} expects {expected}, got {value}")
+    return converted
+
+
+def _literal(value: Any) -> Any:
+    """Read a string as a Python literal, as yacs does: PyYAML leaves `5e-5` a string."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return ast.literal_eval(value)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return value
+
+
+def _to_bool(value: Any) -> bool | None:
+    words = {"true": True, "false": False}
+    if isinstance(value, YamlBool):
+        words |= {"yes": True, "on": True, "no": False, "off": False}
+    if isinstance(value, str):
+        return words.get(value.lower())
+    return value if isinstance(value, bool) else None
+
+
+def _to_int(value: Any) -> int | None:
+    value = _literal(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _to_float(value: Any) -> float | None:
+    value = _literal(value)
+    try:
+        return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    except OverflowError:  # a whole number of more than 308 digits
+        return None
+
+
+def _to_str(value: Any) -> str | None:
+    if isinstance(value, str):
+        literal = _literal(value)
+        return literal if isinstance(literal, str) else str(value)
+    return None
+
+
+def _to_list(value: Any) -> list | None:
+    value = _literal(value)
+    return _literals(value) if isinstance(value, (list, tuple)) else None
+
+
+def _literals(items: Sequence[Any]) -> list:
+    return [_literals(item) if isinstance(item, (list, tuple)) else _literal(item) for item in items]

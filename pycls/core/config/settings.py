@@ -1,0 +1,84 @@
+"""Where settings come from: a YAML file, YAML text, KEY VALUE pairs; each with the place where it was written."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from pycls.core.registry import did_you_mean
+
+
+class Setting(NamedTuple):
+    """One assignment and where the user wrote it; text stays as written, the key's default says what it means."""
+
+    where: str
+    key: str
+    value: Any
+
+
+class YamlBool(str):
+    """A word that YAML reads as a truth value, yes or off for instance."""
+
+
+def file_settings(cfg_file: str | None) -> list[Setting]:
+    """Return the settings of a YAML file, none for None; ValueError for a file that is none."""
+    if not cfg_file:
+        return []
+    path = Path(cfg_file)
+    if not path.is_file():
+        siblings = [str(p) for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+        raise ValueError(f"{cfg_file}: no such config file{did_you_mean(str(path), siblings)}")
+    try:
+        return list(text_settings(path.read_text(encoding="utf-8"), cfg_file))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{cfg_file}: not a text file in UTF-8 ({error.reason} at byte {error.start})") from None
+
+
+def text_settings(text: str, where: str) -> Iterator[Setting]:
+    """Yield the settings of YAML text; ValueError names `where` and the line."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
+    if root is None:
+        return
+    if not isinstance(root, yaml.MappingNode):
+        raise ValueError(f"{where}: expected sections like 'MODEL:' with keys below them, found a {root.tag[18:]}")
+    yield from _node_settings(root, where, "")
+
+
+def override_settings(overrides: Sequence[str]) -> list[Setting]:
+    """Return the settings of KEY VALUE pairs; ValueError for a key without a value."""
+    words = list(overrides)
+    if len(words) % 2:
+        raise ValueError(f"overrides come in KEY VALUE pairs; '{words[-1]}' at the end has no value")
+    return [Setting("command line", key, value) for key, value in zip(words[::2], words[1::2], strict=True)]
+
+
+def _node_settings(node: yaml.MappingNode, where: str, prefix: str) -> Iterator[Setting]:
+    seen = set()
+    for key_node, value_node in node.value:
+        key, line = f"{prefix}{key_node.value}", f"{where}:{key_node.start_mark.line + 1}"
+        if key in seen:
+            raise ValueError(f"{line}: {key} is set twice in this file")
+        seen.add(key)
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            raise ValueError(f"{line}: YAML merge keys (<<) are not supported; write the keys out")
+        if isinstance(value_node, yaml.MappingNode) and value_node.value:
+            yield from _node_settings(value_node, where, f"{key}.")
+        else:
+            yield Setting(line, key, _plain(value_node, line))
+
+
+def _plain(node: yaml.Node, line: str) -> Any:
+    """Return lists as lists, null as None, other scalars as the text that is written: YAML would read 1.10 as 1.1."""
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(item, line) for item in node.value]
+    if isinstance(node, yaml.MappingNode):
+        return {}
+    if not node.tag.startswith("tag:yaml.org,2002:"):
+        raise ValueError(f"{line}: YAML tag {node.tag} is not supported")
+    if node.tag == "tag:yaml.org,2002:null":
+        return None
+    return node.value if node.tag != "tag:yaml.org,2002:bool" else YamlBool(node.value)
