@@ -7,6 +7,7 @@ recipes do. Each loss takes weights (K,) of the classes too.
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -31,7 +32,7 @@ def build_loss(cfg: CfgNode) -> Loss:
     return pick(LOSSES, cfg.MODEL.LOSS_FUN, "MODEL.LOSS_FUN")(cfg)
 
 
-def build_train_loss(cfg: CfgNode, labels: Sequence[int]) -> Loss:
+def build_train_loss(cfg: CfgNode, labels: Sequence[int] | np.ndarray) -> Loss:
     """Return the loss of training on images with `labels` (N,): `build_loss`'s with TRAIN.CLASS_WEIGHTS, if any."""
     given, loss = cfg.TRAIN.CLASS_WEIGHTS, pick(LOSSES, cfg.MODEL.LOSS_FUN, "MODEL.LOSS_FUN")(cfg)
     if cfg.MODEL.LOSS_FUN == "bce":
@@ -41,7 +42,7 @@ def build_train_loss(cfg: CfgNode, labels: Sequence[int]) -> Loss:
     return partial(loss, weights=torch.tensor(given, dtype=torch.float32)) if given else loss
 
 
-def balanced_weights(labels: Sequence[int], num_classes: int) -> Tensor:
+def balanced_weights(labels: Sequence[int] | np.ndarray, num_classes: int) -> Tensor:
     """Return N / (classes present * images of the class), float32 (K,), 0 without images: the mean over images is 1."""
     counts = torch.bincount(torch.tensor(labels), minlength=num_classes)
     weights = len(labels) / ((counts > 0).sum() * counts.clamp(min=1))

@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from pycls.datasets.readers.samples import Samples
+from pycls.datasets.readers.samples import ArraySamples, Samples
 from pycls.datasets.readers.skip_list import save_skip_list
 from pycls.engine.reporting.evaluation import UNCERTAINTY_EDGES, Evaluation
 from pycls.engine.reporting.plots import plot_confusion, plot_uncertainty
@@ -50,7 +50,7 @@ def save_left_out(evaluation: Evaluation, samples: Samples, folder: Path, prefix
     """Write the names of the images that were left out, if any, as a skip list; return the files."""
     path = folder / f"{prefix}_left_out.txt"
     path.unlink(missing_ok=True)  # of an earlier evaluation
-    if not evaluation.left_out:
+    if not evaluation.left_out or isinstance(samples, ArraySamples):  # arrays hold no bad images
         return []
     save_skip_list(path, {samples.key(failure.index): failure.reason for failure in evaluation.left_out})
     return [path]
