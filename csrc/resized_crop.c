@@ -19,7 +19,7 @@ struct ring {
     const int16_t **seen; /* the rows that the current output row sees, in order */
 };
 
-/* libjpeg's colour conversion writes past the cache (streaming stores) when rows are aligned for vectors; reading them
+/* libjpeg's color conversion writes past the cache (streaming stores) when rows are aligned for vectors; reading them
  * right away then waits for the memory, which made resizing three times as slow. So rows begin one pixel off. */
 enum { MISALIGNMENT = 4 };
 

@@ -3,7 +3,7 @@
     python -m benchmarks.methods.lip_networks  # a few minutes; writes its section of benchmarks/RESULTS.md
     python -m benchmarks.methods.lip_networks --device cuda --batch-size 32
 
-Times are per image. On a CPU they are one thread's processor time, so that neighbours disturb little; plain network and
+Times are per image. On a CPU they are one thread's processor time, so that neighbors disturb little; plain network and
 LIP network take turns, and the ratio is the median over the turns.
 """
 

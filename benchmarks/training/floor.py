@@ -6,7 +6,7 @@ Memory, per step: the weights, all in float32, move 8 times with SGD and momentu
 gradient written and read; weight and momentum read and written), 10 with AdamW. Each activation that pycls counts
 (outputs of convolutions, linear layers, attention products) moves 5 times in the format of the step: written, read by
 the next layer, read again in backward; its gradient written and read. That is as if every normalization and activation
-were fused into its neighbours and every cache were empty, so it is an estimate: batch norm alone reads its input again.
+were fused into its neighbors and every cache were empty, so it is an estimate: batch norm alone reads its input again.
 """
 
 import time

@@ -3,7 +3,7 @@
 /* More pixels than this make Pillow warn of a decompression bomb: let it. */
 static const double MOST_PIXELS = 89478485;
 
-/* Chroma is interpolated between neighbours, and libjpeg takes the first and last column that it decodes for the edge
+/* Chroma is interpolated between neighbors, and libjpeg takes the first and last column that it decodes for the edge
  * of the image: so decode one more on each side. Very few columns would make it choose another interpolation. */
 enum { MARGIN = 1, FEWEST_COLUMNS = 32 };
 

@@ -56,7 +56,7 @@ AVX2 static void shrink_row(const struct axis *columns, const uint8_t *pixels, i
     }
 }
 
-/* The 32-bit word at `tap` of a record: the weights of two neighbouring taps. */
+/* The 32-bit word at `tap` of a record: the weights of two neighboring taps. */
 AVX2 static inline __m256i two_weights(const int16_t *record, int tap, int part)
 {
     int32_t word;

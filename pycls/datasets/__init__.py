@@ -18,7 +18,7 @@ from pycls.datasets import backends, cifar, digits, fashion_mnist, imagenet
 from pycls.datasets.backends.base import Backend
 from pycls.datasets.check_samples import check_samples
 from pycls.datasets.info import DATASETS, Dataset, find_dataset
-from pycls.datasets.info import colour_scale as colour_scale
+from pycls.datasets.info import color_scale as color_scale
 from pycls.datasets.loader import Loader
 from pycls.datasets.readers.samples import ArraySamples, Samples
 from pycls.datasets.readers.skip_list import skip_listed
@@ -102,7 +102,7 @@ def build_loader(cfg: CfgNode, phase: str, device: torch.device, samples: Sample
         samples,
         view,
         backend(cfg, _all_views(samples) if phase == "train" else samples, view, device, batch_size // world_size()),
-        Normalize(*colour_scale(cfg, phase), device, cfg.TRAIN.CHANNELS_LAST is True),
+        Normalize(*color_scale(cfg, phase), device, cfg.TRAIN.CHANNELS_LAST is True),
         batch_size=batch_size,
         device=device,
         pin_memory=cfg.DATA_LOADER.PIN_MEMORY,
@@ -126,7 +126,7 @@ def _checked_batch_size(cfg: CfgNode, phase: str) -> int:
 
 
 def _array_view(cfg: CfgNode, phase: str, dataset: Dataset) -> View:
-    """Return the view of array data: its own size, with a border of the colour that CROP_STYLE asks for."""
+    """Return the view of array data: its own size, with a border of the color that CROP_STYLE asks for."""
     if dataset.im_size != cfg.TRAIN.IM_SIZE:
         name = cfg[phase.upper()].DATASET
         raise ValueError(f"TRAIN.IM_SIZE is {cfg.TRAIN.IM_SIZE}, but the images of {name} are {dataset.im_size} px")

@@ -47,7 +47,7 @@ def find_dataset(cfg: CfgNode, phase: str) -> Dataset:
     return pick(DATASETS, cfg[phase.upper()].DATASET, f"{phase.upper()}.DATASET")
 
 
-def colour_scale(cfg: CfgNode, phase: str) -> tuple[RGB, RGB]:
+def color_scale(cfg: CfgNode, phase: str) -> tuple[RGB, RGB]:
     """Return mean and standard deviation of the normalization, RGB, 0..1: DATA_LOADER's, else those of the data set."""
     dataset = find_dataset(cfg, phase)
     return tuple(cfg.DATA_LOADER.MEAN) or dataset.mean, tuple(cfg.DATA_LOADER.STD) or dataset.std

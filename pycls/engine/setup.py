@@ -14,7 +14,7 @@ from pycls.core.launch import launch
 from pycls.core.logging import get_logger, setup_logging
 from pycls.core.machine import usable_cores
 from pycls.core.plugins import import_plugins
-from pycls.datasets import DATASETS, backend_name, colour_scale
+from pycls.datasets import DATASETS, backend_name, color_scale
 
 logger = get_logger(__name__)
 
@@ -58,7 +58,7 @@ def environment() -> dict[str, Any]:
 def pixel_contract(cfg: CfgNode) -> dict[str, Any]:
     """Return how images become pixels, which a checkpoint keeps."""
     dataset = cfg.TRAIN.DATASET or cfg.TEST.DATASET
-    mean, std = colour_scale(cfg, "train" if cfg.TRAIN.DATASET else "test")
+    mean, std = color_scale(cfg, "train" if cfg.TRAIN.DATASET else "test")
     return {
         "channels": cfg.DATA_LOADER.CHANNEL_ORDER,
         "backend": backend_name(cfg.DATA_LOADER.BACKEND, has_one_size(dataset)),

@@ -6,7 +6,7 @@ from yacs.config import CfgNode
 
 from pycls.core.logging import get_logger
 from pycls.core.weights.sources import find_weights
-from pycls.datasets import colour_scale
+from pycls.datasets import color_scale
 from pycls.models.external.weights_url import weights_url
 
 
@@ -29,5 +29,5 @@ def warn_of_other_view(name: str, cfg: CfgNode) -> None:
     if published is None:
         return
     sizes, filters = (cfg.TRAIN.IM_SIZE, cfg.TEST.IM_SIZE), (cfg.TEST.INTERPOLATION, cfg.DATA_LOADER.ANTIALIAS)
-    for words in published.differences(*sizes, *filters, *colour_scale(cfg, "test")):
+    for words in published.differences(*sizes, *filters, *color_scale(cfg, "test")):
         logger.warning("%s: %s; expect other figures than the published ones", name, words)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pycls.core.registry import pick
-from pycls.datasets import build_loader, colour_scale
+from pycls.datasets import build_loader, color_scale
 from pycls.inference.predict import eval_cfg, file_samples, list_images
 from pycls.inference.saved_network import SavedNetwork
 
@@ -53,7 +53,7 @@ def metadata(network: SavedNetwork) -> dict[str, str]:
     """Return what a user of the file must know, as text: JSON for pixels and classes, YAML for the config."""
     cfg = network.cfg
     seen = eval_cfg(network, 1)
-    mean, std = colour_scale(seen, "test")
+    mean, std = color_scale(seen, "test")
     pixels = {
         "input": f"{_INPUT}: float32 (N, 3, {cfg.TRAIN.IM_SIZE}, {cfg.TRAIN.IM_SIZE}), (pixel / 255 - mean) / std",
         "output": f"{_OUTPUT}: float32 (N, {cfg.MODEL.NUM_CLASSES}), before the softmax",

@@ -106,5 +106,5 @@ def build_grid(
 
 
 def rounds(cells: Sequence[Cell], count: int, seed: int) -> list[list[Cell]]:
-    """Return the cells `count` times, each time in another order, so that a machine that changes favours nobody."""
+    """Return the cells `count` times, each time in another order, so that a machine that changes favors nobody."""
     return [random.Random(f"{seed}-{number}").sample(list(cells), len(cells)) for number in range(count)]

@@ -81,7 +81,7 @@ def test_array_data_are_augmented_in_training_only(fashion):
     loader.close()
 
 
-def test_pycls_crops_have_a_border_of_the_mean_colour(fashion):
+def test_pycls_crops_have_a_border_of_the_mean_color(fashion):
     loader = _build(fashion, "train", "TRAIN.BATCH_SIZE", "20", "TRAIN.CROP_STYLE", "pycls")
     (batch,) = loader.epoch(0)
     assert abs(torch.unique(batch.images)[0]) < 0.006
@@ -131,10 +131,10 @@ def test_files_need_a_backend_for_files(tmp_path):
         _build(settings, "train", "DATA_LOADER.BACKEND", "memory")
 
 
-def test_colours_of_the_config_win_over_those_of_the_data_set(fashion):
+def test_colors_of_the_config_win_over_those_of_the_data_set(fashion):
     """White pixels: (1 - mean) / std, by channel."""
-    colours = ["DATA_LOADER.MEAN", "[0.5, 0.25, 0]", "DATA_LOADER.STD", "[0.5, 0.5, 1]"]
-    loader = _build(fashion, "test", "TEST.BATCH_SIZE", "10", *colours)
+    colors = ["DATA_LOADER.MEAN", "[0.5, 0.25, 0]", "DATA_LOADER.STD", "[0.5, 0.5, 1]"]
+    loader = _build(fashion, "test", "TEST.BATCH_SIZE", "10", *colors)
     images = next(loader.epoch(0)).images
     assert images.amin(dim=(0, 2, 3)).tolist() == images.amax(dim=(0, 2, 3)).tolist() == [1.0, 1.5, 1.0]
     loader.close()

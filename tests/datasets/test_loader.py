@@ -20,7 +20,7 @@ NUM = 103
 
 
 class IndexBackend:
-    """Show each sample as one colour (its index, its epoch, 0), in two buffers used in turn, as the contract allows."""
+    """Show each sample as one color (its index, its epoch, 0), in two buffers used in turn, as the contract allows."""
 
     failures = ()
 

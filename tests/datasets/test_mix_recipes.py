@@ -35,8 +35,8 @@ def test_the_header_has_the_published_error(name):
 def test_the_imagenet_recipe_is_cutmix_s():
     cfg = load_cfg(str(CONFIGS / "cutmix/R-50-cutmix.yaml"))
     assert (cfg.OPTIM.STEPS, cfg.OPTIM.MAX_EPOCH, cfg.OPTIM.LR_MULT) == ([0, 75, 150, 225], 300, 0.1)
-    colours = cfg.TRAIN.COLOR_JITTER_STYLE, cfg.TRAIN.COLOR_JITTER, cfg.TRAIN.PCA_STD
-    assert colours == ("cutmix", [0.4, 0.4, 0.4, 0.0], 0.1)
+    colors = cfg.TRAIN.COLOR_JITTER_STYLE, cfg.TRAIN.COLOR_JITTER, cfg.TRAIN.PCA_STD
+    assert colors == ("cutmix", [0.4, 0.4, 0.4, 0.0], 0.1)
     assert (cfg.OPTIM.BASE_LR, cfg.OPTIM.WEIGHT_DECAY, cfg.OPTIM.NESTEROV, cfg.TRAIN.BATCH_SIZE) == (
         0.1,
         1e-4,

@@ -153,7 +153,7 @@ def test_flipped_evaluation_is_the_mean_of_both_logits():
 
 
 class PictureLoader:
-    """Colored noise, labelled with the class that a network finds in it; the last batch is short."""
+    """Colored noise, labeled with the class that a network finds in it; the last batch is short."""
 
     def __init__(self, model):
         generator = torch.Generator().manual_seed(0)

@@ -36,7 +36,7 @@ SHORT = {
     "TRAIN__BATCH_SIZE": 32,
 }
 RATES = {"sgd": 0.5, "lamb": 0.1, "rmsprop_tf": 0.05, "muon": 0.03, "adam": 0.02, "adamw": 0.01}  # others: 0.003
-# What happens to batches: the four ways to mix them, or colours and an emptied rectangle.
+# What happens to batches: the four ways to mix them, or colors and an emptied rectangle.
 BOTH = {"TRAIN__MIXUP_ALPHA": 0.2, "TRAIN__CUTMIX_ALPHA": 1.0}
 MIXERS = (
     {"TRAIN__CUTMIX_ALPHA": 1.0},

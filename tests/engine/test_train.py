@@ -231,7 +231,7 @@ def test_two_processes_stop_together(tmp_path):
 
 
 def test_one_process_failing_ends_all_with_its_error():
-    with pytest.raises(ValueError, match=r"^cannot be honoured by rank 1 \(process 1\)$"):
+    with pytest.raises(ValueError, match=r"^cannot be honored by rank 1 \(process 1\)$"):
         launch(fail_on_rank_1, (), 2, "gloo", 5.0)
 
 
@@ -245,7 +245,7 @@ def test_a_large_result_comes_back():
 
 def fail_on_rank_1():
     if rank() == 1:
-        raise ValueError("cannot be honoured by rank 1")
+        raise ValueError("cannot be honored by rank 1")
     barrier()
 
 
@@ -265,7 +265,7 @@ def fail_on_rank_1():
         ({"DATA_LOADER.BACKEND": "dali_gpu", "DEVICE": "cpu"}, r"dali_gpu"),
     ],
 )
-def test_what_cannot_be_honoured_is_an_error_in_the_first_second(tmp_path, keys, words):
+def test_what_cannot_be_honored_is_an_error_in_the_first_second(tmp_path, keys, words):
     cfg = load_cfg(DIGITS, overrides({"OUT_DIR": tmp_path} | keys))
     with pytest.raises(ValueError, match=words) as error:
         train(cfg)

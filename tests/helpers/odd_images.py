@@ -90,8 +90,8 @@ def _png_rgb16(pixels: np.ndarray) -> bytes:
     return _png_chunked(width, height, 16, 2, lines)
 
 
-def _png_chunked(width: int, height: int, depth: int, colour: int, lines: bytes) -> bytes:
-    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+def _png_chunked(width: int, height: int, depth: int, color: int, lines: bytes) -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks

@@ -67,10 +67,10 @@ def offsets(view: View, epoch: int, indices: np.ndarray) -> np.ndarray:
     return np.floor(draws.T * choices).astype(np.int64)
 
 
-def _padded(images: torch.Tensor, padding: int, colour: tuple[int, int, int]) -> torch.Tensor:
+def _padded(images: torch.Tensor, padding: int, color: tuple[int, int, int]) -> torch.Tensor:
     """Add a border of one color, (N, H, W, C) -> (N, H + 2 * padding, W + 2 * padding, C)."""
     num, height, width, channels = images.shape
     padded = images.new_empty(num, height + 2 * padding, width + 2 * padding, channels)
-    padded[:] = torch.tensor(colour[:channels], dtype=torch.uint8)
+    padded[:] = torch.tensor(color[:channels], dtype=torch.uint8)
     padded[:, padding : padding + height, padding : padding + width] = images
     return padded

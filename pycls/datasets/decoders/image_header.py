@@ -66,21 +66,21 @@ def _jpeg_header(data: bytes) -> Header:
 
 def _jpeg_frame(data: bytes, position: int, adobe_transform: int) -> Header:
     precision, height, width, num_channels = struct.unpack_from(">BHHB", data, position + 4)
-    colour_known = num_channels == 1 or (num_channels == 3 and adobe_transform != 0)  # not CMYK, YCCK, plain RGB
+    color_known = num_channels == 1 or (num_channels == 3 and adobe_transform != 0)  # not CMYK, YCCK, plain RGB
     # Decoders differ on files cut short (gray rows, None, an error), so those without an end mark go to Pillow, which
     # decides. The search starts here because an EXIF thumbnail further up has an end mark of its own.
     complete = data.rfind(_JPEG_END, position) >= 0
-    common = data[position + 1] in _COMMON_FRAMES and precision == 8 and height > 0 and colour_known and complete
+    common = data[position + 1] in _COMMON_FRAMES and precision == 8 and height > 0 and color_known and complete
     return Header(height, width, common and height * width <= _MAX_PIXELS)
 
 
 def _png_header(data: bytes) -> Header:
     if len(data) < 33:
         raise ValueError("the PNG ends before its size is given (truncated file?)")
-    width, height, depth, colour = struct.unpack_from(">IIBB", data, 16)
+    width, height, depth, color = struct.unpack_from(">IIBB", data, 16)
     opaque = data.find(b"tRNS", 33, max(33, data.find(b"IDAT"))) < 0
     complete = data.rfind(b"IEND", -64) >= 0
-    common = depth == 8 and colour in (0, 2) and opaque and complete  # 0: gray, 2: RGB
+    common = depth == 8 and color in (0, 2) and opaque and complete  # 0: gray, 2: RGB
     return Header(height, width, common and height * width <= _MAX_PIXELS)
 
 

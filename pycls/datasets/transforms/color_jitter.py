@@ -1,4 +1,4 @@
-"""Colour jitter by torchvision's law: brightness, contrast, saturation and hue, in random order, on 8-bit pixels."""
+"""Color jitter by torchvision's law: brightness, contrast, saturation and hue, in random order, on 8-bit pixels."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Colour jitter as the code of CutMix and IDML has it: on floats, in random order, not cut off at black and white.
+"""Color jitter as the code of CutMix and IDML has it: on floats, in random order, not cut off at black and white.
 
 Brightness, contrast and saturation move a pixel x by a (r - x), towards r: black, the mean gray of the image, or the
 pixel's own gray. All three are linear, so that together they are a matrix and a shift an image, and with the

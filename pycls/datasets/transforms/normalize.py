@@ -14,7 +14,7 @@ from pycls.datasets.transforms.float_color_jitter import jitter_map
 _LARGE = 1 << 22
 _MOST_KEPT = 4  # free blocks of one shape
 
-# PCA of ImageNet's colours in 0..1 units (Krizhevsky et al. 2012, section 4.1): rows R, G, B; columns are eigenvectors.
+# PCA of ImageNet's colors in 0..1 units (Krizhevsky et al. 2012, section 4.1): rows R, G, B; columns are eigenvectors.
 EIGENVECTORS = np.array([[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]])
 EIGENVALUES = np.array([0.2175, 0.0188, 0.0045])
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from PIL import Image, ImageEnhance, ImageOps
 
 Resampling = Image.Resampling
-Colour = tuple[int, int, int]  # RGB, 0 to 255
+Color = tuple[int, int, int]  # RGB, 0 to 255
 
 BILINEAR = Resampling.BILINEAR
 GRAY = (128, 128, 128)
@@ -32,7 +32,7 @@ def invert(image: Image.Image, value: float) -> Image.Image:
     return ImageOps.invert(image)
 
 
-def rotate(image: Image.Image, value: float, resample: Resampling = BILINEAR, fill: Colour = GRAY) -> Image.Image:
+def rotate(image: Image.Image, value: float, resample: Resampling = BILINEAR, fill: Color = GRAY) -> Image.Image:
     """Turn by degrees, counter-clockwise."""
     return image.rotate(value, resample, fillcolor=fill)
 
@@ -71,27 +71,27 @@ def enhance(image: Image.Image, value: float, kind: Callable, offset: float) -> 
     return kind(image).enhance(offset + value)
 
 
-def shear_x(image: Image.Image, value: float, resample: Resampling = BILINEAR, fill: Colour = GRAY) -> Image.Image:
+def shear_x(image: Image.Image, value: float, resample: Resampling = BILINEAR, fill: Color = GRAY) -> Image.Image:
     """Shift each row by `value` pixels more than the one above."""
     return _warp(image, (1, value, 0, 0, 1, 0), resample, fill)
 
 
-def shear_y(image: Image.Image, value: float, resample: Resampling = BILINEAR, fill: Colour = GRAY) -> Image.Image:
+def shear_y(image: Image.Image, value: float, resample: Resampling = BILINEAR, fill: Color = GRAY) -> Image.Image:
     """Shift each column by `value` pixels more than the one to its left."""
     return _warp(image, (1, 0, 0, value, 1, 0), resample, fill)
 
 
-def trans_x(image: Image.Image, value: float, resample: Resampling = BILINEAR, fill: Colour = GRAY) -> Image.Image:
+def trans_x(image: Image.Image, value: float, resample: Resampling = BILINEAR, fill: Color = GRAY) -> Image.Image:
     """Move left by a part of the width."""
     return _warp(image, (1, 0, value * image.width, 0, 1, 0), resample, fill)
 
 
-def trans_y(image: Image.Image, value: float, resample: Resampling = BILINEAR, fill: Colour = GRAY) -> Image.Image:
+def trans_y(image: Image.Image, value: float, resample: Resampling = BILINEAR, fill: Color = GRAY) -> Image.Image:
     """Move up by a part of the height."""
     return _warp(image, (1, 0, 0, 0, 1, value * image.height), resample, fill)
 
 
-def _warp(image: Image.Image, matrix: tuple[float, ...], resample: Resampling, fill: Colour) -> Image.Image:
+def _warp(image: Image.Image, matrix: tuple[float, ...], resample: Resampling, fill: Color) -> Image.Image:
     return image.transform(image.size, Image.Transform.AFFINE, matrix, resample, fillcolor=fill)
 
 

@@ -13,9 +13,9 @@ from PIL import Image
 from yacs.config import CfgNode
 
 from pycls.core.config.augment_spec import AugmentName
-from pycls.datasets.info import RGB, colour_scale
+from pycls.datasets.info import RGB, color_scale
 from pycls.datasets.transforms.policy import Choice
-from pycls.datasets.transforms.pycls_ops import OPERATORS, Colour, RangedOp, solarize_add
+from pycls.datasets.transforms.pycls_ops import OPERATORS, Color, RangedOp, solarize_add
 from pycls.datasets.transforms.pycls_policies import RAND_OPS
 
 FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
@@ -30,7 +30,7 @@ def solarize_add_whole(image: Image.Image, value: float) -> Image.Image:
     return solarize_add(image, int(value))
 
 
-def build_operators(fill: Colour) -> dict[str, RangedOp]:
+def build_operators(fill: Color) -> dict[str, RangedOp]:
     """Return the operators by name, warps once for each filter ("rotate_bicubic"); `fill` is what they uncover.
 
     Magnitude 10 is the upper end of the range. `posterize_inc` keeps at least one bit; timm asks for none at magnitude
@@ -81,15 +81,15 @@ def build_rand_augment(name: AugmentName, cfg: CfgNode) -> Choice:
             f"TRAIN.AUGMENT: timm's RandAugment takes a standard deviation from 0 to {MOST:g} as S, on M's scale, got "
             f"{std:g}; write S{MOST:g}"
         )
-    operators = build_operators(_as_colour(colour_scale(cfg, "train")[0]))
+    operators = build_operators(_as_color(color_scale(cfg, "train")[0]))
     prob = DEFAULT_PROB if name.prob is None else name.prob
     names = [f"{op}_{filter_name}" if op in WARPS else op for filter_name in FILTERS for op in RAND_OPS]
     programs = tuple((NoisyOp(op, operators[op], name.magnitude, std, prob),) for op in names)
     return Choice({op: operator.apply for op, operator in operators.items()}, programs, num_picks=name.num_ops)
 
 
-def _as_colour(mean: RGB) -> Colour:
-    """Return the mean that pixels are normalized with, 0..1, as a colour: what a warp uncovers."""
+def _as_color(mean: RGB) -> Color:
+    """Return the mean that pixels are normalized with, 0..1, as a color: what a warp uncovers."""
     red, green, blue = (round(255 * part) for part in mean)
     return red, green, blue
 

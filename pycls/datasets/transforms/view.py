@@ -35,10 +35,10 @@ class View:
     antialias: bool
     seed: int
     padding: int = 0  # train, array data: width of the border that shifted crops may show, px
-    border: tuple[int, int, int] = (0, 0, 0)  # train, array data: its RGB colour
+    border: tuple[int, int, int] = (0, 0, 0)  # train, array data: its RGB color
     augment: "Augmentation | None" = None  # train: operations on the finished square
     erase_prob: float = 0.0  # train: probability of random erasing
-    jitter: tuple[float, float, float] | None = None  # train: strengths of the colour jitter of float_color_jitter.py
+    jitter: tuple[float, float, float] | None = None  # train: strengths of the color jitter of float_color_jitter.py
     interpolation: str = "bilinear"  # "bilinear" | "bicubic" | "random": one of them, half the time each
 
 
@@ -128,11 +128,11 @@ def erased(view: View, epoch: int, indices: np.ndarray) -> np.ndarray:
 
 
 def jittered(view: View, epoch: int, indices: np.ndarray) -> np.ndarray:
-    """Return float32 (n, 3, 3): the amounts of the colour jitter in its turns (see float_color_jitter.py)."""
+    """Return float32 (n, 3, 3): the amounts of the color jitter in its turns (see float_color_jitter.py)."""
     assert view.jitter is not None
     return jitter_amounts(view.jitter, view.seed, epoch, indices)
 
 
 def lighting(seed: int, std: float, epoch: int, indices: np.ndarray) -> np.ndarray:
-    """Return float32 (n, 3): weights of the three colour eigenvectors, each from N(0, std)."""
+    """Return float32 (n, 3): weights of the three color eigenvectors, each from N(0, std)."""
     return (std * normals(seed, Stream.LIGHTING, epoch, indices, 3)).astype(np.float32)

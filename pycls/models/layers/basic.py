@@ -20,7 +20,7 @@ class Style:
     """The choices that all layers of one network share."""
 
     activation: str = "relu"
-    activation_inplace: bool = True  # honoured by relu and relu6 only: autograd needs the inputs of the others
+    activation_inplace: bool = True  # honored by relu and relu6 only: autograd needs the inputs of the others
     bn_eps: float = 1e-5
     bn_mom: float = 0.1
     zero_init_final_gamma: bool = False

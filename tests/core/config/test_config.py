@@ -205,6 +205,6 @@ def test_there_is_one_channel_order():
 @pytest.mark.parametrize(
     "words", [["DATA_LOADER.MEAN", "[0.5]"], ["DATA_LOADER.STD", "[1, 1, 127]"], ["DATA_LOADER.STD", "[0, 1, 1]"]]
 )
-def test_colours_are_three_shares(words):
+def test_colors_are_three_shares(words):
     with pytest.raises(ValueError, match=rf"{words[0]} must be"):
         load_cfg(None, words)

@@ -16,9 +16,9 @@ SMALL = {"size": 32, "resize": 36}
 
 @pytest.fixture(scope="module")
 def numbered(tmp_path_factory: pytest.TempPathFactory) -> FileSamples:
-    """120 images of one colour each, red = 2 x index."""
-    colours = {f"{i:03d}.png": encode(Image.new("RGB", (48, 40), (2 * i, 0, 0)), "PNG") for i in range(120)}
-    return write_files(tmp_path_factory.mktemp("numbered"), colours)
+    """120 images of one color each, red = 2 x index."""
+    colors = {f"{i:03d}.png": encode(Image.new("RGB", (48, 40), (2 * i, 0, 0)), "PNG") for i in range(120)}
+    return write_files(tmp_path_factory.mktemp("numbered"), colors)
 
 
 def _indices(squares: np.ndarray) -> list[int]:

@@ -41,7 +41,7 @@ def test_a_file_cut_short_is_left_to_pillow(kind, options):
     assert not read_header(data[:-100]).common
 
 
-def test_a_png_with_a_transparent_colour_is_left_to_pillow():
+def test_a_png_with_a_transparent_color_is_left_to_pillow():
     data = encode(load("coffee.png", (50, 40)), "PNG", transparency=(1, 2, 3))
     assert read_header(data) == (40, 50, False)
 

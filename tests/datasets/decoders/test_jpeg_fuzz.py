@@ -41,7 +41,7 @@ def _corpus(num_files: int) -> list[tuple[bytes, np.ndarray]]:
 
 @pytest.fixture(scope="module")
 def checked_driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The C sources in a program of their own, with the address and undefined-behaviour sanitizers."""
+    """The C sources in a program of their own, with the address and undefined-behavior sanitizers."""
     compiler = shutil.which(os.environ.get("CC", "gcc"))
     if compiler is None:
         pytest.skip("no C compiler (gcc, or the environment variable CC)")

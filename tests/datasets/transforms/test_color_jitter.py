@@ -1,4 +1,4 @@
-"""Colour jitter against torchvision's transform and its law."""
+"""Color jitter against torchvision's transform and its law."""
 
 from collections import Counter
 from itertools import permutations

@@ -1,4 +1,4 @@
-"""The colour jitter of CutMix's and IDML's code: their numbers, its law, and its place before lighting."""
+"""The color jitter of CutMix's and IDML's code: their numbers, its law, and its place before lighting."""
 
 from collections import Counter
 from itertools import permutations
@@ -53,7 +53,7 @@ def test_turns_lighting_and_normalization_follow_each_other(channels_last):
     floats = images.permute(0, 3, 1, 2).double() / 255
     jittered = torch.stack([written_out(image, amount) for image, amount in zip(floats, amounts, strict=True)])
     assert jittered.min() < 0 and jittered.max() > 1, "nothing is cut off"
-    mean, std = (torch.tensor(colour).double().view(3, 1, 1) for colour in (MEAN, STD))
+    mean, std = (torch.tensor(color).double().view(3, 1, 1) for color in (MEAN, STD))
     wanted = (jittered + shift[:, :, None, None] - mean) / std
     torch.testing.assert_close(found.double(), wanted, atol=5e-6, rtol=0)
     assert found.is_contiguous(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
@@ -61,7 +61,7 @@ def test_turns_lighting_and_normalization_follow_each_other(channels_last):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
-def test_a_gpu_gives_the_same_colours():
+def test_a_gpu_gives_the_same_colors():
     images = torch.randint(0, 256, (12, 40, 40, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     amounts = torch.from_numpy(jitter_amounts(STRENGTHS, 1, 0, np.arange(12)))
     found = Normalize(MEAN, STD, torch.device("cuda"))(images.cuda(), jitter=amounts.cuda())

@@ -38,14 +38,14 @@ def test_a_draw_does_not_depend_on_the_batch_it_is_asked_in():
     np.testing.assert_array_equal(part, whole[[4000, 2, 77], :5])
 
 
-def test_seeds_streams_epochs_neighbours_and_positions_are_uncorrelated():
+def test_seeds_streams_epochs_neighbors_and_positions_are_uncorrelated():
     base = uniforms(1, Stream.BOX, 0, INDICES, 2)
     others = {
         "seed": uniforms(2, Stream.BOX, 0, INDICES, 1)[:, 0],
         "stream": uniforms(1, Stream.FLIP, 0, INDICES, 1)[:, 0],
         "epoch": uniforms(1, Stream.BOX, 1, INDICES, 1)[:, 0],
         "seed and epoch swapped": uniforms(0, Stream.BOX, 1, INDICES, 1)[:, 0],
-        "neighbour": np.roll(base[:, 0], 1),
+        "neighbor": np.roll(base[:, 0], 1),
         "position": base[:, 1],
     }
     for name, other in others.items():

@@ -140,19 +140,19 @@ def test_rand_augment_equals_timms(timm_code, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("more", "colour"),
+    ("more", "color"),
     [
         ([], FILL),
         (["TRAIN.DATASET", "cifar10"], (125, 123, 114)),
         (["DATA_LOADER.MEAN", "[0.5, 0.25, 1.0]"], (128, 64, 255)),
     ],
 )
-def test_warps_uncover_the_mean_that_pixels_are_normalized_with(more, colour):
+def test_warps_uncover_the_mean_that_pixels_are_normalized_with(more, color):
     stage = _stage("RandAugment_M9", *more)
     for name in stage.ops:
         if _split(name)[0] in WARPS:
             pixels = np.asarray(stage.ops[name](Image.new("RGB", (SIZE, SIZE)), 0.3 if name[0] != "r" else 30.0))
-            assert set(map(tuple, pixels.reshape(-1, 3).tolist())) == {(0, 0, 0), colour}, name
+            assert set(map(tuple, pixels.reshape(-1, 3).tolist())) == {(0, 0, 0), color}, name
 
 
 def test_the_strongest_posterize_keeps_a_bit():

@@ -50,7 +50,7 @@ def _epoch(loader, epoch=0):
 
 
 def _shown(batch):
-    """Return the samples whose colour the images have."""
+    """Return the samples whose color the images have."""
     return (batch.images[:, 0, 16, 16] / 6).round().int().tolist()
 
 

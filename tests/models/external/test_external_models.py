@@ -9,7 +9,7 @@ from torchvision import models
 
 from pycls.core.checkpoint import load_weights
 from pycls.core.config import load_cfg
-from pycls.datasets import colour_scale
+from pycls.datasets import color_scale
 from pycls.models import build_model
 from pycls.models.complexity import show_image
 from pycls.models.external.torchvision_models import torchvision_model, torchvision_names
@@ -141,7 +141,7 @@ def test_the_evaluation_is_the_published_one(path):
     assert path.stem == cfg.MODEL.NAME and cfg.MODEL.NUM_CLASSES == 1000
     _, published = weights_url(cfg.TEST.WEIGHTS)
     filters = cfg.TEST.INTERPOLATION, cfg.DATA_LOADER.ANTIALIAS
-    view = (cfg.TRAIN.IM_SIZE, cfg.TEST.IM_SIZE, *filters, *colour_scale(cfg, "test"))
+    view = (cfg.TRAIN.IM_SIZE, cfg.TEST.IM_SIZE, *filters, *color_scale(cfg, "test"))
     assert published.differences(*view) == []
     assert f"{100 - published.top1_err:.3f} % top-1, {100 - published.top5_err:.3f} % top-5" in header
     second = re.search(r"TEST.WEIGHTS (\S+/IMAGENET1K_V2)(?: TEST.IM_SIZE (\d+))?", header)

@@ -110,7 +110,7 @@ def test_activation_key_reaches_every_layer(name, kind):
 
 
 @pytest.mark.parametrize("inplace", [True, False])
-def test_inplace_key_is_honoured(inplace):
+def test_inplace_key_is_honored(inplace):
     model = build_model(cfg_of(BOTTLENECK | {"MODEL.ACTIVATION_INPLACE": inplace}))
     assert {m.inplace for m in model.modules() if isinstance(m, nn.ReLU)} == {inplace}
 
