@@ -26,6 +26,11 @@ REQUIRED = [
     "matplotlib>=3.10",
     "scikit-learn>=1.7",
     "tqdm>=4.66.5",
+    "filelock>=3.32",
+    "platformdirs>=4.3.6",
+    "psutil>=6.1",
+    "Jinja2>=3.1.4",
+    "tabulate>=0.10",
 ]
 DALI = ["nvidia-dali-cuda130>=2.2"]
 EXPORT = ["onnx>=1.23.2", "onnxscript>=0.7.2", "onnxruntime>=1.31.1"]
@@ -44,6 +49,8 @@ DEV = [
     "import-linter>=2.3",
     "mypy>=1.18",
     "types-PyYAML>=6.0",
+    "types-psutil>=6.1",
+    "types-tabulate>=0.9",
     "types-simplejson>=3.20",
     "pre-commit>=4.0.1",
 ]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.training.case import Case, Loop
-from pycls.engine.profiling.network import synchronize
+from pycls.engine.profiling.measure import synchronize
 
 LONGEST_BLOCK = 31  # steps: the average of the weights is updated every 32
 Build = Callable[[Case, Tensor, Tensor], Loop]

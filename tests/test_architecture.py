@@ -54,7 +54,7 @@ def test_a_class_name_stands_for_one_class():
 
 # Not asked for by every run, or slow: torchvision imports torch's compiler (a second), triton takes 0.1 s.
 LATE = ("nvidia.dali", "tensorboard", "matplotlib", "sklearn", "timm", "onnx", "onnxruntime", "scipy")
-LATE += ("torchvision", "torch._dynamo", "triton")
+LATE += ("torchvision", "torch._dynamo", "triton", "fvcore", "jinja2")
 
 
 IMPORTS = f"""

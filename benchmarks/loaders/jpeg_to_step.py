@@ -22,7 +22,7 @@ from benchmarks.time_limit import TimeLimit
 from benchmarks.training.train_step import conditions, device_name
 from pycls.core.config import load_cfg
 from pycls.core.logging import setup_logging
-from pycls.engine.profiling.network import time_data
+from pycls.engine.profiling.loader import time_data
 
 BACKENDS = ("custom", "dali_gpu", "torch", "dali_cpu")  # in the order of being measured
 GOAL_IMAGES_PER_SEC, GOAL_WAIT_PCT = 4500, 3.0  # of the best backend on one H200

@@ -45,10 +45,10 @@ _MB = 1e6
 
 
 def write_long_index(folder: Path, num_images: int) -> Path:
-    """Write photos, pack them, and write an index of `num_images` that repeats them; return its file."""
+    """Write photos, pack them, and write an index of `num_images` that repeats them; return it."""
     photos, real = folder / "photos", index_file(folder, "photos")
     write_photos(photos, _NUM_REAL)
-    if not real.is_file():
+    if not real.exists():
         pack_split(load_folder(folder, "photos"), folder, "photos", PackOptions(), 2)
     index, long = load_index(real), index_file(folder, f"long_{num_images}")
     rows = np.arange(num_images) % _NUM_REAL
@@ -63,7 +63,7 @@ def _long_names(num_images: int) -> Names:
 
 
 def write_long_list(folder: Path, num_images: int) -> Path:
-    """Write a list of `num_images` files, as scanning a folder leaves it, that repeats real ones; return its file."""
+    """Write a list of `num_images` files, as scanning a folder leaves it, that repeats real ones; return it."""
     write_photos(folder / "photos", _NUM_REAL)
     paths = [path.relative_to(folder) for path in sorted((folder / "photos").glob("*/*.JPEG"))]
     name = b"".join(os.fsencode(path) for path in paths)  # all of one length
@@ -73,7 +73,7 @@ def write_long_list(folder: Path, num_images: int) -> Path:
         "offsets": np.arange(num_images + 1) * length,
         "labels": np.zeros(num_images, np.int64),
     }
-    file = folder / f"list_{num_images}.map"
+    file = folder / f"list_{num_images}"
     write_arrays(file, "list", 1, {}, arrays)
     return file
 
@@ -87,7 +87,7 @@ def load_samples(file: Path) -> FileSamples | PackedSamples:
 
 
 def run_epochs(file: Path, backend: str, num_workers: int) -> dict[str, list[float]]:
-    """Run a few epochs and return, after each, MB of all processes, of one worker, and of the mapped file in all."""
+    """Run a few epochs and return, after each, MB of all processes, of one worker, and of the mapped list in all."""
     start = time.perf_counter()
     samples = load_samples(file)
     opened_sec = time.perf_counter() - start
@@ -101,7 +101,7 @@ def run_epochs(file: Path, backend: str, num_workers: int) -> dict[str, list[flo
     for epoch in range(_NUM_EPOCHS):
         for _ in itertools.islice(loader.epoch(epoch), _NUM_BATCHES):
             pass
-        processes = tree()
+        processes = [process.pid for process in tree()]
         found["all"].append(sum(pss_mb(process, file, everything=True) for process in processes))
         found["worker"].append(max(pss_mb(process, file, everything=True) for process in processes[1:]))
         found["file"].append(sum(pss_mb(process, file, everything=False) for process in processes))
@@ -110,7 +110,7 @@ def run_epochs(file: Path, backend: str, num_workers: int) -> dict[str, list[flo
 
 
 def pss_mb(process: int, file: Path, everything: bool) -> float:
-    """Return the proportional set size in MB of what a process maps of `file`, or of that and all its own memory.
+    """Return the proportional set size in MB of what a process maps of a list, or of that and all its own memory.
 
     Program code is left out: how many processes share it depends on what else runs on the machine.
     """
@@ -119,7 +119,7 @@ def pss_mb(process: int, file: Path, everything: bool) -> float:
         words = line.split()
         if not words[0].endswith(":"):  # the first line of a mapping
             name = words[5] if len(words) > 5 else ""
-            counted = name == str(file) or (everything and (name[:1] != "/" or name.startswith("/dev/shm")))
+            counted = name.startswith(f"{file}/") or (everything and (name[:1] != "/" or name.startswith("/dev/shm")))
         elif counted and words[0] == "Pss:":
             total_kb += int(words[1])
     return 1024 * total_kb / _MB

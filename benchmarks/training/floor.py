@@ -20,7 +20,7 @@ from torch import nn
 
 from benchmarks.training.case import Case
 from pycls.engine.network.precision import DTYPES
-from pycls.engine.profiling.network import synchronize
+from pycls.engine.profiling.measure import synchronize
 from pycls.models.complexity import complexity
 
 _WEIGHT_MOVES = {"sgd": 8, "adamw": 10}

@@ -22,7 +22,8 @@ from benchmarks.time_limit import TimeLimit
 from benchmarks.training.case import LAYOUTS, MODELS, Case
 from benchmarks.training.train_step import add_options, build_case, conditions, device_name, fill_defaults
 from pycls.engine.network.compile import CompiledNetwork
-from pycls.engine.profiling.network import NUM_IMAGES, Timing, synchronize
+from pycls.engine.profiling.measure import Timing, synchronize
+from pycls.engine.profiling.network import NUM_IMAGES
 
 SETTINGS = (("fp32", "NCHW", "eager"), ("bf16", "NHWC", "eager"), ("bf16", "NHWC", "compiled"))
 _RUNS_SEC, _MOST_RUNS = 3.0, 100  # for the timed runs of one network in one setting

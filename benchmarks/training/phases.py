@@ -17,7 +17,7 @@ from statistics import median
 from typing import Any
 from unittest import mock
 
-# What is called for each part, as "module: name"; train_steps is the loader's start, the steps and the log lines.
+# What is called for each part, as "module: name"; train_epoch is the loader's start, the steps and the log lines.
 _PARTS = {
     "data set": ("pycls.engine.run: build_loader",),
     "network": (
@@ -25,10 +25,10 @@ _PARTS = {
         "pycls.engine.run: build_stepper",
         "pycls.engine.recorder: complexity",
     ),
-    "train": ("pycls.engine.train: train_steps",),
+    "train": ("pycls.engine.train: train_epoch",),
     "precise BN": ("pycls.engine.train: refresh_statistics",),
     "evaluate": ("pycls.engine.train: evaluate_run",),
-    "save": tuple(f"pycls.engine.train: {name}" for name in ("save", "save_epoch", "finish_saving")),
+    "save": ("pycls.engine.epoch: save", *(f"pycls.engine.train: {name}" for name in ("save_epoch", "finish_saving"))),
     "pictures": ("pycls.engine.train: finish",),
 }
 

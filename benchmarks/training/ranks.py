@@ -18,6 +18,7 @@ import torch
 from benchmarks.report import ROOT
 from pycls.core import distributed
 from pycls.core.config import load_cfg
+from pycls.core.launch import launch
 from pycls.engine.network.precision import Precision
 from pycls.engine.run import build_stepper
 from pycls.engine.state import build_state
@@ -30,7 +31,7 @@ _NUM_IMAGES, _NUM_TIMES, _NUM_WARMUP = 8, 200, 10
 def time_ranks(num_ranks: int) -> dict[str, Any]:
     """Return seconds until every process of a gloo group is there, milliseconds of a step and of an agreement."""
     start = time.time()
-    there, step_ms, agree_ms = distributed.launch(_steps_of_rank, (), num_ranks, "gloo", 5.0)
+    there, step_ms, agree_ms = launch(_steps_of_rank, (), num_ranks, "gloo", 5.0)
     return {"ranks": num_ranks, "launch": there - start, "step": step_ms, "agree": agree_ms}
 
 

@@ -5,7 +5,7 @@ A command imports what it needs when it acts, so that --help answers at once.
 
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pycls
 from pycls.core.cli import OneLineParser, called_as
@@ -39,7 +39,7 @@ def main() -> int:
     """Run the command that the first word names: `pycls COMMAND ...`, `python -m pycls COMMAND ...`."""
     prog, words = called_as(sys.argv[0]), sys.argv[1:]
     if words and words[0] in COMMANDS:
-        return run_command(words[0], f"{prog} {words[0]}", words[1:])
+        return command(words[0])(f"{prog} {words[0]}", words[1:])
     parser = OneLineParser(prog, DESCRIPTION, EXAMPLE, usage=f"{prog} [-h] [--version] COMMAND ...")
     parser.add_argument("--version", action="version", version=f"pycls {pycls.__version__}")
     if not words:
@@ -52,9 +52,9 @@ def main() -> int:
 
 def run_file(name: str) -> int:
     """Do what a file in tools/ does: run a command, called by the file's name."""
-    return run_command(name, called_as(sys.argv[0]), sys.argv[1:])
+    return command(name)(called_as(sys.argv[0]), sys.argv[1:])
 
 
-def run_command(name: str, prog: str, words: Sequence[str]) -> int:
-    """Run a command with the words that follow it; `prog` is what to call it in its help. Return the exit code."""
-    return importlib.import_module(f"pycls.commands.{name.replace('-', '_')}").main(prog, words)
+def command(name: str) -> Callable[[str, Sequence[str]], int]:
+    """Return what runs a command: (what to call it in its help, the words that follow it) -> exit code."""
+    return importlib.import_module(f"pycls.commands.{name.replace('-', '_')}").main

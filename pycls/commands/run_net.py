@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pycls.commands import run_command
+from pycls.commands import command
 from pycls.core.cli import OneLineParser
 
 MODES = ("train", "test", "time", "info", "scale")
@@ -18,7 +18,7 @@ def main(prog: str, words: Sequence[str]) -> int:
     parser.add_argument("--mode", choices=MODES, help="what to do")
     args, others = parser.parse_known_args(words)
     if args.mode:
-        return run_command(args.mode, f"{prog} --mode {args.mode}", others)
+        return command(args.mode)(f"{prog} --mode {args.mode}", others)
     if not {"-h", "--help"} & set(others):
         parser.error(f"--mode is needed: {', '.join(MODES)}")
     parser.print_help()

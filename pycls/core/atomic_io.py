@@ -1,24 +1,90 @@
-"""Files that are there as a whole or not at all, whatever happens to the program or the machine."""
+"""Files and folders that are there as a whole or not at all, whatever happens to the program or the machine."""
 
+import errno
 import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, BinaryIO
 
 
-def write_durably(file: Path, data: bytes) -> None:
-    """Write a small file."""
-    unfinished = file.with_name(f"{file.name}.tmp")
-    with unfinished.open("wb") as output:
-        output.write(data)
-        output.flush()
-        os.fsync(output.fileno())
-    rename_durably(unfinished, file)
+@contextmanager
+def atomic_file(
+    path: Path, unfinished: Path | None = None, check: Callable[[Path], Any] = lambda written: None
+) -> Iterator[BinaryIO]:
+    """Open a file that gets its name when all of it is on the disk and `check` has not raised.
 
-
-def rename_durably(file: Path, target: Path) -> None:
-    """Rename a file whose bytes are on the disk, and wait until its new name is there as well."""
-    os.replace(file, target)
-    folder = os.open(target.parent, os.O_RDONLY)
+    Until then it is `unfinished`, on the same file system, or a hidden file beside `path`; an error removes it and
+    leaves what was there before.
+    """
+    unfinished = unfinished or unfinished_name(path)
     try:
-        os.fsync(folder)
+        with unfinished.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        check(unfinished)
+        rename_durably(unfinished, path)
     finally:
-        os.close(folder)
+        unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path, unfinished: Path | None = None) -> Iterator[Path]:
+    """Make a folder of files that gets its name, in the place of an older one, when all of it is on the disk.
+
+    Until then it is `unfinished`, on the same file system, or a hidden folder beside `path`; an error removes it, and
+    what was there before stays.
+    """
+    unfinished = unfinished or unfinished_name(path)
+    shutil.rmtree(unfinished, ignore_errors=True)  # what a killed process left
+    unfinished.mkdir()
+    try:
+        yield unfinished
+        for file in (*unfinished.iterdir(), unfinished):
+            _fsync(file)
+        _replace_folder(unfinished, path)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _replace_folder(source: Path, target: Path) -> None:
+    """Rename a folder; an older one is moved away first, since a folder with files in it cannot be renamed over."""
+    while True:
+        try:
+            return rename_durably(source, target)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        old = unfinished_name(target)
+        with suppress(FileNotFoundError):  # another process has just done it
+            os.replace(target, old)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write a small file."""
+    with atomic_file(path) as file:
+        file.write(data)
+
+
+def rename_durably(source: Path, target: Path) -> None:
+    """Rename a file whose bytes are on the disk, and wait until its new name is there as well."""
+    os.replace(source, target)
+    _fsync(target.parent)
+
+
+def _fsync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def unfinished_name(path: Path) -> Path:
+    """Return a name beside `path` that no other process takes, on whatever machine."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import safetensors.torch
 import torch
 
+from pycls.core.atomic_io import atomic_file, rename_durably, unfinished_name
 from pycls.core.logging import get_logger
 from pycls.core.weights import LoadReport as LoadReport
 from pycls.core.weights import load_weights as load_weights
@@ -62,14 +63,14 @@ def link_checkpoint(source: Path, target: Path) -> None:
     """Make `target` the same file as `source`, atomically; a copy where the file system has no hard links."""
     if target.exists() and target.samefile(source):
         return
-    temporary = _temporary(target)
-    temporary.unlink(missing_ok=True)
+    linked = unfinished_name(target)
     try:
-        os.link(source, temporary)
+        os.link(source, linked)
     except OSError:
-        _copy(source, temporary)
-    os.replace(temporary, target)
-    _fsync_folder(target.parent)
+        with source.open("rb") as read, atomic_file(target) as write:
+            shutil.copyfileobj(read, write)
+    else:
+        rename_durably(linked, target)
 
 
 def remove_temporaries(out_dir: str | Path) -> None:
@@ -108,36 +109,9 @@ def _epoch_files(out_dir: str | Path) -> list[Path]:
 
 def _write_whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(path)
     try:
-        with temporary.open("wb") as file:
+        with atomic_file(path, check=check_whole) as file:
             write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        check_whole(temporary)
-        os.replace(temporary, path)
     except (OSError, RuntimeError, ValueError, zipfile.BadZipFile) as error:  # torch.save: RuntimeError on a full disk
         reason = first_line(error)
         raise OSError(f"{path}: could not be saved ({reason}); what was saved before is untouched") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    _fsync_folder(path.parent)
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
-
-
-def _copy(source: Path, target: Path) -> None:
-    with source.open("rb") as read, target.open("wb") as write:
-        shutil.copyfileobj(read, write)
-        write.flush()
-        os.fsync(write.fileno())
-
-
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

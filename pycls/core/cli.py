@@ -4,12 +4,13 @@ Nothing heavy is imported here, so that --help answers at once.
 """
 
 import argparse
+import contextlib
 import itertools
 import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -128,9 +129,9 @@ def split_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
 def run_tool(
     parser: argparse.ArgumentParser, act: Callable[[CfgNode, argparse.Namespace], int], words: Sequence[str]
 ) -> int:
-    """Parse a command line, load the config and call `act(cfg, args)`; return the exit code (2: bad input)."""
-
-    def act_with_cfg(args: argparse.Namespace) -> int:
+    """Parse a command line, load the config, call `act(cfg, args)` and return its exit code; errors exit."""
+    args = _parse(parser, words)
+    with _errors_in_one_line(parser.prog, args.traceback):
         args.cfg = find_cfg(args.cfg) if args.cfg else None
         cfg = load_cfg(args.cfg, args.overrides)
         if args.print_cfg or args.diff:
@@ -138,26 +139,28 @@ def run_tool(
             return 0
         return act(cfg, args)
 
-    return _answer(parser, _parse(parser, words), act_with_cfg)
-
 
 def run_plain_tool(
     parser: argparse.ArgumentParser, act: Callable[[argparse.Namespace], int], words: Sequence[str]
 ) -> int:
-    """Parse a command line without a config and call `act(args)`; return the exit code (2: bad input)."""
-    return _answer(parser, parser.parse_intermixed_args(words), act)  # options may stand between the others
+    """Parse a command line without a config, call `act(args)` and return its exit code; errors exit."""
+    args = parser.parse_intermixed_args(words)  # options may stand between the others
+    with _errors_in_one_line(parser.prog, args.traceback):
+        return act(args)
 
 
-def _answer(parser: argparse.ArgumentParser, args: argparse.Namespace, act: Callable[[argparse.Namespace], int]) -> int:
+@contextlib.contextmanager
+def _errors_in_one_line(prog: str, with_traceback: bool) -> Iterator[None]:
+    """End the program with one line for an error that a user can cause: exit code 2 for bad input, 1 for others."""
     os.environ.setdefault("GOMP_SPINCOUNT", _SPIN_COUNT)
     warnings.showwarning = _one_line_warning
     try:
-        return act(args)
+        yield
     except (ValueError, FloatingPointError, OSError) as error:
-        if args.traceback:
+        if with_traceback:
             raise
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ValueError) else 1
+        print(f"{prog}: error: {error}", file=sys.stderr)
+        raise SystemExit(2 if isinstance(error, ValueError) else 1) from None
 
 
 def _diff_text(cfg: CfgNode) -> str:

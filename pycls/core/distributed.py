@@ -1,17 +1,9 @@
-"""Process groups: one code path for one process, NUM_GPUS processes on this node, and torchrun.
+"""Rank, world size and collectives: one code path for one process, NUM_GPUS processes on this node, and torchrun.
 
 Everything here works without a process group too (rank 0 of 1), so callers never ask which case they are in.
 """
 
-import contextlib
-import datetime
 import os
-import signal
-import socket
-import threading
-import traceback
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -114,119 +106,3 @@ def broadcast_buffers(module: torch.nn.Module) -> None:
     if dist.is_initialized():
         for buffer in module.buffers():
             dist.broadcast(buffer, 0)
-
-
-# ---- starting the processes
-
-
-def launch(run: Callable[..., Any], args: tuple, num_processes: int, backend: str, timeout_minutes: float) -> Any:
-    """Call `run(*args)` on every process and return the main process's result.
-
-    Under torchrun this process is one of many already; otherwise `num_processes` are spawned on this node. An exception
-    on one process ends them all and is raised here with its traceback. Signals that reach this process are passed on.
-    """
-    if under_torchrun():
-        return _run_in_group(run, args, backend, timeout_minutes)
-    if num_processes == 1:
-        return run(*args)
-    results = torch.multiprocessing.get_context("spawn").SimpleQueue()
-    environment = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(num_processes)}
-    spawn_args = (environment, run, args, backend, timeout_minutes, results)
-    spawned = torch.multiprocessing.start_processes(
-        _spawned, spawn_args, num_processes, join=False, start_method="spawn"
-    )
-    with _signals_passed_on(spawned.pids()):
-        return _wait_for_result(spawned, results)
-
-
-def _wait_for_result(spawned: Any, results: Any) -> Any:
-    """Wait for all children; return what the main one sent, or raise the first error that one of them sent."""
-    sent: list[tuple[int, Any]] = []
-    try:
-        finished = False
-        while not finished:
-            finished = spawned.join(timeout=0.2, grace_period=5.0)
-            _drain(results, sent)
-    except Exception:
-        _drain(results, sent)
-        _raise_first(sent)
-        raise
-    _raise_first(sent)
-    if not sent:
-        raise RuntimeError("the main process ended without a result")
-    return sent[0][1]
-
-
-def _drain(results: Any, sent: list[tuple[int, Any]]) -> None:
-    while not results.empty():
-        sent.append(results.get())
-
-
-def _raise_first(sent: list[tuple[int, Any]]) -> None:
-    """Raise the first error: the user's own errors as what they are, others with the child's traceback."""
-    failed = next(((rank, what) for rank, what in sent if isinstance(what, ChildError)), None)
-    if failed is None:
-        return
-    rank, error = failed
-    kinds = (ValueError, FloatingPointError, OSError, TimeoutError, ChildProcessError)
-    kind = {known.__name__: known for known in kinds}.get(error.kind)
-    if kind is not None:
-        raise kind(f"{error.message} (process {rank})")
-    raise RuntimeError(f"process {rank} failed:\n{error.traceback}")
-
-
-@dataclass(frozen=True)
-class ChildError:
-    """An exception on its way from a child."""
-
-    kind: str
-    message: str
-    traceback: str
-
-
-def _spawned(
-    index: int, environment: dict, run: Callable, args: tuple, backend: str, timeout: float, results: Any
-) -> None:
-    os.environ.update(environment, RANK=str(index), LOCAL_RANK=str(index), LOCAL_WORLD_SIZE=environment["WORLD_SIZE"])
-    try:
-        result = _run_in_group(run, args, backend, timeout)
-    except Exception as error:
-        # Sent before this process ends: its peers fail as soon as the connection closes, and their error says less.
-        results.put((index, ChildError(type(error).__name__, str(error), traceback.format_exc())))
-        raise
-    if index == 0:
-        results.put((index, result))
-
-
-def _run_in_group(run: Callable, args: tuple, backend: str, timeout_minutes: float) -> Any:
-    if backend == "nccl":
-        torch.cuda.set_device(local_rank())  # before the group exists: NCCL binds to the current device
-    dist.init_process_group(backend, timeout=datetime.timedelta(minutes=timeout_minutes))
-    result = run(*args)
-    dist.destroy_process_group()
-    return result
-
-
-@contextlib.contextmanager
-def _signals_passed_on(pids: list[int]) -> Iterator[None]:
-    """Pass stop signals on to the children, which save and return."""
-
-    def pass_on(number: int, frame: Any) -> None:
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
-
-    in_main_thread = threading.current_thread() is threading.main_thread()  # only there can signals be handled
-    numbers = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT) if in_main_thread else ()
-    previous = {number: signal.signal(number, pass_on) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -1,46 +1,57 @@
-"""One run at a time in an OUT_DIR: two would overwrite each other's checkpoints and records."""
+"""Locks on files, which the system releases when a process ends, however it does: one run at a time in an OUT_DIR."""
 
 import contextlib
-import fcntl
+import errno
 import os
 import platform
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TextIO
+
+from filelock import FileLock, Timeout
 
 PATIENCE_SEC = 10.0  # processes of a run that was killed are gone by then
+FOREVER = -1.0
+_NO_LOCKS_HERE = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 @contextlib.contextmanager
-def sole_run(out_dir: str | Path, patience_sec: float = PATIENCE_SEC) -> Iterator[None]:
-    """Hold the lock of OUT_DIR, which the system releases when the process ends, however it does.
+def locked(file: Path, patience_sec: float = FOREVER, busy: Callable[[str], str] = str) -> Iterator[None]:
+    """Hold the lock of `file`, which is created and stays; it says which process holds it.
 
-    ValueError, naming host and process, while another run holds it. A file system without locks is trusted.
+    ValueError with `busy(process and host)` when another process still holds it after `patience_sec`. A file system
+    without locks is trusted: what stands in for a lock there (a file that its owner deletes) outlives a killed process.
     """
-    with Path(out_dir, ".lock").open("a+") as file:
-        if not _acquire(file, patience_sec):
-            file.seek(0)
-            raise ValueError(
-                f"OUT_DIR {out_dir}: another run is writing there ({file.read().strip()}); wait for its end, or choose "
-                "another OUT_DIR"
-            )
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {platform.node()}\n")
-        file.flush()
+    lock = FileLock(file, timeout=patience_sec, fallback_to_soft=False)
+    try:
+        lock.acquire()
+        file.write_text(f"process {os.getpid()} on {platform.node()}\n")
+    except Timeout:
+        raise ValueError(busy(_holder(file))) from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS_HERE:
+            raise
+    try:
         yield
+    finally:
+        lock.release()
 
 
-def _acquire(file: TextIO, patience_sec: float) -> bool:
-    deadline = time.monotonic() + patience_sec
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.1)
-        except OSError:  # there are no locks here
-            return True
-        else:
-            return True
+def _holder(file: Path) -> str:
+    try:
+        return file.read_text().strip()
+    except FileNotFoundError:  # it has let go just now, and removed the file
+        return "just ended"
+
+
+def sole_run(out_dir: str | Path, patience_sec: float = PATIENCE_SEC) -> contextlib.AbstractContextManager[None]:
+    """Hold the lock of OUT_DIR: two runs would overwrite each other's checkpoints and records.
+
+    ValueError, naming host and process, while another run holds it.
+    """
+
+    def busy(holder: str) -> str:
+        return (
+            f"OUT_DIR {out_dir}: another run is writing there ({holder}); wait for its end, or choose another OUT_DIR"
+        )
+
+    return locked(Path(out_dir, ".lock"), patience_sec, busy)

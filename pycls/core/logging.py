@@ -14,6 +14,8 @@ from typing import Any
 
 import simplejson
 
+from pycls.core.atomic_io import write_durably
+
 _TAG = "json_stats: "
 _FORMAT = "[%(filename)s: %(lineno)3d]: %(message)s"
 
@@ -82,9 +84,8 @@ class MetricsFile:
 
     def replace(self, records: list[dict[str, Any]]) -> None:
         """Put these records in the place of all that was there, atomically."""
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_text("".join(simplejson.dumps(record, ignore_nan=True) + "\n" for record in records))
-        os.replace(temporary, self.path)
+        lines = (simplejson.dumps(record, ignore_nan=True) + "\n" for record in records)
+        write_durably(self.path, "".join(lines).encode())
 
 
 def _parse(line: str) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""What this machine gives a process, and what figures depend on: cores, threads, memory, versions of packages.
+"""What this machine gives a process, and what figures depend on: cores, threads, memory, cache folders, versions.
 
 Cores and threads are counted by affinity and by the limits of a container (cgroup).
 """
@@ -8,6 +8,9 @@ import platform
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+
+import psutil
+from platformdirs import user_cache_path
 
 _MOUNT = Path("/sys/fs/cgroup")
 _MEMBERSHIP = Path("/proc/self/cgroup")
@@ -31,6 +34,16 @@ def cgroup_cores(mount: Path = _MOUNT, membership: Path = _MEMBERSHIP) -> float 
         if quota.isdigit() and period.isdigit():
             quotas.append(int(quota) / int(period))
     return min(quotas, default=None)
+
+
+def cgroup_memory_gb(mount: Path = _MOUNT, membership: Path = _MEMBERSHIP) -> float | None:
+    """Return the tightest memory limit on this process; None without one."""
+    limits = []
+    for folder in cgroup_folders("memory", mount, membership):
+        limit = _read(folder / "memory.max") or _read(folder / "memory.limit_in_bytes")
+        if limit.isdigit() and int(limit) / 1e9 < memory_gb():  # version 1: "none" is more than any memory
+            limits.append(int(limit) / 1e9)
+    return min(limits, default=None)
 
 
 def free_threads(mount: Path = _MOUNT, membership: Path = _MEMBERSHIP) -> int | None:
@@ -62,9 +75,10 @@ def _read(file: Path) -> str:
         return ""
 
 
-_PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "pillow", "nvidia-dali-cuda130")
-_PACKAGES += ("nvidia-dali-cuda120",)
-_PROC = Path("/proc")
+_PACKAGES = (
+    *("torch", "torchvision", "numpy", "opencv-python-headless", "pillow"),
+    *("nvidia-dali-cuda130", "nvidia-dali-cuda120"),
+)
 
 
 def package_versions() -> dict[str, str]:
@@ -74,13 +88,14 @@ def package_versions() -> dict[str, str]:
 
 def processor_name() -> str:
     """Return the model of the processor, or at least its kind."""
-    return _proc_value("cpuinfo", "model name") or platform.processor() or platform.machine()
+    lines = _read(Path("/proc/cpuinfo")).splitlines()
+    named = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return named or platform.processor() or platform.machine()
 
 
-def memory_gb() -> float | None:
-    """Return the memory of the machine, or None if it does not say."""
-    total = _proc_value("meminfo", "MemTotal")
-    return int(total.split()[0]) * 1024 / 1e9 if total else None
+def memory_gb() -> float:
+    """Return the memory of the machine."""
+    return psutil.virtual_memory().total / 1e9
 
 
 def _version(package: str) -> str | None:
@@ -90,7 +105,15 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _proc_value(file: str, field: str) -> str:
-    info = _PROC / file
-    lines = info.read_text().splitlines() if info.exists() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith(field)), "")
+def cache_dir() -> Path:
+    """Return the folder for derived files: the environment variable PYCLS_CACHE_DIR, else pycls in the user's cache.
+
+    That is ~/.cache/pycls ($XDG_CACHE_HOME/pycls) on Linux, ~/Library/Caches/pycls on macOS.
+    """
+    named = os.environ.get("PYCLS_CACHE_DIR")
+    return Path(named).expanduser() if named else user_cache_path("pycls", appauthor=False)
+
+
+def download_dir(named: str | Path) -> Path:
+    """Return the folder for downloads: what the key DOWNLOAD_CACHE names, a part of `cache_dir` if that is empty."""
+    return Path(named).expanduser() if named else cache_dir() / "downloads"

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from yacs.config import CfgNode
 
+from pycls.core.machine import cache_dir
 from pycls.datasets.readers.image_folder import load_folder
-from pycls.datasets.readers.paths import cache_dir
 from pycls.datasets.readers.samples import FileSamples
 
 MEAN = (0.3091, 0.3091, 0.3091)  # measured on the exported training images

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -88,7 +88,9 @@ class Loader:
             return training_batches(self._order(epoch), *cut)
         return evaluation_batches(len(self.samples), *cut)
 
-    def epoch(self, epoch: int, start_step: int = 0, interrupt: Callable[[], None] | None = None) -> Iterator[Batch]:
+    def epoch(
+        self, epoch: int, start_step: int = 0, interrupt: Callable[[], None] | None = None
+    ) -> Generator[Batch, None, None]:
         """Iterate over the batches of an epoch from any step on; the steps before it cost nothing.
 
         `interrupt` is called now and then while workers are waited for; it may raise to end the wait, and the loader.

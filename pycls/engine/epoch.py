@@ -1,12 +1,14 @@
-"""One epoch of training steps."""
+"""The steps of one epoch. Between two log lines nothing waits for the device."""
 
+import contextlib
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 
 from torch import Tensor
 
 from pycls.core import distributed
+from pycls.core.stop_signals import Stopped
 from pycls.datasets.loader import Batch
 from pycls.engine.checkpointing import save
 from pycls.engine.reporting.meters import Window
@@ -16,31 +18,36 @@ from pycls.losses import soft_targets
 
 
 def train_epoch(run: Run, batches: Iterable[Batch]) -> bool:
-    """Take the remaining steps of the current epoch; return False if a stop was requested before its end."""
+    """Take a step on each batch; return True at the end of the epoch, False if a stop is requested before it."""
     cfg, state, steps = run.cfg, run.state, len(run.train_loader)
     run.set_train_mode()
     run.clock.start()
     run.train_loader.reset_wait()
     for batch in run.recorder.progress(batches, state):
-        train_step(run, batch)
+        seed_step(cfg.RNG_SEED, state.epoch, state.step, distributed.rank())
+        images, targets, labels = prepare(run, batch)
+        loss, logits = run.stepper.step(images, targets, run.learning_rate(state.step))  # (), (N, K)
+        if state.ema:
+            state.ema.update(state.model, state.epoch, state.step, steps)
+        run.meter.add(loss, logits, labels, len(batch.failures))
+        state.step += 1
         run.saver.check()
         if state.step % cfg.LOG_PERIOD == 0 or state.step == steps:
             log_window(run)
-        if state.step < steps and save_or_stop(run):
-            return False
-    return True
+        if state.step < steps and stop_or_save(run):
+            break
+    return state.step == steps
 
 
-def train_step(run: Run, batch: Batch) -> None:
-    """Take one step and note its loss and errors, without waiting for the device."""
-    state, step = run.state, run.state.step
-    seed_step(run.cfg.RNG_SEED, state.epoch, step, distributed.rank())
-    images, targets, labels = prepare(run, batch)
-    loss, logits = run.stepper.step(images, targets, run.learning_rate(step))  # (), (N, K)
-    if state.ema:
-        state.ema.update(state.model, state.epoch, step, len(run.train_loader))
-    run.meter.add(loss, logits, labels, len(batch.failures))
-    state.step += 1
+def remaining_batches(run: Run) -> Generator[Batch, None, None]:
+    """Yield the batches of the epoch's remaining steps.
+
+    A single process that is asked to stop waits for no more of them: a worker may hang. Several could not agree on it.
+    """
+    interrupt = run.stop.check if distributed.world_size() == 1 else None
+    batches = run.train_loader.epoch(run.state.epoch, run.state.step, interrupt)
+    with contextlib.closing(batches), contextlib.suppress(Stopped):
+        yield from batches
 
 
 def prepare(run: Run, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
@@ -80,17 +87,23 @@ def check_finite(run: Run, window: Window, first_step: int) -> None:
     )
 
 
-def save_or_stop(run: Run) -> bool:
-    """Save inside an epoch when a stop is requested (return True) or it is time; several processes agree first."""
+def stop_or_save(run: Run) -> bool:
+    """Tell whether a stop is requested; if not, save when it is time. Several processes agree on both."""
     if distributed.world_size() > 1 and run.state.step % run.cfg.LOG_PERIOD:
         return False  # agreeing costs a collective, so it is done once a log line
-    stop = distributed.any_process(run.stop.requested)
-    if stop or _save_is_due(run):
-        log_window(run)  # a loss that is not finite must not be saved over
-        save(run)
-    return stop
+    if distributed.any_process(run.stop.requested):
+        return True
+    if _save_is_due(run):
+        log_and_save(run)
+    return False
 
 
 def _save_is_due(run: Run) -> bool:
     minutes = run.cfg.TRAIN.CHECKPOINT_MINUTES
     return minutes > 0 and distributed.any_process(time.monotonic() - run.last_save > 60 * minutes)
+
+
+def log_and_save(run: Run) -> None:
+    """Log the steps since the last line and save: a loss that is not finite must not be saved over."""
+    log_window(run)
+    save(run)

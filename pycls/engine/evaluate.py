@@ -1,10 +1,7 @@
 """Evaluation that counts: every image once on any number of processes, integers summed, one reduction."""
 
-import csv
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -12,52 +9,18 @@ from torch import Tensor, nn
 from pycls.core.distributed import all_reduce_sum, gather_objects
 from pycls.core.logging import get_logger
 from pycls.datasets.loader import Loader
-from pycls.datasets.readers.samples import Samples
-from pycls.datasets.readers.skip_list import save_skip_list
 from pycls.datasets.workers.bad_images import Failure
 from pycls.engine.network.compile import CompiledNetwork
 from pycls.engine.network.forward import forward
 from pycls.engine.network.precision import Precision
+from pycls.engine.reporting.evaluation import UNCERTAINTY_BINS, UNCERTAINTY_EDGES, Evaluation
 from pycls.engine.reporting.meters import topk_hits
-from pycls.engine.reporting.plots import plot_confusion, plot_uncertainty
 from pycls.losses import Loss, soft_targets
 
 logger = get_logger(__name__)
 
 # The confusion matrix of more classes than this is left out: it would fill memory and no page.
 MAX_CONFUSION_CLASSES = 5000
-# Of uncertainties: four bins a decade, as well-trained networks differ in powers of ten; the first begins at 0.
-UNCERTAINTY_EDGES = (0.0, *(10 ** (quarter / 4) for quarter in range(-20, 1)))
-UNCERTAINTY_BINS = len(UNCERTAINTY_EDGES) - 1
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Counts over one data set; errors in percent."""
-
-    count: int
-    top1_correct: int
-    top5_correct: int
-    loss: float
-    images: Tensor  # int64 (K,): images of each class
-    correct: Tensor  # int64 (K,): those whose class was predicted
-    confusion: Tensor | None  # int64 (K, K): rows are true classes, columns predicted ones
-    left_out: tuple[Failure, ...] = ()  # bad images, which count nowhere above, by index
-    uncertainty: Tensor | None = None  # int64 (2, bins): wrong, right predictions by uncertainty; None: not known
-
-    @property
-    def top1_err(self) -> float:
-        """Top-1 error in percent."""
-        return 100.0 * (1.0 - self.top1_correct / self.count)
-
-    @property
-    def top5_err(self) -> float:
-        """Top-5 error in percent (top-K when there are fewer than five classes)."""
-        return 100.0 * (1.0 - self.top5_correct / self.count)
-
-    def per_class(self) -> Tensor:
-        """Return the accuracy of each class in percent, (K,) float64, NaN for a class without images."""
-        return 100.0 * self.correct.double() / self.images.double()
 
 
 @torch.inference_mode()
@@ -147,54 +110,11 @@ class Counter:
             raise ValueError(f"none of the {expected} images to evaluate could be read; the first: {left_out[0]}")
         matrix = confusion.view(self._num_classes, -1) if len(confusion) else None
         histogram = uncertainty.view(2, -1) if uncertainty.any() else None
-        return Evaluation(count, *topk.tolist(), loss_sum / count, images, correct, matrix, left_out, histogram)
+        top1, top5 = topk.tolist()
+        return Evaluation(count, top1, top5, loss_sum / count, images, correct, matrix, left_out, histogram)
 
 
 def _gather_failures(own: list[Failure]) -> tuple[Failure, ...]:
     """Return those of all processes by index, each once."""
     found = {failure.index: failure for failures in gather_objects(own) for failure in failures}
     return tuple(found[index] for index in sorted(found))
-
-
-def save_left_out(evaluation: Evaluation, samples: Samples, folder: Path, prefix: str) -> list[Path]:
-    """Write the names of the images that were left out, if any, as a skip list; return the files."""
-    path = folder / f"{prefix}_left_out.txt"
-    path.unlink(missing_ok=True)  # of an earlier evaluation
-    if not evaluation.left_out:
-        return []
-    save_skip_list(path, {samples.key(failure.index): failure.reason for failure in evaluation.left_out})
-    return [path]
-
-
-def save_per_class(evaluation: Evaluation, classes: tuple[str, ...], folder: Path, prefix: str) -> list[Path]:
-    """Write per-class accuracy and, where there is one, the confusion matrix as CSV and PNG; return the files."""
-    per_class = folder / f"{prefix}_per_class.csv"
-    rows = zip(classes, evaluation.images.tolist(), evaluation.per_class().tolist(), strict=True)
-    _write_csv(per_class, [("class", "images", "accuracy_pct"), *((c, n, f"{a:.4f}") for c, n, a in rows)])
-    if evaluation.confusion is None:
-        return [per_class]
-    confusion, picture = folder / f"{prefix}_confusion.csv", folder / f"{prefix}_confusion.png"
-    lines = zip(classes, evaluation.confusion.tolist(), strict=True)
-    _write_csv(confusion, [("true\\predicted", *classes), *((c, *row) for c, row in lines)])
-    plot_confusion(evaluation.confusion, classes, picture)
-    return [per_class, confusion, picture]
-
-
-def save_uncertainty(evaluation: Evaluation, folder: Path, prefix: str) -> list[Path]:
-    """Write the wrong and right predictions by uncertainty, if known, as CSV and PNG; return the files."""
-    table, picture = folder / f"{prefix}_uncertainty.csv", folder / f"{prefix}_uncertainty.png"
-    for path in (table, picture):
-        path.unlink(missing_ok=True)  # of an earlier evaluation
-    if evaluation.uncertainty is None:
-        return []
-    edges = [f"{edge:.2g}" for edge in UNCERTAINTY_EDGES]
-    rows = zip(edges, edges[1:], *evaluation.uncertainty.tolist(), strict=False)
-    _write_csv(table, [("from", "to", "wrong", "right"), *rows])
-    plot_uncertainty(evaluation.uncertainty, UNCERTAINTY_EDGES, picture)
-    return [table, picture]
-
-
-def _write_csv(path: Path, rows: list[tuple]) -> None:
-    # Names of folders may be any bytes: they are written as they are.
-    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        csv.writer(file, lineterminator="\n").writerows(rows)

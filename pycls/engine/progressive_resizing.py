@@ -10,8 +10,9 @@ from yacs.config import CfgNode
 
 from pycls.core.config import with_value
 from pycls.core.logging import get_logger
-from pycls.datasets import DATASETS, build_loader
+from pycls.datasets import build_loader
 from pycls.engine.run import Run
+from pycls.engine.setup import has_one_size
 from pycls.models import build_model
 
 logger = get_logger(__name__)
@@ -44,7 +45,7 @@ def check_schedule(cfg: CfgNode) -> None:
             f"TRAIN.IM_SIZE_SCHEDULE must be [[epoch, pixels], ...] with rising epochs and whole "
             f"numbers of pixels, at least {_LEAST_PX}, got {points}"
         )
-    if cfg.TRAIN.DATASET in DATASETS and DATASETS[cfg.TRAIN.DATASET].im_size:
+    if has_one_size(cfg.TRAIN.DATASET):
         raise ValueError(f"TRAIN.IM_SIZE_SCHEDULE: the images of {cfg.TRAIN.DATASET} have one size only")
     shapes = _shapes(cfg)
     for size in sorted({scheduled_im_size(points, epoch, 0) for epoch in range(cfg.OPTIM.MAX_EPOCH)}):

@@ -13,10 +13,10 @@ from tqdm import tqdm
 from yacs.config import CfgNode
 
 from pycls.core.config import dump_cfg
-from pycls.core.distributed import is_main, world_size
+from pycls.core.distributed import is_main
 from pycls.core.logging import MetricsFile, get_logger, json_line
 from pycls.datasets.loader import Batch
-from pycls.engine.evaluate import Evaluation
+from pycls.engine.reporting.evaluation import Evaluation, describe, evaluation_figures, evaluation_record
 from pycls.engine.reporting.meters import Clock, TrainMeter, Window, peak_memory_mb, time_string
 from pycls.engine.reporting.result import Result
 from pycls.engine.reporting.tensorboard import build_writer
@@ -25,8 +25,6 @@ from pycls.engine.state import TrainState
 from pycls.models.complexity import complexity
 
 logger = get_logger(__name__)
-
-NUM_NAMED = 5  # bad images named in a record; the log and OUT_DIR/test_left_out.txt name all
 
 
 class Recorder:
@@ -190,48 +188,6 @@ class Recorder:
     def _eta(self, state: TrainState, clock: Clock) -> str:
         done = state.epoch * self.steps + state.step
         return time_string(clock.sec_per_step() * (self.cfg.OPTIM.MAX_EPOCH * self.steps - done))
-
-
-def evaluation_record(kind: str, epoch: str, result: Evaluation, seconds: float) -> dict[str, Any]:
-    """Return the record of one evaluation pass."""
-    return {
-        "_type": kind,
-        "epoch": epoch,
-        "time_avg": seconds / result.count,
-        "time_epoch": seconds,
-        "images_per_sec": result.count / seconds,
-        "processes": world_size(),
-        **evaluation_figures(result),
-        **left_out_figures(result),
-    }
-
-
-def evaluation_figures(result: Evaluation) -> dict[str, Any]:
-    """Return error (percent), loss and count."""
-    return {"top1_err": result.top1_err, "top5_err": result.top5_err, "loss": result.loss, "count": result.count}
-
-
-def left_out_figures(result: Evaluation) -> dict[str, Any]:
-    """Return how many bad images were left out and the names of the first; nothing when there were none."""
-    if not result.left_out:
-        return {}
-    return {"left_out": len(result.left_out), "left_out_files": [f.name for f in result.left_out[:NUM_NAMED]]}
-
-
-def describe(record: dict[str, Any]) -> str:
-    """Return an evaluation record as words."""
-    return (
-        f"top-1 error {record['top1_err']:.2f} %, top-5 error {record['top5_err']:.2f} %, loss {record['loss']:.4f}, "
-        f"{record['count']} images{_left_out(record)}, {record['images_per_sec']:.0f} images/s"
-    )
-
-
-def _left_out(record: dict[str, Any]) -> str:
-    if "left_out" not in record:
-        return ""
-    more = record["left_out"] - len(record["left_out_files"])
-    names = ", ".join(record["left_out_files"]) + (f" and {more} more" if more else "")
-    return f" ({record['left_out']} LEFT OUT, which could not be read: {names})"
 
 
 def _is_before(record: dict[str, Any], epoch: int, step: int) -> bool:

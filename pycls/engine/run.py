@@ -1,13 +1,11 @@
 """The parts of a training run, built from the config once and shared by the functions that train."""
 
-import inspect
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 from yacs.config import CfgNode
 
 from pycls.core import distributed
@@ -20,14 +18,16 @@ from pycls.core.weights.files import load_tensor_file
 from pycls.datasets import build_loader
 from pycls.datasets.loader import Loader
 from pycls.datasets.mix import Mixer, build_mixer
+from pycls.engine.checks import check_all_equal, check_ranks_agree
 from pycls.engine.identity import check_classes, check_data, data_identity, network_differences
 from pycls.engine.network.activation_checkpointing import recompute_blocks
 from pycls.engine.network.compile import compile_for_training
+from pycls.engine.network.ddp import distribute
 from pycls.engine.network.freeze import set_train_mode
 from pycls.engine.network.precision import Precision, pick_precision
 from pycls.engine.recorder import Recorder
 from pycls.engine.reporting.meters import Clock, TrainMeter
-from pycls.engine.setup import check_all_equal, check_ranks_agree, warn_of_other_pixels
+from pycls.engine.setup import warn_of_other_pixels
 from pycls.engine.state import TrainState, build_state, fingerprint, unpack_state
 from pycls.engine.step import Stepper
 from pycls.engine.weights_file import weights_file
@@ -69,7 +69,7 @@ class Run:
         set_train_mode(self.state.model, self.cfg.TRAIN.FROZEN)
 
     def close(self) -> None:
-        """Normalize what is being saved, stop loader workers and close files."""
+        """Finish saving, stop loader workers and close files."""
         if error := self.saver.close():
             logger.error("%s", error)  # beside the one that ends the run
         self.train_loader.close()
@@ -121,20 +121,6 @@ def build_stepper(
         grad_clip=cfg.OPTIM.GRAD_CLIP,
         sam_rho=cfg.OPTIM.SAM_RHO,
     )
-
-
-def distribute(model: nn.Module, device: torch.device) -> nn.Module:
-    """Wrap a network so that backward sums gradients over the processes in buckets, while it still computes others.
-
-    A single process needs no wrapper, nor do sharded networks. No step hands out buffers: training reads none, and
-    `refresh_statistics` does so before each evaluation.
-    """
-    if distributed.world_size() == 1 or is_sharded(next(model.parameters())):
-        return model
-    newer = "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters  # newer PyTorch
-    buffers = {"forward_sync_buffers" if newer else "broadcast_buffers": False}
-    device_ids = [device.index] if device.type == "cuda" else None
-    return DistributedDataParallel(model, device_ids=device_ids, gradient_as_bucket_view=True, **buffers)
 
 
 def resume(run: Run) -> None:

@@ -1,13 +1,12 @@
 """One optimization step: forward, backward, update. Nothing in it waits for the device."""
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
+from pycls.engine.network.ddp import gradients_kept_local
 from pycls.engine.network.precision import Precision
 from pycls.losses import Loss
 from pycls.optim.sam import climb
@@ -30,32 +29,29 @@ class Stepper:
         """Take one step on images (N, 3, S, S) and targets (N, K); return mean loss () and logits (N, K), detached."""
         for group in self.optimizer.param_groups:
             group["lr"] = lr * group.get("lr_scale", 1.0)
-        loss, logits = self._gradients(images, targets)
+        loss, logits = self._backward(images, targets)
         if self.sam_rho:
             go_back = climb(self.net, self.sam_rho)  # the scaler's factor cancels out
-            self._gradients(images, targets)
+            self._backward(images, targets)
             go_back()
         self._update()
         return loss, logits
 
-    def _gradients(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def _backward(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Put the gradient into the weights' `grad`; return mean loss () and logits (N, K), detached."""
         self.optimizer.zero_grad(set_to_none=True)
         losses, logits = [], []
         pieces = list(zip(images.chunk(self.accum_steps), targets.chunk(self.accum_steps), strict=True))
+        share = 1 / len(pieces)
         for number, (x, y) in enumerate(pieces):
-            with self._gradients_kept_local(number + 1 < len(pieces)):
-                piece_logits, loss = self._forward_backward(x, y, 1 / len(pieces))
-            losses.append(loss)
-            logits.append(piece_logits)
+            with gradients_kept_local(self.net, number + 1 < len(pieces)):
+                with self.precision.autocast():
+                    out = self.net(x)  # (N / accum_steps, K)
+                    loss = self.loss_fn(out, y)
+                self.scaler.scale(loss * share).backward()
+            losses.append(loss.detach())
+            logits.append(out.detach())
         return torch.stack(losses).mean(), torch.cat(logits)
-
-    def _forward_backward(self, x: Tensor, y: Tensor, weight: float) -> tuple[Tensor, Tensor]:
-        with self.precision.autocast():
-            logits = self.net(x)
-            loss = self.loss_fn(logits, y)
-        self.scaler.scale(loss * weight).backward()
-        return logits.detach(), loss.detach()
 
     def _update(self) -> None:
         if self.grad_clip:
@@ -63,13 +59,6 @@ class Stepper:
             nn.utils.clip_grad_norm_((p for g in self.optimizer.param_groups for p in g["params"]), self.grad_clip)
         self.scaler.step(self.optimizer)
         self.scaler.update()
-
-    def _gradients_kept_local(self, more_to_come: bool):
-        """Leave the sum over the processes to the last micro-batch."""
-        module = getattr(self.net, "_orig_mod", self.net)
-        if hasattr(module, "set_requires_gradient_sync"):  # a sharded network
-            module.set_requires_gradient_sync(not more_to_come)
-        return module.no_sync() if more_to_come and isinstance(module, DistributedDataParallel) else nullcontext()
 
 
 def seed_step(seed: int, epoch: int, step: int, rank: int) -> None:

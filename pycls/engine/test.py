@@ -16,13 +16,15 @@ from pycls.core.weights import fill_model
 from pycls.core.weights.files import load_tensor_file
 from pycls.core.weights.formats import unpack_weights
 from pycls.datasets import build_loader
-from pycls.engine.evaluate import evaluate, save_left_out, save_per_class, save_uncertainty
+from pycls.engine.checks import check_dataset, check_processes
+from pycls.engine.evaluate import evaluate
 from pycls.engine.identity import check_classes, network_differences
 from pycls.engine.network.precision import pick_precision
 from pycls.engine.profiling.memory_format import saved_layout
-from pycls.engine.recorder import describe, evaluation_figures, evaluation_record
+from pycls.engine.reporting.evaluation import describe, evaluation_figures, evaluation_record
+from pycls.engine.reporting.evaluation_files import save_evaluation
 from pycls.engine.reporting.result import Result
-from pycls.engine.setup import check_dataset, run_processes, setup_process, warn_of_other_pixels
+from pycls.engine.setup import run_processes, setup_process, warn_of_other_pixels
 from pycls.engine.weights_file import warn_of_other_view, weights_file
 from pycls.losses import build_loss
 from pycls.models import build_model
@@ -34,7 +36,8 @@ def test(cfg: CfgNode) -> Result:
     """Evaluate TEST.WEIGHTS, or the best checkpoint in OUT_DIR, on every image of TEST.DATASET."""
     check_dataset(cfg, "TEST")
     weights_path(cfg)
-    return run_processes(cfg, _test_process, phases=("TEST",))
+    check_processes(cfg, ("TEST",))
+    return run_processes(cfg, _test_process)
 
 
 def weights_path(cfg: CfgNode) -> Path:
@@ -64,9 +67,7 @@ def _test_process(cfg: CfgNode) -> Result:
         out_dir = Path(cfg.OUT_DIR)
         summary = out_dir / "test.json"
         summary.write_text(json.dumps({**record, "weights": str(weights_path(cfg))}, indent=2) + "\n")
-        files = [summary, *save_per_class(result, loader.samples.classes, out_dir, "test")]
-        files += save_uncertainty(result, out_dir, "test")
-        files += save_left_out(result, loader.samples, out_dir, "test")
+        files = [summary, *save_evaluation(result, loader.samples, out_dir, "test")]
     return Result(**evaluation_figures(result), left_out=len(result.left_out), files=files)
 
 

@@ -1,6 +1,10 @@
-"""Training: from a config to a trained network, safely."""
+"""Training: from a config to a trained network, safely.
+
+To read from here to the network: `train`, `train_epoch` (epoch.py), `Stepper.step` and `_backward` (step.py).
+"""
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from torch import nn
@@ -10,18 +14,21 @@ from pycls.core import distributed
 from pycls.core.checkpoint import checkpoint_dir
 from pycls.core.locks import sole_run
 from pycls.core.logging import get_logger
-from pycls.core.stop_signals import Stopped, stop_on_signal
-from pycls.engine.checkpointing import finish_saving, save, save_epoch
-from pycls.engine.epoch import log_window, train_epoch
-from pycls.engine.evaluate import Evaluation, evaluate, save_left_out, save_per_class, save_uncertainty
+from pycls.core.stop_signals import stop_on_signal
+from pycls.engine.checkpointing import finish_saving, save_epoch
+from pycls.engine.checks import check_processes, check_supported
+from pycls.engine.epoch import log_and_save, remaining_batches, train_epoch
+from pycls.engine.evaluate import evaluate
 from pycls.engine.network.fsdp import gathered
 from pycls.engine.network.precise_bn import compute_precise_bn, num_precise_batches
 from pycls.engine.profiling.memory_format import settle_layout
 from pycls.engine.progressive_resizing import check_schedule, fit_im_size
+from pycls.engine.reporting.evaluation import Evaluation
+from pycls.engine.reporting.evaluation_files import save_evaluation
 from pycls.engine.reporting.plots import plot_curves
 from pycls.engine.reporting.result import Result
 from pycls.engine.run import Run, build_run, resume
-from pycls.engine.setup import check_supported, run_processes, setup_process
+from pycls.engine.setup import run_processes, setup_process
 from pycls.engine.state import check_network
 from pycls.engine.step import seed_step
 from pycls.engine.weights_file import weights_file
@@ -31,61 +38,48 @@ logger = get_logger(__name__)
 
 
 def train(cfg: CfgNode) -> Result:
-    """Train and evaluate a network on NUM_GPUS processes, or torchrun's; return the final figures and files."""
+    """Train and evaluate a network on NUM_GPUS processes, or torchrun's; return the final figures and files.
+
+    The run goes on from the newest checkpoint in OUT_DIR to OPTIM.MAX_EPOCH, or until a signal asks it to stop.
+    """
+    if distributed.world_size() == 1:
+        check_training(cfg)
+        if distributed.requested_world_size(cfg.NUM_GPUS) > 1:
+            return run_processes(cfg, train)  # each of them calls this function again, as one of a group
+    with open_run(cfg) as run:
+        test = None
+        while run.state.epoch < cfg.OPTIM.MAX_EPOCH:
+            fit_im_size(run)
+            with contextlib.closing(remaining_batches(run)) as batches:
+                finished = train_epoch(run, batches)
+                log_and_save(run)  # evaluation can take minutes, and fail; so can closing, when a worker hangs
+            if not finished or distributed.any_process(run.stop.requested):
+                return stopped(run)
+            test = end_epoch(run)
+        # A finished run that is started again gives its figures and pictures once more.
+        return finish(run, test or evaluate_run(run, run.state.epoch - 1, again=True))
+
+
+def check_training(cfg: CfgNode) -> None:
+    """Raise ValueError for a config that could not be trained, before any data set is read."""
     check_supported(cfg)
     check_network(cfg)
     check_schedule(cfg)
+    check_processes(cfg)
     if cfg.TRAIN.WEIGHTS and not checkpoint_dir(cfg.OUT_DIR).exists():
-        weights_file(cfg.TRAIN.WEIGHTS, cfg.DOWNLOAD_CACHE, "TRAIN.WEIGHTS")  # its errors, too, come before the data
-    return run_processes(cfg, _train_process)
+        weights_file(cfg.TRAIN.WEIGHTS, cfg.DOWNLOAD_CACHE, "TRAIN.WEIGHTS")
 
 
-def _train_process(cfg: CfgNode) -> Result:
+@contextlib.contextmanager
+def open_run(cfg: CfgNode) -> Iterator[Run]:
+    """Build and resume a run on this process, which alone writes to OUT_DIR; signals ask it to stop."""
     device = setup_process(cfg)
     lock = sole_run(cfg.OUT_DIR) if distributed.is_main() else contextlib.nullcontext()
-    with (
-        lock,
-        stop_on_signal() as stop,
-        contextlib.closing(build_run(settle_layout(cfg, device), device, stop)) as run,
-    ):
-        resume(run)
-        return train_epochs(run)
-
-
-def train_epochs(run: Run) -> Result:
-    """Train from the run's position to OPTIM.MAX_EPOCH, or until a stop is requested."""
-    state, test = run.state, None
-    while state.epoch < run.cfg.OPTIM.MAX_EPOCH:
-        if not train_steps(run):
-            finish_saving(run)
-            logger.info(
-                "Stopped in epoch %d after step %d, saved; the same command goes on", state.epoch + 1, state.step
-            )
-            return run.recorder.result(state, interrupted=True)
-        test = end_epoch(run)
-    finish_saving(run)
-    if test is None:  # a finished run was started again: give its figures and pictures once more
-        test = evaluate_run(run, state.epoch - 1, again=True)
-    return finish(run, test)
-
-
-def train_steps(run: Run) -> bool:
-    """Take the epoch's remaining steps and save; return False if a stop was requested.
-
-    A single process also stops while it waits for data: a worker may hang. Several could not agree on it.
-    """
-    fit_im_size(run)
-    interrupt = run.stop.check if distributed.world_size() == 1 else None
-    try:
-        with contextlib.closing(run.train_loader.epoch(run.state.epoch, run.state.step, interrupt)) as batches:
-            finished = train_epoch(run, batches)
-    except Stopped:
-        log_window(run)
-        save(run)
-        return False
-    if finished:
-        save(run)  # precise BN and evaluation can take minutes, and fail
-    return finished and not distributed.any_process(run.stop.requested)
+    with lock, stop_on_signal() as stop:
+        cfg = settle_layout(cfg, device)
+        with contextlib.closing(build_run(cfg, device, stop)) as run:
+            resume(run)
+            yield run
 
 
 def end_epoch(run: Run) -> Evaluation:
@@ -127,14 +121,14 @@ def evaluate_run(run: Run, epoch: int, again: bool = False) -> Evaluation:
 
     `again`: the epoch has its records already.
     """
-    state = run.state
+    state, ema = run.state, run.state.ema
     test = run.recorder.evaluation("test_epoch", epoch, lambda: _evaluate(run, state.model), again)
     state.test_err = test.top1_err
-    if state.ema is None:
+    if ema is None:
         return test
-    ema = run.recorder.evaluation("test_ema_epoch", epoch, lambda: _evaluate(run, state.ema.model), again)
-    state.ema_err = ema.top1_err
-    return ema if ema.top1_err < test.top1_err else test
+    ema_test = run.recorder.evaluation("test_ema_epoch", epoch, lambda: _evaluate(run, ema.model), again)
+    state.ema_err = ema_test.top1_err
+    return ema_test if ema_test.top1_err < test.top1_err else test
 
 
 def _evaluate(run: Run, model: nn.Module) -> Evaluation:
@@ -144,12 +138,19 @@ def _evaluate(run: Run, model: nn.Module) -> Evaluation:
         return evaluate(model, run.test_loader, build_loss(cfg), run.precision, cfg.MODEL.NUM_CLASSES, *flags)
 
 
+def stopped(run: Run) -> Result:
+    """Wait until the state is saved and return the figures of a run that was asked to stop."""
+    finish_saving(run)
+    epoch, step = run.state.epoch + 1, run.state.step
+    logger.info("Stopped in epoch %d after step %d, saved; the same command goes on", epoch, step)
+    return run.recorder.result(run.state, interrupted=True)
+
+
 def finish(run: Run, test: Evaluation) -> Result:
-    """Write the pictures and tables of a finished run and return its figures."""
+    """Wait until the state is saved, write pictures and tables of a finished run, and return its figures."""
+    finish_saving(run)
     out_dir, files = Path(run.cfg.OUT_DIR), []
     if distributed.is_main():
         plot_curves(run.recorder.records(), out_dir / "curves.png")
-        files = [out_dir / "curves.png", *save_per_class(test, run.test_loader.samples.classes, out_dir, "test")]
-        files += save_uncertainty(test, out_dir, "test")
-        files += save_left_out(test, run.test_loader.samples, out_dir, "test")
+        files = [out_dir / "curves.png", *save_evaluation(test, run.test_loader.samples, out_dir, "test")]
     return run.recorder.result(run.state, test=test, files=files)

@@ -36,7 +36,14 @@ class Comparison:
         self.cfg = load_cfg(cfg_file, source.overrides())
         self.samples = load_samples(self.cfg, source.flat)
         num_files = min(options.images, len(self.samples))
-        self.task = Task("loader", cfg_file, source.overrides(), source.flat, num_files, epochs=options.epochs)
+        self.task = Task(
+            kind="loader",
+            cfg_file=cfg_file,
+            overrides=source.overrides(),
+            flat=source.flat,
+            num_files=num_files,
+            epochs=options.epochs,
+        )
         self.section = _section(source, self.samples, num_files)
         self.began = 0.0
 
@@ -79,8 +86,15 @@ class Comparison:
     def _task(self, cell: Cell) -> Task:
         words = [*self.task.overrides, *cell.loader_overrides(), *cell.batch_overrides()]
         num_files, num_samples = cell.sample_counts(self.options.images, len(self.samples))
-        counts = {"num_files": num_files, "num_samples": num_samples}
-        return replace(self.task, overrides=words, view=cell.view, cache=cell.cache, output=cell.output, **counts)
+        return replace(
+            self.task,
+            overrides=words,
+            view=cell.view,
+            cache=cell.cache,
+            output=cell.output,
+            num_files=num_files,
+            num_samples=num_samples,
+        )
 
     def _estimate(self, plan: Sequence[Cell], rates: Rates) -> float:
         """Return the seconds that cells will take, from what the backends did when they were tried."""

@@ -46,7 +46,7 @@ def probe_backends(
 
 def _compare(phase: str, shown: dict[str, dict[str, np.ndarray]], cfg: CfgNode, samples: Subset, count: int) -> Squares:
     indices = np.arange(count)
-    names = [samples.name(index) for index in indices]
+    names = [samples.name(index) for index in range(count)]
     reference = pillow_pixels(samples, build_view(cfg, phase), indices)
     return Squares(names, reference, {name: both[phase] for name, both in shown.items()})
 

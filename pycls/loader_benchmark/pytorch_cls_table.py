@@ -126,7 +126,9 @@ def table_key(cores: int, workers: int, variant: Variant, ram: int) -> str:
 
 def _task(source: Source, cfg_file: str, cell: Cell, epochs: int) -> Task:
     words = [*source.overrides(), *cell.loader_overrides(), *cell.batch_overrides()]
-    return Task("table", cfg_file, words, source.flat, split="test", view="test", epochs=epochs)
+    return Task(
+        kind="table", cfg_file=cfg_file, overrides=words, flat=source.flat, split="test", view="test", epochs=epochs
+    )
 
 
 def table_text(key: str, answer: dict[str, Any]) -> str:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from yacs.config import CfgNode
 
+from pycls.core.machine import cache_dir
 from pycls.core.registry import pick
 from pycls.datasets import DATASETS, list_samples
 from pycls.datasets.readers import has_split
 from pycls.datasets.readers.image_folder import load_folder
-from pycls.datasets.readers.paths import cache_dir
 from pycls.datasets.readers.samples import ArraySamples, Samples
 from pycls.datasets.synthetic import write_photos
 

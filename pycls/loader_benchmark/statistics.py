@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,14 @@ from pycls.loader_benchmark.grid import Cell
 
 Raw = dict[str, Any]  # what a cell's process answered
 NOT_RUN = "not run"
+
+
+class Speed(NamedTuple):
+    """Images a second."""
+
+    median: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,13 @@ class Row:
     data_wait_pct: float | None = None  # when this cell's loader fed the network
     error: str = ""
 
+    @property
+    def speed(self) -> Speed | None:
+        """Return how fast the cell was, from p5 to p95; None where nothing could be measured."""
+        if not self.images_per_sec or self.p5 is None or self.p95 is None:
+            return None
+        return Speed(self.images_per_sec, self.p5, self.p95)
+
 
 @dataclass(frozen=True)
 class ModelRow:
@@ -45,6 +60,13 @@ class ModelRow:
     loader: float | None = None  # the loader alone, floats on the device
     data_wait_pct: float | None = None
     error: str = ""
+
+    @property
+    def speed(self) -> Speed | None:
+        """Return how fast the network was with this loader, from the slowest to the fastest round; None if unknown."""
+        if not self.end_to_end or self.low is None or self.high is None:
+            return None
+        return Speed(self.end_to_end, self.low, self.high)
 
     @property
     def verdict(self) -> str:
@@ -73,9 +95,9 @@ def summarize(cell: Cell, runs: Sequence[Raw]) -> Row:
         first_batch_sec=median(run["first_batch_sec"] for run in good),
         epoch_gap_sec=median(epoch["marks"][0] for epoch in epochs),
         batch_ms_p95=percentile([1000 * gap for epoch in epochs for gap in np.diff(epoch["marks"])], 95),
-        peak_mb=max(run["peak_mb"] for run in good) or None,
+        peak_mb=max(run["peak_mb"] for run in good),
         memory_kind=good[0]["memory_kind"],
-        other_cores=_median_of([epoch["other_cores"] for epoch in epochs]),
+        other_cores=median(epoch["other_cores"] for epoch in epochs),
         error=next((f"a round failed: {run['error']}" for run in runs if "error" in run), ""),
     )
 
@@ -100,13 +122,6 @@ def percentile(values: Sequence[float], pct: float) -> float | None:
     return float(np.percentile(values, pct)) if len(values) else None
 
 
-def cpu_ms_per_image(epochs: Sequence[Raw]) -> float | None:
+def cpu_ms_per_image(epochs: Sequence[Raw]) -> float:
     """Return all processor time over all images, in ms."""
-    if any(epoch["cpu_sec"] is None for epoch in epochs):
-        return None
     return 1000 * sum(epoch["cpu_sec"] for epoch in epochs) / sum(epoch["images"] for epoch in epochs)
-
-
-def _median_of(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return median(known) if known else None

@@ -6,12 +6,11 @@ from torch import nn
 from yacs.config import CfgNode
 
 from pycls.core.registry import pick
-from pycls.models.anynet import AnyNet
+from pycls.models.anynet import AnyNet, pick_pooling, pooled_block
 from pycls.models.layers.basic import build_style
 from pycls.models.layers.blocks import ResBasicBlock, ResBottleneckBlock, Stage
 from pycls.models.layers.checks import SMALL_IMAGE_DATASETS, check_im_size, is_small
 from pycls.models.layers.stems import STEMS
-from pycls.models.pooled_blocks import pick_pooling, pooled_block
 
 TRANSFORMS = {"basic_transform": ResBasicBlock, "bottleneck_transform": ResBottleneckBlock}
 

@@ -13,7 +13,8 @@ from pycls.core.config import load_cfg
 from pycls.core.distributed import pick_device
 from pycls.core.machine import package_versions, processor_name, usable_cores
 from pycls.engine.network.precision import pick_precision
-from pycls.engine.profiling.network import NUM_IMAGES, Timing, time_inference
+from pycls.engine.profiling.measure import Timing
+from pycls.engine.profiling.network import NUM_IMAGES, time_inference
 from pycls.models import build_model
 from pycls.zoo.page import GROUPS
 from pycls.zoo.records import MEASURED, Measurement, config_file, find_entry, load_counts, load_measurements

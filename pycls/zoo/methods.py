@@ -6,6 +6,8 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from pycls.zoo.markdown import link, markdown_table
+
 CONFIGS = Path("configs/fashion_mnist/methods")
 METHODS = ("plain", "label-smoothing", "mixup", "cutmix", "ISM-Baseline", "IDML-CutMix")
 RECORD = Path("pycls/zoo/records/fashion_mnist_methods.json")
@@ -18,19 +20,16 @@ def load_methods(root: Path) -> dict[str, Any]:
 
 def methods_table(record: dict[str, Any]) -> str:
     """Return the errors as a Markdown table, then how they were measured."""
-    lines = [
-        "| config | top-1 err (%)<br>*measured here* | of each seed | top-1 err (%), EMA<br>*measured here* |",
-        "| --- | ---: | --- | ---: |",
-    ]
+    error, ema_error = "top-1 err (%)<br>*measured here*", "top-1 err (%), EMA<br>*measured here*"
+    rows = []
     for method in METHODS:
         runs = [run for run in record["runs"] if run["method"] == method]
         errors, ema_errors = ([run[key] for run in runs] for key in ("top1_err", "ema_top1_err"))
         seeds = ", ".join(f"{error:.2f}" for error in errors)
-        lines.append(
-            f"| [{method}]({CONFIGS / method}.yaml) | {with_spread(errors)} | {seeds} | {with_spread(ema_errors)} |"
-        )
+        rows.append([link(method, f"{CONFIGS / method}.yaml"), with_spread(errors), seeds, with_spread(ema_errors)])
+    table = markdown_table(["config", error, "of each seed", ema_error], rows, right=[error, ema_error])
     seeds = " ".join(str(seed) for seed in sorted({run["seed"] for run in record["runs"]}))
-    return "\n".join([*lines, "", f"`python -m benchmarks.methods --seeds {seeds}`. {record['machine']}"])
+    return "\n".join([table, "", f"`python -m benchmarks.methods --seeds {seeds}`. {record['machine']}"])
 
 
 def with_spread(values: Sequence[float]) -> str:

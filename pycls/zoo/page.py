@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pycls.zoo.markdown import link, markdown_table, number
 from pycls.zoo.methods import load_methods, methods_table
 from pycls.zoo.records import Entry, Measurement, load_counts, load_entries, load_measurements
 
@@ -52,18 +53,6 @@ def measured(title: str, what: str, digits: int) -> ZooColumn:
         "measured here",
         lambda row: number(row.measured[what].value, digits) if what in row.measured else "",
     )
-
-
-def number(value: Any, digits: int | None) -> str:
-    """Write a number with so many digits behind the point, as it is with None; "" for None."""
-    if value is None:
-        return ""
-    return f"{value:,.{digits}f}" if digits is not None else f"{value}"
-
-
-def link(text: str, target: str | None) -> str:
-    """Write a Markdown link, "" without a target."""
-    return f"[{text}]({target})" if target else ""
 
 
 NAME = ZooColumn("network", "", lambda row: row.entry.name)
@@ -189,9 +178,8 @@ def table(columns: Sequence[ZooColumn], rows: Sequence[ZooRow]) -> str:
     cells = [[column.cell(row) for row in rows] for column in columns]
     kept = [(column, column_cells) for column, column_cells in zip(columns, cells, strict=True) if any(column_cells)]
     heads = [f"{column.title}<br>*{column.whose}*" if column.whose else column.title for column, _ in kept]
-    rules = ["---" if column is NAME else "---:" for column, _ in kept]
-    lines = [heads, rules, *zip(*(column_cells for _, column_cells in kept), strict=True)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    filled = list(zip(*(column_cells for _, column_cells in kept), strict=True))
+    return markdown_table(heads, filled, right=[head for head in heads if head != NAME.title])
 
 
 def others_table(configs: Sequence[str], counts: dict[str, Any], measurements: Sequence[Measurement]) -> str:
@@ -208,11 +196,10 @@ def others_table(configs: Sequence[str], counts: dict[str, Any], measurements: S
 
 def measurement_table(measurements: Sequence[Measurement]) -> str:
     """Return the table of what was measured, with everything that is needed to do it again."""
-    heads = ["config", "what", "value", "on", "spread", "command", "hardware, versions, date"]
-    lines = [heads, ["---"] * len(heads)]
+    rows = []
     for each in measurements:
         where = f"{each.hardware}; {each.versions}; {each.date}"
         value = number(each.value, 2)
         config = link(Path(each.config).stem, each.config)
-        lines.append([config, each.what, value, each.data, each.spread, f"`{each.command}`", where])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        rows.append([config, each.what, value, each.data, each.spread, f"`{each.command}`", where])
+    return markdown_table(["config", "what", "value", "on", "spread", "command", "hardware, versions, date"], rows)

@@ -11,7 +11,7 @@ from pycls.core.registry import pick
 from pycls.models import build_model
 from pycls.models.complexity import complexity
 from pycls.models.regnet import regnet_stages
-from pycls.zoo.scaler import Factors, scale_depths, scale_size, scale_width, scale_widths, scaling_factors
+from pycls.models.scaler import Factors, scale_depths, scale_size, scale_width, scale_widths, scaling_factors
 
 
 def scale(cfg: CfgNode) -> str:

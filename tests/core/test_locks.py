@@ -1,11 +1,14 @@
 """Two runs in one OUT_DIR: the second is refused, and a killed one leaves no lock."""
 
+import errno
+import fcntl
+import os
 import subprocess
 import sys
 
 import pytest
 
-from pycls.core.locks import sole_run
+from pycls.core.locks import locked, sole_run
 
 HOLD = """import sys, time
 from pycls.core.locks import sole_run
@@ -36,4 +39,28 @@ def test_a_killed_run_leaves_no_lock(holder, tmp_path):
     with sole_run(tmp_path):
         pass
     with sole_run(tmp_path, patience_sec=0):
+        pass
+
+
+def test_a_lock_file_that_lies_there_locks_nothing(tmp_path):
+    (tmp_path / ".lock").write_text("process 1 on a host that is no more\n")
+    with sole_run(tmp_path, patience_sec=0):
+        assert (tmp_path / ".lock").read_text().startswith(f"process {os.getpid()} on ")
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_trusted(tmp_path, monkeypatch, code):
+    """Lustre mounted without them, say; nothing may stay that would hinder the same run after it was killed."""
+
+    def flock(file, operation):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with sole_run(tmp_path, patience_sec=0), sole_run(tmp_path, patience_sec=0):
+        pass
+
+
+def test_a_lock_that_cannot_be_made_is_an_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"), locked(tmp_path / "file" / "lock"):
         pass

@@ -7,7 +7,7 @@ import torch
 from pycls.core.config import load_cfg
 from pycls.datasets import build_loader
 from pycls.datasets.readers.samples import ArraySamples
-from pycls.engine.profiling.network import time_end_to_end
+from pycls.engine.profiling.loader import time_end_to_end
 from tests.helpers.paths import CONFIGS
 
 

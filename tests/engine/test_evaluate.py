@@ -4,13 +4,15 @@ import pytest
 import torch
 
 from pycls.core.config import load_cfg
-from pycls.core.distributed import launch
+from pycls.core.launch import launch
 from pycls.datasets.loader import Batch
 from pycls.datasets.samplers import evaluation_batches
-from pycls.engine.evaluate import Counter, Evaluation, evaluate, save_per_class, save_uncertainty
+from pycls.engine.evaluate import Counter, evaluate
 from pycls.engine.network.compile import CompiledNetwork
 from pycls.engine.network.precision import Precision
 from pycls.engine.reporting import plots
+from pycls.engine.reporting.evaluation import Evaluation
+from pycls.engine.reporting.evaluation_files import save_per_class, save_uncertainty
 from pycls.engine.reporting.meters import topk_correct, topk_hits
 from pycls.losses import build_loss
 from pycls.models import build_model

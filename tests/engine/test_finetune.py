@@ -10,9 +10,9 @@ from torch import nn
 from pycls.core.checkpoint import last_path
 from pycls.core.config import load_cfg
 from pycls.engine import train
+from pycls.engine.checks import check_supported
 from pycls.engine.network.freeze import freeze, set_train_mode
 from pycls.engine.network.precise_bn import compute_precise_bn
-from pycls.engine.setup import check_supported
 from pycls.optim import build_optimizer
 from pycls.optim.param_groups import lr_scales, param_groups
 from tests.engine.test_step import stepper_of

@@ -10,14 +10,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from pycls.core.checkpoint import epoch_path, last_path, load_checkpoint
 from pycls.core.config import load_cfg
-from pycls.core.distributed import all_reduce_sum, launch, rank, world_size
+from pycls.core.distributed import all_reduce_sum, rank, world_size
+from pycls.core.launch import launch
 from pycls.core.weights import load_weights
 from pycls.engine import train
+from pycls.engine.checks import check_supported
 from pycls.engine.network.precision import pick_precision
 from pycls.engine.run import build_stepper
-from pycls.engine.setup import check_supported
 from pycls.engine.state import build_state, fingerprint, pack_state
-from pycls.engine.train import _train_process
 from pycls.losses import soft_targets
 from tests.helpers.parity_fill import make_input
 from tests.helpers.runs import DIGITS, ROOT, overrides, tiny_cfg, tiny_words
@@ -97,7 +97,7 @@ def on_two_processes(folder):
         torch.save(found, f"{folder}/found.pyth")
     torch.set_default_dtype(torch.float32)
     for name in ("sharded", "then_sharded"):
-        _train_process(run_cfg(f"{folder}/{name}", **SHARDED))
+        train(run_cfg(f"{folder}/{name}", **SHARDED))
 
 
 def num_rounds(keys):

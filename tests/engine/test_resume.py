@@ -274,13 +274,13 @@ def test_a_full_disk_ends_the_run_which_does_not_claim_to_have_saved(tmp_path, m
 
 def two_processes_with_folders_of_their_own(folder):
     from pycls.core.distributed import rank
-    from pycls.engine.train import _train_process
+    from pycls.engine.train import train
 
-    return _train_process(tiny_cfg(Path(folder) / ("a" if rank() == 0 else "b"), OPTIM__MAX_EPOCH=3))
+    return train(tiny_cfg(Path(folder) / ("a" if rank() == 0 else "b"), OPTIM__MAX_EPOCH=3))
 
 
 def test_processes_that_see_different_checkpoints_do_not_train(tmp_path, monkeypatch):
-    from pycls.core.distributed import launch
+    from pycls.core.launch import launch
 
     train(tiny_cfg(tmp_path / "a", OPTIM__MAX_EPOCH=1))
     with pytest.raises(RuntimeError, match=r"(?s)process \d failed:.*process 1 on .* has another (state|config)"):

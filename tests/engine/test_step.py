@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from pycls.core.config import load_cfg
-from pycls.core.distributed import launch, rank
+from pycls.core.distributed import rank
+from pycls.core.launch import launch
+from pycls.engine.network.ddp import distribute
 from pycls.engine.network.precision import Precision, pick_precision
-from pycls.engine.run import distribute
 from pycls.engine.step import Stepper, seed_step
 from pycls.losses import cross_entropy, soft_targets
 from pycls.optim import build_optimizer

@@ -15,7 +15,8 @@ import torch
 from pycls import engine
 from pycls.core.checkpoint import best_path, last_path, load_checkpoint
 from pycls.core.config import load_cfg
-from pycls.core.distributed import barrier, launch, rank
+from pycls.core.distributed import barrier, rank
+from pycls.core.launch import launch
 from pycls.engine import EXIT_STOPPED, train
 from pycls.models import build_model
 from tests.helpers.paths import ROOT

@@ -16,7 +16,7 @@ from benchmarks.training.case import Case, OneBatch, OurLoop, synthetic_run
 from benchmarks.training.peers import PEERS, PyclsLoop, TimmLoop, TorchvisionLoop
 from benchmarks.training.verdicts import verdicts
 from pycls.datasets.mix import Mixer
-from pycls.engine.epoch import train_step
+from pycls.engine.epoch import train_epoch
 from tests.helpers.runs import TINY
 
 NETWORK = {key: TINY[key] for key in TINY if key.startswith(("MODEL", "ANYNET"))} | {"MODEL.NUM_CLASSES": 10}
@@ -85,10 +85,9 @@ MIXERS = {
 @pytest.mark.parametrize("name", MIXERS)
 def test_an_iteration_never_reads_a_value(case, name, monkeypatch):
     add_clipping(monkeypatch)
-    run, batch = ready_run(case, name)
+    run, loader = ready_run(case, name)
     with Reads() as reads:
-        for _ in range(2):
-            train_step(run, batch)
+        train_epoch(run, loader.times(2))
     assert reads.count == 0 and run.meter.window_steps == 3
     with Reads() as reads:
         PyclsLoop(case, *case.data()).take(1)
@@ -100,11 +99,10 @@ def test_an_iteration_never_reads_a_value(case, name, monkeypatch):
 @pytest.mark.parametrize("number_format", ["bf16", "fp16"])
 def test_an_iteration_never_waits_on_a_gpu(case, name, number_format, monkeypatch):
     add_clipping(monkeypatch)
-    run, batch = ready_run(replace(case, device="cuda", format=number_format, layout="NHWC"), name)
+    run, loader = ready_run(replace(case, device="cuda", format=number_format, layout="NHWC"), name)
     torch.cuda.set_sync_debug_mode("error")
     try:
-        for _ in range(3):
-            train_step(run, batch)
+        train_epoch(run, loader.times(3))
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert np.isfinite(run.meter.read_window().losses).all()
@@ -116,15 +114,13 @@ def add_clipping(monkeypatch):
 
 
 def ready_run(case, mixer):
-    """Return a run after its first step, in which the optimizer makes its state, and a batch."""
+    """Return a run after its first step, in which the optimizer makes its state, and its loader."""
     case = replace(case, log_period=10)
     loader = OneBatch(*case.data())
     run = synthetic_run(case, loader)
     run.mixer, run.state.ema.update_period = MIXERS[mixer], 1
-    run.set_train_mode()
-    batch = next(loader.times(1))
-    train_step(run, batch)
-    return run, batch
+    train_epoch(run, loader.times(1))
+    return run, loader
 
 
 class Costly:

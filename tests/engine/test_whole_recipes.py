@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from pycls.core.config import flatten, load_cfg
+from pycls.engine.checks import check_supported
 from pycls.engine.progressive_resizing import check_schedule, scheduled_im_size
-from pycls.engine.setup import check_supported
 from pycls.models import build_model
 from pycls.optim import build_lr_policy, build_optimizer
 from pycls.optim.ema import ema_rate

@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from pycls.core.config import diff_cfg, load_cfg
-from pycls.engine.setup import check_supported
+from pycls.engine.checks import check_supported
 from pycls.models import build_model
 from pycls.models.complexity import complexity
 from pycls.optim import build_optimizer

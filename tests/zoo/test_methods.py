@@ -1,10 +1,12 @@
 """The recipes whose figures are in MODEL_ZOO.md differ in nothing but the method."""
 
 import json
+import re
 
 import pytest
 
 from pycls.core.config import flatten, load_cfg
+from pycls.zoo.markdown import markdown_table
 from pycls.zoo.methods import CONFIGS, METHODS, RECORD, methods_table
 from tests.helpers.paths import ROOT
 
@@ -32,4 +34,12 @@ def test_means_and_spreads_are_those_of_the_record():
     runs = json.loads((ROOT / RECORD).read_text())["runs"]
     assert [run["top1_err"] for run in runs if run["method"] == "plain"] == [7.77, 7.69, 7.72]
     row = next(line for line in methods_table({"machine": "", "runs": runs}).splitlines() if "plain" in line)
-    assert "| 7.73 ± 0.04 | 7.77, 7.69, 7.72 |" in row
+    assert [cell.strip() for cell in row.split("|")][2:4] == ["7.73 ± 0.04", "7.77, 7.69, 7.72"]
+
+
+def test_columns_keep_their_side_and_cells_their_words():
+    """To the left is Markdown's default: a colon there would move the head, which is in the middle."""
+    table = markdown_table(["name", "error"], [["a", "1.50"], ["`b c`", ""]], right=["error"])
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    assert lines[0] == ["name", "error"] and lines[2:] == [["a", "1.50"], ["`b c`", ""]]
+    assert re.fullmatch("-{3,}", lines[1][0]) and re.fullmatch("-{2,}:", lines[1][1])

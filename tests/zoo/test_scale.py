@@ -80,7 +80,7 @@ def test_families_without_rules_are_refused():
 
 
 def test_training_with_a_scaling_type_is_refused(tmp_path):
-    from pycls.engine.setup import check_supported
+    from pycls.engine.checks import check_supported
 
     with pytest.raises(ValueError, match=r"MODEL\.SCALING_TYPE.*pycls scale writes"):
         check_supported(load(R_50, "dwr", 2.0))

@@ -1,7 +1,5 @@
 """Download a file once: cached, checked, resumable, and by one process at a time."""
 
-import contextlib
-import fcntl
 import hashlib
 import os
 import re
@@ -9,12 +7,13 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
 from tqdm import tqdm
 
+from pycls.core.atomic_io import rename_durably
+from pycls.core.locks import locked
 from pycls.core.logging import get_logger
 
 logger = get_logger(__name__)
@@ -36,7 +35,7 @@ def download(url: str, cache_dir: str | Path, sha256: str | None = None) -> Path
     path = cached_path(url, Path(cache_dir))
     digits = (sha256 or _digits_in_name(path)).lower()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(path):
+    with locked(path.with_name(f".{path.name}.lock")):
         if path.is_file() and not _is_wrong(path, digits):
             return path
         if path.is_file():
@@ -47,7 +46,7 @@ def download(url: str, cache_dir: str | Path, sha256: str | None = None) -> Path
             found = _sha256(part)
             _forget(part)
             raise ValueError(f"{url}: the SHA-256 of what came is {found}, expected {digits}; nothing was kept")
-        os.replace(part, path)
+        rename_durably(part, path)
         _forget(part)
     return path
 
@@ -74,14 +73,6 @@ def _is_wrong(path: Path, digits: str) -> bool:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock on a file's name; the system releases that of a killed process."""
-    with path.with_name(f".{path.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _fetch(url: str, part: Path) -> None:

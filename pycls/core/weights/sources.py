@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pycls.core.machine import download_dir
 from pycls.core.registry import did_you_mean
 from pycls.core.weights.download import download
 
@@ -55,14 +56,14 @@ def find_weights(name: str | Path, cache_dir: str | Path = DEFAULT_CACHE, key: s
     ValueError, naming the config key, for what is none of them.
     """
     if is_url(name):
-        return download(str(name), Path(cache_dir))
+        return download(str(name), download_dir(cache_dir))
     path = Path(name).expanduser()
     if path.is_file():
         return path
     url = zoo_url(str(name))
     if url is None:
         raise ValueError(f"{key} {name}: no such file, and no name in pycls's zoo{did_you_mean(str(name), ZOO)}")
-    return download(url, Path(cache_dir))
+    return download(url, download_dir(cache_dir))
 
 
 def is_url(name: str | Path) -> bool:

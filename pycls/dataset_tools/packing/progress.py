@@ -1,6 +1,5 @@
 """What an unfinished packing leaves beside its shards, so that the same command goes on where it was stopped."""
 
-import fcntl
 import json
 import re
 import shutil
@@ -12,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from pycls.core.atomic_io import rename_durably, write_durably
+from pycls.core.atomic_io import write_durably
+from pycls.core.locks import locked
 from pycls.dataset_tools.packing.options import check_recipe
 from pycls.dataset_tools.packing.tar_writer import LABEL_BYTES, finished_size, packed_size
 from pycls.datasets.readers.tar_index import IMAGE, index_file, load_index
@@ -35,8 +35,13 @@ class Work:
 
     @property
     def unfinished(self) -> Path:
-        """Return the file that the next shard, and at last the index, is written to."""
+        """Return the file that the next shard is written to."""
         return self.folder / "unfinished"
+
+    @property
+    def unfinished_index(self) -> Path:
+        """Return the folder that the index is written to."""
+        return self.folder / "index"
 
     def shard(self, number: int) -> Path:
         """Return the file of a finished shard."""
@@ -52,10 +57,9 @@ class Work:
             records.append(record)
         return records
 
-    def finish_shard(self, number: int, record: np.ndarray) -> None:
-        """Give the unfinished file, which is on the disk, its name; its record comes first."""
+    def save_record(self, number: int, record: np.ndarray) -> None:
+        """Write the record of a shard, which comes before the shard has its name."""
         write_durably(self._record(number), record.tobytes())
-        rename_durably(self.unfinished, self.shard(number))
 
     def _record(self, number: int) -> Path:
         return self.folder / f"{number:06d}"
@@ -76,16 +80,16 @@ def working(target: Path, split: str, recipe: dict[str, Any]) -> Iterator[Work]:
     """
     work = Work(target, split)
     index, begun = index_file(target, split), work.folder / "recipe.json"
-    if index.is_file():
+    if index.exists():
         check_recipe(index, load_index(index).recipe, recipe)
     elif not begun.is_file():
         _check_no_shards(target, split)
     work.folder.mkdir(parents=True, exist_ok=True)
-    with (work.folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"{target}: another process is packing '{split}' there") from None
+
+    def busy(holder: str) -> str:
+        return f"{target}: another process is packing '{split}' there ({holder})"
+
+    with locked(work.folder / "lock", 0, busy):
         if begun.is_file():
             check_recipe(work.folder, json.loads(begun.read_bytes()), recipe)
         else:

@@ -4,7 +4,6 @@ Images lie in the shards in one fixed shuffled order, so that whoever reads them
 """
 
 import errno
-import os
 import shutil
 import zlib
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from pycls.core.atomic_io import rename_durably
+from pycls.core.atomic_io import atomic_file
 from pycls.core.logging import get_logger
 from pycls.dataset_tools.packing.options import PackOptions, file_sizes, make_recipe
 from pycls.dataset_tools.packing.parallel_map import parallel_map
@@ -50,7 +49,7 @@ def pack_split(samples: FileSamples, target: Path, split: str, options: PackOpti
     recipe = make_recipe(samples, sizes, options)
     index = index_file(target, split)
     with _explaining_full_disks(target), working(target, split, recipe) as work:
-        if not index.is_file():
+        if not index.exists():
             records = work.finished_records()
             todo = epoch_order(ORDER_SEED, 0, len(samples))[sum(map(len, records)) :]
             _check_space(target, sizes[todo], samples, options)
@@ -103,11 +102,9 @@ def _write_shards(
     """Write images, in order, into as many shards as they need, and append the record of each."""
     image = next(images, None)
     while image is not None:
-        with work.unfinished.open("wb") as stream:
+        with atomic_file(work.shard(len(records)), work.unfinished) as stream:
             record, image = _fill_shard(TarWriter(stream), len(records), image, images, samples, options)
-            stream.flush()
-            os.fsync(stream.fileno())
-        work.finish_shard(len(records), record)
+            work.save_record(len(records), record)
         records.append(record)
 
 
@@ -151,5 +148,5 @@ def _write_index(work: Work, samples: FileSamples, records: list[np.ndarray], re
         images[record["number"]] = record["image"]
     files = [work.shard(number) for number in range(len(records))]
     shards = [(file.name, file.stat().st_size) for file in files]
-    write_index(work.unfinished, images, samples.labels, samples.paths, samples.classes, shards, recipe)
-    rename_durably(work.unfinished, index_file(work.target, work.split))
+    index = index_file(work.target, work.split)
+    write_index(index, images, samples.labels, samples.paths, samples.classes, shards, recipe, work.unfinished_index)

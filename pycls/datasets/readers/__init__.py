@@ -11,7 +11,7 @@ from pycls.datasets.readers.tar_index import index_file, load_index
 
 def has_split(root: Path, split: str) -> bool:
     """Tell whether a folder holds the split, packed or not."""
-    return (root / split).is_dir() or index_file(root, split).is_file()
+    return (root / split).is_dir() or index_file(root, split).exists()
 
 
 def load_split(root: Path, split: str, other_split: str = "") -> FileSamples | PackedSamples:
@@ -19,18 +19,18 @@ def load_split(root: Path, split: str, other_split: str = "") -> FileSamples | P
 
     Raise ValueError for a split that is there both ways, and for what `load_folder` and `load_packed` refuse.
     """
-    source = _source(root, split)
-    samples = load_packed(source) if source.is_file() else load_folder(root, split)
+    source, is_packed = _source(root, split)
+    samples = load_packed(source) if is_packed else load_folder(root, split)
     if other_split and has_split(root, other_split):
-        other = _source(root, other_split)
-        classes = load_index(other).classes if other.is_file() else list_classes(other)
+        other, is_packed = _source(root, other_split)
+        classes = load_index(other).classes if is_packed else list_classes(other)
         check_same_classes(source, samples.classes, other, classes)
     return samples
 
 
-def _source(root: Path, split: str) -> Path:
-    """Return the index or the folder of a split."""
+def _source(root: Path, split: str) -> tuple[Path, bool]:
+    """Return the index or the folder of a split, and whether it is the index."""
     index, folder = index_file(root, split), root / split
-    if index.is_file() and folder.is_dir():
+    if index.exists() and folder.is_dir():
         raise ValueError(f"{root} holds '{split}' twice: as the folder {folder} and packed as {index}; move one away")
-    return index if index.is_file() else folder
+    return (index, True) if index.exists() else (folder, False)

@@ -1,31 +1,29 @@
-"""Files of named arrays that are memory-mapped: all processes of a machine share one copy of them, in the page cache.
+"""Named arrays that are memory-mapped: all processes of a machine share one copy of them, in the page cache.
 
-Layout, all numbers little-endian: 8 bytes MAGIC; uint32 each: version of this layout, length of the header, CRC-32 of
-the header, zero; the header, JSON in ASCII; then the arrays, each from the next multiple of 64 bytes on.
+A folder with one `.npy` file an array and `meta.json`, which says what they are; numpy alone reads it.
 """
 
 import json
-import math
-import os
-import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-MAGIC = b"PYCLSMAP"
-LAYOUT = 1
-_PREFIX = struct.Struct("<8sIII4x")
-_ALIGNMENT = 64
+from pycls.core.atomic_io import atomic_folder
+
+META = "meta.json"
 
 
 class MappedArray(np.ndarray):
-    """A read-only array that lies in a file; it is pickled as (file, name), what is cut out of it as a plain array."""
+    """A read-only array that lies in a file; it is pickled as the name of that, what is cut out of it as a plain array.
 
-    _origin: tuple[str, str, int] | None = None  # file, name of the array, CRC-32 of the header
+    numpy would pickle the bytes of either.
+    """
+
+    _origin: tuple[str, str, int] | None = None  # folder, name of the array, checksum of what meta.json says
 
     def __reduce__(self) -> Any:
         return super().__reduce__() if self._origin is None else (_map_again, self._origin)
@@ -33,79 +31,110 @@ class MappedArray(np.ndarray):
 
 @dataclass(frozen=True, eq=False)
 class Mapped:
-    """What is in a file of arrays."""
+    """What is in a folder of arrays."""
 
     meta: dict[str, Any]
     arrays: dict[str, MappedArray]
 
 
 def write_arrays(
-    file: Path, kind: str, version: int, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+    folder: Path,
+    kind: str,
+    version: int,
+    meta: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    unfinished: Path | None = None,
 ) -> None:
-    """Write `file` and wait until it is on the disk; `meta` is what JSON can hold."""
-    table, position = {}, 0
-    for name, array in arrays.items():
-        table[name] = {"dtype": np.lib.format.dtype_to_descr(array.dtype), "shape": array.shape, "offset": position}
-        position = _aligned(position + array.nbytes)
-    contents = {"kind": kind, "version": version, "meta": meta, "arrays": table, "bytes": position}
-    header = json.dumps(contents).encode("ascii")
-    with file.open("wb") as output:
-        output.write(_PREFIX.pack(MAGIC, LAYOUT, len(header), zlib.crc32(header)) + header)
-        for array in arrays.values():
-            output.write(bytes(_aligned(output.tell()) - output.tell()))
-            output.write(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
-        output.write(bytes(_aligned(output.tell()) - output.tell()))
-        output.flush()
-        os.fsync(output.fileno())
+    """Write a folder, which is `unfinished` until all of it is on the disk; `meta` is what JSON can hold.
+
+    One that holds the same already is left alone: other processes may be about to map it.
+    """
+    plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    facts = {name: _facts(array) | {"crc32": zlib.crc32(_bytes(array))} for name, array in plain.items()}
+    contents = {"kind": kind, "version": version, "meta": meta, "arrays": facts}
+    if _holds(folder, contents):
+        return
+    with atomic_folder(folder, unfinished) as new:
+        for name, array in plain.items():
+            np.save(new / f"{name}.npy", array, allow_pickle=False)
+        (new / META).write_text(json.dumps({"crc32": _checksum(contents), "contents": contents}, indent=1))
 
 
-def map_arrays(file: Path, kind: str, version: int) -> Mapped:
-    """Map the arrays of `file`; ValueError when it is damaged, cut short, or of another kind or version."""
-    with file.open("rb") as stream:
-        start = stream.read(_PREFIX.size).ljust(_PREFIX.size, b"\0")
-        magic, layout, length, checksum = _PREFIX.unpack(start)
-        header = stream.read(length) if magic == MAGIC else b""
-    if magic != MAGIC:
-        raise ValueError(f"{file} is not a {kind} (its first bytes are {start[:8]!r})")
-    if len(header) < length or zlib.crc32(header) != checksum:
-        raise ValueError(f"{file} is damaged: the checksum of its header is wrong")
-    contents = json.loads(header)
-    if (layout, contents["kind"], contents["version"]) != (LAYOUT, kind, version):
+def map_arrays(folder: Path, kind: str, version: int) -> Mapped:
+    """Map the arrays of `folder`; ValueError when it is damaged, of another kind or version, or being replaced."""
+    contents = _read_contents(folder, kind)
+    if (contents["kind"], contents["version"]) != (kind, version):
         raise ValueError(
-            f"{file} is a {contents['kind']} of version {layout}.{contents['version']}; "
-            f"this program reads {kind} {LAYOUT}.{version}"
+            f"{folder} is a {contents['kind']} of version {contents['version']}; this program reads {kind} {version}: "
+            "make it again"
         )
-    return Mapped(contents["meta"], _map_all(file, _aligned(_PREFIX.size + length), contents, checksum))
+    return Mapped(contents["meta"], _map_all(folder, contents, contents["arrays"]))
 
 
-def _map_all(file: Path, begin: int, contents: dict[str, Any], checksum: int) -> dict[str, MappedArray]:
-    if file.stat().st_size != begin + contents["bytes"]:
-        raise ValueError(f"{file} has {file.stat().st_size} bytes instead of {begin + contents['bytes']}: cut short?")
-    raw = np.memmap(file, np.uint8, mode="r")
-    arrays = {}
-    for name, entry in contents["arrays"].items():
-        dtype, shape = np.lib.format.descr_to_dtype(_as_descr(entry["dtype"])), entry["shape"]
-        offset = begin + entry["offset"]
-        arrays[name] = raw[offset : offset + dtype.itemsize * math.prod(shape)].view(dtype).reshape(shape)
-        arrays[name] = arrays[name].view(MappedArray)
-        arrays[name]._origin = (str(file), name, checksum)
+def _read_contents(folder: Path, kind: str = "folder of arrays") -> dict[str, Any]:
+    if folder.is_file():
+        raise ValueError(
+            f"{folder} is no {kind} that this program reads, which is a folder of .npy files (versions before were one "
+            "file): make it again"
+        )
+    try:
+        described = json.loads((folder / META).read_bytes())
+        contents = described["contents"]
+        if described["crc32"] != _checksum(contents):
+            raise ValueError("its checksum is wrong")
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{folder / META} of a {kind} is damaged: {error}") from error
+    return contents
+
+
+def _map_all(folder: Path, contents: dict[str, Any], names: Iterable[str]) -> dict[str, MappedArray]:
+    """Map arrays, all of them out of the folder that these contents were read from."""
+    arrays = {name: _map(folder, name, contents) for name in names}
+    if _read_contents(folder) != contents:
+        raise ValueError(f"{folder} was replaced while this program was reading it; start it again")
     return arrays
 
 
-def _map_again(file: str, name: str, checksum: int) -> MappedArray:
-    """Map one array in another process; ValueError when the file has been replaced since."""
-    with open(file, "rb") as stream:
-        header = stream.read(_PREFIX.unpack(stream.read(_PREFIX.size))[2])
-    contents = json.loads(header) if zlib.crc32(header) == checksum else None
-    if contents is None:
-        raise ValueError(f"{file} was replaced while this program was starting its workers; start it again")
-    return _map_all(Path(file), _aligned(_PREFIX.size + len(header)), contents, checksum)[name]
+def _map(folder: Path, name: str, contents: dict[str, Any]) -> MappedArray:
+    file = folder / f"{name}.npy"
+    try:
+        array = np.lib.format.open_memmap(file, mode="r")  # np.load would try a zip file, too
+    except ValueError as error:
+        raise ValueError(f"{file} is damaged: {str(error).splitlines()[0]}") from error
+    expected = {key: value for key, value in contents["arrays"][name].items() if key != "crc32"}
+    if _facts(array) != expected or file.stat().st_size != array.offset + array.nbytes:
+        raise ValueError(f"{file} is damaged: it holds {_facts(array)} instead of {expected}, or more than that")
+    mapped = array.view(MappedArray)
+    mapped._origin = (str(folder), name, _checksum(contents))
+    return mapped
 
 
-def _as_descr(value: Any) -> Any:
-    """Turn a dtype as JSON has it back into numpy's description: a list of tuples, or a string."""
-    return value if isinstance(value, str) else [tuple(field) for field in value]
+def _map_again(folder: str, name: str, checksum: int) -> MappedArray:
+    """Map one array in another process; ValueError when the folder has been replaced since."""
+    contents = _read_contents(Path(folder))
+    if _checksum(contents) != checksum:
+        raise ValueError(f"{folder} was replaced while this program was starting its workers; start it again")
+    return _map_all(Path(folder), contents, [name])[name]
 
 
-def _aligned(position: int) -> int:
-    return -(-position // _ALIGNMENT) * _ALIGNMENT
+def _holds(folder: Path, contents: dict[str, Any]) -> bool:
+    """Tell whether a folder has these contents, its arrays included."""
+    try:
+        return _read_contents(folder) == json.loads(json.dumps(contents)) and bool(
+            map_arrays(folder, contents["kind"], contents["version"])
+        )
+    except (OSError, ValueError):
+        return False
+
+
+def _checksum(contents: Mapping[str, Any]) -> int:
+    return zlib.crc32(json.dumps(contents).encode())
+
+
+def _facts(array: np.ndarray) -> dict[str, Any]:
+    """Return dtype and shape as they come back from JSON."""
+    return json.loads(json.dumps({"dtype": np.lib.format.dtype_to_descr(array.dtype), "shape": array.shape}))
+
+
+def _bytes(array: np.ndarray) -> memoryview | bytes:
+    return array.data.cast("B") if array.size else b""

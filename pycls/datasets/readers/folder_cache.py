@@ -1,48 +1,47 @@
-"""Keep the list of a large class-folder tree in a file, until a time stamp of one of its folders changes.
+"""Keep the list of a large class-folder tree on the disk, until a time stamp of one of its folders changes.
 
-The file is memory-mapped: the processes of a machine, workers included, share one copy of the list.
+It is memory-mapped: the processes of a machine, workers included, share one copy of the list.
 """
 
 import hashlib
 import os
 import time
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from pycls.core.logging import get_logger
+from pycls.core.machine import cache_dir
 from pycls.datasets.readers.array_files import map_arrays, write_arrays
 from pycls.datasets.readers.folder_scan import NUM_THREADS, Tree, folder_times, scan_tree
-from pycls.datasets.readers.paths import cache_dir
 from pycls.datasets.readers.samples import Names
 
-KIND, VERSION = "pycls list of images", 2
+KIND, VERSION = "pycls list of images", 3
 SETTLED_SEC = 2.0  # a folder changed so recently may change again under the same time stamp: not worth trusting
 
 logger = get_logger(__name__)
 
 
 def load_tree(top: Path) -> Tree:
-    """Return the tree below `top`, from a cache file that still describes it, else by scanning it."""
-    for cache_file in cache_files(top):
-        tree = _load_cache(cache_file)
+    """Return the tree below `top`, from a cache that still describes it, else by scanning it."""
+    for cache in cache_folders(top):
+        tree = _load_cache(cache)
         if tree is not None and _unchanged(top, tree):
             return tree
     started_ns = time.time_ns()
     tree = scan_tree(top)
     logger.info("%s: found %d images in %d classes", top, len(tree.paths), len(tree.classes))
     if started_ns - tree.mtimes.max() > SETTLED_SEC * 1e9:
-        saved = _save_cache(tree, cache_files(top))
+        saved = _save_cache(tree, cache_folders(top))
         return tree if saved is None else _load_cache(saved) or tree
     return tree
 
 
-def cache_files(top: Path) -> tuple[Path, Path]:
-    """Return where the list of `top` may be kept: beside it, or in the user's cache if that folder is not writable."""
+def cache_folders(top: Path) -> tuple[Path, Path]:
+    """Return where the list of `top` may be kept: beside it, or in the user's cache if nothing can be written there."""
     name = hashlib.sha256(os.fsencode(top.absolute())).hexdigest()[:16]
-    return top.parent / f".pycls-index-{top.name}.map", cache_dir() / "index" / f"{top.name}-{name}.map"
+    return top.parent / f".pycls-index-{top.name}", cache_dir() / "index" / f"{top.name}-{name}"
 
 
 def _unchanged(top: Path, tree: Tree) -> bool:
@@ -59,10 +58,10 @@ def _times(folder: Path) -> tuple[int, int] | None:
         return None
 
 
-def _load_cache(file: Path) -> Tree | None:
-    """Map a cached tree; a file that is missing, damaged or of another version is no cache."""
+def _load_cache(folder: Path) -> Tree | None:
+    """Map a cached tree; what is missing, damaged or of another version is no cache."""
     try:
-        mapped = map_arrays(file, KIND, VERSION)
+        mapped = map_arrays(folder, KIND, VERSION)
     except (OSError, ValueError):
         return None
     arrays = mapped.arrays
@@ -71,26 +70,16 @@ def _load_cache(file: Path) -> Tree | None:
     return Tree(tuple(mapped.meta["classes"]), paths, arrays["labels"], folders, *times)
 
 
-def _save_cache(tree: Tree, files: tuple[Path, ...]) -> Path | None:
-    """Write the tree to the first file that can be written and return that; no cache is no error."""
-    for file in files:
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            _write_atomically(tree, file)
-        except OSError:
-            continue
-        return file
-    return None
-
-
-def _write_atomically(tree: Tree, file: Path) -> None:
-    """Write beside the target and rename, so that no other process ever reads half a file."""
-    unfinished = file.with_name(f"{file.name}.{uuid.uuid4().hex}")
+def _save_cache(tree: Tree, places: tuple[Path, ...]) -> Path | None:
+    """Write the tree to the first place that can be written and return that; no cache is no error."""
     arrays = {"labels": tree.labels, "mtimes": tree.mtimes, "ctimes": tree.ctimes}
     for name, names in (("paths", tree.paths), ("folders", tree.folders)):
         arrays |= {name: np.frombuffer(names.buffer, np.uint8), f"{name}_offsets": names.offsets}
-    try:
-        write_arrays(unfinished, KIND, VERSION, {"classes": tree.classes}, arrays)
-        unfinished.replace(file)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    for place in places:
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            write_arrays(place, KIND, VERSION, {"classes": tree.classes}, arrays)
+        except OSError:
+            continue
+        return place
+    return None

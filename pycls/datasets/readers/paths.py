@@ -1,4 +1,4 @@
-"""Where data sets are looked for, and where small derived files are kept."""
+"""Where data sets are looked for."""
 
 import os
 from collections.abc import Sequence
@@ -21,11 +21,6 @@ def data_root(data_dir: str) -> Path:
     if not root.is_dir():
         raise ValueError(f"{source}: {named} is not a folder")
     return root
-
-
-def cache_dir() -> Path:
-    """Return the folder for derived files: the environment variable PYCLS_CACHE_DIR, else ~/.cache/pycls."""
-    return Path(os.environ.get("PYCLS_CACHE_DIR") or "~/.cache/pycls").expanduser()
 
 
 def find_file(folders: Sequence[Path], names: Sequence[str], advice: str) -> Path:

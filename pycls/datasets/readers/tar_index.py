@@ -11,7 +11,7 @@ import numpy as np
 from pycls.datasets.readers.array_files import map_arrays, write_arrays
 from pycls.datasets.readers.samples import Names
 
-KIND, VERSION = "pycls packed index", 1
+KIND, VERSION = "pycls packed index", 2
 IMAGE = np.dtype(
     [
         ("offset", "<u8"),  # of the first byte of the encoded image in its shard
@@ -32,7 +32,7 @@ REENCODED, DAMAGED = 1, 2  # flags: other pixels than the original file's; could
 class Index:
     """A mapped index; samples are in the order of the folder that was packed: by class, then by path."""
 
-    file: Path
+    file: Path  # the folder <split>.index
     classes: tuple[str, ...]
     shards: tuple[tuple[str, int], ...]  # name and bytes of each
     recipe: dict[str, Any]  # what was packed, and how
@@ -76,9 +76,10 @@ def write_index(
     classes: Sequence[str],
     shards: Sequence[tuple[str, int]],
     recipe: dict[str, Any],
+    unfinished: Path | None = None,
 ) -> None:
-    """Write an index; the name columns of `images` are filled in from `paths`."""
+    """Write an index, as `unfinished` until it is on the disk; the name columns of `images` are filled from `paths`."""
     images["name_offset"], images["name_size"] = paths.offsets[:-1], np.diff(paths.offsets)
     meta = {"classes": list(classes), "shards": [list(shard) for shard in shards], "recipe": recipe}
     arrays = {"images": images, "labels": labels, "names": np.frombuffer(paths.buffer, np.uint8)}
-    write_arrays(file, KIND, VERSION, meta, arrays)
+    write_arrays(file, KIND, VERSION, meta, arrays, unfinished)

@@ -1,5 +1,7 @@
 """torch.compile of networks: in training (TRAIN.COMPILE, COMPILE_MODE) and in evaluation (TEST.COMPILE)."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from yacs.config import CfgNode
@@ -36,7 +38,7 @@ def compile_for_training(model: nn.Module, cfg: CfgNode) -> nn.Module:
     """Return the network as TRAIN.COMPILE and TRAIN.COMPILE_MODE ask for it; the weights are those of `model`."""
     if not cfg.TRAIN.COMPILE:
         return model
-    compiled = torch.compile(model, mode=cfg.TRAIN.COMPILE_MODE)
+    compiled: Any = torch.compile(model, mode=cfg.TRAIN.COMPILE_MODE)
     return RecordedNetwork(compiled) if cfg.TRAIN.COMPILE_MODE in GRAPH_MODES else compiled
 
 

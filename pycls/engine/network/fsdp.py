@@ -5,6 +5,7 @@ PyTorch's `fully_shard` gathers the weights of a block when it is needed. See do
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import nn
@@ -78,7 +79,7 @@ def gathered(model: nn.Module, reshard_after_forward: bool) -> Iterator[None]:
 
     `reshard_after_forward` is what blocks do afterwards. Nothing happens to a network that is not sharded.
     """
-    units = [module for module in model.modules() if hasattr(module, "unshard")]
+    units: list[Any] = [module for module in model.modules() if hasattr(module, "unshard")]
     for unit in units:
         unit.set_reshard_after_forward(False, recurse=False)
         unit.unshard()

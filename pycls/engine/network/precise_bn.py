@@ -4,6 +4,7 @@ As pycls since its PR 93: the mean of batch means and the mean of (unbiased) bat
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,8 @@ def compute_precise_bn(models: Sequence[nn.Module], batches: Iterable[Tensor], f
     """
     for model in models:
         set_train_mode(model, frozen)
-    norms = [m for model in models for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    modules = [module for model in models for module in model.modules()]
+    norms: list[Any] = [m for m in modules if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     norms = [m for m in norms if m.training and m.track_running_stats and m.running_mean is not None]
     if not norms:
         return

@@ -1,12 +1,15 @@
 """What a network costs, layer by layer, and the learning rate of its config."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
+from tabulate import tabulate
 from torch import nn
 from yacs.config import CfgNode
 
 from pycls.datasets.decoders import libjpeg_turbo as jpeg
+from pycls.engine.profiling.fvcore_flops import fvcore_flops
 from pycls.engine.reporting.plots import plot_lr
 from pycls.models import build_model
 from pycls.models.complexity import complexity, layer_table
@@ -14,19 +17,38 @@ from pycls.models.complexity.conventions import CONVENTIONS
 from pycls.optim import build_lr_policy
 
 
-def info(cfg: CfgNode) -> str:
-    """Return the layer table and totals of the network at TRAIN.IM_SIZE as text; nothing is allocated or run."""
+def info(cfg: CfgNode, with_fvcore: bool = False) -> str:
+    """Return the layer table and totals of the network at TRAIN.IM_SIZE as text; nothing is allocated or run.
+
+    `with_fvcore` adds what fvcore counts, for which the network runs once, on the CPU.
+    """
     with torch.device("meta"):
         model = build_model(cfg)
-    rows = layer_table(model, cfg.TRAIN.IM_SIZE)
-    width = max(len(row["name"]) for row in rows)
-    lines = [f"{'layer':{width}} {'type':18} {'output':>20} {'MACs':>15} {'parameters':>12} {'activations':>12}"]
-    for row in rows:
-        shape = "x".join(map(str, row["output_shape"]))
-        counts = f"{row['flops']:15,} {row['params']:12,} {row['acts']:12,}"
-        lines.append(f"{row['name']:{width}} {row['type']:18} {shape:>20} {counts}")
+    rows, size = layer_table(model, cfg.TRAIN.IM_SIZE), cfg.TRAIN.IM_SIZE
+    lines = [totals(cfg, complexity(model, size)), *conventions(cfg, model)]
+    counts = fvcore_flops(model, size) if with_fvcore else None  # last: the model is no longer on the meta device
+    lines += [_flops_line("fvcore", counts.total, str(counts))] if counts else []
     decoder = f"JPEG decoder of the custom loader: {jpeg.describe(cfg.DATA_LOADER.JPEG)}"
-    return "\n".join([*lines, "", totals(cfg, complexity(model, cfg.TRAIN.IM_SIZE)), *conventions(cfg, model), decoder])
+    return "\n".join([table_text(rows, counts.by_module if counts else None), "", *lines, decoder])
+
+
+def table_text(rows: list[dict[str, Any]], fvcore: dict[str, int] | None = None) -> str:
+    """Return the rows of `layer_table` as aligned text, beside the MACs what fvcore counts in each layer.
+
+    That is all calls of a layer together, in the row of the first one.
+    """
+    columns = {
+        "layer": [row["name"] for row in rows],
+        "type": [row["type"] for row in rows],
+        "output": ["x".join(map(str, row["output_shape"])) for row in rows],
+        "MACs": [row["flops"] for row in rows],
+    }
+    if fvcore is not None:
+        left = dict(fvcore)
+        columns["fvcore"] = [left.pop(row["name"], 0) for row in rows]
+    columns |= {"parameters": [row["params"] for row in rows], "activations": [row["acts"] for row in rows]}
+    aligns = ["left", "left", *["right"] * (len(columns) - 2)]
+    return tabulate(columns, "keys", "plain", intfmt=",", colalign=aligns, disable_numparse=[0, 1, 2])
 
 
 def totals(cfg: CfgNode, counts: dict[str, int]) -> str:
@@ -41,9 +63,13 @@ def conventions(cfg: CfgNode, model: nn.Module) -> list[str]:
     """Return the "flops" of every convention, a line each, and what it counts."""
     size = cfg.TRAIN.IM_SIZE
     return [
-        f"flops, {name:8} {complexity(model, size, name)['flops']:18,}  {convention.says}"
+        _flops_line(name, complexity(model, size, name)["flops"], convention.says)
         for name, convention in CONVENTIONS.items()
     ]
+
+
+def _flops_line(name: str, flops: int, says: str) -> str:
+    return f"flops, {name:8} {flops:18,}  {says}"
 
 
 def save_lr_plot(cfg: CfgNode, path: str) -> str:

@@ -86,7 +86,7 @@ def _build_step(cfg: CfgNode, precision: Precision, channels_last: bool) -> Call
     """Return a call that takes a step of this process alone at learning rate 0."""
     layout = torch.channels_last if channels_last else torch.contiguous_format
     device, num_classes, size = precision.device, cfg.MODEL.NUM_CLASSES, cfg.TRAIN.IM_SIZE
-    model = build_model(cfg).to(device, memory_format=layout)
+    model = build_model(cfg).to(device).to(memory_format=layout)
     freeze(model, cfg.TRAIN.FROZEN)
     set_train_mode(model, cfg.TRAIN.FROZEN)
     state = TrainState(model, None, build_optimizer(cfg, model), precision.scaler())

@@ -7,15 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pycls.datasets.loader import Loader
-from pycls.engine.profiling.network import synchronize
-from pycls.loader_benchmark.measure.process_tree import (
-    PeakMemory,
-    available,
-    busy_seconds,
-    cpu_seconds,
-    cpu_spent,
-    tree,
-)
+from pycls.engine.profiling.measure import synchronize
+from pycls.loader_benchmark.measure.process_tree import PeakMemory, busy_seconds, cpu_seconds, cpu_spent, tree
 from pycls.loader_benchmark.measure.task import Job, Task
 
 
@@ -25,8 +18,8 @@ class Epoch:
 
     images: int
     marks: list[float]  # seconds from asking to each batch
-    cpu_sec: float | None  # of the whole process tree
-    other_cores: float | None  # cores that other work on the machine kept busy meanwhile
+    cpu_sec: float  # of the whole process tree
+    other_cores: float  # cores that other work on the machine kept busy meanwhile
 
 
 def measure_loader(task: Task) -> dict[str, Any]:
@@ -52,21 +45,14 @@ def measure_loader(task: Task) -> dict[str, Any]:
 
 def _time_epoch(job: Job, loader: Loader, number: int) -> Epoch:
     job.drop_cache()
-    pids = tree() if available() else []  # the workers are there since the first epoch
-    cpu, busy, marks, images = cpu_seconds(pids), busy_seconds(), [], 0
+    processes = tree()  # the workers are there since the first epoch
+    cpu, busy, marks, images = cpu_seconds(processes), busy_seconds(), [], 0
     start = time.perf_counter()
     for count in until(draw(loader, number, job.task.output), job.task.max_sec):
         marks.append(time.perf_counter() - start)
         images += count
-    spent = cpu_spent(cpu, cpu_seconds(pids)) if pids else None
-    return Epoch(images, marks, spent, _others(busy, spent, marks[-1]))
-
-
-def _others(busy_before: float | None, own_sec: float | None, sec: float) -> float | None:
-    busy = busy_seconds()
-    if busy is None or busy_before is None or own_sec is None:
-        return None
-    return max(0.0, (busy - busy_before - own_sec) / sec)
+    spent = cpu_spent(cpu, cpu_seconds(processes))
+    return Epoch(images, marks, spent, max(0.0, (busy_seconds() - busy - spent) / marks[-1]))
 
 
 def draw(loader: Loader, epoch: int, output: str) -> Iterator[int]:

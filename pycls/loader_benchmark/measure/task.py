@@ -15,7 +15,7 @@ from pycls.loader_benchmark.measure import page_cache
 from pycls.loader_benchmark.sources import load_samples
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """What a cell's process is asked for."""
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from pycls.datasets import build_loader
-from pycls.engine.profiling.network import time_end_to_end, time_loader
+from pycls.engine.profiling.loader import time_end_to_end, time_loader
 from pycls.loader_benchmark.grid import VIEWS
 from pycls.loader_benchmark.measure.epochs import draw, measure_loader, until
 from pycls.loader_benchmark.measure.task import Job, Task
@@ -40,7 +40,7 @@ def probe(task: Task) -> dict[str, Any]:
             began = time.perf_counter()
             images = sum(until(draw(loader, 1, "uint8"), task.max_sec))
         rate = images / (time.perf_counter() - began)
-    np.savez(task.pixels_file, **squares)
+    np.savez(task.pixels_file, allow_pickle=False, **squares)
     return {"images_per_sec": rate, "start_sec": began - start}
 
 

@@ -1,137 +1,120 @@
-"""One HTML page that carries everything: recommendation, plots, tables, crops, environment; no network, no script."""
+"""One HTML page that carries everything: recommendation, plots, tables, pixels, environment; no network, no script.
 
-from collections.abc import Sequence
-from html import escape
+page.html.j2 is the page. It escapes what it is given, folder and file names among them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from yacs.config import CfgNode
 
 from pycls.loader_benchmark.grid import VIEWS
-from pycls.loader_benchmark.report.html__page_plots import plots_html
-from pycls.loader_benchmark.report.html__page_tables import cells_html, network_html
-from pycls.loader_benchmark.report.pixel_differences import FACTOR, SIDE_PX, crops_html
-from pycls.loader_benchmark.report.style import STYLE
+from pycls.loader_benchmark.report.pixel_differences import FACTOR, SIDE_PX, pixel_samples
+from pycls.loader_benchmark.report.plots import bar_plot, colors, model_plot, speed_plot
+from pycls.loader_benchmark.report.tables import COLUMNS, cell_text
 from pycls.loader_benchmark.results import Section
+from pycls.loader_benchmark.statistics import ModelRow, Row, figure
 
 _BUSY_CORES = 0.25  # other work that is worth a warning
 
-MEASURED = (
-    "Every row was measured in processes of its own, in rounds of random order. The first epoch starts the workers and "
-    "warms the cache; the next ones are timed from asking for the epoch to its last batch.",
-    "<b>images/s</b>: median over the timed epochs of all rounds; p5 and p95: percentiles of the same. "
-    "<b>uint8</b>: until the 8-bit batch lies ready for the device, in host memory (dali_gpu: on the GPU); copying to "
-    "a GPU and normalizing are not in it. <b>float</b>: normalized batches on the device, as the network gets them.",
-    "<b>CPU ms/image</b>: user and system time of the whole process tree over the timed epochs, exact, and little "
-    "disturbed by other work on the machine.",
-    "<b>first batch</b>: from building the loader, in an interpreter with the libraries imported and the file list "
-    "read, to its first batch, worker start included. <b>epoch gap</b>: from the last batch of an epoch to the first "
-    "of the next.",
-    "<b>cold</b>: the files are dropped from the page cache before every timed epoch; a disk's or a server's own cache "
-    "stays. <b>peak memory</b>: of the whole process tree, sampled every 50 ms in the first epoch and after the last; "
-    "interpreter and libraries are in it.",
-)
 
+@dataclass(frozen=True)
+class Plot:
+    """A plot, with words for those who cannot see it."""
 
-_MEMORY = (
-    "PSS (proportional set size) shares memory that several processes use among them, RSS (resident set size) counts "
-    "it once in each."
-)
+    title: str
+    text: str
+    svg: str
 
 
 def save_page(sections: Sequence[Section], cfg: CfgNode, machine: dict[str, str], path: Path) -> None:
     """Write the page."""
-    parts = ["<h1>Which loader is fastest here?</h1>", _lead(cfg, machine)]
-    parts += [_section_html(section, cfg) for section in sections]
-    parts += [
-        "<h2>What was measured</h2>",
-        _list([*MEASURED, _memory_note(sections)]),
-        "<h2>Environment</h2>",
-        _environment(machine),
-    ]
-    path.write_text(_document("\n".join(parts)))
-
-
-def _memory_note(sections: Sequence[Section]) -> str:
-    kinds = {row.memory_kind for section in sections for row in section.rows if row.memory_kind}
-    return f"Memory was counted as {' and '.join(sorted(kinds)) or 'nothing'}: {_MEMORY}"
-
-
-def _document(body: str) -> str:
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Loader comparison</title>\n<style>\n{STYLE}</style>\n</head>\n"
-        f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+    page = _page_template().render(
+        sources=[_source(section) for section in sections],
+        memory_kinds=sorted({row.memory_kind for section in sections for row in section.rows} - {""}),
+        cfg=cfg,
+        machine=machine,
+        columns=COLUMNS,
+        cell_text=cell_text,
+        side_px=SIDE_PX,
+        factor=FACTOR,
     )
+    path.write_text(page, encoding="utf-8", errors="backslashreplace")  # names of files need not be valid Unicode
 
 
-def _lead(cfg: CfgNode, machine: dict[str, str]) -> str:
-    resize = f"{cfg.TRAIN.INTERPOLATION} in training, {cfg.TEST.INTERPOLATION} in evaluation"
-    text = (
-        f"{machine['cores in use']} cores of {machine['processor']}, GPUs: {machine['GPUs']}; {machine['date']}. "
-        f"Squares of {cfg.TRAIN.IM_SIZE} px, {resize}, antialias {'on' if cfg.DATA_LOADER.ANTIALIAS else 'off'}."
-    )
-    return f'<p class="soft">{escape(text)}</p>'
+def _page_template() -> Any:
+    loader = PackageLoader("pycls.loader_benchmark", "report")
+    page = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return page.get_template("page.html.j2")
 
 
-def _section_html(section: Section, cfg: CfgNode) -> str:
-    parts = [f"<h2>{escape(section.source.title)}</h2>", _about(section), _choice(section, cfg), _warnings(section)]
-    rows = [row for row in section.rows if row.images_per_sec]
-    if rows:
-        parts += ["<h3>Plots</h3>", plots_html(rows, section.model_rows)]
-    if section.model_runs:
-        parts += ["<h3>With the network</h3>", network_html(section, cfg)]
-    parts += ["<h3>All cells</h3>", cells_html(section)]
-    parts += [_crops(section, view) for view in section.squares]
-    return "\n".join(part for part in parts if part)
+def _source(section: Section) -> dict[str, Any]:
+    """Return what the page shows of one source."""
+    rows, measured = section.rows, [row for row in section.rows if row.images_per_sec]
+    return {
+        "section": section,
+        "rows": rows,
+        "model_rows": section.model_rows,
+        "choice": section.recommendation,
+        "warnings": _warnings(section),
+        "plots": plots(measured, section.model_rows) if measured else [],
+        "pixels": {VIEWS[view]: pixel_samples(found, VIEWS[view]) for view, found in section.squares.items()},
+    }
 
 
-def _about(section: Section) -> str:
-    text = (
-        f"{section.num_images} images in {section.num_classes} classes, {section.mean_kb:.0f} KB on average; "
-        f"{section.num_files} different ones were drawn."
-    )
-    return f'<p class="soft">{escape(text)}</p>'
-
-
-def _choice(section: Section, cfg: CfgNode) -> str:
-    choice = section.recommendation
-    if choice is None:
-        return '<div class="card warning"><p>No recommendation: no training cell was measured.</p></div>'
-    lines = ["<p><b>Recommended here</b></p>", f"<p><code>{escape(choice.overrides)}</code></p>"]
-    lines.append(f"<p>{escape(choice.reason)}.</p>")
-    model = next((row for row in section.model_rows if row.cell == choice.cell and row.verdict), None)
-    if model:
-        lines.append(f"<p>Training is {escape(model.verdict)}; data wait {model.data_wait_pct:.1f} %.</p>")
-    if choice.equals:
-        lines.append(f'<p class="soft">As fast within the noise: {escape(", ".join(choice.equals))}.</p>')
-    return f'<div class="card choice">{"".join(lines)}</div>'
-
-
-def _warnings(section: Section) -> str:
+def _warnings(section: Section) -> list[str]:
     items = [f"{name} is left out: {reason}" for name, reason in section.left_out.items()] + section.notes
     if section.other_cores > _BUSY_CORES:
         items.append(
             f"Other work kept {section.other_cores:.1f} cores of this machine busy meanwhile: speeds are lower than on "
             "a quiet one and vary more. CPU ms/image is the column to trust; measure again when it is idle."
         )
-    return f'<div class="card warning">{_list([escape(item) for item in items])}</div>' if items else ""
+    return items
 
 
-def _list(items: Sequence[str]) -> str:
-    return "<ul>" + "".join(f"<li>{item}</li>" for item in items) + "</ul>"
+def plots(rows: Sequence[Row], models: Sequence[ModelRow]) -> list[Plot]:
+    """Return all plots of a source."""
+    palette, found = colors(rows), []
+    for key in dict.fromkeys(row.cell.phase_key for row in rows):
+        group = _of_first_batch_size([row for row in rows if row.cell.phase_key == key])
+        name = f"{VIEWS[key[0]]} view, {key[1]} cache, {key[2]}, batch {group[0].cell.batch_size}"
+        speeds = [(row.cell.loader, row.speed.median) for row in group if row.speed]
+        best, speed = max(speeds, key=lambda entry: entry[1])
+        text = f"Images a second over workers, {name}. Fastest: {best}, {figure(speed)}."
+        found.append(Plot(f"Images/s: {name}", text, _speeds(group, palette)))
+    first = _of_first_batch_size([row for row in rows if row.cell.phase_key == rows[0].cell.phase_key])
+    found += [_bars(first, palette, title, value, unit) for title, value, unit in _BARS]
+    if any(row.end_to_end for row in models):
+        found.append(Plot("With the network", "Images a second of training.", model_plot(models, palette)))
+    return found
 
 
-def _crops(section: Section, phase: str) -> str:
-    view = VIEWS[phase]
-    text = (
-        f"The same images from each backend, the middle {SIDE_PX} px of the square at most; below, the difference to "
-        f"Pillow's pixels times {FACTOR} (white: none). Mean and max are gray levels of 255 over the whole square."
-    )
-    crops = crops_html(section.squares[phase], view)
-    return f'<h3>Pixels, {view} view</h3><p class="soft">{text}</p><div class="card">{crops}</div>'
+def _speeds(rows: Sequence[Row], palette: dict[str, str]) -> str:
+    """Draw lines over workers, or bars when all cells have the same number of them."""
+    if len({row.cell.workers for row in rows}) > 1:
+        return speed_plot(rows, palette)
+    return bar_plot(rows, palette, lambda row: row.images_per_sec, "images/s")
 
 
-def _environment(machine: dict[str, str]) -> str:
-    items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in machine.items())
-    return f'<div class="card"><dl>{items}</dl></div>'
+_BARS: tuple[tuple[str, Callable[[Row], float | None], str], ...] = (
+    ("Processor time", lambda row: row.cpu_ms_per_image, "CPU ms/image"),
+    ("Time to the first batch", lambda row: row.first_batch_sec, "s"),
+    ("Gap between epochs", lambda row: row.epoch_gap_sec, "s"),
+    ("Peak memory", lambda row: row.peak_mb, "MB"),
+)
+
+
+def _bars(rows: Sequence[Row], palette: dict[str, str], title: str, value: Callable, unit: str) -> Plot:
+    known = [row for row in rows if value(row) is not None]
+    least = min(known, key=value, default=None)
+    text = f"{title} of each backend and number of workers."
+    text += f" Lowest: {least.cell.loader}, {figure(value(least))} {unit}." if least else " Not measured."
+    caption = f"{title} ({VIEWS[rows[0].cell.view]} view, backend, workers)"
+    return Plot(caption, text, bar_plot(rows, palette, value, unit))
+
+
+def _of_first_batch_size(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row.cell.batch_size == rows[0].cell.batch_size]

@@ -1,8 +1,8 @@
-"""The same samples from every backend side by side, with their amplified differences to Pillow, as HTML figures."""
+"""The same samples from every backend side by side, with their amplified differences to Pillow."""
 
 import base64
 import io
-from html import escape
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,22 +14,48 @@ FACTOR = 64  # a difference of one gray level shows as this many
 SIDE_PX = 128  # of the cut-out that is shown
 
 
-def crops_html(squares: Squares, view: str) -> str:
-    """Return one row of figures for each image: Pillow's square, then each backend's and its difference."""
-    return "\n".join(_sample(squares, index, view) for index in range(len(squares.names)))
+@dataclass(frozen=True)
+class Picture:
+    """Pixels as an <img> carries them, without loss."""
+
+    width: int
+    height: int
+    png: str  # base64
+    text: str  # for those who cannot see it
 
 
-def _sample(squares: Squares, index: int, view: str) -> str:
+@dataclass(frozen=True)
+class Figure:
+    """What one backend shows, and below it the difference."""
+
+    caption: str
+    pictures: list[Picture]
+
+
+@dataclass(frozen=True)
+class PixelSample:
+    """One image as every backend shows it."""
+
+    name: str
+    figures: list[Figure]
+
+
+def pixel_samples(squares: Squares, view: str) -> list[PixelSample]:
+    """Return for each image Pillow's square, then each backend's and its difference."""
+    return [_sample(squares, index, view) for index in range(len(squares.names))]
+
+
+def _sample(squares: Squares, index: int, view: str) -> PixelSample:
     name, reference = Path(squares.names[index]).name, squares.reference[index]
-    figures = [_figure([_image(reference, f"{name}, {view} view, as Pillow shows it")], "Pillow (reference)")]
+    figures = [Figure("Pillow (reference)", [_picture(reference, f"{name}, {view} view, as Pillow shows it")])]
     for backend, shown in squares.shown.items():
         difference = np.abs(shown[index].astype(np.int16) - reference)
         pictures = [
-            _image(shown[index], f"{name}, {view} view, as {backend} shows it"),
-            _image(amplified(difference), f"difference of {backend} to Pillow, {FACTOR} times amplified"),
+            _picture(shown[index], f"{name}, {view} view, as {backend} shows it"),
+            _picture(amplified(difference), f"difference of {backend} to Pillow, {FACTOR} times amplified"),
         ]
-        figures.append(_figure(pictures, f"{backend}: mean {difference.mean():.3f}, max {difference.max()}"))
-    return f'<div class="sample"><h4>{escape(name)}</h4><div class="crops">{"".join(figures)}</div></div>'
+        figures.append(Figure(f"{backend}: mean {difference.mean():.3f}, max {difference.max()}", pictures))
+    return PixelSample(name, figures)
 
 
 def amplified(difference: np.ndarray) -> np.ndarray:
@@ -37,18 +63,12 @@ def amplified(difference: np.ndarray) -> np.ndarray:
     return 255 - np.clip(FACTOR * difference.astype(np.int64), 0, 255).astype(np.uint8)
 
 
-def _figure(pictures: list[str], caption: str) -> str:
-    return f"<figure>{''.join(pictures)}<figcaption>{escape(caption)}</figcaption></figure>"
-
-
-def _image(pixels: np.ndarray, alt: str) -> str:
-    """Return the middle of a square as an <img> that carries its own bytes, without loss."""
+def _picture(pixels: np.ndarray, text: str) -> Picture:
+    """Return the middle of a square."""
     cut = _middle(pixels)
     buffer = io.BytesIO()
     Image.fromarray(cut).save(buffer, "PNG", optimize=True)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    size = f'width="{cut.shape[1]}" height="{cut.shape[0]}"'
-    return f'<img {size} alt="{escape(alt, quote=True)}" src="data:image/png;base64,{data}">'
+    return Picture(cut.shape[1], cut.shape[0], base64.b64encode(buffer.getvalue()).decode(), text)
 
 
 def _middle(pixels: np.ndarray) -> np.ndarray:

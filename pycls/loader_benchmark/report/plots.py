@@ -7,16 +7,16 @@ from typing import Any
 
 from pycls.loader_benchmark.statistics import ModelRow, Row, figure
 
-# One colour for each variant on all plots, told apart by colour-blind readers, too (Okabe and Ito 2008).
-COLOURS = ("#0072b2", "#56b4e9", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
+# One color for each variant on all plots, told apart by color-blind readers, too (Okabe and Ito 2008).
+COLORS = ("#0072b2", "#56b4e9", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
 _LEAST_BARS = 4  # places on the axis, so that a single bar is no wall
 _SIZE = (4.6, 3.2)  # inches: readable on a phone, two beside each other on a desk
 
 
-def colours(rows: Sequence[Row]) -> dict[str, str]:
-    """Return variant -> colour."""
+def colors(rows: Sequence[Row]) -> dict[str, str]:
+    """Return variant -> color."""
     titles = list(dict.fromkeys(row.cell.variant.title for row in rows))
-    return {title: COLOURS[number % len(COLOURS)] for number, title in enumerate(titles)}
+    return {title: COLORS[number % len(COLORS)] for number, title in enumerate(titles)}
 
 
 def speed_plot(rows: Sequence[Row], palette: dict[str, str]) -> str:
@@ -24,11 +24,19 @@ def speed_plot(rows: Sequence[Row], palette: dict[str, str]) -> str:
 
     def draw(axis: Any) -> None:
         for title, group in _by_variant(rows).items():
-            group = sorted(group, key=lambda row: row.cell.workers)
-            speeds = [row.images_per_sec for row in group]
-            spread = [[row.images_per_sec - row.p5 for row in group], [row.p95 - row.images_per_sec for row in group]]
-            places = [row.cell.workers for row in group]
-            axis.errorbar(places, speeds, spread, label=title, color=palette[title], marker="o", ms=4, capsize=3)
+            points = sorted((row.cell.workers, row.speed) for row in group if row.speed)
+            workers, speeds = [count for count, _ in points], [speed for _, speed in points]
+            spread = [[one.median - one.low for one in speeds], [one.high - one.median for one in speeds]]
+            axis.errorbar(
+                workers,
+                [one.median for one in speeds],
+                spread,
+                label=title,
+                color=palette[title],
+                marker="o",
+                ms=4,
+                capsize=3,
+            )
         axis.set(xlabel="workers", ylabel="images/s")
         axis.set_xticks(sorted({row.cell.workers for row in rows}))
         axis.set_ylim(bottom=0)
@@ -43,7 +51,7 @@ def bar_plot(rows: Sequence[Row], palette: dict[str, str], value: Callable[[Row]
     def draw(axis: Any) -> None:
         shown = [row for row in rows if value(row) is not None]
         names = [f"{row.cell.variant.title}, {row.cell.workers}" for row in shown]
-        values = [value(row) for row in shown]
+        values = [number for row in rows if (number := value(row)) is not None]
         bars = axis.barh(range(len(shown)), values, color=[palette[row.cell.variant.title] for row in shown])
         axis.bar_label(bars, [figure(number) for number in values], padding=3, fontsize=8)
         axis.set_yticks(range(len(shown)), names, fontsize=8)
@@ -58,10 +66,11 @@ def model_plot(models: Sequence[ModelRow], palette: dict[str, str]) -> str:
     """Draw images/s with the network for each loader, and the network alone as a line."""
 
     def draw(axis: Any) -> None:
-        shown = [row for row in models if row.end_to_end]
+        shown = [row for row in models if row.speed]
         for place, row in enumerate(shown):
-            axis.barh(place, row.end_to_end, color=palette[row.cell.variant.title])
-            axis.text(row.end_to_end, place, " " + figure(row.end_to_end), va="center", fontsize=8)
+            assert row.speed is not None
+            axis.barh(place, row.speed.median, color=palette[row.cell.variant.title])
+            axis.text(row.speed.median, place, " " + figure(row.speed.median), va="center", fontsize=8)
             axis.plot([row.compute] * 2, [place - 0.4, place + 0.4], color="#222222", lw=2)
         names = [f"{row.cell.variant.title}, {row.cell.workers}" for row in shown]
         axis.set_yticks(range(len(shown)), names, fontsize=8)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tabulate import tabulate
+
 from pycls.loader_benchmark.grid import VIEWS
 from pycls.loader_benchmark.results import Section
 from pycls.loader_benchmark.statistics import ModelRow, Row
@@ -50,16 +52,12 @@ def cell_text(column: Column, row: Row) -> str:
 
 def text_table(rows: Sequence[Row]) -> str:
     """Return an aligned table, errors in place of figures."""
-    lines = [[column.title for column in COLUMNS]]
-    lines += [[cell_text(column, row) for column in COLUMNS] for row in rows]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
-    texts = ["  ".join(_aligned(*cell) for cell in zip(line, widths, COLUMNS, strict=True)) for line in lines]
+    cells = [[cell_text(column, row) for column in COLUMNS] for row in rows]
+    aligns = ["left" if column.digits is None else "right" for column in COLUMNS]
+    titles = [column.title for column in COLUMNS]
+    lines = tabulate(cells, titles, "plain", colalign=aligns, disable_numparse=True).splitlines()
     marks = ["", *(f"  {row.error}" if row.error else "" for row in rows)]
-    return "\n".join(text + mark for text, mark in zip(texts, marks, strict=True))
-
-
-def _aligned(text: str, width: int, column: Column) -> str:
-    return f"{text:<{width}}" if column.digits is None else f"{text:>{width}}"
+    return "\n".join(line + mark for line, mark in zip(lines, marks, strict=True))
 
 
 def model_text(row: ModelRow) -> str:

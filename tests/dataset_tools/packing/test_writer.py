@@ -102,11 +102,13 @@ def test_the_documentation_describes_the_index(index, monkeypatch):
     found = {}
     exec(code, found)
     assert found["images"].tolist() == load_index(index).images.tolist()
+    assert tuple(found["classes"]) == load_index(index).classes
     assert found["images"].dtype.itemsize == 40 and "40 bytes each" in page
 
 
 def _contents(folder):
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 class _Stopped(BaseException):
@@ -175,7 +177,7 @@ def test_a_packing_begun_otherwise_is_refused(data, tmp_path, monkeypatch):
         raise _Stopped
 
     with monkeypatch.context() as patch, pytest.raises(_Stopped):
-        patch.setattr(pack_module.Work, "finish_shard", stop)
+        patch.setattr(pack_module.Work, "save_record", stop)
         pack(data, tmp_path)
     assert "now it is --max-side 100" in _error(data, tmp_path, max_side=100)
 
@@ -189,11 +191,16 @@ def test_strange_shards_and_full_disks_are_refused(data, tmp_path, monkeypatch):
 
 
 def test_a_disk_that_fills_up_is_told_and_the_same_command_goes_on(data, index, tmp_path, monkeypatch):
+    fsync, calls = os.fsync, []
+
     def full(file):
-        raise OSError(errno.ENOSPC, "No space left on device")
+        calls.append(file)
+        if len(calls) == 3:  # the recipe and its folder first, then the shard
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(file)
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="no space left; make room, and the same command"):
-        patch.setattr(pack_module.os, "fsync", full)
+        patch.setattr(os, "fsync", full)
         pack(data, tmp_path)
     pack(data, tmp_path)
     assert _contents(tmp_path) == _contents(index.parent)

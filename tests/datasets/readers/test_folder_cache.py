@@ -4,10 +4,11 @@ import os
 import pickle
 import shutil
 
+import numpy as np
 import pytest
 
 from pycls.datasets.readers import folder_cache as scan_cache
-from pycls.datasets.readers.folder_cache import cache_files, load_tree
+from pycls.datasets.readers.folder_cache import cache_folders, load_tree
 from pycls.datasets.readers.image_folder import load_folder
 from tests.helpers.arrays import set_age, write_tree
 
@@ -63,14 +64,16 @@ def test_a_changed_tree_is_scanned_again(top, change):
 
 def test_the_cache_lies_beside_the_data(top):
     load_tree(top)
-    assert [file.name for file in top.parent.iterdir() if file.is_file()] == [".pycls-index-train.map"]
+    assert sorted(path.name for path in top.parent.iterdir()) == [".pycls-index-train", "train"]
+    labels = np.load(top.parent / ".pycls-index-train" / "labels.npy")  # any program can
+    assert labels.tolist() == [0, 0, 1]
 
 
 def test_an_unwritable_data_folder_uses_the_cache_folder(top, tmp_path, monkeypatch):
-    # Permissions do not bind root, so the file beside the data is made impossible by a folder of its name.
-    cache_files(top)[0].mkdir()
+    # Permissions do not bind root, so the folder beside the data is made impossible by a file of its name.
+    cache_folders(top)[0].write_bytes(b"")
     load_tree(top)
-    assert len(list((tmp_path / "cache" / "index").glob("*.map"))) == 1
+    assert len(list((tmp_path / "cache" / "index").glob("train-*/labels.npy"))) == 1
     _forbid_scanning(monkeypatch)
     assert _paths(load_tree(top)) == ["a/1.jpg", "a/sub/2.jpg", "b/3.jpg"]
 
@@ -78,14 +81,25 @@ def test_an_unwritable_data_folder_uses_the_cache_folder(top, tmp_path, monkeypa
 def test_a_tree_that_was_changed_a_moment_ago_is_not_cached(top):
     set_age(top, -60)  # as new as its last change
     load_tree(top)
-    assert not cache_files(top)[0].exists()
+    assert not cache_folders(top)[0].exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"PYCLSMAP cut off", b"no archive"])
-def test_a_damaged_cache_is_ignored_and_replaced(top, content):
-    cache_files(top)[0].write_bytes(content)
+@pytest.mark.parametrize("name, content", [("meta.json", b""), ("meta.json", b"[1]"), ("labels.npy", b"no array")])
+def test_a_damaged_cache_is_ignored_and_replaced(top, name, content):
+    load_tree(top)
+    (cache_folders(top)[0] / name).write_bytes(content)
     assert len(load_tree(top).paths) == 3
-    assert len(scan_cache._load_cache(cache_files(top)[0]).labels) == 3
+    assert len(scan_cache._load_cache(cache_folders(top)[0]).labels) == 3
+
+
+@pytest.mark.parametrize("name", [".pycls-index-train.map", ".pycls-index-train"])
+def test_a_cache_of_an_older_version_is_rebuilt_silently(top, name, caplog, monkeypatch):
+    """Version 2 was one file."""
+    (top.parent / name).write_bytes(b"PYCLSMAP" + bytes(100))
+    load_tree(top)
+    assert all(record.levelname == "INFO" for record in caplog.records)
+    _forbid_scanning(monkeypatch)
+    assert _paths(load_tree(top)) == ["a/1.jpg", "a/sub/2.jpg", "b/3.jpg"]
 
 
 def test_a_kept_list_travels_to_workers_as_a_name(tmp_path):

@@ -14,6 +14,7 @@ import torch
 from pycls.core.config import load_cfg
 from pycls.datasets import build_loader
 from pycls.datasets.imagenet import build_imagenet
+from pycls.datasets.readers import load_split, tar_index
 from pycls.datasets.readers.image_folder import load_folder
 from pycls.datasets.readers.tar import PackedSamples, load_packed
 from pycls.datasets.readers.tar_index import load_index
@@ -213,9 +214,21 @@ def test_a_shard_that_goes_away_during_training_is_named(target, tmp_path):
     backend.close()
 
 
-def test_an_index_of_another_version_is_one_line(target, tmp_path):
+def test_an_index_of_another_version_is_one_line(target, tmp_path, monkeypatch):
     index = _copy(target, tmp_path)
-    content = index.read_bytes()
-    index.write_bytes(content[:8] + b"\x09" + content[9:])
-    with pytest.raises(ValueError, match=r"packed index of version 9\.1; this program reads pycls packed index 1\.1"):
+    monkeypatch.setattr(tar_index, "VERSION", 9)
+    with pytest.raises(
+        ValueError, match=r"packed index of version 2; this program reads pycls packed index 9: make it"
+    ):
         PackedSamples(index)
+
+
+def test_an_index_of_the_first_version_is_one_line(target, tmp_path):
+    """It was one file."""
+    index = _copy(target, tmp_path)
+    shutil.rmtree(index)
+    index.write_bytes(b"PYCLSMAP" + bytes(100))
+    with pytest.raises(
+        ValueError, match=r"train\.index is no pycls packed index that this program reads.*make it again"
+    ):
+        load_split(index.parent, "train")

@@ -8,7 +8,7 @@ import pytest
 from pycls.core.config import load_cfg
 from pycls.datasets.transforms.interpolation import Filter
 from pycls.datasets.transforms.view import build_view, filters, flips
-from pycls.engine.setup import check_supported
+from pycls.engine.checks import check_supported
 from tests.helpers.backends import make_view
 from tests.helpers.runs import tiny_cfg
 

@@ -6,9 +6,9 @@ from torch import nn
 
 from pycls.core.config import load_cfg
 from pycls.datasets.mix import Mixer
+from pycls.engine.checks import check_supported
 from pycls.engine.network import compile as compiling
 from pycls.engine.network.compile import check_compile, compile_for_training
-from pycls.engine.setup import check_supported
 from pycls.losses import soft_targets
 from tests.engine.test_step import stepper_of, weights
 from tests.helpers.model_records import cfg_of

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from pycls.core.distributed import launch, rank
+from pycls.core.distributed import rank
+from pycls.core.launch import launch
 from pycls.engine.network.precise_bn import compute_precise_bn, num_precise_batches
 from tests.helpers.parity_fill import make_input
 from tests.helpers.paths import RECORDS

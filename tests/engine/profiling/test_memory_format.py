@@ -10,9 +10,9 @@ from pycls.core import distributed
 from pycls.core.checkpoint import last_path, load_checkpoint
 from pycls.core.config import load_cfg
 from pycls.engine import train
+from pycls.engine.profiling import _as_measured
 from pycls.engine.profiling import memory_format as layout
 from pycls.engine.profiling.memory_format import faster_layout, settle_layout
-from pycls.engine.profiling.network import _as_measured
 from pycls.engine.step import Stepper
 from pycls.engine.test import load_model
 from tests.engine.test_resume import same

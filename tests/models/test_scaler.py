@@ -2,7 +2,15 @@
 
 import pytest
 
-from pycls.zoo.scaler import Factors, scale_depths, scale_group, scale_size, scale_width, scale_widths, scaling_factors
+from pycls.models.scaler import (
+    Factors,
+    scale_depths,
+    scale_group,
+    scale_size,
+    scale_width,
+    scale_widths,
+    scaling_factors,
+)
 from tests.helpers.model_records import load_record
 
 

@@ -1,0 +1,98 @@
+"""Checks before the first step: a run that cannot succeed ends in its first second, and names what to change."""
+
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+from yacs.config import CfgNode
+
+from pycls.core import distributed
+from pycls.core.config import check_divisible, dump_cfg
+from pycls.core.config.defaults import default_cfg
+from pycls.datasets.mix import build_mixer
+from pycls.datasets.transforms.view import optional_augmentation
+from pycls.engine.network.compile import check_compile
+from pycls.engine.network.fsdp import check_sharding
+from pycls.engine.setup import has_one_size
+from pycls.losses import build_loss
+from pycls.optim import build_lr_policy
+
+_NOT_YET = ("LAUNCH.MODE", "DATA_LOADER.MODE")
+
+
+def check_supported(cfg: CfgNode) -> None:
+    """Raise ValueError for a setting that could not be honored: never train without it silently."""
+    _check_available(cfg)
+    _check_combinations(cfg)
+    check_compile(cfg)
+    check_sharding(cfg)
+    check_dataset(cfg, "TRAIN")
+    check_dataset(cfg, "TEST")
+    optional_augmentation(cfg)  # its errors come now, not after a million files have been listed
+    build_loss(cfg)  # so do these
+    build_lr_policy(cfg)
+    build_mixer(cfg)
+    if cfg.BN.SYNC and distributed.pick_device(cfg.DEVICE).type != "cuda":
+        raise ValueError("BN.SYNC True needs CUDA devices; PyTorch has no synchronized batch norm elsewhere")
+
+
+def _check_available(cfg: CfgNode) -> None:
+    """Raise ValueError for a key of pycls that is set and does nothing here."""
+    defaults = default_cfg()
+    for key in _NOT_YET:
+        section, name = key.split(".")
+        if cfg[section][name] != defaults[section][name]:
+            raise ValueError(
+                f"{key} {cfg[section][name]!r} is not available yet; leave it at {defaults[section][name]!r}"
+            )
+    if cfg.MODEL.SCALING_TYPE:
+        raise ValueError("MODEL.SCALING_TYPE scales nothing here: pycls scale writes the config to use instead")
+
+
+def _check_combinations(cfg: CfgNode) -> None:
+    """Raise ValueError for settings that exclude one another."""
+    if cfg.TRAIN.FROZEN and not cfg.TRAIN.WEIGHTS:
+        raise ValueError(f"TRAIN.FROZEN {cfg.TRAIN.FROZEN} would keep random weights: it needs TRAIN.WEIGHTS")
+    if cfg.TEST.COMPILE and cfg.MODEL.HEAD == "introspective":
+        raise ValueError("TEST.COMPILE True: a network with MODEL.HEAD introspective is not compiled; set it False")
+    filter_name = cfg.TRAIN.INTERPOLATION
+    if filter_name != "bilinear" and has_one_size(cfg.TRAIN.DATASET):
+        raise ValueError(f"TRAIN.INTERPOLATION {filter_name}: {cfg.TRAIN.DATASET} is not resized; leave it bilinear")
+
+
+def check_dataset(cfg: CfgNode, phase: str) -> None:
+    """Raise ValueError unless the data set of a phase, "TRAIN" or "TEST", is named and what it skips is there."""
+    if not cfg[phase].DATASET:
+        raise ValueError(f"{phase}.DATASET is not set: give a config (--cfg configs/...) or {phase}.DATASET digits")
+    skip_list = cfg.DATA_LOADER.SKIP_LIST
+    if skip_list and not Path(skip_list).is_file():
+        raise ValueError(f"DATA_LOADER.SKIP_LIST {skip_list}: no such file")
+
+
+def check_processes(cfg: CfgNode, phases: tuple[str, ...] = ("TRAIN", "TEST")) -> None:
+    """Raise ValueError unless each process has a GPU of its own and the same share of the batches of `phases`."""
+    count = distributed.requested_world_size(cfg.NUM_GPUS)
+    on_gpus = distributed.pick_device(cfg.DEVICE).type == "cuda"
+    if on_gpus and not distributed.under_torchrun() and count > torch.cuda.device_count():
+        raise ValueError(
+            f"NUM_GPUS {count}, but {torch.cuda.device_count()} GPU(s) visible; the global batch does not depend on it"
+        )
+    for phase in phases:
+        accum_steps = cfg.OPTIM.ACCUM_STEPS if phase == "TRAIN" else 1
+        check_divisible(f"{phase}.BATCH_SIZE", cfg[phase].BATCH_SIZE, count * accum_steps, accum_steps)
+
+
+def check_ranks_agree(cfg: CfgNode, num_train: int, num_test: int) -> None:
+    """Raise RuntimeError naming the process whose config, data or torch differs from the main process's."""
+    mine = {"config": dump_cfg(cfg), "training images": num_train, "test images": num_test, "torch": torch.__version__}
+    for name, value in mine.items():
+        check_all_equal(name, value)
+
+
+def check_all_equal(name: str, value: Any) -> None:
+    """Raise RuntimeError, on every process, if the value differs between processes."""
+    everyone = distributed.gather_objects((platform.node(), value))
+    for rank, (host, theirs) in enumerate(everyone):
+        if theirs != everyone[0][1]:
+            raise RuntimeError(f"process {rank} on {host} has another {name} than process 0 ({theirs!r:.80})")

@@ -1,0 +1,86 @@
+"""What an evaluation found: counts of every class, and the same as a record and in words."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from pycls.core.distributed import world_size
+from pycls.datasets.workers.bad_images import Failure
+
+# Of uncertainties: four bins a decade, as well-trained networks differ in powers of ten; the first begins at 0.
+UNCERTAINTY_EDGES = (0.0, *(10 ** (quarter / 4) for quarter in range(-20, 1)))
+UNCERTAINTY_BINS = len(UNCERTAINTY_EDGES) - 1
+
+NUM_NAMED = 5  # bad images named in a record; the log and OUT_DIR/test_left_out.txt name all
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Counts over one data set; errors in percent."""
+
+    count: int
+    top1_correct: int
+    top5_correct: int
+    loss: float
+    images: Tensor  # int64 (K,): images of each class
+    correct: Tensor  # int64 (K,): those whose class was predicted
+    confusion: Tensor | None  # int64 (K, K): rows are true classes, columns predicted ones
+    left_out: tuple[Failure, ...] = ()  # bad images, which count nowhere above, by index
+    uncertainty: Tensor | None = None  # int64 (2, bins): wrong, right predictions by uncertainty; None: not known
+
+    @property
+    def top1_err(self) -> float:
+        """Top-1 error in percent."""
+        return 100.0 * (1.0 - self.top1_correct / self.count)
+
+    @property
+    def top5_err(self) -> float:
+        """Top-5 error in percent (top-K when there are fewer than five classes)."""
+        return 100.0 * (1.0 - self.top5_correct / self.count)
+
+    def per_class(self) -> Tensor:
+        """Return the accuracy of each class in percent, (K,) float64, NaN for a class without images."""
+        return 100.0 * self.correct.double() / self.images.double()
+
+
+def evaluation_record(kind: str, epoch: str, result: Evaluation, seconds: float) -> dict[str, Any]:
+    """Return the record of one evaluation pass."""
+    return {
+        "_type": kind,
+        "epoch": epoch,
+        "time_avg": seconds / result.count,
+        "time_epoch": seconds,
+        "images_per_sec": result.count / seconds,
+        "processes": world_size(),
+        **evaluation_figures(result),
+        **left_out_figures(result),
+    }
+
+
+def evaluation_figures(result: Evaluation) -> dict[str, Any]:
+    """Return error (percent), loss and count."""
+    return {"top1_err": result.top1_err, "top5_err": result.top5_err, "loss": result.loss, "count": result.count}
+
+
+def left_out_figures(result: Evaluation) -> dict[str, Any]:
+    """Return how many bad images were left out and the names of the first; nothing when there were none."""
+    if not result.left_out:
+        return {}
+    return {"left_out": len(result.left_out), "left_out_files": [f.name for f in result.left_out[:NUM_NAMED]]}
+
+
+def describe(record: dict[str, Any]) -> str:
+    """Return an evaluation record as words."""
+    return (
+        f"top-1 error {record['top1_err']:.2f} %, top-5 error {record['top5_err']:.2f} %, loss {record['loss']:.4f}, "
+        f"{record['count']} images{_left_out(record)}, {record['images_per_sec']:.0f} images/s"
+    )
+
+
+def _left_out(record: dict[str, Any]) -> str:
+    if "left_out" not in record:
+        return ""
+    more = record["left_out"] - len(record["left_out_files"])
+    names = ", ".join(record["left_out_files"]) + (f" and {more} more" if more else "")
+    return f" ({record['left_out']} LEFT OUT, which could not be read: {names})"
