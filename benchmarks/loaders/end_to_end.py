@@ -19,6 +19,7 @@ import torch
 from benchmarks.loaders.photos import made_photos
 from benchmarks.report import command_line, describe_machine, publish
 from pycls.core.machine import usable_cores
+from pycls.datasets.backends.base import BackendOptions
 from pycls.datasets.backends.custom import CustomBackend
 from pycls.datasets.readers.image_folder import load_folder
 from pycls.datasets.readers.samples import FileSamples
@@ -48,9 +49,15 @@ STEPS: dict[str, Step] = {"device": wait_for_device, "python": count_in_python}
 def build_backend(samples: FileSamples, mode: str, num_workers: int) -> CustomBackend:
     """Build the custom backend with ImageNet's training view."""
     view = View(True, 224, 256, (0.08, 1.0), (3 / 4, 4 / 3), 0.5, "torchvision", True, seed=0)
-    device, size = torch.device("cpu"), _BATCH_SIZE
-    options = {"num_workers": num_workers, "prefetch": 3, "worker_mode": mode, "pin_memory": False}
-    return CustomBackend(samples, view, **options, device=device, max_batch=size)
+    options = BackendOptions(
+        num_workers=num_workers,
+        prefetch=3,
+        worker_mode=mode,
+        pin_memory=False,
+        device=torch.device("cpu"),
+        max_batch=_BATCH_SIZE,
+    )
+    return CustomBackend(samples, view, options)
 
 
 def index_batches(samples: FileSamples, epoch: int) -> list[np.ndarray]:

@@ -29,6 +29,7 @@ from pycls.core import distributed
 from pycls.core.async_save import Background, snapshot
 from pycls.core.checkpoint import save_checkpoint
 from pycls.core.config import load_cfg
+from pycls.datasets.backends.base import BackendOptions
 from pycls.datasets.backends.custom import CustomBackend
 from pycls.datasets.loader import Loader
 from pycls.datasets.samplers import epoch_order
@@ -120,8 +121,10 @@ def time_list(file: Path) -> Row:
     epoch_order(0, 0, len(samples))
     ordered = time.perf_counter()
     device, view = torch.device("cpu"), build_view(train=True, antialias=True)
-    options = {"num_workers": 1, "prefetch": 2, "worker_mode": "threads", "pin_memory": False}
-    backend = CustomBackend(samples, view, **options, device=device, max_batch=_BATCH_SIZE)
+    options = BackendOptions(
+        num_workers=1, prefetch=2, worker_mode="threads", pin_memory=False, device=device, max_batch=_BATCH_SIZE
+    )
+    backend = CustomBackend(samples, view, options)
     loader = Loader(
         samples, view, backend, Normalize((0.5,) * 3, (0.25,) * 3, device), batch_size=_BATCH_SIZE, device=device
     )

@@ -16,7 +16,7 @@ from pycls.datasets import BACKENDS, DATASETS, Dataset, build_loader
 from pycls.datasets.heartbeat import HeartbeatBoard
 from pycls.datasets.readers.image_folder import load_folder
 from pycls.datasets.readers.samples import ArraySamples, EncodedSamples, FileSamples
-from pycls.engine.profiling.network import time_loader
+from pycls.engine.profiling.loader import time_loader
 from pycls.engine.setup import pixel_contract
 from pycls.loader_benchmark.sources import find_sources, load_samples
 from pycls.models import build_model

@@ -42,6 +42,7 @@ def test_workers_of_torch_and_the_process_of_a_measurement(seen, tmp_path):
     words = [*sizes, "DATA_LOADER.BACKEND", "torch"]
     words += ["TRAIN.BATCH_SIZE", "32", "TEST.BATCH_SIZE", "32"]
     file = str(tmp_path / "pixels.npz")
-    answer = run_task(Task("probe", str(tmp_path / "run.yaml"), words, num_samples=32, pixels_file=file))
+    run = str(tmp_path / "run.yaml")
+    answer = run_task(Task(kind="probe", cfg_file=run, overrides=words, num_samples=32, pixels_file=file))
     assert answer.get("images_per_sec", 0) > 0, answer
     assert sorted(seen()) == ["ForkServerProcess"] * 2 + ["MainProcess"]  # a worker for each of two views

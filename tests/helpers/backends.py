@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from pycls.datasets.backends.base import FileBackend
+from pycls.datasets.backends.base import BackendOptions, FileBackend
 from pycls.datasets.backends.custom import CustomBackend
 from pycls.datasets.backends.dali import DaliBackend
 from pycls.datasets.backends.torch_dataloader import TorchBackend
@@ -44,12 +44,15 @@ VIEWS = {
 }
 
 
-def make_backend(name: str, samples: FileSamples, view: View, num_workers: int = 2, **options: object) -> FileBackend:
-    """Build a backend on the CPU."""
+def make_backend(
+    name: str, samples: FileSamples, view: View, num_workers: int = 2, decoder: str = "", **options: object
+) -> FileBackend:
+    """Build a backend on the CPU; `decoder` is the custom backend's, "" its default."""
     if name.startswith("dali"):
         pytest.importorskip("nvidia.dali")
-    common = {"prefetch": 2, "pin_memory": False, "device": CPU, "max_batch": 32}
-    return CLASSES[name](samples, view, num_workers=num_workers, **{**common, **options})
+    common = {"num_workers": num_workers, "prefetch": 2, "pin_memory": False, "device": CPU, "max_batch": 32}
+    own = {"decoder": decoder} if decoder else {}
+    return CLASSES[name](samples, view, BackendOptions(**common | options), **own)
 
 
 def draw(backend: FileBackend, epoch: int, index_batches: Sequence[Sequence[int]]) -> np.ndarray:

@@ -3,15 +3,13 @@
 Each says first what its workers need, so that a machine without room for them is told before the first batch.
 """
 
-from typing import Any
-
 import torch
 from yacs.config import CfgNode
 
 from pycls.core.distributed import local_world_size
 from pycls.core.logging import get_logger
 from pycls.core.machine import usable_cores
-from pycls.datasets.backends.base import Backend
+from pycls.datasets.backends.base import Backend, BackendOptions
 from pycls.datasets.readers.samples import ArraySamples, FileSamples
 from pycls.datasets.transforms.view import View
 from pycls.datasets.workers import choose_mode
@@ -32,11 +30,11 @@ def build_custom(cfg: CfgNode, samples: FileSamples, view: View, device: torch.d
     from pycls.datasets.decoders.libjpeg_turbo import describe
 
     options = _worker_options(cfg, device, max_batch)
-    processes = choose_mode(options["worker_mode"], options["num_workers"]) == "processes"
-    check_room(_process_needs(options, view) if processes else Needs(threads=options["num_workers"]))
+    processes = choose_mode(options.worker_mode, options.num_workers) == "processes"
+    check_room(_process_needs(options, view) if processes else Needs(threads=options.num_workers))
     decoder = cfg.DATA_LOADER.JPEG
     logger.info("JPEG decoder: %s", describe(decoder))
-    return CustomBackend(samples, view, **options, decoder=decoder)
+    return CustomBackend(samples, view, options, decoder)
 
 
 def build_torch(cfg: CfgNode, samples: FileSamples, view: View, device: torch.device, max_batch: int) -> Backend:
@@ -45,7 +43,7 @@ def build_torch(cfg: CfgNode, samples: FileSamples, view: View, device: torch.de
 
     options = _worker_options(cfg, device, max_batch)
     check_room(_process_needs(options, view))
-    return TorchBackend(samples, view, **options)
+    return TorchBackend(samples, view, options)
 
 
 def build_dali_cpu(cfg: CfgNode, samples: FileSamples, view: View, device: torch.device, max_batch: int) -> Backend:
@@ -71,8 +69,8 @@ def _build_dali(
     from pycls.datasets.backends.dali import DaliBackend
 
     options = _worker_options(cfg, device, max_batch)
-    check_room(Needs(threads=2 * options["num_workers"]))  # those that read, and DALI's own
-    return DaliBackend(samples, view, **options, decoder=decoder)
+    check_room(Needs(threads=2 * options.num_workers))  # those that read, and DALI's own
+    return DaliBackend(samples, view, options, decoder)
 
 
 def count_workers(automatic: bool, asked: int) -> int:
@@ -80,23 +78,23 @@ def count_workers(automatic: bool, asked: int) -> int:
     return max(1, usable_cores() // local_world_size()) if automatic else asked
 
 
-def _process_needs(options: dict[str, Any], view: View) -> Needs:
+def _process_needs(options: BackendOptions, view: View) -> Needs:
     """Return what worker processes need: each prepares a batch ahead, or PREFETCH if that is more."""
-    workers = options["num_workers"]
-    batches = max(options["prefetch"], workers) + _NUM_IN_USE if workers else 0
-    return Needs(processes=workers, shared_bytes=batches * options["max_batch"] * 3 * view.size**2, batches=batches)
+    workers = options.num_workers
+    batches = max(options.prefetch, workers) + _NUM_IN_USE if workers else 0
+    return Needs(processes=workers, shared_bytes=batches * options.max_batch * 3 * view.size**2, batches=batches)
 
 
-def _worker_options(cfg: CfgNode, device: torch.device, max_batch: int) -> dict[str, Any]:
-    """Return the keywords that all backends for files share."""
+def _worker_options(cfg: CfgNode, device: torch.device, max_batch: int) -> BackendOptions:
+    """Return what all backends for files are told."""
     options = cfg.DATA_LOADER
-    return {
-        "num_workers": count_workers(options.AUTO_WORKERS, options.NUM_WORKERS),
-        "prefetch": options.PREFETCH,
-        "worker_mode": options.WORKER_MODE,
-        "pin_memory": options.PIN_MEMORY,
-        "device": device,
-        "max_batch": max_batch,
-        "skip_bad": options.ON_BAD_IMAGE == "skip",
-        "timeout_sec": options.TIMEOUT_SEC,
-    }
+    return BackendOptions(
+        num_workers=count_workers(options.AUTO_WORKERS, options.NUM_WORKERS),
+        prefetch=options.PREFETCH,
+        worker_mode=options.WORKER_MODE,
+        pin_memory=options.PIN_MEMORY,
+        device=device,
+        max_batch=max_batch,
+        skip_bad=options.ON_BAD_IMAGE == "skip",
+        timeout_sec=options.TIMEOUT_SEC,
+    )

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -25,6 +26,25 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Stop workers and free buffers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackendOptions:
+    """What all backends for encoded files are told."""
+
+    num_workers: int  # threads or processes; DALI has at least one
+    prefetch: int  # batches prepared ahead
+    pin_memory: bool  # page-locked host batches, where there is a CUDA device
+    device: torch.device  # where the batches go
+    max_batch: int  # images of the largest batch
+    worker_mode: str = "auto"  # auto, threads or processes
+    skip_bad: bool = False  # substitute images that cannot be read, or leave them out
+    timeout_sec: float = 0.0  # that a worker may spend on one image; 0: for ever
+
+    @property
+    def pinned(self) -> bool:
+        """Tell whether batches in host memory are page-locked."""
+        return self.pin_memory and self.device.type == "cuda"
 
 
 class FileBackend(ABC):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from pycls.datasets.backends.base import FileBackend
+from pycls.datasets.backends.base import BackendOptions, FileBackend
 from pycls.datasets.decoders import libjpeg_turbo as jpeg
 from pycls.datasets.decoders.opencv import decode_crop, decode_rest
 from pycls.datasets.heartbeat import HeartbeatBoard
@@ -37,28 +37,22 @@ class CustomBackend(FileBackend):
         self,
         samples: FileSamples,
         view: View,
-        *,
-        num_workers: int,
-        prefetch: int,
-        worker_mode: str = "auto",
-        pin_memory: bool,
-        device: torch.device,
-        max_batch: int,
-        skip_bad: bool = False,
-        timeout_sec: float = 0.0,
+        options: BackendOptions,
         decoder: str = "auto",  # of JPEGs, as DATA_LOADER.JPEG
     ):
-        mode = choose_mode(worker_mode, num_workers)
-        self._prefetch = max(1, prefetch) if num_workers > 0 else 0
-        shape = (self._prefetch + _NUM_HELD, max_batch, view.size, view.size, 3)
-        self._slots = allocate(shape, shared=mode == "processes", pinned=pin_memory and device.type == "cuda")
-        self._chunk_size = choose_chunk_size(max_batch * max(1, self._prefetch), num_workers)
-        self._chunks_per_slot = -(-max_batch // self._chunk_size)
+        num_workers = options.num_workers
+        mode = choose_mode(options.worker_mode, num_workers)
+        self._prefetch = max(1, options.prefetch) if num_workers > 0 else 0
+        shape = (self._prefetch + _NUM_HELD, options.max_batch, view.size, view.size, 3)
+        self._slots = allocate(shape, shared=mode == "processes", pinned=options.pinned)
+        self._chunk_size = choose_chunk_size(options.max_batch * max(1, self._prefetch), num_workers)
+        self._chunks_per_slot = -(-options.max_batch // self._chunk_size)
         board = HeartbeatBoard(len(self._slots) * self._chunks_per_slot, shared=mode == "processes")
-        self._watchdog = Watchdog(samples, board, timeout_sec, self._ask)
+        self._watchdog = Watchdog(samples, board, options.timeout_sec, self._ask)
         shows = (decode_rest, jpeg.decode_batch) if jpeg.use_extension(decoder) else (decode_crop, decode_none)
-        fill = Fetcher(samples, view, shows[0], board, skip_bad, shows[1])
-        self._workers = build_workers(mode, num_workers, SlotFetcher(fill, self._slots), watched=timeout_sec > 0)
+        fill = Fetcher(samples, view, shows[0], board, options.skip_bad, shows[1])
+        work, watched = SlotFetcher(fill, self._slots), options.timeout_sec > 0
+        self._workers = build_workers(mode, num_workers, work, watched)
 
     def close(self) -> None:
         """End the open epoch and the workers."""

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from pycls.core.logging import get_logger
-from pycls.datasets.backends.base import FileBackend, check_worker_mode
+from pycls.datasets.backends.base import BackendOptions, FileBackend, check_worker_mode
 from pycls.datasets.backends.dali_pipeline import (
     DEPTH,
     DaliPipeline,
@@ -69,32 +69,18 @@ class DaliBackend(FileBackend):
     `num_workers` is the number of DALI's threads (at least one).
     """
 
-    def __init__(
-        self,
-        samples: FileSamples,
-        view: View,
-        *,
-        num_workers: int,
-        prefetch: int,
-        worker_mode: str = "auto",
-        pin_memory: bool,
-        device: torch.device,
-        max_batch: int,
-        skip_bad: bool = False,
-        timeout_sec: float = 0.0,
-        decoder: str = "cpu",
-    ):
-        check_worker_mode(f"dali_{decoder}", worker_mode, "threads")
-        check_dali(f"dali_{decoder}", device)
-        self._samples, self._view, self._max_batch = samples, view, max_batch
-        self._num_threads, self._prefetch = max(1, num_workers), max(1, prefetch)
-        self._device_id = _cuda_index(device) if decoder == "gpu" else None
+    def __init__(self, samples: FileSamples, view: View, options: BackendOptions, decoder: str = "cpu"):
+        check_worker_mode(f"dali_{decoder}", options.worker_mode, "threads")
+        check_dali(f"dali_{decoder}", options.device)
+        self._samples, self._view, self._max_batch = samples, view, options.max_batch
+        self._num_threads, self._prefetch = max(1, options.num_workers), max(1, options.prefetch)
+        self._device_id = _cuda_index(options.device) if decoder == "gpu" else None
         self._readers = DaemonPool(self._num_threads, "pycls-reader")
         # DALI itself is not watched: it gets whole files in memory and has nothing to wait for; its readers have.
         self._num_heartbeats = self._prefetch + DEPTH  # one for each batch that is being read, and one for rescues
         self._board = HeartbeatBoard(self._num_heartbeats + 1, shared=False)
-        self._watchdog = Watchdog(samples, self._board, timeout_sec, self._ask)
-        self._fill = Fetcher(samples, view, decode_with_pillow, self._board, skip_bad)
+        self._watchdog = Watchdog(samples, self._board, options.timeout_sec, self._ask)
+        self._fill = Fetcher(samples, view, decode_with_pillow, self._board, options.skip_bad)
         self._refused: set[int] = set()  # samples on which DALI failed: Pillow decodes, and judges, them
         self._augmenter = build_augmenter(view, self._num_threads)
         self._pipeline: DaliPipeline | None = self._build_pipeline()

@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from pycls.core.plugins import imported_plugins
-from pycls.datasets.backends.base import FileBackend, check_worker_mode
+from pycls.datasets.backends.base import BackendOptions, FileBackend, check_worker_mode
 from pycls.datasets.decoders.torchvision_io import decode_crop
 from pycls.datasets.heartbeat import HeartbeatBoard
 from pycls.datasets.readers.samples import FileSamples
@@ -29,34 +29,22 @@ Answer = tuple[torch.Tensor, list[Failure]] | ValueError
 class TorchBackend(FileBackend):
     """Encoded files -> uint8 (B, S, S, 3) RGB batches in host memory."""
 
-    def __init__(
-        self,
-        samples: FileSamples,
-        view: View,
-        *,
-        num_workers: int,
-        prefetch: int,
-        worker_mode: str = "auto",
-        pin_memory: bool,
-        device: torch.device,
-        max_batch: int,
-        skip_bad: bool = False,
-        timeout_sec: float = 0.0,
-    ):
-        check_worker_mode("torch", worker_mode, "processes")
+    def __init__(self, samples: FileSamples, view: View, options: BackendOptions):
+        check_worker_mode("torch", options.worker_mode, "processes")
+        num_workers = options.num_workers
         self._requests = Requests()
         board = HeartbeatBoard(max(1, num_workers), shared=num_workers > 0)
-        self._watchdog = Watchdog(samples, board, timeout_sec, self._ask)
+        self._watchdog = Watchdog(samples, board, options.timeout_sec, self._ask)
         self._waiter = DaemonPool(1, "pycls-waiter")  # waits for the DataLoader, so that this thread need not
         self._kill_workers = functools.partial(_kill, [])
         self._loader = DataLoader(
-            BatchDataset(Fetcher(samples, view, decode_crop, board, skip_bad)),
+            BatchDataset(Fetcher(samples, view, decode_crop, board, options.skip_bad)),
             sampler=self._requests,
             batch_size=None,  # the dataset gives whole batches: no copy to put one together
             num_workers=num_workers,
-            prefetch_factor=_prefetch_factor(prefetch, num_workers),
+            prefetch_factor=_prefetch_factor(options.prefetch, num_workers),
             persistent_workers=num_workers > 0,
-            pin_memory=pin_memory and device.type == "cuda",
+            pin_memory=options.pinned,
             worker_init_fn=functools.partial(_prepare_worker, imported_plugins()),
             multiprocessing_context=worker_context(__name__) if num_workers > 0 else None,
             generator=torch.Generator(),  # else every epoch would take a number from the global one

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from pycls.datasets.backends import dali as dali_backend
+from pycls.datasets.backends.base import BackendOptions
 from pycls.datasets.backends.dali import DaliBackend
 from pycls.datasets.backends.dali_pipeline import DaliPipeline, build_feed, check_dali
 from pycls.datasets.transforms.interpolation import Filter
@@ -15,8 +16,8 @@ from tests.helpers.backends import CPU, VIEWS, draw, make_backend, make_view
 
 def _build_dali(samples, decoder, device=CPU, view=None):
     view = view or make_view(size=64)
-    options = {"num_workers": 2, "prefetch": 2, "pin_memory": False, "device": device, "max_batch": 32}
-    return DaliBackend(samples, view, **options, decoder=decoder)
+    options = BackendOptions(num_workers=2, prefetch=2, pin_memory=False, device=device, max_batch=32)
+    return DaliBackend(samples, view, options, decoder)
 
 
 def test_without_dali_the_error_says_how_to_install_it(photographs, monkeypatch):
