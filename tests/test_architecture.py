@@ -42,6 +42,11 @@ def test_rooms_are_small():
     assert {room: size for room, size in sizes.items() if size > MOST_MODULES} == {}
 
 
+def test_each_room_says_what_is_in_it():
+    rooms = [path for path in PACKAGE.rglob("__init__.py") if not ast.get_docstring(ast.parse(path.read_text()))]
+    assert rooms == []
+
+
 def test_a_class_name_stands_for_one_class():
     names = Counter(
         node.name

@@ -1,0 +1,1 @@
+"""What every layer may use: config, checkpoints, weights, processes, logging."""

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from yacs.config import CfgNode
 
-from pycls.datasets.decoders import pillow as fallback
+from pycls.datasets.decoders import pillow
 from pycls.datasets.readers.subset import Subset
-from pycls.datasets.transforms import view as plan
+from pycls.datasets.transforms import view as views
 from pycls.datasets.transforms.interpolation import Filter
 from pycls.datasets.transforms.view import View, build_view
 from pycls.loader_benchmark.grid import VIEWS
@@ -53,8 +53,8 @@ def _compare(phase: str, shown: dict[str, dict[str, np.ndarray]], cfg: CfgNode, 
 
 def pillow_pixels(samples: Subset, view: View, indices: np.ndarray) -> np.ndarray:
     """Return what Pillow shows of some images in epoch 0, uint8 (N, S, S, 3): the reference of the pixel contract."""
-    images = [fallback.decode_rgb(samples.read(index)) for index in indices]
+    images = [pillow.decode_rgb(samples.read(index)) for index in indices]
     heights, widths = np.array([image.shape[:2] for image in images]).T
-    boxes, flips = plan.boxes(view, 0, indices, heights, widths), plan.flips(view, 0, indices)
-    looks = zip(images, boxes, flips, map(Filter, plan.filters(view, 0, indices)), strict=True)
-    return np.stack([fallback.crop_resize(image, view, *look) for image, *look in looks])
+    boxes, flips = views.boxes(view, 0, indices, heights, widths), views.flips(view, 0, indices)
+    looks = zip(images, boxes, flips, map(Filter, views.filters(view, 0, indices)), strict=True)
+    return np.stack([pillow.crop_resize(image, view, *look) for image, *look in looks])

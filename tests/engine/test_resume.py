@@ -14,8 +14,7 @@ import pytest
 import torch
 
 from pycls.core.checkpoint import epoch_path, last_path, load_checkpoint, save_checkpoint
-from pycls.engine import EXIT_STOPPED, epoch, train
-from pycls.engine import checkpointing as saving
+from pycls.engine import EXIT_STOPPED, checkpointing, epoch, train
 from pycls.engine.identity import check_data
 from pycls.engine.reporting.result import report
 from pycls.engine.step import Stepper
@@ -241,7 +240,7 @@ def test_training_goes_on_while_a_checkpoint_is_written(tmp_path, uninterrupted,
 
     monkeypatch.setattr(Stepper, "step", lambda *words: steps.append(1) or step(*words))
     monkeypatch.setattr(engine_train, "evaluate", lambda *words: evaluations.append(1) or evaluate(*words))
-    monkeypatch.setattr(saving, "save_checkpoint", late_save)
+    monkeypatch.setattr(checkpointing, "save_checkpoint", late_save)
     train(tiny_cfg(tmp_path, **SLOW))
     assert len(saves) == 6
     assert_same_run(tmp_path, uninterrupted)
@@ -263,7 +262,7 @@ def test_a_full_disk_ends_the_run_which_does_not_claim_to_have_saved(tmp_path, m
         save_checkpoint(state, path)
 
     monkeypatch.setattr(Stepper, "step", lambda *words: taken.append(1) or step(*words))
-    monkeypatch.setattr(saving, "save_checkpoint", full_disk)
+    monkeypatch.setattr(checkpointing, "save_checkpoint", full_disk)
     monkeypatch.setattr(epoch, "_save_is_due", lambda run: run.state.step in (3, 4))
     with pytest.raises(OSError, match="No space left"):
         train(tiny_cfg(tmp_path))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pycls.datasets.decoders import libjpeg_turbo as jpeg
+from pycls.datasets.decoders import libjpeg_turbo
 from pycls.datasets.decoders.encoded import EncodedBatch, EncodedImage
 from pycls.datasets.heartbeat import NOTHING, Heartbeat
 from pycls.datasets.readers import native
@@ -23,7 +23,7 @@ def show(view: View, image: EncodedImage, place: np.ndarray) -> bool:
     """Have the extension show one image; tell whether it did."""
     look = image.box[None], np.array([image.flip]), np.array([image.filter], np.uint8)
     chunk = EncodedBatch(np.zeros(1, np.int64), [image.data], [image.header], *look, {})
-    (done,) = jpeg.decode_batch(view, chunk, place[None], Heartbeat(np.array([NOTHING, 0])))
+    (done,) = libjpeg_turbo.decode_batch(view, chunk, place[None], Heartbeat(np.array([NOTHING, 0])))
     return done
 
 

@@ -11,8 +11,7 @@ import pytest
 
 from pycls.core.config import load_cfg
 from pycls.datasets.synthetic import write_photos
-from pycls.loader_benchmark import Options, TableOptions, compare_loaders, comparison, loader_table
-from pycls.loader_benchmark import pytorch_cls_table as batch_table
+from pycls.loader_benchmark import Options, TableOptions, compare_loaders, comparison, loader_table, pytorch_cls_table
 from pycls.loader_benchmark.grid import Variant
 from tests.helpers.runs import TINY, overrides, run_tool_here
 
@@ -175,8 +174,8 @@ def test_a_bad_image_is_named(tmp_path):
 
 
 def test_pytorch_cls_table(photos, tmp_path, monkeypatch):
-    monkeypatch.setattr(batch_table, "_RAM", tmp_path / "no memory file system")
-    monkeypatch.setattr(batch_table, "variants", lambda names: [Variant("custom", "threads")])
+    monkeypatch.setattr(pytorch_cls_table, "_RAM", tmp_path / "no memory file system")
+    monkeypatch.setattr(pytorch_cls_table, "variants", lambda names: [Variant("custom", "threads")])
     cfg = load_cfg(None, [*WORDS, "OUT_DIR", str(tmp_path)])
     loader_table(cfg, [str(photos)], TableOptions([1], [1], batch_size=8, epochs=2))
     with (tmp_path / "loader_table.csv").open() as file:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from pycls.datasets.decoders import pillow as fallback
+from pycls.datasets.decoders import pillow
 from pycls.datasets.decoders.image_header import read_header
 from pycls.datasets.readers.tar_index import DAMAGED, REENCODED
 
@@ -30,7 +30,7 @@ def prepare_image(data: bytes, max_side: int | None, quality: int, reencode_all:
         header = read_header(data)
         too_large = max_side is not None and max(header.height, header.width) > max_side
         if too_large or reencode_all:
-            smaller = _reencoded(fallback.decode_rgb(data), max_side if too_large else None, quality)
+            smaller = _reencoded(pillow.decode_rgb(data), max_side if too_large else None, quality)
             if too_large or len(smaller.data) < len(data):
                 return smaller
     except ValueError:

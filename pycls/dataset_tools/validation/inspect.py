@@ -15,8 +15,7 @@ import numpy as np
 from PIL import Image
 
 from pycls.dataset_tools.validation.dali_decoder import DaliDecoder
-from pycls.datasets.decoders import opencv, torchvision_io
-from pycls.datasets.decoders import pillow as fallback
+from pycls.datasets.decoders import opencv, pillow, torchvision_io
 from pycls.datasets.decoders.image_header import Header, read_header
 from pycls.datasets.heartbeat import NOTHING, HeartbeatBoard
 from pycls.datasets.readers.samples import EncodedSamples
@@ -114,7 +113,7 @@ def inspect_bytes(data: bytes, name: str, decoders: dict[str, Decode], tiny_px: 
     """Return the findings about one encoded image, (kind, detail) each."""
     try:
         header = read_header(data)
-        pixels = fallback.decode_rgb(data)
+        pixels = pillow.decode_rgb(data)
     except ValueError as error:
         reader = _any_reader(data, decoders)
         return [(UNREADABLE, str(error) + (f"; but {reader} shows it" if reader else ""))]

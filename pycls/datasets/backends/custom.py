@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from pycls.datasets.backends.base import BackendOptions, FileBackend
-from pycls.datasets.decoders import libjpeg_turbo as jpeg
+from pycls.datasets.decoders import libjpeg_turbo
 from pycls.datasets.decoders.opencv import decode_crop, decode_rest
 from pycls.datasets.heartbeat import HeartbeatBoard
 from pycls.datasets.readers.samples import FileSamples
@@ -49,8 +49,9 @@ class CustomBackend(FileBackend):
         self._chunks_per_slot = -(-options.max_batch // self._chunk_size)
         board = HeartbeatBoard(len(self._slots) * self._chunks_per_slot, shared=mode == "processes")
         self._watchdog = Watchdog(samples, board, options.timeout_sec, self._ask)
-        shows = (decode_rest, jpeg.decode_batch) if jpeg.use_extension(decoder) else (decode_crop, decode_none)
-        fill = Fetcher(samples, view, shows[0], board, options.skip_bad, shows[1])
+        in_c = libjpeg_turbo.use_extension(decoder)
+        decode_one, decode_many = (decode_rest, libjpeg_turbo.decode_batch) if in_c else (decode_crop, decode_none)
+        fill = Fetcher(samples, view, decode_one, board, options.skip_bad, decode_many)
         work, watched = SlotFetcher(fill, self._slots), options.timeout_sec > 0
         self._workers = build_workers(mode, num_workers, work, watched)
 

@@ -25,7 +25,7 @@ from pycls.datasets.backends.dali_pipeline import (
     dummy_image,
     pick_row,
 )
-from pycls.datasets.decoders import pillow as fallback
+from pycls.datasets.decoders import pillow
 from pycls.datasets.decoders.encoded import EncodedBatch, EncodedImage, read_encoded
 from pycls.datasets.heartbeat import NOTHING, HeartbeatBoard
 from pycls.datasets.readers.samples import FileSamples
@@ -231,7 +231,7 @@ class DaliBackend(FileBackend):
 
 def decode_with_pillow(view: View, image: EncodedImage, place: np.ndarray) -> None:
     """Decode, crop, resize and flip one image into its place."""
-    place[:] = fallback.crop_resize(fallback.decode_rgb(image.data), view, image.box, image.flip, image.filter)
+    place[:] = pillow.crop_resize(pillow.decode_rgb(image.data), view, image.box, image.flip, image.filter)
 
 
 def _is_small(chunk: EncodedBatch, row: int) -> bool:

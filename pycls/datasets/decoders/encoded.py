@@ -1,4 +1,4 @@
-"""Read a few files and attach what the plan wants to see of each: the input of every backend."""
+"""Read a few files and draw the view of each: the input of every backend."""
 
 import errno
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import numpy as np
 from pycls.datasets.decoders.image_header import Header, read_header
 from pycls.datasets.heartbeat import Heartbeat
 from pycls.datasets.readers.samples import EncodedSamples
-from pycls.datasets.transforms import view as plan
+from pycls.datasets.transforms import view as views
 from pycls.datasets.transforms.interpolation import Filter
 from pycls.datasets.transforms.view import View
 
@@ -63,8 +63,8 @@ def read_encoded(samples: EncodedSamples, view: View, epoch: int, indices: np.nd
     data, headers = [file for file, _ in files], [header for _, header in files]
     heights = np.array([header.height for header in headers], np.int64)
     widths = np.array([header.width for header in headers], np.int64)
-    boxes = plan.boxes(view, epoch, indices, heights, widths)
-    look = boxes, plan.flips(view, epoch, indices), plan.filters(view, epoch, indices)
+    boxes = views.boxes(view, epoch, indices, heights, widths)
+    look = boxes, views.flips(view, epoch, indices), views.filters(view, epoch, indices)
     return EncodedBatch(indices, data, headers, *look, errors)
 
 

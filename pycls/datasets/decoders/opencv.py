@@ -7,8 +7,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from pycls.datasets.decoders import libjpeg_turbo as jpeg
-from pycls.datasets.decoders import pillow as fallback
+from pycls.datasets.decoders import libjpeg_turbo, pillow
 from pycls.datasets.decoders.encoded import EncodedImage
 from pycls.datasets.transforms.interpolation import Filter
 from pycls.datasets.transforms.view import View, eval_geometry
@@ -18,8 +17,8 @@ _DECODE_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 
 def decode_rest(view: View, image: EncodedImage, place: np.ndarray) -> None:
     """Decode one image that the C extension leaves: JPEGs with Pillow, all else as without the extension."""
-    if jpeg.is_plain_jpeg(image.data, image.header):
-        _write(fallback.decode_rgb(image.data), view, image, place)
+    if libjpeg_turbo.is_plain_jpeg(image.data, image.header):
+        _write(pillow.decode_rgb(image.data), view, image, place)
     else:
         decode_crop(view, image, place)
 
@@ -35,7 +34,7 @@ def decode(data: bytes, common: bool) -> np.ndarray:
     if common:
         with contextlib.suppress(cv2.error):  # too many pixels for it, perhaps; Pillow decides
             image = cv2.imdecode(np.frombuffer(data, np.uint8), _DECODE_FLAGS)
-    return fallback.decode_rgb(data) if image is None else image
+    return pillow.decode_rgb(data) if image is None else image
 
 
 def _write(pixels: np.ndarray, view: View, image: EncodedImage, place: np.ndarray) -> None:
@@ -53,8 +52,8 @@ def _cut(pixels: np.ndarray, view: View, image: EncodedImage) -> np.ndarray:
         top, left, height, width = (int(value) for value in image.box)
         return resize(pixels[top : top + height, left : left + width], view.size, view.size, image.filter)
     height, width, top, left = eval_geometry(view, pixels.shape[0], pixels.shape[1])
-    if fallback.is_long(height, width):
-        return fallback.long_square(pixels, view, image.filter)
+    if pillow.is_long(height, width):
+        return pillow.long_square(pixels, view, image.filter)
     return resize(pixels, height, width, image.filter)[top : top + view.size, left : left + view.size]
 
 

@@ -5,7 +5,7 @@ import torch
 from torchvision.io import ImageReadMode, decode_image
 from torchvision.transforms.v2 import functional as tv
 
-from pycls.datasets.decoders import pillow as fallback
+from pycls.datasets.decoders import pillow
 from pycls.datasets.decoders.encoded import EncodedImage
 from pycls.datasets.decoders.image_header import JPEG_SIGNATURE
 from pycls.datasets.transforms.interpolation import Filter
@@ -26,7 +26,7 @@ def decode(data: bytes, common: bool) -> torch.Tensor:
             return decode_image(torch.frombuffer(bytearray(data), dtype=torch.uint8), ImageReadMode.RGB)
         except RuntimeError:  # Pillow decides, and says what is wrong
             pass
-    return torch.from_numpy(fallback.decode_rgb(data)).permute(2, 0, 1)
+    return torch.from_numpy(pillow.decode_rgb(data)).permute(2, 0, 1)
 
 
 def _cut(pixels: torch.Tensor, view: View, image: EncodedImage) -> torch.Tensor:
@@ -35,8 +35,8 @@ def _cut(pixels: torch.Tensor, view: View, image: EncodedImage) -> torch.Tensor:
         top, left, height, width = (int(value) for value in image.box)
         return _resize(tv.crop(pixels, top, left, height, width), view.size, view.size, image.filter)
     height, width, top, left = eval_geometry(view, pixels.shape[1], pixels.shape[2])
-    if fallback.is_long(height, width):
-        square = fallback.long_square(pixels.permute(1, 2, 0).numpy(), view, image.filter)
+    if pillow.is_long(height, width):
+        square = pillow.long_square(pixels.permute(1, 2, 0).numpy(), view, image.filter)
         return torch.from_numpy(square).permute(2, 0, 1)
     return tv.crop(_resize(pixels, height, width, image.filter), top, left, view.size, view.size)
 

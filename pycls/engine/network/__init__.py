@@ -1,0 +1,1 @@
+"""How a network is run: precision, compiler, several processes, frozen parts, precise batch norm."""

@@ -8,7 +8,7 @@ from tabulate import tabulate
 from torch import nn
 from yacs.config import CfgNode
 
-from pycls.datasets.decoders import libjpeg_turbo as jpeg
+from pycls.datasets.decoders import libjpeg_turbo
 from pycls.engine.profiling.fvcore_flops import fvcore_flops
 from pycls.engine.reporting.plots import plot_lr
 from pycls.models import build_model
@@ -28,7 +28,7 @@ def info(cfg: CfgNode, with_fvcore: bool = False) -> str:
     lines = [totals(cfg, complexity(model, size)), *conventions(cfg, model)]
     counts = fvcore_flops(model, size) if with_fvcore else None  # last: the model is no longer on the meta device
     lines += [_flops_line("fvcore", counts.total, str(counts))] if counts else []
-    decoder = f"JPEG decoder of the custom loader: {jpeg.describe(cfg.DATA_LOADER.JPEG)}"
+    decoder = f"JPEG decoder of the custom loader: {libjpeg_turbo.describe(cfg.DATA_LOADER.JPEG)}"
     return "\n".join([table_text(rows, counts.by_module if counts else None), "", *lines, decoder])
 
 

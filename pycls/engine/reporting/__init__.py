@@ -1,0 +1,1 @@
+"""What a run tells: meters, records, tables, curves, its result."""

@@ -1,0 +1,1 @@
+"""What compare_loaders shows: tables, figures, an HTML page."""

@@ -14,9 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pycls.core import atomic_io as durable
-from pycls.dataset_tools.packing import options as pack_recipe
-from pycls.dataset_tools.packing import writer as pack_module
+from pycls.core import atomic_io
+from pycls.dataset_tools.packing import options, writer
 from pycls.dataset_tools.packing.verify import describe_packed, verify_packed
 from pycls.datasets.readers.image_folder import load_folder
 from pycls.datasets.readers.tar_index import load_index
@@ -126,7 +125,7 @@ def test_stopped_before_any_renaming_it_goes_on_to_the_same_bytes(data, index, t
         replace(source, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(durable.os, "replace", stop_at)
+        patch.setattr(atomic_io.os, "replace", stop_at)
         try:
             pack(data, tmp_path)
         except _Stopped:
@@ -152,7 +151,7 @@ def test_killed_it_goes_on_to_the_same_bytes(data, index, tmp_path):
 
 def test_a_finished_packing_is_left_alone(data, index, monkeypatch):
     before = {file: file.stat().st_mtime_ns for file in index.parent.iterdir()}
-    monkeypatch.setattr(pack_module, "_write_shards", None)
+    monkeypatch.setattr(writer, "_write_shards", None)
     assert pack(data, index.parent) == index
     assert {file: file.stat().st_mtime_ns for file in index.parent.iterdir()} == before
 
@@ -177,7 +176,7 @@ def test_a_packing_begun_otherwise_is_refused(data, tmp_path, monkeypatch):
         raise _Stopped
 
     with monkeypatch.context() as patch, pytest.raises(_Stopped):
-        patch.setattr(pack_module.Work, "save_record", stop)
+        patch.setattr(writer.Work, "save_record", stop)
         pack(data, tmp_path)
     assert "now it is --max-side 100" in _error(data, tmp_path, max_side=100)
 
@@ -186,7 +185,7 @@ def test_strange_shards_and_full_disks_are_refused(data, tmp_path, monkeypatch):
     (tmp_path / "train-000000.tar").write_bytes(b"mine")
     assert "holds train-000000.tar but no train.index" in _error(data, tmp_path)
     (tmp_path / "train-000000.tar").unlink()
-    monkeypatch.setattr(pack_module.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(0, 0, 1_000_000))
+    monkeypatch.setattr(writer.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(0, 0, 1_000_000))
     assert "0.0 GB free, 0.0 GB are needed" in _error(data, tmp_path)
 
 
@@ -210,8 +209,8 @@ def test_two_processes_do_not_pack_into_one_folder(data, tmp_path, monkeypatch):
     def pack_again(*words):
         assert "another process is packing 'train' there" in _error(data, tmp_path)
 
-    monkeypatch.setattr(pack_module, "_write_shards", pack_again)
-    monkeypatch.setattr(pack_module, "_write_index", lambda *words: None)
+    monkeypatch.setattr(writer, "_write_shards", pack_again)
+    monkeypatch.setattr(writer, "_write_index", lambda *words: None)
     pack(data, tmp_path)
 
 
@@ -294,8 +293,8 @@ def test_verifying_finds_every_damage(index, tmp_path):
 def test_a_file_that_cannot_be_read_is_named(data, tmp_path, monkeypatch):
     root = shutil.copytree(data, tmp_path / "root")
     samples = load_folder(root, "train")
-    sizes = pack_recipe.file_sizes(samples)
-    monkeypatch.setattr(pack_module, "file_sizes", lambda samples: sizes)
+    sizes = options.file_sizes(samples)
+    monkeypatch.setattr(writer, "file_sizes", lambda samples: sizes)
     (root / "train" / "cats" / "bmp.bmp").unlink()
     with pytest.raises(ValueError, match=r"bmp\.bmp: .*No such file"):
-        pack_module.pack_split(samples, tmp_path / "packed", "train", pack_recipe.PackOptions(), 2)
+        writer.pack_split(samples, tmp_path / "packed", "train", options.PackOptions(), 2)

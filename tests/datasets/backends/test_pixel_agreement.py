@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pycls.datasets.readers.samples import FileSamples
-from pycls.datasets.transforms import view as plan
+from pycls.datasets.transforms import view as views
 from pycls.datasets.transforms.interpolation import Filter
 from pycls.datasets.transforms.view import View
 from tests.helpers.backends import CLASSES, NAMES, VIEWS, draw, make_backend, make_view
@@ -21,8 +21,8 @@ def _reference(samples: FileSamples, view: View, epoch: int) -> np.ndarray:
     indices = np.arange(len(samples))
     images = [samples.read(index) for index in indices]
     sizes = np.array([open_rgb(data).size for data in images])
-    boxes = plan.boxes(view, epoch, indices, sizes[:, 1], sizes[:, 0])
-    flips, cubic = plan.flips(view, epoch, indices), plan.filters(view, epoch, indices) == Filter.BICUBIC
+    boxes = views.boxes(view, epoch, indices, sizes[:, 1], sizes[:, 0])
+    flips, cubic = views.flips(view, epoch, indices), views.filters(view, epoch, indices) == Filter.BICUBIC
     looks = zip(images, boxes, flips, cubic, strict=True)
     return np.stack([reference_square(image, view, *look) for image, *look in looks])
 
@@ -82,10 +82,10 @@ def test_the_box_is_the_one_of_the_plan(name, train, tmp_path):
     backend = make_backend(name, samples, view)
     squares = draw(backend, 0, [range(12)]).astype(float)
     backend.close()
-    boxes = plan.boxes(view, 0, np.arange(12), np.full(12, 250), np.full(12, 200))
+    boxes = views.boxes(view, 0, np.arange(12), np.full(12, 250), np.full(12, 200))
     middle = squares[..., :2].mean(axis=(1, 2))
     assert np.allclose(middle[:, 1], boxes[:, 0] + boxes[:, 2] / 2 - 0.5, atol=0.5)
     assert np.allclose(middle[:, 0], boxes[:, 1] + boxes[:, 3] / 2 - 0.5, atol=0.5)
     mirrored = squares[:, 0, 0, 0] > squares[:, 0, -1, 0]
-    assert mirrored.tolist() == plan.flips(view, 0, np.arange(12)).tolist()
+    assert mirrored.tolist() == views.flips(view, 0, np.arange(12)).tolist()
     assert mirrored.any() == train

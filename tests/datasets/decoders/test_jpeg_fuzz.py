@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pycls.datasets.decoders import opencv
-from pycls.datasets.decoders import pillow as fallback
+from pycls.datasets.decoders import opencv, pillow
 from pycls.datasets.decoders.encoded import EncodedImage
 from pycls.datasets.decoders.image_header import read_header
 from pycls.datasets.readers import native
@@ -87,7 +86,7 @@ def _show_with_extension(view: View, image: EncodedImage, place: np.ndarray) -> 
 
 def _is_refused_by_pillow(data: bytes) -> bool:
     try:
-        fallback.decode_rgb(data)
+        pillow.decode_rgb(data)
     except ValueError:
         return True
     return False

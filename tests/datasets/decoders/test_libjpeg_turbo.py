@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 
 from pycls.core.config import load_cfg
-from pycls.datasets.decoders import libjpeg_turbo as jpeg
+from pycls.datasets.decoders import libjpeg_turbo
 from pycls.datasets.decoders.encoded import EncodedImage
 from pycls.datasets.decoders.image_header import read_header
 from pycls.datasets.readers import native
-from pycls.datasets.transforms import view as plan
+from pycls.datasets.transforms import view as views
 from pycls.datasets.transforms.interpolation import Filter
 from pycls.datasets.transforms.view import View
 from pycls.engine.profiling.info import info
@@ -28,7 +28,7 @@ def _show(data: bytes, view: View, box: np.ndarray, flip: bool, level: int) -> n
     """Return the square, between two rows of guard bytes that must stay as they are; None: not done."""
     memory = np.full((view.size + 2, view.size, 3), 77, np.uint8)
     board = np.array([7]), np.zeros(2, np.int64)
-    look = box, np.array([flip]), plan.filters(view, 0, np.zeros(1)), not view.train
+    look = box, np.array([flip]), views.filters(view, 0, np.zeros(1)), not view.train
     (done,) = native.extension().resized_crops([data], *look, memory[1:-1], view.size, *board, level)
     assert (board[1] == (7, 1)).all()
     assert (memory[[0, -1]] == 77).all()
@@ -37,7 +37,7 @@ def _show(data: bytes, view: View, box: np.ndarray, flip: bool, level: int) -> n
 
 def _eval_box(view: View, data: bytes) -> np.ndarray:
     width, height = Image.open(io.BytesIO(data)).size
-    return plan.boxes(view, 0, np.arange(1), np.array([height]), np.array([width]))[0]
+    return views.boxes(view, 0, np.arange(1), np.array([height]), np.array([width]))[0]
 
 
 def _all_levels(data: bytes, view: View, box: np.ndarray, flip: bool) -> np.ndarray:
@@ -183,17 +183,17 @@ def test_the_view_decides_what_the_call_does():
     for train, antialias, flip in [(True, True, True), (True, False, False), (False, True, False)]:
         view, box = make_view(train, antialias, 48, 56), np.array([20.0, 31.0, 140.0, 150.0])
         box = box if train else _eval_box(view, data)
-        kind = Filter(plan.filters(view, 0, np.zeros(1))[0])
+        kind = Filter(views.filters(view, 0, np.zeros(1))[0])
         assert jpegs.show(view, EncodedImage(data, read_header(data), box, flip, kind), place)
         assert np.abs(place - reference_square(data, view, box, flip)).mean() < 0.2
 
 
 def test_without_the_extension_opencv_decodes_and_says_how_to_change_that(monkeypatch):
-    monkeypatch.setattr(jpeg, "extension", lambda: "the C extension is not built")
-    assert not jpeg.use_extension("auto")
-    assert "not built" in jpeg.describe("auto") and "libjpeg-dev" in jpeg.describe("auto")
+    monkeypatch.setattr(libjpeg_turbo, "extension", lambda: "the C extension is not built")
+    assert not libjpeg_turbo.use_extension("auto")
+    assert "not built" in libjpeg_turbo.describe("auto") and "libjpeg-dev" in libjpeg_turbo.describe("auto")
     with pytest.raises(ValueError, match=r"DATA_LOADER\.JPEG: 'c' .*not built"):
-        jpeg.use_extension("c")
+        libjpeg_turbo.use_extension("c")
 
 
 class PlainLoops:
@@ -207,21 +207,21 @@ class PlainLoops:
 
 @pytest.mark.parametrize(("machine", "is_faster"), [("x86_64", False), ("aarch64", True)])
 def test_a_processor_on_which_opencv_is_faster_gets_opencv(monkeypatch, machine, is_faster):
-    monkeypatch.setattr(jpeg, "extension", PlainLoops)
-    monkeypatch.setattr(jpeg, "loaded", PlainLoops)
-    monkeypatch.setattr(jpeg.platform, "machine", lambda: machine)
-    assert jpeg.use_extension("c")
-    assert jpeg.use_extension("auto") == is_faster
-    assert ("without AVX2" in jpeg.describe("auto")) != is_faster
+    monkeypatch.setattr(libjpeg_turbo, "extension", PlainLoops)
+    monkeypatch.setattr(libjpeg_turbo, "loaded", PlainLoops)
+    monkeypatch.setattr(libjpeg_turbo.platform, "machine", lambda: machine)
+    assert libjpeg_turbo.use_extension("c")
+    assert libjpeg_turbo.use_extension("auto") == is_faster
+    assert ("without AVX2" in libjpeg_turbo.describe("auto")) != is_faster
 
 
 def test_the_choice_of_opencv_is_kept():
-    assert not jpeg.use_extension("opencv")
-    assert jpeg.describe("opencv").startswith("OpenCV")
+    assert not libjpeg_turbo.use_extension("opencv")
+    assert libjpeg_turbo.describe("opencv").startswith("OpenCV")
     with pytest.raises(ValueError, match=r"DATA_LOADER\.JPEG"):
-        jpeg.use_extension("nvjpeg")
+        libjpeg_turbo.use_extension("nvjpeg")
 
 
 def test_info_net_says_what_decodes():
     cfg = load_cfg("configs/baselines/R-50.yaml")
-    assert f"JPEG decoder of the custom loader: {jpeg.describe('auto')}" in info(cfg)
+    assert f"JPEG decoder of the custom loader: {libjpeg_turbo.describe('auto')}" in info(cfg)

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from pycls.datasets.transforms import view as plan
+from pycls.datasets.transforms import view as views
 from tests.helpers.backends import NAMES, draw, make_backend, make_view
 from tests.helpers.odd_images import damaged, readable, unreadable
 from tests.helpers.photographs import write_files
@@ -22,8 +22,8 @@ def odd(tmp_path_factory):
 
 def _reference(data, view, index):
     width, height = open_rgb(data).size
-    (box,) = plan.boxes(view, 0, np.array([index]), np.array([height]), np.array([width]))
-    return reference_square(data, view, box, plan.flips(view, 0, np.array([index]))[0])
+    (box,) = views.boxes(view, 0, np.array([index]), np.array([height]), np.array([width]))
+    return reference_square(data, view, box, views.flips(view, 0, np.array([index]))[0])
 
 
 @pytest.mark.parametrize("antialias", [True, False])

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from pycls.datasets.readers import folder_cache as scan_cache
+from pycls.datasets.readers import folder_cache
 from pycls.datasets.readers.folder_cache import cache_folders, load_tree
 from pycls.datasets.readers.image_folder import load_folder
 from tests.helpers.arrays import set_age, write_tree
@@ -33,7 +33,7 @@ def _forbid_scanning(monkeypatch):
     def refuse(top):
         raise AssertionError(f"{top} was scanned")
 
-    monkeypatch.setattr(scan_cache, "scan_tree", refuse)
+    monkeypatch.setattr(folder_cache, "scan_tree", refuse)
 
 
 def test_the_second_load_does_not_scan(top, monkeypatch):
@@ -89,7 +89,7 @@ def test_a_damaged_cache_is_ignored_and_replaced(top, name, content):
     load_tree(top)
     (cache_folders(top)[0] / name).write_bytes(content)
     assert len(load_tree(top).paths) == 3
-    assert len(scan_cache._load_cache(cache_folders(top)[0]).labels) == 3
+    assert len(folder_cache._load_cache(cache_folders(top)[0]).labels) == 3
 
 
 @pytest.mark.parametrize("name", [".pycls-index-train.map", ".pycls-index-train"])

@@ -90,9 +90,9 @@ def test_few_files_stay_open(target, folder):
 import os, resource
 from pathlib import Path
 resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
-from pycls.datasets.readers import tar as packed
-packed._most_open_files = lambda: 1
-samples = packed.PackedSamples(Path({str(target / "train.index")!r}))
+from pycls.datasets.readers import tar
+tar._most_open_files = lambda: 1
+samples = tar.PackedSamples(Path({str(target / "train.index")!r}))
 before = len(os.listdir("/proc/self/fd"))
 for index in range(len(samples)):
     samples.read(index)

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from pycls.datasets.transforms import normalize as finish_module
+from pycls.datasets.transforms import normalize
 from pycls.datasets.transforms.normalize import BufferPool, Normalize
 
 SHAPE = (2, 3, 4, 4)
@@ -39,7 +39,7 @@ def test_few_free_blocks_are_kept():
 
 
 def test_all_batches_of_an_epoch_may_be_kept(monkeypatch):
-    monkeypatch.setattr(finish_module, "_LARGE", 0)
+    monkeypatch.setattr(normalize, "_LARGE", 0)
     finish = Normalize((0.0,) * 3, (1.0,) * 3, torch.device("cpu"))
     batches = [finish(torch.full((2, 4, 4, 3), number, dtype=torch.uint8)) for number in range(20)]
     np.testing.assert_allclose([batch.mean() for batch in batches], np.arange(20) / 255, rtol=1e-6)

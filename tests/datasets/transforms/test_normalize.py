@@ -6,7 +6,7 @@ import torch
 from torchvision.transforms import v2
 
 from pycls.datasets.imagenet import MEAN, STD
-from pycls.datasets.transforms import normalize as finish
+from pycls.datasets.transforms import normalize
 from pycls.datasets.transforms.normalize import Normalize, lighting_shift
 from tests.helpers.crop_records import RECORDS
 
@@ -35,7 +35,7 @@ def test_large_batches_on_the_cpu_get_the_same_bits(channels_last, shifted, monk
     images = torch.randint(0, 256, (3, 37, 37, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     shift = torch.tensor([[0.1, 0.0, -0.2], [0, 0, 0], [0.01, 0.02, 0.03]]) if shifted else None
     small = Normalize(MEAN, STD, CPU, channels_last)(images, shift)
-    monkeypatch.setattr(finish, "_LARGE", 0)
+    monkeypatch.setattr(normalize, "_LARGE", 0)
     large = Normalize(MEAN, STD, CPU, channels_last)(images, shift)
     assert torch.equal(large, small) and large.stride() == small.stride()
 

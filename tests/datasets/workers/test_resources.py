@@ -10,7 +10,7 @@ import torch
 from pycls.core.config import load_cfg
 from pycls.datasets import build_loader
 from pycls.datasets.backends import count_workers
-from pycls.datasets.workers import resources as preflight
+from pycls.datasets.workers import resources
 from pycls.datasets.workers.resources import Needs, check_room
 
 DIGITS = ["TRAIN.DATASET", "digits", "TEST.DATASET", "digits", "TRAIN.IM_SIZE", "32", "TEST.IM_SIZE", "32"]
@@ -21,7 +21,7 @@ DIGITS = ["TRAIN.DATASET", "digits", "TEST.DATASET", "digits", "TRAIN.IM_SIZE", 
     [("DATA_LOADER.BACKEND", "torch"), ("DATA_LOADER.BACKEND", "custom", "DATA_LOADER.WORKER_MODE", "processes")],
 )
 def test_too_little_shared_memory_names_what_is_needed(monkeypatch, settings):
-    monkeypatch.setattr(preflight, "_free_bytes", lambda folder: 64 * 2**20)
+    monkeypatch.setattr(resources, "_free_bytes", lambda folder: 64 * 2**20)
     cfg = load_cfg(
         None,
         [
@@ -43,12 +43,12 @@ def test_too_little_shared_memory_names_what_is_needed(monkeypatch, settings):
 
 
 def test_threads_need_no_shared_memory(monkeypatch):
-    monkeypatch.setattr(preflight, "_free_bytes", lambda folder: 0)
+    monkeypatch.setattr(resources, "_free_bytes", lambda folder: 0)
     build_loader(load_cfg(None, DIGITS), "train", torch.device("cpu")).close()
 
 
 def test_too_few_threads_name_the_limit(monkeypatch):
-    monkeypatch.setattr(preflight, "free_threads", lambda: 30)
+    monkeypatch.setattr(resources, "free_threads", lambda: 30)
     check_room(Needs(threads=10))
     with pytest.raises(ValueError, match=r"about 36 threads .* may start 30 more: .*--pids-limit"):
         check_room(Needs(threads=20))

@@ -13,8 +13,7 @@ from PIL import Image
 
 from pycls.datasets.heartbeat import HeartbeatBoard
 from pycls.datasets.readers.samples import FileSamples
-from pycls.datasets.workers import processes
-from pycls.datasets.workers import threads as pool
+from pycls.datasets.workers import processes, threads
 from pycls.datasets.workers.threads import DaemonPool
 from pycls.datasets.workers.watchdog import Watchdog
 from tests.helpers.backends import draw, make_backend, make_view, torch_workers
@@ -33,7 +32,7 @@ HOW = [
 
 @pytest.fixture(autouse=True)
 def _end_soon(monkeypatch):
-    for module in (pool, processes):
+    for module in (threads, processes):
         monkeypatch.setattr(module, "_SECONDS_TO_END", 0.5)
 
 
@@ -133,7 +132,7 @@ def test_a_wait_can_be_interrupted():
 
 
 def test_a_pool_runs_calls_in_order_and_drops_those_that_have_not_begun(monkeypatch):
-    monkeypatch.setattr(pool, "_SECONDS_TO_END", 60)
+    monkeypatch.setattr(threads, "_SECONDS_TO_END", 60)
     workers, started, go_on, seen = DaemonPool(1, "test"), threading.Event(), threading.Event(), []
     running = workers.submit(lambda: [started.set(), go_on.wait(10), seen.append(1)])
     waiting = workers.submit(seen.append, 2)

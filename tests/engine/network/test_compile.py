@@ -7,7 +7,7 @@ from torch import nn
 from pycls.core.config import load_cfg
 from pycls.datasets.mix import Mixer
 from pycls.engine.checks import check_supported
-from pycls.engine.network import compile as compiling
+from pycls.engine.network import compile as compile_module
 from pycls.engine.network.compile import check_compile, compile_for_training
 from pycls.losses import soft_targets
 from tests.engine.test_step import stepper_of, weights
@@ -27,7 +27,7 @@ GRAPHS = {"TRAIN.COMPILE": True, "TRAIN.COMPILE_MODE": "reduce-overhead"}
     ],
 )
 def test_what_cannot_be_recorded_is_refused(keys, device, message, monkeypatch):
-    monkeypatch.setattr(compiling, "pick_device", lambda name: torch.device(device))
+    monkeypatch.setattr(compile_module, "pick_device", lambda name: torch.device(device))
     for mode in ("reduce-overhead", "max-autotune"):
         with pytest.raises(ValueError, match=rf"TRAIN\.COMPILE_MODE {mode} records CUDA graphs, .*{message}"):
             check_compile(cfg_of(GRAPHS | keys | {"TRAIN.COMPILE_MODE": mode}))

@@ -10,8 +10,7 @@ from pycls.core import distributed
 from pycls.core.checkpoint import last_path, load_checkpoint
 from pycls.core.config import load_cfg
 from pycls.engine import train
-from pycls.engine.profiling import _as_measured
-from pycls.engine.profiling import memory_format as layout
+from pycls.engine.profiling import _as_measured, memory_format
 from pycls.engine.profiling.memory_format import faster_layout, settle_layout
 from pycls.engine.step import Stepper
 from pycls.engine.test import load_model
@@ -35,7 +34,7 @@ class Timer:
             return step(stepper, images, targets, lr)
 
         monkeypatch.setattr(Stepper, "step", timed_step)
-        monkeypatch.setattr(layout, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(memory_format, "perf_counter", lambda: self.now)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import torch
 
 from pycls.core.config import load_cfg
 from pycls.models import build_model
-from pycls.models.layers import residual as chain
+from pycls.models.layers import residual
 from pycls.models.layers.basic import Style
 from pycls.models.layers.blocks import ResBasicBlock, Stage
 from pycls.models.layers.residual import Residual
@@ -51,7 +51,7 @@ def test_probabilities_are_those_of_timm():
 def test_every_block_of_a_family_drops_its_branch_in_training_only(name, monkeypatch):
     words, count, kept = FAMILIES[name]
     model, seen = build(words, 0.5), []
-    monkeypatch.setattr(chain, "drop_connect", lambda x, ratio: seen.append(ratio) or x)
+    monkeypatch.setattr(residual, "drop_connect", lambda x, ratio: seen.append(ratio) or x)
     images = torch.empty(2, 3, 64, 64, device="meta")
     model.eval()(images)
     assert not seen
