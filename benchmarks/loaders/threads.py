@@ -40,10 +40,10 @@ class Sleep:
     def __init__(self, seconds: float):
         self.seconds = seconds  # an image
 
-    def __call__(self, view: View, chunk: EncodedBatch, places: np.ndarray, note: Heartbeat) -> Sequence[bool]:
+    def __call__(self, view: View, encoded: EncodedBatch, out: np.ndarray, note: Heartbeat) -> Sequence[bool]:
         """Sleep, and say that all is done."""
-        time.sleep(self.seconds * len(chunk.indices))
-        return [True] * len(chunk.indices)
+        time.sleep(self.seconds * len(encoded.indices))
+        return [True] * len(encoded.indices)
 
 
 def time_threads(samples: FileSamples, num_threads: int, decode_ms: float) -> float:
@@ -51,9 +51,9 @@ def time_threads(samples: FileSamples, num_threads: int, decode_ms: float) -> fl
     chunk_size = choose_chunk_size(_NUM_AHEAD, num_threads)
     count = int(_SECONDS * num_threads * 1000 / decode_ms / chunk_size) + num_threads
     board = HeartbeatBoard(count, shared=False)
-    fill = Fetcher(samples, _VIEW, decode_crop, board, decode_batch=Sleep(decode_ms / 1000))
+    fetch = Fetcher(samples, _VIEW, decode_crop, board, decode_batch=Sleep(decode_ms / 1000))
     places = np.empty((chunk_size, 1), np.uint8)
-    workers = ThreadWorkers(lambda number, indices: fill(places, 0, indices, number), num_threads)
+    workers = ThreadWorkers(lambda number, indices: fetch(places, 0, indices, number), num_threads)
     order = epoch_order(0, 0, len(samples))
     chunks = [order[start : start + chunk_size] for start in range(0, len(order) - chunk_size, chunk_size)]
     start = time.perf_counter()

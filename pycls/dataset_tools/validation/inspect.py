@@ -78,9 +78,9 @@ class Inspector:
     decoders: dict[str, Decode]
     tiny_px: int
 
-    def __call__(self, indices: np.ndarray, cell: int) -> list[Inspection]:
+    def __call__(self, indices: np.ndarray, heartbeat: int) -> list[Inspection]:
         """Inspect the files of `indices`."""
-        note = self.board.heartbeat(cell)
+        note = self.board.heartbeat(heartbeat)
         found = []
         for index in indices:
             note(index)

@@ -51,8 +51,8 @@ class CustomBackend(FileBackend):
         self._watchdog = Watchdog(samples, board, options.timeout_sec, self._ask)
         in_c = libjpeg_turbo.use_extension(decoder)
         decode_one, decode_many = (decode_rest, libjpeg_turbo.decode_batch) if in_c else (decode_crop, decode_none)
-        fill = Fetcher(samples, view, decode_one, board, options.skip_bad, decode_many)
-        work, watched = SlotFetcher(fill, self._slots), options.timeout_sec > 0
+        fetch = Fetcher(samples, view, decode_one, board, options.skip_bad, decode_many)
+        work, watched = SlotFetcher(fetch, self._slots), options.timeout_sec > 0
         self._workers = build_workers(mode, num_workers, work, watched)
 
     def close(self) -> None:
@@ -80,9 +80,9 @@ class CustomBackend(FileBackend):
         slot, size = number % len(self._slots), self._chunk_size
         return [
             self._workers.submit(
-                slot, start, epoch, indices[start : start + size], slot * self._chunks_per_slot + chunk
+                slot, start, epoch, indices[start : start + size], slot * self._chunks_per_slot + piece
             )
-            for chunk, start in enumerate(range(0, len(indices), size))
+            for piece, start in enumerate(range(0, len(indices), size))
         ]
 
 
@@ -105,9 +105,9 @@ def allocate(shape: tuple[int, ...], *, shared: bool, pinned: bool) -> torch.Ten
 class SlotFetcher:
     """Fill parts of the batches that were allocated; runs in a worker."""
 
-    fill: Fetcher
+    fetch: Fetcher
     slots: torch.Tensor
 
-    def __call__(self, slot: int, start: int, epoch: int, indices: np.ndarray, cell: int) -> list[Failure]:
+    def __call__(self, slot: int, start: int, epoch: int, indices: np.ndarray, heartbeat: int) -> list[Failure]:
         """Write the images of `indices` into `slot` from position `start` on; return the bad ones."""
-        return self.fill(self.slots[slot].numpy()[start:], epoch, indices, cell)
+        return self.fetch(self.slots[slot].numpy()[start:], epoch, indices, heartbeat)

@@ -39,26 +39,26 @@ from pycls.datasets.workers.watchdog import Watchdog
 
 logger = get_logger(__name__)
 
-_LEAST_CUBIC_PX = 16  # shorter sides of what is shown: Pillow resizes
+_LEAST_CUBIC_PX = 16  # shorter sides of a crop: Pillow resizes
 
 
 @dataclass(frozen=True)
 class DaliBatch:
     """One batch on its way: what DALI gets, and the finished squares of the images that Pillow decodes."""
 
-    chunk: EncodedBatch
+    encoded: EncodedBatch
     feed: Feed
     patches: dict[int, np.ndarray]  # row -> uint8 (S, S, 3)
     failures: list[Failure]
 
 
 @dataclass(frozen=True)
-class Way:
-    """The batches of one epoch, from the plan through the readers and DALI."""
+class InFlight:
+    """The batches of one epoch that are to be read, being read, and inside DALI."""
 
     epoch: int
     todo: deque[np.ndarray]
-    cells: Iterator[int]  # on the board, for one read after the other
+    heartbeats: Iterator[int]  # numbers on the board, for one read after the other
     reads: deque[Future[DaliBatch]] = field(default_factory=deque)
     inside: deque[DaliBatch] = field(default_factory=deque)
 
@@ -80,8 +80,8 @@ class DaliBackend(FileBackend):
         self._num_heartbeats = self._prefetch + DEPTH  # one for each batch that is being read, and one for rescues
         self._board = HeartbeatBoard(self._num_heartbeats + 1, shared=False)
         self._watchdog = Watchdog(samples, self._board, options.timeout_sec, self._ask)
-        self._fill = Fetcher(samples, view, decode_with_pillow, self._board, options.skip_bad)
-        self._refused: set[int] = set()  # samples on which DALI failed: Pillow decodes, and judges, them
+        self._fetch = Fetcher(samples, view, decode_with_pillow, self._board, options.skip_bad)
+        self._refused: set[int] = set()  # samples on which DALI failed: Pillow decodes them, or says what is wrong
         self._augmenter = build_augmenter(view, self._num_threads)
         self._pipeline: DaliPipeline | None = self._build_pipeline()
 
@@ -113,104 +113,106 @@ class DaliBackend(FileBackend):
                 yield batch
 
     def _decoded(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[Drawn, None, None]:
-        way = Way(epoch, deque(index_batches), itertools.cycle(range(self._num_heartbeats)))
+        flight = InFlight(epoch, deque(index_batches), itertools.cycle(range(self._num_heartbeats)))
         try:
-            while way.todo or way.reads or way.inside:
-                self._push(way, in_hand=False)
-                drawn = self._receive(way)
-                self._push(way, in_hand=True)  # DALI works on while the batch is used
+            while flight.todo or flight.reads or flight.inside:
+                self._push(flight, in_hand=False)
+                drawn = self._receive(flight)
+                self._push(flight, in_hand=True)  # DALI works on while the batch is used
                 yield drawn
         finally:
-            self._clear(way)
+            self._clear(flight)
 
-    def _push(self, way: Way, in_hand: bool) -> None:
+    def _push(self, flight: InFlight, in_hand: bool) -> None:
         """Keep `prefetch` batches being read ahead of the DEPTH batches that are inside DALI.
 
         The error of a broken batch is raised when its turn has come: nothing inside, nothing in hand.
         """
-        while way.todo and len(way.reads) < self._prefetch + DEPTH - len(way.inside):
-            way.reads.append(self._readers.submit(self._read, way.epoch, way.todo.popleft(), next(way.cells)))
-        while way.reads and len(way.inside) < DEPTH:
-            self._watchdog.wait([way.reads[0]])
-            if (way.inside or in_hand) and way.reads[0].exception() is not None:
+        while flight.todo and len(flight.reads) < self._prefetch + DEPTH - len(flight.inside):
+            flight.reads.append(
+                self._readers.submit(self._read, flight.epoch, flight.todo.popleft(), next(flight.heartbeats))
+            )
+        while flight.reads and len(flight.inside) < DEPTH:
+            self._watchdog.wait([flight.reads[0]])
+            if (flight.inside or in_hand) and flight.reads[0].exception() is not None:
                 return
-            job = way.reads.popleft().result()
+            job = flight.reads.popleft().result()
             self._dali().send(job.feed)
-            way.inside.append(job)
+            flight.inside.append(job)
 
-    def _read(self, epoch: int, indices: np.ndarray, cell: int) -> DaliBatch:
+    def _read(self, epoch: int, indices: np.ndarray, heartbeat: int) -> DaliBatch:
         """Read the files of one batch and prepare its feed (in a reader thread)."""
         return self._prepare(
-            read_encoded(self._samples, self._view, epoch, indices, self._board.heartbeat(cell)), epoch, cell
+            read_encoded(self._samples, self._view, epoch, indices, self._board.heartbeat(heartbeat)), epoch, heartbeat
         )
 
-    def _prepare(self, chunk: EncodedBatch, epoch: int, cell: int) -> DaliBatch:
+    def _prepare(self, encoded: EncodedBatch, epoch: int, heartbeat: int) -> DaliBatch:
         """Give what DALI cannot read faithfully, or at all, to Pillow, and dummies to DALI in its place."""
         odd = [
             row
-            for row, header in enumerate(chunk.headers)
-            if not header.common or self._is_refused(chunk, row) or _is_small(chunk, row)
+            for row, header in enumerate(encoded.headers)
+            if not header.common or self._is_refused(encoded, row) or _is_small(encoded, row)
         ]
-        patches, failures = self._show(chunk, epoch, odd, cell)
-        sizes = np.array([header[:2] for header in chunk.headers], np.float64)
-        data, boxes = list(chunk.data), chunk.boxes.copy()
+        patches, failures = self._decode_rows(encoded, epoch, odd, heartbeat)
+        sizes = np.array([header[:2] for header in encoded.headers], np.float64)
+        data, boxes = list(encoded.data), encoded.boxes.copy()
         for row in odd:
             data[row], sizes[row], boxes[row] = dummy_image()
         return DaliBatch(
-            chunk, build_feed(data, sizes, boxes, chunk.flips, chunk.filters, self._view), patches, failures
+            encoded, build_feed(data, sizes, boxes, encoded.flips, encoded.filters, self._view), patches, failures
         )
 
-    def _is_refused(self, chunk: EncodedBatch, row: int) -> bool:
-        return int(chunk.indices[row]) in self._refused
+    def _is_refused(self, encoded: EncodedBatch, row: int) -> bool:
+        return int(encoded.indices[row]) in self._refused
 
-    def _show(
-        self, chunk: EncodedBatch, epoch: int, rows: Sequence[int], cell: int
+    def _decode_rows(
+        self, encoded: EncodedBatch, epoch: int, rows: Sequence[int], heartbeat: int
     ) -> tuple[dict[int, np.ndarray], list[Failure]]:
-        """Show some rows of a chunk with Pillow; return their squares and the bad ones among them."""
-        side, note = self._view.size, self._board.heartbeat(cell)
+        """Decode some rows of a batch with Pillow; return their squares and the bad ones among them."""
+        side, note = self._view.size, self._board.heartbeat(heartbeat)
         squares = {row: np.zeros((side, side, 3), np.uint8) for row in rows}
         try:
-            filled = [self._fill.fill(chunk, row, epoch, squares[row], note) for row in rows]
+            outcomes = [self._fetch.decode_row(encoded, row, epoch, squares[row], note) for row in rows]
         finally:
             note(NOTHING)
-        return squares, [failure for failure in filled if failure is not None]
+        return squares, [failure for failure in outcomes if failure is not None]
 
-    def _receive(self, way: Way) -> Drawn:
+    def _receive(self, flight: InFlight) -> Drawn:
         """Take the oldest batch out of DALI and put its patches in."""
-        job = way.inside.popleft()
+        job = flight.inside.popleft()
         try:
             batch = self._dali().receive()
         except RuntimeError as error:
-            self._feed_again(way, job, error)
-            return self._receive(way)
+            self._feed_again(flight, job, error)
+            return self._receive(flight)
         for row, square in job.patches.items():
             batch[row] = torch.from_numpy(square)
         return batch, job.failures
 
-    def _feed_again(self, way: Way, job: DaliBatch, error: RuntimeError) -> None:
+    def _feed_again(self, flight: InFlight, job: DaliBatch, error: RuntimeError) -> None:
         """Send a batch on which DALI failed once more, what DALI refuses as patches, and those that were behind it.
 
         Pillow then shows the file, or says that it is bad, as in the other backends.
         """
-        behind = list(way.inside)
-        way.inside.clear()  # nothing is inside the new pipeline
+        behind = list(flight.inside)
+        flight.inside.clear()  # nothing is inside the new pipeline
         refused = self._find_refused(job)
         if not refused:
-            names = ", ".join(self._samples.name(index) for index in job.chunk.indices)
+            names = ", ".join(self._samples.name(index) for index in job.encoded.indices)
             raise RuntimeError(f"DALI failed on these files, but reads each of them alone: {names}") from error
         for index in refused - self._refused:
             logger.warning("DALI refuses %s, so that Pillow decodes it", self._samples.name(index))
         self._refused |= refused
-        again = self._readers.submit(self._prepare, job.chunk, way.epoch, self._num_heartbeats)
+        again = self._readers.submit(self._prepare, job.encoded, flight.epoch, self._num_heartbeats)
         for waiting in (self._watchdog.result(again), *behind):
             self._dali().send(waiting.feed)
-            way.inside.append(waiting)
+            flight.inside.append(waiting)
 
     def _find_refused(self, job: DaliBatch) -> set[int]:
         """Return the samples that DALI cannot read, each tried alone: DALI does not tell, and breaks. Build it anew."""
         refused = set()
         self._pipeline = self._build_pipeline()
-        for row, index in enumerate(job.chunk.indices.tolist()):
+        for row, index in enumerate(job.encoded.indices.tolist()):
             try:
                 self._dali().send(pick_row(job.feed, row))
                 self._dali().receive()
@@ -219,24 +221,24 @@ class DaliBackend(FileBackend):
                 self._pipeline = self._build_pipeline()
         return refused
 
-    def _clear(self, way: Way) -> None:
+    def _clear(self, flight: InFlight) -> None:
         """Wait for the readers and empty the pipeline, so that the next epoch begins clean."""
-        self._watchdog.settle(list(way.reads))
+        self._watchdog.settle(list(flight.reads))
         try:
-            for _ in way.inside if self._pipeline is not None else ():
+            for _ in flight.inside if self._pipeline is not None else ():
                 self._dali().receive()
         except RuntimeError:
             self._pipeline = None
 
 
-def decode_with_pillow(view: View, image: EncodedImage, place: np.ndarray) -> None:
-    """Decode, crop, resize and flip one image into its place."""
-    place[:] = pillow.crop_resize(pillow.decode_rgb(image.data), view, image.box, image.flip, image.filter)
+def decode_with_pillow(view: View, image: EncodedImage, out: np.ndarray) -> None:
+    """Decode, crop, resize and flip one image into `out`, uint8 (S, S, 3)."""
+    out[:] = pillow.crop_resize(pillow.decode_rgb(image.data), view, image.box, image.flip, image.filter)
 
 
-def _is_small(chunk: EncodedBatch, row: int) -> bool:
+def _is_small(encoded: EncodedBatch, row: int) -> bool:
     """Tell whether DALI's bicubic edges, repeated pixels where Pillow leaves out what is not there, would be seen."""
-    return chunk.filters[row] == Filter.BICUBIC and chunk.boxes[row, 2:].min() < _LEAST_CUBIC_PX
+    return encoded.filters[row] == Filter.BICUBIC and encoded.boxes[row, 2:].min() < _LEAST_CUBIC_PX
 
 
 def _cuda_index(device: torch.device) -> int:

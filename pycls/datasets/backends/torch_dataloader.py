@@ -140,16 +140,16 @@ class BatchDataset(Dataset[Any]):
     An error about a file is returned, not raised: the DataLoader would bury its sentence in a traceback.
     """
 
-    def __init__(self, fill: Fetcher):
-        self._fill = fill
+    def __init__(self, fetch: Fetcher):
+        self._fetch = fetch
 
     def __getitem__(self, request: Request) -> Answer:
         epoch, indices = request
-        size = self._fill.view.size
+        size = self._fetch.view.size
         batch = torch.empty((len(indices), size, size, 3), dtype=torch.uint8)
         worker = get_worker_info()
         try:
-            failures = self._fill(batch.numpy(), epoch, indices, worker.id if worker else 0)
+            failures = self._fetch(batch.numpy(), epoch, indices, worker.id if worker else 0)
         except ValueError as error:
             return error
         return batch, failures

@@ -1,4 +1,4 @@
-"""JPEGs in C: one call decodes what is needed of those of a chunk, resizes and flips it, without Python's lock.
+"""JPEGs in C: one call decodes what is needed of those of a batch, resizes and flips it, without Python's lock.
 
 What the extension (docs/JPEG.md) cannot do faithfully it leaves to OpenCV and Pillow.
 """
@@ -42,14 +42,15 @@ def describe(choice: str) -> str:
     return f"OpenCV: {extension()}; to make it faster, {HOW_TO_BUILD}"
 
 
-def decode_batch(view: View, chunk: EncodedBatch, places: np.ndarray, cell: Heartbeat) -> list[bool]:
-    """Write what the view shows of each JPEG into its place, (n, S, S, 3); False: not done, another decoder must."""
+def decode_batch(view: View, encoded: EncodedBatch, out: np.ndarray, note: Heartbeat) -> list[bool]:
+    """Write the view of each JPEG into `out`, uint8 (n, S, S, 3); False: not done, another decoder must."""
     files = [
-        data if is_plain_jpeg(data, header) else None for data, header in zip(chunk.data, chunk.headers, strict=True)
+        data if is_plain_jpeg(data, header) else None
+        for data, header in zip(encoded.data, encoded.headers, strict=True)
     ]
     # In training the filter sees the crop only, as if it had been cut out; in evaluation all of the image.
-    look = chunk.boxes, chunk.flips, chunk.filters, not view.train
-    return loaded().resized_crops(files, *look, places, view.size, chunk.indices, cell.row)
+    look = encoded.boxes, encoded.flips, encoded.filters, not view.train
+    return loaded().resized_crops(files, *look, out, view.size, encoded.indices, note.row)
 
 
 def is_plain_jpeg(data: bytes, header: Header) -> bool:

@@ -15,17 +15,17 @@ from pycls.datasets.transforms.view import View, eval_geometry
 _DECODE_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 
 
-def decode_rest(view: View, image: EncodedImage, place: np.ndarray) -> None:
+def decode_rest(view: View, image: EncodedImage, out: np.ndarray) -> None:
     """Decode one image that the C extension leaves: JPEGs with Pillow, all else as without the extension."""
     if libjpeg_turbo.is_plain_jpeg(image.data, image.header):
-        _write(pillow.decode_rgb(image.data), view, image, place)
+        _write(pillow.decode_rgb(image.data), view, image, out)
     else:
-        decode_crop(view, image, place)
+        decode_crop(view, image, out)
 
 
-def decode_crop(view: View, image: EncodedImage, place: np.ndarray) -> None:
-    """Decode, crop, resize and flip one image into `place`, uint8 (S, S, 3)."""
-    _write(decode(image.data, image.header.common), view, image, place)
+def decode_crop(view: View, image: EncodedImage, out: np.ndarray) -> None:
+    """Decode, crop, resize and flip one image into `out`, uint8 (S, S, 3)."""
+    _write(decode(image.data, image.header.common), view, image, out)
 
 
 def decode(data: bytes, common: bool) -> np.ndarray:
@@ -37,13 +37,13 @@ def decode(data: bytes, common: bool) -> np.ndarray:
     return pillow.decode_rgb(data) if image is None else image
 
 
-def _write(pixels: np.ndarray, view: View, image: EncodedImage, place: np.ndarray) -> None:
-    """Write the view of a decoded image into `place`, uint8 (S, S, 3)."""
+def _write(pixels: np.ndarray, view: View, image: EncodedImage, out: np.ndarray) -> None:
+    """Write the view of a decoded image into `out`, uint8 (S, S, 3)."""
     square = _cut(pixels, view, image)
     if image.flip:
-        cv2.flip(square, 1, dst=place)
+        cv2.flip(square, 1, dst=out)
     else:
-        np.copyto(place, square)
+        np.copyto(out, square)
 
 
 def _cut(pixels: np.ndarray, view: View, image: EncodedImage) -> np.ndarray:

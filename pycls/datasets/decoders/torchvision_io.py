@@ -12,11 +12,11 @@ from pycls.datasets.transforms.interpolation import Filter
 from pycls.datasets.transforms.view import View, eval_geometry
 
 
-def decode_crop(view: View, image: EncodedImage, place: np.ndarray) -> None:
-    """Decode, crop, resize and flip one image into `place`, uint8 (S, S, 3)."""
+def decode_crop(view: View, image: EncodedImage, out: np.ndarray) -> None:
+    """Decode, crop, resize and flip one image into `out`, uint8 (S, S, 3)."""
     square = _cut(decode(image.data, image.header.common), view, image)
     square = tv.horizontal_flip(square) if image.flip else square
-    torch.from_numpy(place).copy_(square.permute(1, 2, 0))
+    torch.from_numpy(out).copy_(square.permute(1, 2, 0))
 
 
 def decode(data: bytes, common: bool) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The C extension: reads and decodes the images of a chunk in one call each, without Python's lock.
+"""The C extension: reads and decodes the images of a batch in one call each, without Python's lock.
 
 It is built when libjpeg-turbo's headers are there (docs/JPEG.md). Without it nothing is read here: Python must.
 """
@@ -34,7 +34,7 @@ def loaded() -> ModuleType:
     return module
 
 
-def read_files(paths: list[bytes], indices: np.ndarray, cell: Heartbeat) -> list[bytes | None]:
+def read_files(paths: list[bytes], indices: np.ndarray, note: Heartbeat) -> list[bytes | None]:
     """Read whole files; None for one that was not read: Python's own way says why.
 
     `indices`, int64 (n,), are the samples' numbers for the watchdog.
@@ -43,11 +43,11 @@ def read_files(paths: list[bytes], indices: np.ndarray, cell: Heartbeat) -> list
         return [None] * len(paths)
     read, indices = loaded().read_files, np.ascontiguousarray(indices)
     groups = [slice(start, start + MOST_OPEN) for start in range(0, len(paths), MOST_OPEN)]
-    return [data for group in groups for data in read(paths[group], indices[group], cell.row)]
+    return [data for group in groups for data in read(paths[group], indices[group], note.row)]
 
 
-def read_pieces(pieces: np.ndarray, indices: np.ndarray, cell: Heartbeat) -> list[bytes | None]:
+def read_pieces(pieces: np.ndarray, indices: np.ndarray, note: Heartbeat) -> list[bytes | None]:
     """Read pieces of open files, int64 (n, 4): file id, offset, size, CRC-32; None: not read, or another checksum."""
     if isinstance(extension(), str):
         return [None] * len(pieces)
-    return loaded().read_pieces(np.ascontiguousarray(pieces), np.ascontiguousarray(indices), cell.row)
+    return loaded().read_pieces(np.ascontiguousarray(pieces), np.ascontiguousarray(indices), note.row)

@@ -85,8 +85,8 @@ class Watchdog:
 
     def _busy(self, at_least_sec: float = 0.0) -> np.ndarray:
         """Return the samples that are worked on and have been for some time."""
-        cells = self._board.read()[:, 0]
-        return cells[(cells != NOTHING) & (self._still_sec >= at_least_sec)]
+        busy = self._board.read()[:, 0]
+        return busy[(busy != NOTHING) & (self._still_sec >= at_least_sec)]
 
     def _names(self, indices: np.ndarray) -> str:
         return ", ".join(self._samples.name(index) for index in indices) or "none"
