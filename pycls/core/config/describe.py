@@ -21,8 +21,8 @@ pycls's.
 
 What a key *decides* says what a difference means. **network**: what equal weights compute; a checkpoint is neither
 resumed nor evaluated with another value. **training**: which weights come out; a resume with another value warns.
-**data**: which pixels are seen in which order. **evaluation**: the figures of a test. **nothing**: only where and how
-fast a run is.
+**data**: which pixels are seen in which order; it warns, too. **evaluation**: the figures of a test. **nothing**: only
+where and how fast a run is. **fixed**: a resume with another value is refused.
 """
 _FORMS = {"path": "a path", "folder": "a folder", "yaml name": "a file name that ends in .yaml"}
 _KINDS = {bool: "True, False", str: "text"}
@@ -37,7 +37,7 @@ def page() -> str:
             f"`{name}`{' *' if row.ours else ''}",
             f"`{value_text(row.default)}`",
             allowed(row),
-            row.decides,
+            _decides(row),
             row.comment,
         )
         tables.setdefault(section, []).append(_line(cells))
@@ -58,8 +58,12 @@ def describe(words: Sequence[str]) -> str:
             raise ValueError(f"unknown key {word}{did_you_mean(word, declared)}")
         for key, row in found.items():
             lines.append(f"{key} {value_text(row.default)}\n    {row.comment}")
-            lines.append(f"    allowed: {allowed(row)}; decides: {row.decides}{'' if row.ours else '; as pycls'}")
+            lines.append(f"    allowed: {allowed(row)}; decides: {_decides(row)}{'' if row.ours else '; as pycls'}")
     return "\n".join(lines) + "\n"
+
+
+def _decides(row: Key) -> str:
+    return f"{row.decides}, fixed" if row.fixed else row.decides
 
 
 def allowed(row: Key) -> str:

@@ -41,6 +41,7 @@ _STEP = {
         items=list,
         at_least=0,
         at_most=1_000_000,
+        fixed=True,
         ours=True,
     ),
     "AUTO_RESUME": Key(
