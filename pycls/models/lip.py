@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pycls.models.layers.basic import conv2d, named_sequential
+from pycls.models.layers.basic import at_least_float32, conv2d, named_sequential
 
 TRUNK_WIDTH = 128  # "Bottleneck-128" of the paper
 GATE_LIMIT = 12.0
@@ -31,18 +31,13 @@ def lip2d(x: Tensor, logit: Tensor, kernel_size: int = 3, stride: int = 2, paddi
     a padding of more than half a kernel.
     """
     _check(x, logit, kernel_size, padding)
-    return weighted_mean2d(x, importance(wide(logit)), kernel_size, stride, padding)
+    return weighted_mean2d(x, importance(at_least_float32(logit)), kernel_size, stride, padding)
 
 
 def weighted_mean2d(x: Tensor, weight: Tensor, kernel_size: int, stride: int, padding: int) -> Tensor:
     """Return sum(weight * x) / sum(weight) of each window: two (N, C, H, W) -> (N, C, H', W') of x's dtype."""
     total = window_sum(weight, kernel_size, stride, padding)
-    return (window_sum(wide(x) * weight, kernel_size, stride, padding) / total).to(x.dtype)
-
-
-def wide(x: Tensor) -> Tensor:
-    """Return x in float32, or as it is if that is more precise."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
+    return (window_sum(at_least_float32(x) * weight, kernel_size, stride, padding) / total).to(x.dtype)
 
 
 def importance(logit: Tensor) -> Tensor:
@@ -86,7 +81,7 @@ class Gate(nn.Module):
     """12 * sigmoid(x) in float32 at least: half precision would round the exponents by percents."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return GATE_LIMIT * torch.sigmoid(wide(x))
+        return GATE_LIMIT * torch.sigmoid(at_least_float32(x))
 
 
 def instance_norm(width: int) -> nn.InstanceNorm2d:

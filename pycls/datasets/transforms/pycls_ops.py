@@ -137,10 +137,3 @@ OPERATORS = {
     "trans_y": RangedOp(trans_y, 0.0, 0.45, signed=True),
 }
 OPS = {name: operator.apply for name, operator in OPERATORS.items()}
-
-
-def apply_op(name: str, image: Image.Image, magnitude: float, negate: bool = False) -> Image.Image:
-    """Apply one operator by name with a magnitude from 0 to 1; `negate` takes the other direction of a signed one."""
-    operator = OPERATORS[name]
-    value = operator.value(magnitude)
-    return operator.apply(image, -value if negate and operator.signed else value)

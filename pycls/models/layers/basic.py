@@ -140,3 +140,8 @@ def init_convs(model: nn.Module) -> None:
         if isinstance(module, nn.Conv2d):
             fan_out = math.prod(module.kernel_size) * module.out_channels
             module.weight.normal_(mean=0.0, std=math.sqrt(2.0 / fan_out))
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """Return x in float32, or as it is if that is more precise."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pycls.models.layers.basic import at_least_float32
+
 DISTANCE_SCALE = 5.0  # a constant of the published head
 # Of a squared distance: its own square is still a number, so that gradients stay finite.
 _LEAST_DISTANCE = {torch.float32: 1e-12, torch.float64: 1e-100}
@@ -34,15 +36,11 @@ def class_pulls(
     d is the squared distance of f to the proxy of a class. With `proxy_bias` that is its weights plus its bias on every
     coordinate, as in the published code; without, its weights.
     """
-    features, uncertainty, weight, bias = map(_widened, (features, uncertainty, weight, bias))
+    features, uncertainty, weight, bias = map(at_least_float32, (features, uncertainty, weight, bias))
     with torch.autocast(features.device.type, enabled=False):  # distances are small differences of large sums
         logits = F.linear(features, weight, bias)
         distances = proxy_distances(features, weight, bias, logits, proxy_bias)
         return logits, -torch.expm1(-uncertainty.square().sum(1, keepdim=True) / (DISTANCE_SCALE * distances))
-
-
-def _widened(x: Tensor) -> Tensor:
-    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def proxy_distances(features: Tensor, weight: Tensor, bias: Tensor, logits: Tensor, proxy_bias: bool) -> Tensor:
@@ -78,7 +76,7 @@ class Introspective(nn.Linear):
         """Return the uncertainty embedding of features, (N, D) -> (N, U), in float32 or wider, as `class_pulls`."""
         (layer,) = self._outside
         with torch.autocast(features.device.type, enabled=False):  # half precision would overflow, and stop at infinity
-            return F.relu(F.linear(*map(_widened, (features, layer.weight, layer.bias))))
+            return F.relu(F.linear(*map(at_least_float32, (features, layer.weight, layer.bias))))
 
     def pulls(self, features: Tensor) -> Tensor:
         """Return the pulls of features on all classes, (N, D) -> (N, K): 0 is certain, at 1 a logit is moot."""

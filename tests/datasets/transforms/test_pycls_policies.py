@@ -12,7 +12,7 @@ from PIL import Image
 
 from pycls.core.config import load_cfg
 from pycls.datasets.transforms.augment import build_augmentation
-from pycls.datasets.transforms.pycls_ops import OPERATORS, apply_op
+from pycls.datasets.transforms.pycls_ops import OPERATORS
 from pycls.datasets.transforms.pycls_policies import AUTO_POLICY, RAND_OPS
 from pycls.datasets.transforms.rng import uniforms
 from tests.helpers.crop_records import probe, synth
@@ -31,6 +31,13 @@ def _check(image, case):
         np.testing.assert_allclose(probe(pixels), case["probe_5x5"], atol=1)
     if PIL.__version__ == RECORDS["pillow"]:
         assert hashlib.sha256(pixels.tobytes()).hexdigest() == case["sha256"]
+
+
+def apply_op(name, image, magnitude, negate=False):
+    """Apply one operator with a magnitude from 0 to 1; `negate` takes the other direction of a signed one."""
+    operator = OPERATORS[name]
+    value = operator.value(magnitude)
+    return operator.apply(image, -value if negate and operator.signed else value)
 
 
 @pytest.mark.parametrize("name", RECORDS["ops"])
