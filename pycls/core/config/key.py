@@ -42,9 +42,7 @@ class Key:
     counts: tuple[int, ...] = ()  # of a list: how many items it may have; empty: any number
     form: str = ""  # of text: "path", "folder" or "file name" (checks.FORMS); empty: free
     may_be_auto: bool = False  # a switch that may say `auto` besides True and False: the program decides
-    fixed: bool = (
-        False  # a run is not resumed with another value: its state or position would not fit
-    )
+    fixed: bool = False  # a run is not resumed with another value: its state or position would not fit
     every_type: bool = False  # decides "network" for networks of every MODEL.TYPE
     implies: tuple[str, Any] | None = None  # setting the key sets another one, too; what is set later wins
     ours: bool = False  # pycls does not have it
