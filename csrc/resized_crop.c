@@ -87,7 +87,7 @@ static void write_row(const struct work *work, const struct request *request, in
         work->ring.seen[taps++] = ring_row(&work->ring, first);
     int length = request->side * 3;
     request->kernels->blend_rows(work->ring.seen, taps, weights_of(axis, output), HIGH_BITS + fraction, length,
-                                 request->place + (ptrdiff_t)output * length);
+                                 request->out + (ptrdiff_t)output * length);
 }
 
 /* Shrink each row as it is decoded, while it is in the cache, and write each output row as soon as it can be. */

@@ -20,11 +20,11 @@ struct request {
     enum filter filter;
     int flip;
     int side;       /* of the square */
-    uint8_t *place; /* side * side * 3 bytes of RGB */
+    uint8_t *out; /* side * side * 3 bytes of RGB */
     const struct kernels *kernels;
 };
 
-/* Write the square. Return 0 if the file is damaged or not of the plain kind; `place` then holds nothing of use. */
+/* Write the square. Return 0 if the file is damaged or not of the plain kind; `out` then holds nothing of use. */
 int resized_crop_jpeg(const struct request *request);
 
 #endif

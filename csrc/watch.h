@@ -1,4 +1,4 @@
-/* One row of the board that the watchdog reads (pycls/datasets/workers/watchdog.py): what is worked on, number of notes so far. */
+/* The row of a heartbeat, which the watchdog reads (pycls/datasets/workers/watchdog.py): what is worked on, number of notes so far. */
 #ifndef PYCLS_WATCH_H
 #define PYCLS_WATCH_H
 

@@ -15,7 +15,7 @@ struct job {
     Py_ssize_t count;
     struct piece *pieces;
     int close_files; /* that this call has opened */
-    struct chunk chunk;
+    struct heartbeat heartbeat;
 };
 
 /* Make the bytes that the pieces are read to; one that is too big for the memory is left out. */
@@ -35,7 +35,7 @@ static PyObject *make_room(struct job *job)
 static void open_all(struct job *job, char *const *paths)
 {
     for (Py_ssize_t number = 0; number < job->count; number++) {
-        note_image(&job->chunk, number);
+        note_image(&job->heartbeat, number);
         open_file(&job->pieces[number], paths[number]);
     }
 }
@@ -47,7 +47,7 @@ static void read_all(struct job *job, const uint32_t *sums)
         struct piece *piece = &job->pieces[number];
         if (!piece->to)
             continue;
-        note_image(&job->chunk, number);
+        note_image(&job->heartbeat, number);
         if (!read_piece(piece) || (sums && checksum(piece->to, (size_t)piece->size) != sums[number]))
             piece->to = NULL;
         if (job->close_files)
@@ -93,18 +93,18 @@ PyObject *call_read_files(PyObject *module, PyObject *args)
     (void)module;
     PyObject *list, *files = NULL;
     struct job job = {.close_files = 1};
-    if (!PyArg_ParseTuple(args, "O!y*w*:read_files", &PyList_Type, &list, &job.chunk.indices, &job.chunk.row))
+    if (!PyArg_ParseTuple(args, "O!y*w*:read_files", &PyList_Type, &list, &job.heartbeat.indices, &job.heartbeat.row))
         return NULL;
     job.count = PyList_GET_SIZE(list);
     job.pieces = PyMem_Calloc((size_t)job.count + 1, sizeof *job.pieces);
     char **paths = PyMem_Calloc((size_t)job.count + 1, sizeof *paths);
     if (!job.pieces || !paths)
         PyErr_NoMemory();
-    else if (check_chunk(&job.chunk, job.count))
+    else if (check_heartbeat(&job.heartbeat, job.count))
         files = read_paths(&job, paths, list);
     PyMem_Free((void *)paths);
     PyMem_Free(job.pieces);
-    release_chunk(&job.chunk);
+    release_heartbeat(&job.heartbeat);
     return files;
 }
 
@@ -127,18 +127,18 @@ PyObject *call_read_pieces(PyObject *module, PyObject *args)
     PyObject *read = NULL;
     Py_buffer numbers;
     struct job job = {.close_files = 0};
-    if (!PyArg_ParseTuple(args, "y*y*w*:read_pieces", &numbers, &job.chunk.indices, &job.chunk.row))
+    if (!PyArg_ParseTuple(args, "y*y*w*:read_pieces", &numbers, &job.heartbeat.indices, &job.heartbeat.row))
         return NULL;
     job.count = numbers.len / (4 * (Py_ssize_t)sizeof(int64_t));
     job.pieces = PyMem_Calloc((size_t)job.count + 1, sizeof *job.pieces);
     uint32_t *sums = PyMem_Calloc((size_t)job.count + 1, sizeof *sums);
     if (!job.pieces || !sums)
         PyErr_NoMemory();
-    else if (check_chunk(&job.chunk, job.count) && fill_pieces(&job, numbers.buf, sums))
+    else if (check_heartbeat(&job.heartbeat, job.count) && fill_pieces(&job, numbers.buf, sums))
         read = read_to_list(&job, sums);
     PyMem_Free(sums);
     PyMem_Free(job.pieces);
     PyBuffer_Release(&numbers);
-    release_chunk(&job.chunk);
+    release_heartbeat(&job.heartbeat);
     return read;
 }

@@ -3,15 +3,15 @@
 #include "resized_crop.h"
 
 const char resized_crops_doc[] =
-    "resized_crops(files, boxes, flips, filters, beyond, places, side, indices, row[, level]) -> list of bool\n\n"
+    "resized_crops(files, boxes, flips, filters, beyond, out, side, indices, row[, level]) -> list of bool\n\n"
     "Decode what each box (float64: top, left, height, width) shows of a JPEG, resize it with its filter (uint8: a\n"
-    "number of interpolation.py), flip it where flips (bool) says so, and write uint8 RGB into its place (side, side, 3). beyond: the filter sees what lies around the box.\n"
+    "number of interpolation.py), flip it where flips (bool) says so, and write uint8 RGB into its row of out (side, side, 3). beyond: the filter sees what lies around the box.\n"
     "False: not done, others must; so for None in place of a file. Before each image its index is noted in the row.";
 
 struct job {
     PyObject *files; /* a list of bytes or None */
-    Py_buffer boxes, flips, filters, places;
-    struct chunk chunk;
+    Py_buffer boxes, flips, filters, out;
+    struct heartbeat heartbeat;
     struct request common; /* to all images */
     char *done;
 };
@@ -20,7 +20,7 @@ static int check_job(struct job *job, int level)
 {
     const Py_ssize_t count = PyList_GET_SIZE(job->files), side = job->common.side;
     if (side <= 0 || side > 1 << 14 || job->boxes.len != count * (Py_ssize_t)sizeof(struct box) ||
-        job->flips.len != count || job->filters.len != count || job->places.len != count * side * side * 3) {
+        job->flips.len != count || job->filters.len != count || job->out.len != count * side * side * 3) {
         PyErr_SetString(PyExc_ValueError, "resized_crops needs for each file 4 float64, a bool, a filter and side * side * 3 bytes");
         return 0;
     }
@@ -38,7 +38,7 @@ static int check_job(struct job *job, int level)
     job->common.kernels = kernels_of_level(level);
     if (!job->common.kernels)
         PyErr_Format(PyExc_ValueError, "this processor has no level %d", level);
-    return job->common.kernels != NULL && check_chunk(&job->chunk, count);
+    return job->common.kernels != NULL && check_heartbeat(&job->heartbeat, count);
 }
 
 /* Without Python's lock: the list holds its bytes, which do not change, and nobody else has the list. */
@@ -55,8 +55,8 @@ static void crop_all(struct job *job, Py_ssize_t count)
         request.size = (size_t)PyBytes_GET_SIZE(file);
         request.filter = (enum filter)((const uint8_t *)job->filters.buf)[number];
         request.flip = ((const char *)job->flips.buf)[number] != 0;
-        request.place = (uint8_t *)job->places.buf + number * bytes;
-        note_image(&job->chunk, number);
+        request.out = (uint8_t *)job->out.buf + number * bytes;
+        note_image(&job->heartbeat, number);
         job->done[number] = (char)resized_crop_jpeg(&request);
     }
 }
@@ -92,15 +92,15 @@ PyObject *call_resized_crops(PyObject *module, PyObject *args)
     struct request *common = &job.common;
     int level = best_level();
     if (!PyArg_ParseTuple(args, "O!y*y*y*pw*iy*w*|i:resized_crops", &PyList_Type, &job.files, &job.boxes, &job.flips,
-                          &job.filters, &common->beyond, &job.places, &common->side, &job.chunk.indices,
-                          &job.chunk.row, &level))
+                          &job.filters, &common->beyond, &job.out, &common->side, &job.heartbeat.indices,
+                          &job.heartbeat.row, &level))
         return NULL;
     PyObject *done = run(&job, level);
     PyBuffer_Release(&job.boxes);
     PyBuffer_Release(&job.flips);
     PyBuffer_Release(&job.filters);
-    PyBuffer_Release(&job.places);
-    release_chunk(&job.chunk);
+    PyBuffer_Release(&job.out);
+    release_heartbeat(&job.heartbeat);
     return done;
 }
 

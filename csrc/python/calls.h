@@ -1,4 +1,4 @@
-/* The functions of the Python module. Each checks its arguments, then lets go of Python's lock for the whole of a chunk:
+/* The functions of the Python module. Each checks its arguments, then lets go of Python's lock for the whole of a call:
  * asking for it again once an image would have to wait for a main thread that is busy in Python. */
 #ifndef PYCLS_CALLS_H
 #define PYCLS_CALLS_H
@@ -8,18 +8,18 @@
 
 #include <stdint.h>
 
-/* What every call on a chunk gets: the samples' indices, and the row of the board to note them on. */
-struct chunk {
+/* What every call on images gets: the samples' indices, and the heartbeat's row to note them in. */
+struct heartbeat {
     Py_buffer indices, row;
 };
 
 /* Return 0, with ValueError set, unless there are `count` int64 indices and a row of two int64. */
-int check_chunk(const struct chunk *chunk, Py_ssize_t count);
+int check_heartbeat(const struct heartbeat *heartbeat, Py_ssize_t count);
 
-/* Note that image `number` of the chunk is worked on. */
-void note_image(const struct chunk *chunk, Py_ssize_t number);
+/* Note that image `number` of the call is worked on. */
+void note_image(const struct heartbeat *heartbeat, Py_ssize_t number);
 
-void release_chunk(struct chunk *chunk);
+void release_heartbeat(struct heartbeat *heartbeat);
 
 PyObject *call_resized_crops(PyObject *module, PyObject *args);
 PyObject *call_levels(PyObject *module, PyObject *args);

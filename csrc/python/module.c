@@ -4,23 +4,23 @@
 #include "checksum.h"
 #include "watch.h"
 
-int check_chunk(const struct chunk *chunk, Py_ssize_t count)
+int check_heartbeat(const struct heartbeat *heartbeat, Py_ssize_t count)
 {
-    int valid = chunk->indices.len == count * (Py_ssize_t)sizeof(int64_t) && chunk->row.len == 2 * sizeof(int64_t);
+    int valid = heartbeat->indices.len == count * (Py_ssize_t)sizeof(int64_t) && heartbeat->row.len == 2 * sizeof(int64_t);
     if (!valid)
-        PyErr_SetString(PyExc_ValueError, "a chunk needs one int64 index for each image and a row of 2 int64");
+        PyErr_SetString(PyExc_ValueError, "a call needs one int64 index for each image and a row of 2 int64");
     return valid;
 }
 
-void note_image(const struct chunk *chunk, Py_ssize_t number)
+void note_image(const struct heartbeat *heartbeat, Py_ssize_t number)
 {
-    note(chunk->row.buf, ((const int64_t *)chunk->indices.buf)[number]);
+    note(heartbeat->row.buf, ((const int64_t *)heartbeat->indices.buf)[number]);
 }
 
-void release_chunk(struct chunk *chunk)
+void release_heartbeat(struct heartbeat *heartbeat)
 {
-    PyBuffer_Release(&chunk->indices);
-    PyBuffer_Release(&chunk->row);
+    PyBuffer_Release(&heartbeat->indices);
+    PyBuffer_Release(&heartbeat->row);
 }
 
 static PyMethodDef methods[] = {

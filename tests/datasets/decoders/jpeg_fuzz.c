@@ -11,10 +11,10 @@ static int crop_with_all_kernels(struct request request)
 {
     int done = 0;
     for (int level = 0; level <= best_level(); level++) {
-        request.place = malloc(SIDE * SIDE * 3); /* of just this size, so that a byte too many is seen */
+        request.out = malloc(SIDE * SIDE * 3); /* of just this size, so that a byte too many is seen */
         request.kernels = kernels_of_level(level);
         done += resized_crop_jpeg(&request);
-        free(request.place);
+        free(request.out);
     }
     return done;
 }

@@ -142,8 +142,8 @@ def test_wrong_arguments_are_errors():
         ({"filters": np.zeros(2, np.uint8)}, "resized_crops needs"),
         ({"filters": np.full(1, 3, np.uint8)}, "no such filter"),
         ({"files": [b"", None]}, "resized_crops needs"),
-        ({"indices": np.zeros(1, np.int32)}, "a chunk needs"),
-        ({"row": np.zeros(1, np.int64)}, "a chunk needs"),
+        ({"indices": np.zeros(1, np.int32)}, "a call needs"),
+        ({"row": np.zeros(1, np.int64)}, "a call needs"),
         ({"level": 9}, "no level 9"),
     ]:
         with pytest.raises(ValueError, match=message):

@@ -81,7 +81,7 @@ def test_pieces_are_read_if_their_checksum_is_right(tmp_path):
 
 def test_wrong_arguments_are_errors():
     row = np.zeros(2, np.int64)
-    with pytest.raises(ValueError, match="a chunk needs"):
+    with pytest.raises(ValueError, match="a call needs"):
         native.extension().read_files([b"a", b"b"], np.arange(1), row)
     with pytest.raises(TypeError, match="bytes"):
         native.extension().read_files(["text"], np.arange(1), row)
