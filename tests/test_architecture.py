@@ -57,6 +57,25 @@ def test_a_class_name_stands_for_one_class():
     assert [name for name, count in names.items() if count > 1] == []
 
 
+def private_names(body):
+    """List the names with an underscore that a module's top level binds."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Assign):
+            yield from (name.id for target in node.targets for name in ast.walk(target) if isinstance(name, ast.Name))
+
+
+def test_a_private_name_is_used_where_it_is_defined():
+    unused = []
+    for path in PACKAGE.rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+        names = [name for name in private_names(tree.body) if name.startswith("_") and not name.startswith("__")]
+        unused += [f"{path.relative_to(ROOT)}: {name}" for name in names if name not in used]
+    assert unused == []
+
+
 # Not asked for by every run, or slow: torchvision imports torch's compiler (a second), triton takes 0.1 s.
 LATE = ("nvidia.dali", "tensorboard", "matplotlib", "sklearn", "timm", "onnx", "onnxruntime", "scipy")
 LATE += ("torchvision", "torch._dynamo", "triton", "fvcore", "jinja2")

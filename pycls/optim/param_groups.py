@@ -1,14 +1,11 @@
 """Parameter groups with their weight decay and their factor on the learning rate."""
 
-import re
 from collections.abc import Iterator
 
 from torch import nn
 
 from pycls.core.module_names import classifier_weights, in_classifier, layer_numbers
 
-_DIGIT = re.compile(r"\d")
-_INNER = re.compile(r"[a-z]?\d+|denselayer\d+|block\d+-\d+")  # a block in a numbered stage
 _BATCH_NORMS = (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm)
 
 

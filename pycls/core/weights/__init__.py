@@ -14,7 +14,6 @@ from pycls.core.weights.key_tables import NAMINGS
 from pycls.core.weights.sources import DEFAULT_CACHE, find_weights
 
 MIN_SHARE = 0.9  # of the backbone's tensors that must be in the file
-_AFTER_CLASSIFIER = ("uncertainty.",)  # linear layers that come behind the classifier (IDML's head)
 
 
 @dataclass
