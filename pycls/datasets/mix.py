@@ -95,8 +95,8 @@ def symmetric_beta(draws: np.ndarray, alpha: np.ndarray | float) -> np.ndarray:
     Student's t with 2 alpha degrees of freedom by Bailey's polar method (Math. Comp. 62, 1994), mapped to (0, 1).
     """
     p, cosine = draws[:, 0] ** (1 / np.asarray(alpha)), np.cos(2 * np.pi * draws[:, 1])
-    centerd = cosine * np.sqrt((1 - p) / (p + (1 - p) * cosine**2))
-    return 0.5 + 0.5 * np.clip(centerd, -1, 1)  # rounding may go beyond
+    centered = cosine * np.sqrt((1 - p) / (p + (1 - p) * cosine**2))
+    return 0.5 + 0.5 * np.clip(centered, -1, 1)  # rounding may go beyond
 
 
 def partners(seed: int, epoch: int, indices: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from torchvision.transforms.v2 import functional as tv
 from pycls.datasets.transforms.rng import Stream
 
 Pixels = Image.Image | torch.Tensor  # RGB: a Pillow image, or uint8 (1, 3, H, W)
-Image_or_tensor = TypeVar("Image_or_tensor", Image.Image, torch.Tensor)
+ImageOrTensor = TypeVar("ImageOrTensor", Image.Image, torch.Tensor)
 Operator = Callable[[Any, float], Any]  # Pixels of one of the two kinds -> pixels of the same kind
 Step = tuple[str, float]  # name of an operator and its value, in the operator's own unit
 
@@ -82,7 +82,7 @@ class Choice:
         return run(self.ops, self.steps(draws), image)
 
 
-def run(ops: Mapping[str, Operator], steps: list[Step], image: Image_or_tensor) -> Image_or_tensor:
+def run(ops: Mapping[str, Operator], steps: list[Step], image: ImageOrTensor) -> ImageOrTensor:
     """Apply operations in order."""
     for name, value in steps:
         image = ops[name](image, value)

@@ -1,4 +1,4 @@
-"""Crop geometry: the laws of random crops and the center view, vectorised over images, in source pixels.
+"""Crop geometry: the laws of random crops and the center view, vectorized over images, in source pixels.
 
 A box is (top, left, height, width), float64. A random law turns uniform draws (n, NUM_DRAWS) into one box an image.
 """
@@ -82,14 +82,14 @@ def _first_fit(
 
 
 def _center_boxes(heights: np.ndarray, widths: np.ndarray, aspect: Range) -> np.ndarray:
-    """Return torchvision's fallback: the largest centerd box with an aspect inside the range."""
+    """Return torchvision's fallback: the largest centered box with an aspect inside the range."""
     box_h = np.minimum(heights, np.rint(widths / min(aspect)))
     box_w = np.minimum(widths, np.rint(heights * max(aspect)))
     return np.stack([(heights - box_h) // 2, (widths - box_w) // 2, box_h, box_w], axis=1)
 
 
 def _short_side_boxes(heights: np.ndarray, widths: np.ndarray, size: int) -> np.ndarray:
-    """Return pycls's fallback, short side to `size` and a centerd square, in whole source pixels (half a pixel off)."""
+    """Return pycls's fallback, short side to `size` and a centered square, in whole source pixels (half a pixel off)."""
     short = np.minimum(heights, widths)
     resized_h, resized_w = np.floor(size * heights / short), np.floor(size * widths / short)
     top, left = np.ceil((resized_h - size) / 2), np.ceil((resized_w - size) / 2)
