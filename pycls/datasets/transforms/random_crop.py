@@ -89,7 +89,7 @@ def _center_boxes(heights: np.ndarray, widths: np.ndarray, aspect: Range) -> np.
 
 
 def _short_side_boxes(heights: np.ndarray, widths: np.ndarray, size: int) -> np.ndarray:
-    """Return pycls's fallback, short side to `size` and a centered square, in whole source pixels (half a pixel off)."""
+    """Return pycls's fallback, short side to `size`, then a centered square, in whole source pixels (half a px off)."""
     short = np.minimum(heights, widths)
     resized_h, resized_w = np.floor(size * heights / short), np.floor(size * widths / short)
     top, left = np.ceil((resized_h - size) / 2), np.ceil((resized_w - size) / 2)
