@@ -1,6 +1,8 @@
 """Import paths that other code relies on stay, whatever moves behind them."""
 
+import ast
 import importlib
+import importlib.util
 
 import pytest
 
@@ -40,3 +42,19 @@ def test_the_changelog_lists_them():
     changelog = (ROOT / "CHANGELOG.md").read_text()
     families = {f"pycls.models.{name}" for name in (*FAMILIES, "MODELS")} | {"pycls.core.config.add_section"}
     assert [path for path in STAYING if path not in families and f"`{path}`" not in changelog] == []
+
+
+def test_benchmarks_import_what_is_there():
+    """They run by hand, so that a name that moved away would be noticed late."""
+    missing = []
+    for path in sorted((ROOT / "benchmarks").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module.partition(".")[0] in ("pycls", "benchmarks"):
+                source = importlib.import_module(node.module)
+                names = [alias.name for alias in node.names if not hasattr(source, alias.name)]
+                missing += [f"{path.name}: {node.module}.{name}" for name in names if not is_module(source, name)]
+    assert missing == []
+
+
+def is_module(source, name):
+    return hasattr(source, "__path__") and importlib.util.find_spec(f"{source.__name__}.{name}") is not None

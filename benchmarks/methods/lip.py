@@ -18,7 +18,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.report import command_line, describe_machine, publish
-from pycls.models.lip import lip2d, weighted_mean2d, wide
+from pycls.models.layers.basic import at_least_float32
+from pycls.models.lip import lip2d, weighted_mean2d
 
 _PLACES = {"stem": (64, 112), "stage 3": (512, 28)}  # channels, pixels a side
 _LAYOUTS = {"NCHW": torch.contiguous_format, "NHWC": torch.channels_last}
@@ -39,7 +40,7 @@ def formula(x: Tensor, logit: Tensor) -> Tensor:
 
 def gated(x: Tensor, logit: Tensor) -> Tensor:
     """Pool as the networks do, whose gated logits need no care."""
-    return weighted_mean2d(x, wide(logit).exp(), 3, 2, 1)
+    return weighted_mean2d(x, at_least_float32(logit).exp(), 3, 2, 1)
 
 
 def operators() -> dict[str, Operator]:
