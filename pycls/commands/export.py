@@ -12,7 +12,7 @@ DESCRIPTION = """Write the network of a checkpoint as ONNX or torch.export file,
 
 Class names and what its pixels must be (size, crop, mean, std, channel order) go into the file. It is read back and
 its logits compared with the network's, on noise and on the images given. ONNX needs the packages onnx, onnxscript and
-onnxruntime, which the extra "export" installs: pip install -e ".[export]" in a checkout."""
+onnxruntime: pip install onnx onnxscript onnxruntime."""
 EXAMPLE = "runs/digits/checkpoints/best.pyth digits.onnx --format onnx --images photos/"
 
 

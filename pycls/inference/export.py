@@ -1,5 +1,6 @@
 """Write a network for other programs, ONNX or torch.export, with what they must know of its pixels and classes."""
 
+import importlib.util
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pycls.inference.saved_network import SavedNetwork
 # Greatest difference to the network itself that is accepted, as a part of its largest logit.
 TOLERANCE = 1e-4
 _INPUT, _OUTPUT = "images", "logits"
+ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,13 @@ class Exported:
 def export(network: SavedNetwork, path: Path, kind: str, images: Sequence[str] = ()) -> Exported:
     """Write a network in float32, for batches of any size, and compare it with itself on noise and on `images`.
 
-    RuntimeError, and no file, if the logits differ by more than TOLERANCE.
+    ValueError if a package for the format is missing. RuntimeError, and no file, if the logits differ by more than
+    TOLERANCE.
     """
     write, open_file = pick(FORMATS, kind, "--format")
+    missing = [name for name in ONNX_PACKAGES if kind == "onnx" and importlib.util.find_spec(name) is None]
+    if missing:
+        raise ValueError(f"--format onnx needs {' and '.join(missing)}: pip install {' '.join(ONNX_PACKAGES)}")
     model, size = network.model.cpu().float().eval(), network.cfg.TRAIN.IM_SIZE
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.stem}.part{path.suffix}")

@@ -79,6 +79,13 @@ def test_onnx(network, photographs, tmp_path):
     assert session.get_inputs()[0].shape[1:] == [3, 64, 64] and isinstance(session.get_inputs()[0].shape[0], str)
 
 
+def test_a_missing_package_is_named(network, tmp_path, monkeypatch):
+    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None if name == "onnxscript" else name)
+    with pytest.raises(ValueError, match="needs onnxscript: pip install onnx onnxscript onnxruntime"):
+        export(network, tmp_path / "net.onnx", "onnx")
+    assert not list(tmp_path.glob("*.onnx"))
+
+
 def test_torch_export(network, photographs, tmp_path):
     done = export(network, tmp_path / "a.pt2", "torch", [str(photographs)])
     texts = dict.fromkeys(["pixels.txt", "classes.txt", "cfg.txt", "weights.txt"], "")
