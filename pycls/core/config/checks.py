@@ -1,5 +1,6 @@
 """Checks of a finished tree: each value against its declaration, then combinations that could not run."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,28 @@ from yacs.config import CfgNode
 from pycls.core.config.augment_spec import check_interpolation, parse_augment
 from pycls.core.config.defaults import declaration, declared_keys, known_choices, table_entry
 from pycls.core.config.key import Key, mistake
-from pycls.core.registry import did_you_mean
+from pycls.core.registry import did_you_mean, shown
+
+_KEY = re.compile(r"[A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)?")
 
 
 def check_cfg(cfg: CfgNode, places: Mapping[str, str] | None = None) -> None:
     """Raise ValueError for values and combinations that could not run; `places` says where keys were set."""
-    check_values(cfg, dict.fromkeys(declared_keys(), "") | dict(places or {}))
+    places = dict(places or {})
+    check_values(cfg, dict.fromkeys(declared_keys(), "") | places)
+    try:
+        _check_combinations(cfg)
+    except ValueError as error:
+        raise ValueError(f"{_places_of(str(error), places)}{error}") from None
+
+
+def _places_of(message: str, places: Mapping[str, str]) -> str:
+    """Return where the keys that a message names were set, as its beginning; "" for defaults."""
+    named = dict.fromkeys(places[key] for key in _KEY.findall(message) if key in places)
+    return f"{', '.join(named)}: " if named else ""
+
+
+def _check_combinations(cfg: CfgNode) -> None:
     parse_augment(cfg.TRAIN.AUGMENT, table_entry("TRAIN.AUGMENT_OPS", cfg.TRAIN.AUGMENT_OPS) or ())
     check_interpolation(cfg.TRAIN.AUGMENT_INTERPOLATION, cfg.TRAIN.AUGMENT, cfg.TRAIN.AUGMENT_OPS)
     _check_batches(cfg)
@@ -37,9 +54,7 @@ def check_values(cfg: CfgNode, places: Mapping[str, str]) -> None:
 def check_divisible(key: str, batch_size: int, parts: int, accum_steps: int) -> None:
     """Raise ValueError unless the global batch divides evenly among processes (and accumulation steps)."""
     if batch_size % parts:
-        split = f"{parts // accum_steps} processes" + (
-            f" x {accum_steps} accumulation steps" if accum_steps > 1 else ""
-        )
+        split = f"{parts // accum_steps} processes" + (f" x OPTIM.ACCUM_STEPS {accum_steps}" if accum_steps > 1 else "")
         near = max(parts, round(batch_size / parts) * parts)
         raise ValueError(f"{key} {batch_size} does not divide by {split}; the nearest that does is {near}")
 
@@ -54,9 +69,13 @@ def _mistake(key: str, value: Any, row: Key) -> str | None:
         if choices and isinstance(word, str) and word not in choices:
             known = ", ".join(choice for choice in choices if choice)
             outside = "; PLUGINS adds others" if row.table else ""
-            return f"{key}: unknown choice '{word}'{did_you_mean(word, choices)} (choices: {known}{outside})"
+            return f"{key}: unknown choice '{shown(word)}'{did_you_mean(word, choices)} (choices: {known}{outside})"
     expected = FORMS[row.form](value) if row.form else mistake(row, value, choices)
-    return None if expected is None else f"{key} must be {expected}, got {value!r}"
+    return None if expected is None else f"{key} must be {expected}, got {_in_quotes(value)}"
+
+
+def _in_quotes(value: Any) -> str:
+    return f"'{shown(value)}'" if isinstance(value, str) else shown(value)
 
 
 def _not_path(text: str) -> str | None:
