@@ -12,6 +12,7 @@ from pycls.core.config.defaults import declaration, declared_keys, known_choices
 from pycls.core.config.key import Key, mistake
 from pycls.core.registry import did_you_mean, shown
 
+_LONGEST_NAME = 200  # file systems take 255 bytes, of which an unfinished file needs some
 _KEY = re.compile(r"[A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)?")
 
 
@@ -70,7 +71,7 @@ def _mistake(key: str, value: Any, row: Key) -> str | None:
             known = ", ".join(choice for choice in choices if choice)
             outside = "; PLUGINS adds others" if row.table else ""
             return f"{key}: unknown choice '{shown(word)}'{did_you_mean(word, choices)} (choices: {known}{outside})"
-    expected = FORMS[row.form](value) if row.form else mistake(row, value, choices)
+    expected = _WRONG_FORM[row.form](value) if row.form else mistake(row, value, choices)
     return None if expected is None else f"{key} must be {expected}, got {_in_quotes(value)}"
 
 
@@ -87,12 +88,17 @@ def _not_folder(text: str) -> str | None:
 
 
 def _not_yaml_name(text: str) -> str | None:
-    is_name = Path(text).name == text and text.isprintable() and Path(text).suffix in (".yaml", ".yml")
+    is_name = (
+        len(text) <= _LONGEST_NAME
+        and Path(text).name == text
+        and text.isprintable()
+        and Path(text).suffix in (".yaml", ".yml")
+    )
     return None if is_name else "the bare name of a file in OUT_DIR that ends in .yaml, such as config.yaml"
 
 
 # What text of a form should have been, None for one that is right.
-FORMS = {"path": _not_path, "folder": _not_folder, "yaml name": _not_yaml_name}
+_WRONG_FORM = {"path": _not_path, "folder": _not_folder, "yaml name": _not_yaml_name}
 
 
 # ---- combinations

@@ -8,7 +8,7 @@ from typing import Any
 from yacs.config import CfgNode
 
 from pycls.core.config.compat import IGNORED
-from pycls.core.config.key import DECIDES, Key, mistake
+from pycls.core.config.key import DECIDES, FORMS, Key, mistake
 from pycls.core.config.keys import SECTIONS
 
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*")
@@ -39,6 +39,8 @@ def _check_row(where: str, name: str, row: Key) -> None:
         raise ValueError(f"add_section: {where}: the default must be a bool, int, float, str or list")
     if row.decides not in DECIDES:
         raise ValueError(f"add_section: {where}: decides must be one of {', '.join(DECIDES)}, got {row.decides!r}")
+    if row.form not in FORMS or row.items not in (None, int, float, str, list) or isinstance(row.choices, str):
+        raise ValueError(f"add_section: {where}: see Key for what form, items and choices may be")
     expected = mistake(row, row.default, row.choices)
     if expected is not None:
         raise ValueError(f"add_section: {where}: its own default {row.default!r} must be {expected}")

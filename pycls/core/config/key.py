@@ -9,6 +9,8 @@ from typing import Any
 # seen in which order; the figures of an evaluation; only where and how fast a run is.
 DECIDES = ("network", "training", "data", "evaluation", "nothing")
 
+FORMS = ("", "path", "folder", "yaml name")  # of text; checks.py knows what is right
+
 # Upper bounds from here on only catch slips of the keyboard; a message about another mistake need not name them.
 _GENEROUS = 100
 _NOUNS: dict[type | None, str] = {
@@ -40,7 +42,7 @@ class Key:
     also: tuple[float, ...] = ()  # values with a meaning of their own outside the bounds, such as 0 for off
     items: type | None = None  # of a list: int, float, str, or list (pairs, with bounds for the numbers in them)
     counts: tuple[int, ...] = ()  # of a list: how many items it may have; empty: any number
-    form: str = ""  # of text: "path", "folder" or "file name" (checks.FORMS); empty: free
+    form: str = ""  # of text: one of FORMS; empty: free
     may_be_auto: bool = False  # a switch that may say `auto` besides True and False: the program decides
     fixed: bool = False  # a run cannot go on with another value: optimizer state and position would not fit
     every_type: bool = False  # decides "network" for networks of every MODEL.TYPE
