@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from pycls.core.registry import pick
 from pycls.datasets import build_loader, color_scale
 from pycls.inference.predict import eval_cfg, file_samples, list_images
+from pycls.inference.predictions import check_outputs
 from pycls.inference.saved_network import SavedNetwork
 
 # Greatest difference to the network itself that is accepted, as a part of its largest logit.
@@ -32,6 +33,7 @@ def export(network: SavedNetwork, path: Path, kind: str, images: Sequence[str] =
 
     RuntimeError, and no file, if the logits differ by more than TOLERANCE.
     """
+    check_outputs([path], [network.path, *images])
     write, open_file = pick(FORMATS, kind, "--format")
     model, size = network.model.cpu().float().eval(), network.cfg.TRAIN.IM_SIZE
     path.parent.mkdir(parents=True, exist_ok=True)

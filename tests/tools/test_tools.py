@@ -133,3 +133,32 @@ def test_time_names_the_bottleneck(tmp_path):
     assert "Bottleneck: the " in done.stdout and "bf16" in done.stdout and "channels_last" in done.stdout
     assert re.search(r"infer \(ms\), 64 images, fp32, channels last: p50 [\d.]+, p95 [\d.]+\n", done.stdout)
     assert "Loader alone" in done.stdout and "End to end" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("tool", "words", "said"),
+    [
+        ("train_net.py", ["OUT_DIR", "{file}"], "OUT_DIR {file}: cannot be made, or is no folder (File exists)"),
+        ("train_net.py", ["OUT_DIR", "{file}/x"], "or is no folder (Not a directory)"),
+        ("train_net.py", ["TRAIN.CROP_PADDING", "8"], "TRAIN.CROP_PADDING 8: crops would miss the images of digits"),
+        (
+            "train_net.py",
+            ["NUM_GPUS", "960", "TRAIN.BATCH_SIZE", "960", "TEST.BATCH_SIZE", "960"],
+            "too many processes",
+        ),
+        ("train_net.py", ["ANYNET.WIDTHS", "[8, 1000000]"], "GB of weights, this machine"),
+        ("train_net.py", ["MODEL.TYPE", "a\nb"], r"MODEL.TYPE: unknown choice 'a\nb'"),
+        ("info_net.py", ["--plot-lr", ""], "--plot-lr : the name must end in"),
+        ("check_data.py", ["--out", ""], "--out must be a folder (. is the current one), got ''"),
+    ],
+)
+def test_what_could_not_work_is_told_in_one_line(tmp_path, tool, words, said):
+    (tmp_path / "file").touch()
+    options, keys = [words, []] if words[0].startswith("--") else [[], words]
+    done = run_tool_here(
+        tool,
+        *["--cfg", DIGITS, *options, *tiny_words(tmp_path / "out")],
+        *[word.format(file=tmp_path / "file") for word in keys],
+    )
+    assert done.returncode == 2 and said.format(file=tmp_path / "file") in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and not (tmp_path / "out").exists()

@@ -103,6 +103,8 @@ def _is_within(key: Key, value: Any, choices: Sequence[str]) -> bool:
         return not choices or value in choices
     if isinstance(value, bool) or value in key.also:
         return True
+    if not isinstance(value, (int, float)):
+        return False
     return (isinstance(value, int) or math.isfinite(value)) and (
         (key.at_least is None or value >= key.at_least)
         and (key.above is None or value > key.above)
