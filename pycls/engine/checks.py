@@ -11,7 +11,7 @@ from pycls.core import distributed
 from pycls.core.config import check_divisible, dump_cfg
 from pycls.core.config.defaults import default_cfg
 from pycls.core.machine import usable_cores
-from pycls.datasets import DATASETS
+from pycls.datasets import DATASETS, dataset_view
 from pycls.datasets.mix import build_mixer
 from pycls.datasets.transforms.view import optional_augmentation
 from pycls.engine.network.compile import check_compile
@@ -74,6 +74,7 @@ def check_dataset(cfg: CfgNode, phase: str) -> None:
     """Raise ValueError unless the data set of a phase, "TRAIN" or "TEST", is named and what it skips is there."""
     if not cfg[phase].DATASET:
         raise ValueError(f"{phase}.DATASET is not set: give a config (--cfg configs/...) or {phase}.DATASET digits")
+    dataset_view(cfg, phase.lower())  # its errors come before anything is written
     skip_list = cfg.DATA_LOADER.SKIP_LIST
     if skip_list and not Path(skip_list).is_file():
         raise ValueError(f"DATA_LOADER.SKIP_LIST {skip_list}: no such file")

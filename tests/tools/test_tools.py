@@ -140,12 +140,15 @@ def test_time_names_the_bottleneck(tmp_path):
     [
         ("train_net.py", ["OUT_DIR", "{file}"], "OUT_DIR {file}: cannot be made, or is no folder (File exists)"),
         ("train_net.py", ["OUT_DIR", "{file}/x"], "or is no folder (Not a directory)"),
-        ("train_net.py", ["TRAIN.CROP_PADDING", "8"], "TRAIN.CROP_PADDING 8: crops would miss the images of digits"),
+        ("train_net.py", ["TRAIN.DATASET", "cifar10", "TRAIN.CROP_PADDING", "32"], "crops would miss the images of"),
         (
             "train_net.py",
             ["NUM_GPUS", "960", "TRAIN.BATCH_SIZE", "960", "TEST.BATCH_SIZE", "960"],
             "too many processes",
         ),
+        ("train_net.py", ["TEST.IM_SIZE", "7"], "TEST.IM_SIZE = 7 is smaller than TRAIN.IM_SIZE = 8"),
+        ("test_net.py", ["TEST.IM_SIZE", "7", "TEST.WEIGHTS", DIGITS], "TEST.IM_SIZE = 7 is smaller"),
+        ("train_net.py", ["TRAIN.DATASET", "cifar10"], "TRAIN.IM_SIZE is 8, but the images of cifar10 are 32 px"),
         ("train_net.py", ["ANYNET.WIDTHS", "[8, 1000000]"], "GB of weights, this machine"),
         ("train_net.py", ["MODEL.TYPE", "a\nb"], r"MODEL.TYPE: unknown choice 'a\nb'"),
         ("info_net.py", ["--plot-lr", ""], "--plot-lr : the name must end in"),

@@ -32,7 +32,7 @@ def find_splits(source: Path, splits: Sequence[str]) -> list[tuple[Path, str]]:
     if not source.is_dir():
         raise ValueError(f"{source} is not a folder")
     for split in splits:
-        if Path(split).name != split:
+        if Path(split).name != split or split in ("", ".."):
             raise ValueError(f"--split '{split}': expected the bare name of a folder in {source}")
     source = Path(os.path.abspath(source))  # has a name, unlike "."; links keep theirs
     # A folder of images may have a class "train": what holds no folders is not a split.
