@@ -165,7 +165,7 @@ def _errors_in_one_line(prog: str, with_traceback: bool) -> Iterator[None]:
 
 
 def _one_line(error: Exception) -> str:
-    return printable(" ".join(line.strip() for line in str(error).splitlines()))
+    return printable(" ".join(line.strip() for line in str(error).splitlines())) or type(error).__name__
 
 
 def _diff_text(cfg: CfgNode) -> str:

@@ -7,6 +7,7 @@ import sys
 import pytest
 from PIL import Image
 
+from pycls.core.cli import OneLineParser, run_plain_tool
 from pycls.engine.reporting import plots
 from tests.helpers.runs import DIGITS, ROOT, run_tool, run_tool_here, tiny_words
 
@@ -165,3 +166,15 @@ def test_what_could_not_work_is_told_in_one_line(tmp_path, tool, words, said):
     )
     assert done.returncode == 2 and said.format(file=tmp_path / "file") in done.stderr
     assert len(done.stderr.splitlines()) == 1 and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("error", "said"), [(OSError(), "OSError"), (ValueError("a\n\x1b  b"), r"a \x1b  b")])
+def test_every_error_is_one_line_that_says_something(error, said, capsys):
+    def act(args):
+        raise error
+
+    parser = OneLineParser("pycls x", "", "")
+    parser.add_argument("--traceback", action="store_true")
+    with pytest.raises(SystemExit):
+        run_plain_tool(parser, act, [])
+    assert capsys.readouterr().err == f"pycls x: error: {said}\n"
