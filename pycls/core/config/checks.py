@@ -55,7 +55,8 @@ def check_values(cfg: CfgNode, places: Mapping[str, str]) -> None:
 def check_divisible(key: str, batch_size: int, parts: int, accum_steps: int) -> None:
     """Raise ValueError unless the global batch divides evenly among processes (and accumulation steps)."""
     if batch_size % parts:
-        split = f"{parts // accum_steps} processes" + (f" x OPTIM.ACCUM_STEPS {accum_steps}" if accum_steps > 1 else "")
+        accumulated = f" x OPTIM.ACCUM_STEPS {accum_steps}" if accum_steps > 1 else ""
+        split = f"{parts // accum_steps} processes (NUM_GPUS){accumulated}"
         near = max(parts, round(batch_size / parts) * parts)
         raise ValueError(f"{key} {batch_size} does not divide by {split}; the nearest that does is {near}")
 
