@@ -27,6 +27,8 @@ def act(cfg: CfgNode, args: argparse.Namespace) -> int:
     from pycls.dataset_tools import validation
 
     folders = [*([args.dir] if args.dir else []), *args.paths]
+    if not args.out.strip():
+        raise ValueError("--out must be a folder (. is the current one), got ''")
     if len(folders) > 1:
         raise ValueError(f"one folder is checked at a time, got {', '.join(folders)}")
     splits = validation.samples_of_folder(folders[0]) if folders else validation.samples_of_cfg(cfg)

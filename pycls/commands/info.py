@@ -18,7 +18,7 @@ def act(cfg: CfgNode, args: argparse.Namespace) -> int:
     """Print the table or draw the learning rate."""
     from pycls.engine.profiling.info import info, save_lr_plot
 
-    print(save_lr_plot(cfg, args.plot_lr) if args.plot_lr else info(cfg, args.fvcore))
+    print(save_lr_plot(cfg, args.plot_lr) if args.plot_lr is not None else info(cfg, args.fvcore))
     return 0
 
 

@@ -21,7 +21,7 @@ def act(cfg: CfgNode, args: argparse.Namespace) -> int:
     """Predict, print and save."""
     from pycls.core.logging import setup_logging
     from pycls.inference.predict import pick_topk, predict, predict_words
-    from pycls.inference.predictions import save_predictions
+    from pycls.inference.predictions import check_outputs, save_predictions
     from pycls.inference.saved_network import load_network
 
     setup_logging(None, main=False)
@@ -29,6 +29,7 @@ def act(cfg: CfgNode, args: argparse.Namespace) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     network = load_network(args.weights, args.cfg, [*predict_words(args.backend), *args.overrides])
     topk = pick_topk(args.topk, network)
+    check_outputs([name for name in (args.csv, args.jsonl) if name], [network.path, *args.paths])
     num_images = num_failed = 0
     found = predict(network, args.paths, topk)
     for prediction in save_predictions(found, topk, args.csv, args.jsonl, network.has_uncertainty):

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from yacs.config import CfgNode
 
 from pycls.core.config import diff_cfg, dump_cfg, load_cfg
+from pycls.core.registry import printable
 from pycls.core.shipped_configs import find_cfg
 
 _EPILOG = """KEY VALUE pairs override the file: OPTIM.MAX_EPOCH 20 TRAIN.BATCH_SIZE 64.
@@ -47,7 +48,7 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print what is wrong, without the usage, and end with exit code 2."""
-        self.exit(2, f"{self.prog}: error: {message}\n")
+        self.exit(2, f"{self.prog}: error: {printable(message)}\n")
 
 
 def called_as(program: str) -> str:
@@ -159,8 +160,12 @@ def _errors_in_one_line(prog: str, with_traceback: bool) -> Iterator[None]:
     except (ValueError, FloatingPointError, OSError) as error:
         if with_traceback:
             raise
-        print(f"{prog}: error: {error}", file=sys.stderr)
+        print(f"{prog}: error: {_one_line(error)}", file=sys.stderr)
         raise SystemExit(2 if isinstance(error, ValueError) else 1) from None
+
+
+def _one_line(error: Exception) -> str:
+    return printable(" ".join(line.strip() for line in str(error).splitlines())) or type(error).__name__
 
 
 def _diff_text(cfg: CfgNode) -> str:
@@ -168,4 +173,4 @@ def _diff_text(cfg: CfgNode) -> str:
 
 
 def _one_line_warning(message, category, filename, lineno, file=None, line=None) -> None:
-    print(f"warning: {message}", file=sys.stderr)
+    print(f"warning: {printable(str(message))}", file=sys.stderr)

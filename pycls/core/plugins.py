@@ -62,11 +62,11 @@ def _import(name: str, where: str) -> None:
             raise _failed(name, where, error) from error
         hint = f"put its folder on PYTHONPATH, or start in the folder that holds it (not {folder})"
         raise ValueError(f"{where}: cannot import {name} ({error}); {hint}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # one that ends the program would end it as if all were done
         raise _failed(name, where, error) from error
 
 
-def _failed(name: str, where: str, error: Exception) -> ValueError:
+def _failed(name: str, where: str, error: BaseException) -> ValueError:
     """Return the error of a module that was found, with the line of the traceback nearest to it, in one line."""
     trace, place = error.__traceback__, ""
     while trace is not None:

@@ -1,10 +1,23 @@
-"""Look-up in the literal tables (MODELS, LOSSES, ...) with an error that helps."""
+"""Look-up in the literal tables (MODELS, LOSSES, ...) and the words of errors that help."""
 
 import difflib
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+_LONGEST_SHOWN = 100
+
+
+def printable(text: str) -> str:
+    """Return text as one line: characters that no terminal shows, newlines and escapes say, are spelled out."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def shown(value: Any) -> str:
+    """Return a value as an error shows it, on one line; of a very long one only the beginning."""
+    text = printable(value if isinstance(value, str) else repr(value))
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}... ({len(text):,} characters)"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -18,5 +31,5 @@ def pick(table: Mapping[str, T], name: str, key: str) -> T:
     """Return `table[name]`; a missing name raises ValueError naming the config key, the choices and the nearest one."""
     if name not in table:
         choices = ", ".join(sorted(table))
-        raise ValueError(f"{key}: unknown choice '{name}'{did_you_mean(name, table)} (choices: {choices})")
+        raise ValueError(f"{key}: unknown choice '{shown(name)}'{did_you_mean(name, table)} (choices: {choices})")
     return table[name]

@@ -95,7 +95,7 @@ def build_loader(cfg: CfgNode, phase: str, device: torch.device, samples: Sample
     samples = build_samples(cfg, phase) if samples is None else samples
     if phase == "train" and len(samples) < batch_size:
         raise ValueError(f"TRAIN.BATCH_SIZE {batch_size} is more than the {len(samples)} training images")
-    view = _array_view(cfg, phase, dataset) if dataset.im_size else build_view(cfg, phase)
+    view = dataset_view(cfg, phase)
     name = backend_name(cfg.DATA_LOADER.BACKEND, isinstance(samples, ArraySamples))
     backend = pick(BACKENDS, name, "DATA_LOADER.BACKEND")
     return Loader(
@@ -123,6 +123,12 @@ def _checked_batch_size(cfg: CfgNode, phase: str) -> int:
     batch_size = cfg[phase.upper()].BATCH_SIZE
     check_divisible(f"{phase.upper()}.BATCH_SIZE", batch_size, world_size(), 1)
     return batch_size
+
+
+def dataset_view(cfg: CfgNode, phase: str) -> View:
+    """Return the view of a phase's data set, "train" or "test"; ValueError for sizes that it cannot have."""
+    dataset = find_dataset(cfg, phase)
+    return _array_view(cfg, phase, dataset) if dataset.im_size else build_view(cfg, phase)
 
 
 def _array_view(cfg: CfgNode, phase: str, dataset: Dataset) -> View:

@@ -10,6 +10,8 @@ from yacs.config import CfgNode
 from pycls.core import distributed
 from pycls.core.config import check_divisible, dump_cfg
 from pycls.core.config.defaults import default_cfg
+from pycls.core.machine import usable_cores
+from pycls.datasets import DATASETS, dataset_view
 from pycls.datasets.mix import build_mixer
 from pycls.datasets.transforms.view import optional_augmentation
 from pycls.engine.network.compile import check_compile
@@ -19,6 +21,7 @@ from pycls.losses import build_loss
 from pycls.optim import build_lr_policy
 
 _NOT_YET = ("LAUNCH.MODE", "DATA_LOADER.MODE")
+_FEW_PROCESSES = 8  # which any machine may try
 
 
 def check_supported(cfg: CfgNode) -> None:
@@ -56,6 +59,12 @@ def _check_combinations(cfg: CfgNode) -> None:
         raise ValueError(f"TRAIN.FROZEN {cfg.TRAIN.FROZEN} would keep random weights: it needs TRAIN.WEIGHTS")
     if cfg.TEST.COMPILE and cfg.MODEL.HEAD == "introspective":
         raise ValueError("TEST.COMPILE True: a network with MODEL.HEAD introspective is not compiled; set it False")
+    im_size = DATASETS[cfg.TRAIN.DATASET].im_size if has_one_size(cfg.TRAIN.DATASET) else None
+    if im_size is not None and im_size <= cfg.TRAIN.CROP_PADDING:
+        raise ValueError(
+            f"TRAIN.CROP_PADDING {cfg.TRAIN.CROP_PADDING}: crops would miss the images of {cfg.TRAIN.DATASET}, "
+            f"which are {im_size} pixels wide; expected less than that"
+        )
     filter_name = cfg.TRAIN.INTERPOLATION
     if filter_name != "bilinear" and has_one_size(cfg.TRAIN.DATASET):
         raise ValueError(f"TRAIN.INTERPOLATION {filter_name}: {cfg.TRAIN.DATASET} is not resized; leave it bilinear")
@@ -65,6 +74,7 @@ def check_dataset(cfg: CfgNode, phase: str) -> None:
     """Raise ValueError unless the data set of a phase, "TRAIN" or "TEST", is named and what it skips is there."""
     if not cfg[phase].DATASET:
         raise ValueError(f"{phase}.DATASET is not set: give a config (--cfg configs/...) or {phase}.DATASET digits")
+    dataset_view(cfg, phase.lower())  # its errors come before anything is written
     skip_list = cfg.DATA_LOADER.SKIP_LIST
     if skip_list and not Path(skip_list).is_file():
         raise ValueError(f"DATA_LOADER.SKIP_LIST {skip_list}: no such file")
@@ -78,6 +88,8 @@ def check_processes(cfg: CfgNode, phases: tuple[str, ...] = ("TRAIN", "TEST")) -
         raise ValueError(
             f"NUM_GPUS {count}, but {torch.cuda.device_count()} GPU(s) visible; the global batch does not depend on it"
         )
+    if not on_gpus and not distributed.under_torchrun() and count > max(_FEW_PROCESSES, usable_cores()):
+        raise ValueError(f"NUM_GPUS {count}: too many processes for the {usable_cores()} cores of this machine")
     for phase in phases:
         accum_steps = cfg.OPTIM.ACCUM_STEPS if phase == "TRAIN" else 1
         check_divisible(f"{phase}.BATCH_SIZE", cfg[phase].BATCH_SIZE, count * accum_steps, accum_steps)

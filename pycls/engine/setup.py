@@ -14,6 +14,7 @@ from pycls.core.launch import launch
 from pycls.core.logging import get_logger, setup_logging
 from pycls.core.machine import usable_cores
 from pycls.core.plugins import import_plugins
+from pycls.core.registry import shown
 from pycls.datasets import DATASETS, backend_name, color_scale
 
 logger = get_logger(__name__)
@@ -30,7 +31,7 @@ def setup_process(cfg: CfgNode) -> torch.device:
     import_plugins(cfg.PLUGINS)  # a process that was started by another has none yet
     device = distributed.pick_device(cfg.DEVICE)
     if distributed.is_main():
-        Path(cfg.OUT_DIR).mkdir(parents=True, exist_ok=True)
+        _make_folder(Path(cfg.OUT_DIR))
     setup_logging(cfg.OUT_DIR, cfg.LOG_DEST, distributed.is_main())
     torch.backends.cudnn.benchmark = cfg.CUDNN.BENCHMARK and not cfg.CUDNN.DETERMINISTIC
     torch.backends.cudnn.deterministic = cfg.CUDNN.DETERMINISTIC
@@ -40,6 +41,13 @@ def setup_process(cfg: CfgNode) -> torch.device:
     if device.type == "cpu" and distributed.local_world_size() > 1:
         torch.set_num_threads(max(1, usable_cores() // distributed.local_world_size()))
     return device
+
+
+def _make_folder(out_dir: Path) -> None:
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"OUT_DIR {shown(str(out_dir))}: cannot be made, or is no folder ({error.strerror})") from None
 
 
 def environment() -> dict[str, Any]:

@@ -10,6 +10,7 @@ from yacs.config import CfgNode
 from pycls.core.config import decides, declaration, dump_cfg, flatten, load_cfg_text
 from pycls.core.dtensor import load_whole, local_part, shard_like, whole, whole_state
 from pycls.core.logging import get_logger
+from pycls.core.machine import memory_gb
 from pycls.engine.network.freeze import freeze
 from pycls.engine.network.fsdp import shard_network
 from pycls.engine.network.precision import DTYPES
@@ -39,6 +40,12 @@ def check_network(cfg: CfgNode) -> None:
     """Raise the ValueErrors of network, frozen parts and optimizer; nothing is allocated, no data set is read."""
     with torch.device("meta"):
         model = build_model(cfg)
+    size_gb = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters()) / 1e9
+    if size_gb > memory_gb():
+        raise ValueError(
+            f"MODEL.TYPE {cfg.MODEL.TYPE}: the network has {size_gb:,.0f} GB of weights, this machine "
+            f"{memory_gb():,.0f} GB of memory; lower its widths, depths or MODEL.NUM_CLASSES"
+        )
     freeze(model, cfg.TRAIN.FROZEN)
     build_optimizer(cfg, model)
 

@@ -9,12 +9,13 @@ from torch import Tensor
 from yacs.config import CfgNode
 
 from pycls.core.checkpoint import save_checkpoint, save_safetensors
-from pycls.core.config import WITHOUT_PLUGINS, decides, declaration, diff_cfg, dump_cfg, load_cfg_text
+from pycls.core.config import WITHOUT_PLUGINS, decides, declaration, diff_cfg, dump_cfg, load_cfg
 from pycls.core.registry import pick
 from pycls.core.weights.files import load_tensor_file, safetensors_metadata
 from pycls.core.weights.formats import Weights, flip_stem, is_bgr, unpack_weights
 from pycls.core.weights.key_mapping import Naming, blocks_of
 from pycls.core.weights.key_tables import NAMINGS
+from pycls.engine.identity import saved_cfg
 from pycls.engine.setup import pixel_contract
 from pycls.engine.weights_file import weights_file
 from pycls.inference.saved_network import cache_dir, load_network
@@ -77,10 +78,17 @@ def _write_torchvision(path: Path, dst: Path, cfg_file: str | None, overrides: S
     naming = NAMINGS[torchvision_family(tensors, str(path))]
     names = naming.from_pycls(tensors, blocks_of(tensors))
     _check_all(tensors, names, f"{path}: {naming.name}")
-    if saved.get("cfg"):
-        _check_torchvision_can(load_cfg_text(saved["cfg"], str(path), WITHOUT_PLUGINS), naming, path)
+    if cfg := _cfg_of(saved, path, cfg_file, overrides):
+        _check_torchvision_can(cfg, naming, path)
     save_checkpoint({names[key]: value for key, value in tensors.items()}, dst)
     return f"{weights.layout}: {len(names)} tensors, names of {naming.name}"
+
+
+def _cfg_of(saved: dict[str, Any], path: Path, cfg_file: str | None, overrides: Sequence[str]) -> CfgNode | None:
+    """Return the config given, else that in the file, with the overrides; None where there is none."""
+    if cfg_file:
+        return load_cfg(cfg_file, overrides)
+    return saved_cfg(saved, str(path), (*WITHOUT_PLUGINS, *overrides)) if saved.get("cfg") else None
 
 
 def _check_torchvision_can(cfg: CfgNode, naming: Naming, path: Path) -> None:
@@ -135,20 +143,22 @@ def torchvision_family(tensors: dict[str, Tensor], where: str) -> str:
 def _write_pycls(path: Path, dst: Path, cfg_file: str | None, overrides: Sequence[str]) -> str:
     """Write what pycls's load_checkpoint reads; the stem becomes BGR, as its ImageNet loader gives it."""
     saved, weights = _read(path)
-    tensors, text = pycls_names(weights.tensors, "model_state" in saved, str(path)), _pycls_cfg(saved, path)
+    tensors, text = (
+        pycls_names(weights.tensors, "model_state" in saved, str(path)),
+        _pycls_cfg(saved, path, cfg_file, overrides),
+    )
     note = f"; {flip_stem(tensors)} converted from RGB to BGR" if is_bgr(text) else ""
     errors = {name: saved[name] for name in ("test_err", "ema_err") if isinstance(saved.get(name), (int, float))}
     save_checkpoint({"epoch": saved.get("epoch", 0), "model_state": tensors, "cfg": text, **errors}, dst)
     return f"{weights.layout}: {len(tensors)} tensors{note}"
 
 
-def _pycls_cfg(saved: dict[str, Any], path: Path) -> str:
+def _pycls_cfg(saved: dict[str, Any], path: Path, cfg_file: str | None, overrides: Sequence[str]) -> str:
     """Return the text of a config that pycls understands: its own, or the network's keys and the data set."""
-    if saved.get("cfg") and "pixels" not in saved:
+    if saved.get("cfg") and "pixels" not in saved and not cfg_file:
         return saved["cfg"]
     tree: dict[str, Any] = {"TRAIN": {"DATASET": "imagenet"}, "DATA_LOADER": {"MODE": "pytorch"}}
-    if saved.get("cfg"):
-        cfg = load_cfg_text(saved["cfg"], str(path), WITHOUT_PLUGINS)
+    if cfg := _cfg_of(saved, path, cfg_file, overrides):
         _check_pycls_can(cfg, path)
         tree["TRAIN"] = {"DATASET": cfg.TRAIN.DATASET, "IM_SIZE": cfg.TRAIN.IM_SIZE}
         tree["MODEL"] = {"ACTIVATION_FUN": cfg.MODEL.ACTIVATION_FUN}  # if not written, pycls means silu in some

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from yacs.config import CfgNode
 
+from pycls.core.config.keys.shapes import WIDEST
 from pycls.core.registry import pick
 from pycls.models.anynet import AnyNet, anynet_stages, check_group_widths, se_ratio
 from pycls.models.layers.basic import build_style
@@ -24,6 +25,11 @@ def block_widths(w_a: float, w_0: int, w_m: float, depth: int, multiple: int = 8
     line = w_0 + w_a * np.arange(depth)
     exponents = np.round(np.log(line / w_0) / np.log(w_m))
     widths = w_0 * np.power(w_m, exponents)
+    if widths.max() > WIDEST:
+        raise ValueError(
+            f"REGNET.WA {w_a:g}, W0 {w_0}, WM {w_m:g} and DEPTH {depth} give blocks of {widths.max():,.0f} channels; "
+            f"expected at most {WIDEST:,}"
+        )
     return (np.round(widths / multiple).astype(int) * multiple).tolist()
 
 

@@ -64,6 +64,7 @@ BROKEN = {
         "import nowhere",
         r"cannot import broken \(.*No module named 'nowhere' at .*py:1\)",
     ),
+    "the end of the program": ("import sys\nsys.exit(0)\n", r"cannot import broken \(SystemExit: 0 at .*broken.py:2\)"),
     "no Python": ("def", r"cannot import broken \(SyntaxError: invalid syntax .*\)"),
     "a section that is taken": (
         'from pycls.core.config import add_section\nadd_section("OPTIM", {"A": 1})',

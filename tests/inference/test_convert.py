@@ -147,3 +147,20 @@ def test_torchvisions_larger_efficientnets_have_another_epsilon(name, fits):
     check = pytest.raises(ValueError, match=r"torchvision has no such network: BN\.EPS is 1e-05")
     with contextlib.nullcontext() if fits else check:
         convert._check_torchvision_can(cfg, NAMINGS["effnet"], Path("a.pyth"))
+
+
+@pytest.mark.parametrize("to", ["pycls", "torchvision"])
+def test_a_config_given_beside_the_file_is_judged_too(tmp_path, to):
+    torch.save(build_model(cfg_of(RESNET_50 | {"MODEL.NUM_CLASSES": 1000})).state_dict(), tmp_path / "plain.pth")
+    our_file(tmp_path / "ours.pyth", RESNET_50)
+    (tmp_path / "blur.yaml").write_text(
+        "MODEL: {TYPE: resnet, DEPTH: 50, NUM_CLASSES: 1000, BLURPOOL: True}\nTRAIN: {DATASET: imagenet}\n"
+        "RESNET: {TRANS_FUN: bottleneck_transform, STRIDE_1X1: False}\n"
+    )
+    for name, given in (
+        ("plain.pth", [str(tmp_path / "blur.yaml")]),
+        ("ours.pyth", [None, ["MODEL.BLURPOOL", "True"]]),
+    ):
+        with pytest.raises(ValueError, match=r"MODEL\.BLURPOOL"):
+            convert_weights(str(tmp_path / name), tmp_path / "out.pth", to, *given)
+    assert not (tmp_path / "out.pth").exists()

@@ -20,6 +20,7 @@ from pycls.core.weights.files import load_tensor_file
 from pycls.datasets.digits import export_digits
 from pycls.datasets.imagenet import imagenet_names
 from pycls.inference.convert import convert_weights
+from pycls.inference.export import export
 from pycls.inference.predict import pick_topk, predict, predict_words
 from pycls.inference.predictions import save_predictions
 from pycls.inference.saved_network import load_network
@@ -239,3 +240,17 @@ def test_a_photograph_may_be_called_as_cameras_call_it(tmp_path, monkeypatch):
     (tmp_path / "IMG_0001.JPG").touch()
     monkeypatch.chdir(tmp_path)
     assert split_words(["IMG_0001.JPG", "DEVICE", "cpu"]) == (["IMG_0001.JPG"], ["DEVICE", "cpu"])
+
+
+def test_what_is_read_is_not_written_over(tmp_path):
+    checkpoint, image = Path(tiny_file(tmp_path / "a.pyth")), tmp_path / "a.png"
+    Image.new("RGB", (9, 9)).save(image)
+    (tmp_path / "link").symlink_to(checkpoint)
+    before = checkpoint.read_bytes(), image.read_bytes()
+    csv_and_jsonl = ["--csv", tmp_path / "new", "--jsonl", tmp_path / "new"]
+    for words in (["--csv", checkpoint], ["--jsonl", image], ["--csv", tmp_path / "link"], csv_and_jsonl):
+        done = run_tool(image, "--weights", checkpoint, *words)
+        assert done.returncode == 2 and "is named twice, it would be overwritten" in done.stderr
+    with pytest.raises(ValueError, match="is named twice"):
+        export(load_network(str(checkpoint), None, predict_words()), checkpoint, "torch")
+    assert (checkpoint.read_bytes(), image.read_bytes()) == before and not (tmp_path / "new").exists()

@@ -78,7 +78,7 @@ CASES = [
     (ANYNET, {"TRAIN.IM_SIZE": 7}, r"TRAIN.IM_SIZE: 7 pixels is less than .* at least 8"),
     (EFFNET, {"EN.KERNELS": [3, 4]}, r"EN.KERNELS: kernels must be odd, got 4 \(nearest: 3 or 5\)"),
     (EFFNET, {"EN.EXP_RATIOS": [6]}, r"EN.EXP_RATIOS has 1 values but EN.DEPTHS has 2"),
-    (EFFNET, {"EN.EXP_RATIOS": [1, -6]}, r"EN.EXP_RATIOS must be numbers, each above 0"),
+    (EFFNET, {"EN.EXP_RATIOS": [1, -6]}, r"EN.EXP_RATIOS must be numbers, each at least 0.001"),
     (EFFNET, {"EN.DC_RATIO": 1.0}, r"EN.DC_RATIO must be at least 0 and below 1, got 1.0"),
     (EFFNET, {"EN.HEAD_W": 0}, r"EN.HEAD_W must be at least 1"),
     (EFFNET, {"TRAIN.IM_SIZE": 3}, r"TRAIN.IM_SIZE: 3 pixels is less than .* at least 4"),
@@ -134,7 +134,7 @@ CASES = [
     (MOBILENET, {"MB.WIDTHS": []}, r"MB.WIDTHS is empty"),
     (MOBILENET, {"MB.KERNELS": [3, 4]}, r"MB.KERNELS: kernels must be odd, got 4"),
     (MOBILENET, {"MB.SE_RATIOS": [0, 2]}, r"MB.SE_RATIOS must be numbers, each between 0 and 1"),
-    (MOBILENET, {"MB.WIDTH_MULT": 0}, r"MB.WIDTH_MULT must be above 0"),
+    (MOBILENET, {"MB.WIDTH_MULT": 0}, r"MB.WIDTH_MULT must be at least 0.001"),
     (MOBILENET, {"MB.DROPOUT_RATIO": 1.0}, r"MB.DROPOUT_RATIO must be at least 0 and below 1"),
     (MOBILENET, {"TRAIN.IM_SIZE": 3}, r"TRAIN.IM_SIZE: 3 pixels is less than .* at least 4"),
 ]

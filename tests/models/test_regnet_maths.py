@@ -51,3 +51,8 @@ def test_stages_of_published_networks(name):
 def test_numbers_out_of_range(numbers, message):
     with pytest.raises(ValueError, match=message):
         generate_regnet(*numbers)
+
+
+def test_widths_that_no_network_has_are_refused():
+    with pytest.raises(ValueError, match=r"REGNET\.WA 1e\+06, W0 8, WM 100 .* give blocks of 8,000,000 channels"):
+        block_widths(1e6, 8, 100.0, 13)

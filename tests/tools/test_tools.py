@@ -7,6 +7,7 @@ import sys
 import pytest
 from PIL import Image
 
+from pycls.core.cli import OneLineParser, run_plain_tool
 from pycls.engine.reporting import plots
 from tests.helpers.runs import DIGITS, ROOT, run_tool, run_tool_here, tiny_words
 
@@ -133,3 +134,47 @@ def test_time_names_the_bottleneck(tmp_path):
     assert "Bottleneck: the " in done.stdout and "bf16" in done.stdout and "channels_last" in done.stdout
     assert re.search(r"infer \(ms\), 64 images, fp32, channels last: p50 [\d.]+, p95 [\d.]+\n", done.stdout)
     assert "Loader alone" in done.stdout and "End to end" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("tool", "words", "said"),
+    [
+        ("train_net.py", ["OUT_DIR", "{file}"], "OUT_DIR {file}: cannot be made, or is no folder (File exists)"),
+        ("train_net.py", ["OUT_DIR", "{file}/x"], "or is no folder (Not a directory)"),
+        ("train_net.py", ["TRAIN.DATASET", "cifar10", "TRAIN.CROP_PADDING", "32"], "crops would miss the images of"),
+        (
+            "train_net.py",
+            ["NUM_GPUS", "960", "TRAIN.BATCH_SIZE", "960", "TEST.BATCH_SIZE", "960"],
+            "too many processes",
+        ),
+        ("train_net.py", ["TEST.IM_SIZE", "7"], "TEST.IM_SIZE = 7 is smaller than TRAIN.IM_SIZE = 8"),
+        ("test_net.py", ["TEST.IM_SIZE", "7", "TEST.WEIGHTS", DIGITS], "TEST.IM_SIZE = 7 is smaller"),
+        ("train_net.py", ["TRAIN.DATASET", "cifar10"], "TRAIN.IM_SIZE is 8, but the images of cifar10 are 32 px"),
+        ("train_net.py", ["ANYNET.WIDTHS", "[8, 1000000]"], "GB of weights, this machine"),
+        ("train_net.py", ["MODEL.TYPE", "a\nb"], r"MODEL.TYPE: unknown choice 'a\nb'"),
+        ("info_net.py", ["--plot-lr", ""], "--plot-lr : the name must end in"),
+        ("check_data.py", ["--out", ""], "--out must be a folder (. is the current one), got ''"),
+    ],
+)
+def test_what_could_not_work_is_told_in_one_line(tmp_path, tool, words, said):
+    (tmp_path / "file").touch()
+    options, keys = [words, []] if words[0].startswith("--") else [[], words]
+    done = run_tool_here(
+        tool,
+        *["--cfg", DIGITS, *options, *tiny_words(tmp_path / "out")],
+        *[word.format(file=tmp_path / "file") for word in keys],
+    )
+    assert done.returncode == 2 and said.format(file=tmp_path / "file") in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("error", "said"), [(OSError(), "OSError"), (ValueError("a\n\x1b  b"), r"a \x1b  b")])
+def test_every_error_is_one_line_that_says_something(error, said, capsys):
+    def act(args):
+        raise error
+
+    parser = OneLineParser("pycls x", "", "")
+    parser.add_argument("--traceback", action="store_true")
+    with pytest.raises(SystemExit):
+        run_plain_tool(parser, act, [])
+    assert capsys.readouterr().err == f"pycls x: error: {said}\n"

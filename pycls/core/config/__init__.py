@@ -26,7 +26,7 @@ from pycls.core.config.defaults import table_entry as table_entry
 from pycls.core.config.key import Key as Key
 from pycls.core.config.settings import Setting, file_settings, override_settings, text_settings
 from pycls.core.plugins import check_imported, import_plugins
-from pycls.core.registry import did_you_mean
+from pycls.core.registry import did_you_mean, shown
 
 _PLUGINS = "PLUGINS"
 # Overrides by which the config of a checkpoint is read for its words alone, where no code from outside is needed.
@@ -113,7 +113,7 @@ def _plugins(settings: Sequence[Setting]) -> tuple[list[Any], str]:
         return convert(setting, declaration(_PLUGINS)), f"{setting.where}: {_PLUGINS}"
     except ValueError:
         expected = "a list of modules, such as '[\"my_package.my_module\"]'"
-        raise ValueError(f"{setting.where}: {_PLUGINS} expects {expected}, got {setting.value}") from None
+        raise ValueError(f"{setting.where}: {_PLUGINS} expects {expected}, got {shown(setting.value)}") from None
 
 
 def _apply_all(cfg: CfgNode, settings: Sequence[Setting]) -> dict[str, str]:
@@ -153,7 +153,7 @@ def _find(cfg: CfgNode, setting: Setting) -> tuple[CfgNode, str] | None:
     for section in sections:
         node = node.get(section) if isinstance(node, CfgNode) else None
     if not isinstance(node, CfgNode) or name not in node:
-        raise ValueError(f"{where}: unknown key {key}{_meant(cfg, key, sections)}")
+        raise ValueError(f"{where}: unknown key {shown(key)}{_meant(cfg, key, sections)}")
     if isinstance(node[name], CfgNode):
         if value == {}:
             return None

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from pycls.core.registry import did_you_mean
+from pycls.core.registry import did_you_mean, shown
 
 EXAMPLES = ("AutoAugment", "RandAugment_N2_M9", "TrivialAugment", "AugMix")
 _MOST_OPS = 100
@@ -33,7 +33,7 @@ def parse_augment(text: str, others: Iterable[str] = ()) -> AugmentName | None:
     name, *parts = text.split("_")
     if name not in _NAMES:
         meant = did_you_mean(text, EXAMPLES) or did_you_mean(name, _NAMES)
-        raise ValueError(f"TRAIN.AUGMENT: unknown choice '{text}'{meant} (choices: {', '.join(EXAMPLES)})")
+        raise ValueError(f"TRAIN.AUGMENT: unknown choice '{shown(text)}'{meant} (choices: {', '.join(EXAMPLES)})")
     if name != "RandAugment":
         if parts:
             raise ValueError(f"TRAIN.AUGMENT: {name} takes no numbers, got '{text}'; write {name}")

@@ -1,5 +1,6 @@
 """Checks of a finished tree: each value against its declaration, then combinations that could not run."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,29 @@ from yacs.config import CfgNode
 from pycls.core.config.augment_spec import check_interpolation, parse_augment
 from pycls.core.config.defaults import declaration, declared_keys, known_choices, table_entry
 from pycls.core.config.key import Key, mistake
-from pycls.core.registry import did_you_mean
+from pycls.core.registry import did_you_mean, shown
+
+_LONGEST_NAME = 200  # file systems take 255 bytes, of which an unfinished file needs some
+_KEY = re.compile(r"[A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)?")
 
 
 def check_cfg(cfg: CfgNode, places: Mapping[str, str] | None = None) -> None:
     """Raise ValueError for values and combinations that could not run; `places` says where keys were set."""
-    check_values(cfg, dict.fromkeys(declared_keys(), "") | dict(places or {}))
+    places = dict(places or {})
+    check_values(cfg, dict.fromkeys(declared_keys(), "") | places)
+    try:
+        _check_combinations(cfg)
+    except ValueError as error:
+        raise ValueError(f"{_places_of(str(error), places)}{error}") from None
+
+
+def _places_of(message: str, places: Mapping[str, str]) -> str:
+    """Return where the keys that a message names were set, as its beginning; "" for defaults."""
+    named = dict.fromkeys(places[key] for key in _KEY.findall(message) if key in places)
+    return f"{', '.join(named)}: " if named else ""
+
+
+def _check_combinations(cfg: CfgNode) -> None:
     parse_augment(cfg.TRAIN.AUGMENT, table_entry("TRAIN.AUGMENT_OPS", cfg.TRAIN.AUGMENT_OPS) or ())
     check_interpolation(cfg.TRAIN.AUGMENT_INTERPOLATION, cfg.TRAIN.AUGMENT, cfg.TRAIN.AUGMENT_OPS)
     _check_batches(cfg)
@@ -37,9 +55,8 @@ def check_values(cfg: CfgNode, places: Mapping[str, str]) -> None:
 def check_divisible(key: str, batch_size: int, parts: int, accum_steps: int) -> None:
     """Raise ValueError unless the global batch divides evenly among processes (and accumulation steps)."""
     if batch_size % parts:
-        split = f"{parts // accum_steps} processes" + (
-            f" x {accum_steps} accumulation steps" if accum_steps > 1 else ""
-        )
+        accumulated = f" x OPTIM.ACCUM_STEPS {accum_steps}" if accum_steps > 1 else ""
+        split = f"{parts // accum_steps} processes (NUM_GPUS){accumulated}"
         near = max(parts, round(batch_size / parts) * parts)
         raise ValueError(f"{key} {batch_size} does not divide by {split}; the nearest that does is {near}")
 
@@ -54,9 +71,13 @@ def _mistake(key: str, value: Any, row: Key) -> str | None:
         if choices and isinstance(word, str) and word not in choices:
             known = ", ".join(choice for choice in choices if choice)
             outside = "; PLUGINS adds others" if row.table else ""
-            return f"{key}: unknown choice '{word}'{did_you_mean(word, choices)} (choices: {known}{outside})"
-    expected = FORMS[row.form](value) if row.form else mistake(row, value, choices)
-    return None if expected is None else f"{key} must be {expected}, got {value!r}"
+            return f"{key}: unknown choice '{shown(word)}'{did_you_mean(word, choices)} (choices: {known}{outside})"
+    expected = _WRONG_FORM[row.form](value) if row.form else mistake(row, value, choices)
+    return None if expected is None else f"{key} must be {expected}, got {_in_quotes(value)}"
+
+
+def _in_quotes(value: Any) -> str:
+    return f"'{shown(value)}'" if isinstance(value, str) else shown(value)
 
 
 def _not_path(text: str) -> str | None:
@@ -68,12 +89,17 @@ def _not_folder(text: str) -> str | None:
 
 
 def _not_yaml_name(text: str) -> str | None:
-    is_name = Path(text).name == text and text.isprintable() and Path(text).suffix in (".yaml", ".yml")
+    is_name = (
+        len(text) <= _LONGEST_NAME
+        and Path(text).name == text
+        and text.isprintable()
+        and Path(text).suffix in (".yaml", ".yml")
+    )
     return None if is_name else "the bare name of a file in OUT_DIR that ends in .yaml, such as config.yaml"
 
 
 # What text of a form should have been, None for one that is right.
-FORMS = {"path": _not_path, "folder": _not_folder, "yaml name": _not_yaml_name}
+_WRONG_FORM = {"path": _not_path, "folder": _not_folder, "yaml name": _not_yaml_name}
 
 
 # ---- combinations

@@ -7,8 +7,10 @@ from typing import Any
 
 from pycls.core.config.key import Key
 from pycls.core.config.settings import Setting, YamlBool
+from pycls.core.registry import shown
 
 _EXPECTED = {bool: "True or False", int: "a whole number", float: "a number", str: "text", list: "a list"}
+_TOO_LARGE = 10**30  # beyond all that a key could mean; Python does not print numbers of 5,000 digits
 
 
 def convert(setting: Setting, row: Key) -> Any:
@@ -22,7 +24,7 @@ def convert(setting: Setting, row: Key) -> Any:
     converted = {bool: _to_bool, int: _to_int, float: _to_float, str: _to_str, list: _to_list}[kind](value)
     if converted is None:
         expected = "True, False or auto" if row.may_be_auto else _EXPECTED[kind]
-        raise ValueError(f"{where}: {key} expects {expected}, got {value}")
+        raise ValueError(f"{where}: {key} expects {expected}, got {shown(value)}")
     return converted
 
 
@@ -33,7 +35,7 @@ def _literal(value: Any) -> Any:
     try:
         return ast.literal_eval(value)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return value
+        return str(value)  # a YamlBool is text from here on
 
 
 def _to_bool(value: Any) -> bool | None:
@@ -47,7 +49,8 @@ def _to_bool(value: Any) -> bool | None:
 
 def _to_int(value: Any) -> int | None:
     value = _literal(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_whole and abs(value) < _TOO_LARGE else None
 
 
 def _to_float(value: Any) -> float | None:
@@ -61,7 +64,7 @@ def _to_float(value: Any) -> float | None:
 def _to_str(value: Any) -> str | None:
     if isinstance(value, str):
         literal = _literal(value)
-        return literal if isinstance(literal, str) else str(value)
+        return str(literal if isinstance(literal, str) else value)
     return None
 
 

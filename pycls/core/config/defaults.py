@@ -8,7 +8,7 @@ from typing import Any
 from yacs.config import CfgNode
 
 from pycls.core.config.compat import IGNORED
-from pycls.core.config.key import DECIDES, Key, mistake
+from pycls.core.config.key import DECIDES, FORMS, Key, mistake
 from pycls.core.config.keys import SECTIONS
 
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*")
@@ -19,17 +19,27 @@ _OUTSIDE: dict[str, dict[str, Key]] = {}  # section -> its keys
 def add_section(name: str, keys: Mapping[str, Key | Any], decides: str = "network") -> None:
     """Add a section of keys, for a network, loss or data set from outside: `add_section("MINE", {"WIDTH": 64})`.
 
-    A plain value is a key with that default which decides what `decides` says (one of key.DECIDES). Adding the same
-    section again changes nothing; ValueError for another one of that name, and for a declaration that means nothing.
+    A plain value is a key with that default (of a list: items of that kind) which decides what `decides` says (one of
+    key.DECIDES). Adding the same section again changes nothing; ValueError for another one of that name, and for a
+    declaration that means nothing.
     """
     if not _NAME.fullmatch(name) or name in ("", *SECTIONS, *SECTIONS[""], *(key.split(".")[0] for key in IGNORED)):
         raise ValueError(f"add_section: {name!r} is no name for a section: capital letters, and none that is taken")
-    section = {key: row if isinstance(row, Key) else Key(row, decides) for key, row in keys.items()}
+    section = {
+        key: row if isinstance(row, Key) else Key(row, decides, items=_items_of(row)) for key, row in keys.items()
+    }
     for key, row in section.items():
         _check_row(f"{name}.{key}", key, row)
     if name in _OUTSIDE and repr(_OUTSIDE[name]) != repr(section):  # repr tells 1 from 1.0 and from True
         raise ValueError(f"add_section: {name} was added before with other keys or defaults; choose another name")
     _OUTSIDE.setdefault(name, section)
+
+
+def _items_of(default: Any) -> type | None:
+    """Return what the items of a list are, as its default has them; None where that does not say."""
+    kinds = {type(item) for item in default} if isinstance(default, list) else set()
+    kind = float if kinds == {int, float} else next(iter(kinds), None)
+    return kind if kind in (int, float, str) and (len(kinds) == 1 or kind is float) else None
 
 
 def _check_row(where: str, name: str, row: Key) -> None:
@@ -39,6 +49,8 @@ def _check_row(where: str, name: str, row: Key) -> None:
         raise ValueError(f"add_section: {where}: the default must be a bool, int, float, str or list")
     if row.decides not in DECIDES:
         raise ValueError(f"add_section: {where}: decides must be one of {', '.join(DECIDES)}, got {row.decides!r}")
+    if row.form not in FORMS or row.items not in (None, int, float, str, list) or isinstance(row.choices, str):
+        raise ValueError(f"add_section: {where}: see Key for what form, items and choices may be")
     expected = mistake(row, row.default, row.choices)
     if expected is not None:
         raise ValueError(f"add_section: {where}: its own default {row.default!r} must be {expected}")

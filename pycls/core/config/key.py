@@ -9,6 +9,8 @@ from typing import Any
 # seen in which order; the figures of an evaluation; only where and how fast a run is.
 DECIDES = ("network", "training", "data", "evaluation", "nothing")
 
+FORMS = ("", "path", "folder", "yaml name")  # of text; checks.py knows what is right
+
 # Upper bounds from here on only catch slips of the keyboard; a message about another mistake need not name them.
 _GENEROUS = 100
 _NOUNS: dict[type | None, str] = {
@@ -40,7 +42,7 @@ class Key:
     also: tuple[float, ...] = ()  # values with a meaning of their own outside the bounds, such as 0 for off
     items: type | None = None  # of a list: int, float, str, or list (pairs, with bounds for the numbers in them)
     counts: tuple[int, ...] = ()  # of a list: how many items it may have; empty: any number
-    form: str = ""  # of text: "path", "folder" or "file name" (checks.FORMS); empty: free
+    form: str = ""  # of text: one of FORMS; empty: free
     may_be_auto: bool = False  # a switch that may say `auto` besides True and False: the program decides
     fixed: bool = False  # a run is not resumed with another value: its state or position would not fit
     every_type: bool = False  # decides "network" for networks of every MODEL.TYPE
@@ -101,6 +103,8 @@ def _is_within(key: Key, value: Any, choices: Sequence[str]) -> bool:
         return not choices or value in choices
     if isinstance(value, bool) or value in key.also:
         return True
+    if not isinstance(value, (int, float)):
+        return False
     return (isinstance(value, int) or math.isfinite(value)) and (
         (key.at_least is None or value >= key.at_least)
         and (key.above is None or value > key.above)

@@ -18,6 +18,8 @@ def pack_folders(source: Path, target: Path, splits: Sequence[str], options: Pac
     for root, split in find_splits(source, splits):
         if (target / split).is_dir():
             raise ValueError(f"{target} holds the folder '{split}' itself: pack into another folder")
+        if target.resolve().is_relative_to((root / split).resolve()):
+            raise ValueError(f"{target} is a folder of '{split}', which is to be packed: pack into another folder")
         index = pack_split(load_folder(root, split), target, split, options, num_workers)
         print(describe_packed(index), flush=True)
 
@@ -29,6 +31,9 @@ def find_splits(source: Path, splits: Sequence[str]) -> list[tuple[Path, str]]:
     """
     if not source.is_dir():
         raise ValueError(f"{source} is not a folder")
+    for split in splits:
+        if Path(split).name != split or split in ("", ".."):
+            raise ValueError(f"--split '{split}': expected the bare name of a folder in {source}")
     source = Path(os.path.abspath(source))  # has a name, unlike "."; links keep theirs
     # A folder of images may have a class "train": what holds no folders is not a split.
     found = splits or [name for name in USUAL_SPLITS if (source / name).is_dir() and list_classes(source / name)]

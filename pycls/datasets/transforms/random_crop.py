@@ -82,9 +82,9 @@ def _first_fit(
 
 
 def _center_boxes(heights: np.ndarray, widths: np.ndarray, aspect: Range) -> np.ndarray:
-    """Return torchvision's fallback: the largest centered box with an aspect inside the range."""
-    box_h = np.minimum(heights, np.rint(widths / min(aspect)))
-    box_w = np.minimum(widths, np.rint(heights * max(aspect)))
+    """Return torchvision's fallback: the largest centered box with an aspect inside the range, of at least a pixel."""
+    box_h = np.minimum(heights, np.maximum(1, np.rint(widths / min(aspect))))
+    box_w = np.minimum(widths, np.maximum(1, np.rint(heights * max(aspect))))
     return np.stack([(heights - box_h) // 2, (widths - box_w) // 2, box_h, box_w], axis=1)
 
 

@@ -30,6 +30,10 @@ def test_its_keys_are_set_and_printed_as_all_are():
         (["MINE.WIDTH", "wide"], "MINE.WIDTH expects a whole number, got wide"),
         (["MINE.HOW", "slwo"], "MINE.HOW: unknown choice 'slwo', did you mean 'slow'"),
         (["MINE.RATE", "1e999"], "MINE.RATE must be finite, got inf"),
+        (["MINE.SIZES", "[None]"], "MINE.SIZES must be whole numbers"),
+        (["MINE.SIZES", "[1j]"], "MINE.SIZES must be whole numbers"),
+        (["MINE.SIZES", "[True]"], "MINE.SIZES must be whole numbers"),
+        (["MINE.SIZES", "['x']"], "MINE.SIZES must be whole numbers"),
     ],
 )
 def test_mistakes_in_its_keys_are_one_line(words, expected):
@@ -56,6 +60,10 @@ def test_adding_it_again_changes_nothing_and_another_one_clashes():
         ("MINE", {"width": 1}, r"MINE\.width: expected a key in capital letters"),
         ("MINE", {"SUB": {"WIDTH": 1}}, r"MINE\.SUB: the default must be"),
         ("MINE", {"WIDTH": Key(1, "speed")}, r"MINE\.WIDTH: decides must be one of network"),
+        ("MINE", {"SIZES": [1, None]}, r"MINE\.SIZES: its own default \[1, None\]"),
+        ("MINE", {"NAME": Key("x", "network", form="nosuch")}, r"MINE\.NAME: see Key for what form"),
+        ("MINE", {"SIZES": Key([1], "network", items=dict)}, r"MINE\.SIZES: see Key for what form"),
+        ("MINE", {"NAME": Key("b", "network", choices="abc")}, r"MINE\.NAME: see Key for what form"),
         ("MINE", {"WIDTH": Key(0, "network", at_least=1)}, r"MINE\.WIDTH: its own default 0 must be at least 1"),
     ],
 )

@@ -39,7 +39,7 @@ def test_names_and_numbers():
 def test_mistakes_are_answered_when_the_config_is_loaded(text, words):
     with pytest.raises(ValueError, match=words) as caught:
         load_cfg(None, ["TRAIN.AUGMENT", text])
-    assert str(caught.value).startswith("TRAIN.AUGMENT") and "\n" not in str(caught.value)
+    assert str(caught.value).startswith("command line: TRAIN.AUGMENT") and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,9 @@ def test_other_keys_are_checked_too(key, value):
 def test_an_interpolation_that_nothing_would_follow_is_an_error(keys, words):
     with pytest.raises(ValueError, match=words) as caught:
         load_cfg(None, [*keys, "TRAIN.AUGMENT_INTERPOLATION", "bilinear"])
-    assert str(caught.value).startswith("TRAIN.AUGMENT_INTERPOLATION bilinear") and "\n" not in str(caught.value)
+    assert str(caught.value).startswith("command line: TRAIN.AUGMENT_INTERPOLATION bilinear") and "\n" not in str(
+        caught.value
+    )
 
 
 def test_keys_of_pytorch_cls_name_ours():

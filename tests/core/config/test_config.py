@@ -67,7 +67,7 @@ def test_null_gives_the_default_back(tmp_path):
         (["DATA_LOADER.BACKEND", "dali"], ["DATA_LOADER.BACKEND", "dali_"]),
         (["TRAIN.DATASET", "cifar"], ["TRAIN.DATASET", "cifar10"]),
         (["TRAIN.BATCH_SIZE", "100", "NUM_GPUS", "3"], ["TRAIN.BATCH_SIZE 100", "3 processes", "99"]),
-        (["OPTIM.ACCUM_STEPS", "3"], ["TRAIN.BATCH_SIZE 128", "accumulation"]),
+        (["OPTIM.ACCUM_STEPS", "3"], ["TRAIN.BATCH_SIZE 128", "OPTIM.ACCUM_STEPS 3"]),
         (["OPTIM.LR_POLICY", "exp"], ["OPTIM.MIN_LR"]),
         (["OPTIM.LR_POLICY", "steps"], ["OPTIM.STEPS"]),
         (["OPTIM.STEPS", "[5, 10]"], ["OPTIM.STEPS", "0"]),

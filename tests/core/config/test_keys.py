@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from pycls.core.config import decides, load_cfg, load_cfg_text
+from pycls.core.config import decides, dump_cfg, load_cfg, load_cfg_text
 from pycls.core.config.defaults import declared_keys
 from pycls.core.config.describe import allowed, describe, main, page
 from pycls.core.config.key import DECIDES
@@ -42,7 +42,7 @@ def test_the_page_of_all_keys_is_current():
 
 
 def test_a_section_or_a_key_is_described(capsys):
-    assert "BN.EPS 1.0e-05\n    epsilon of every batch norm\n    allowed: above 0 and at most 1;" in describe(["BN"])
+    assert "BN.EPS 1.0e-05\n    epsilon of every batch norm\n    allowed: between 1e-12 and 1;" in describe(["BN"])
     assert main(["TRAIN.IM_SIZ"]) == 2
     assert "did you mean 'TRAIN.IM_SIZE'" in capsys.readouterr().err
     assert "pycls.core.config.describe" in run_tool("train_net.py", "--help").stdout
@@ -91,7 +91,7 @@ def test_a_list_has_as_many_items_as_it_must(key):
     [
         (["OPTIM.MOMENTUM", "1.5"], "OPTIM.MOMENTUM must be at least 0 and below 1, got 1.5"),
         (["BN.MOM", "-1"], "BN.MOM must be between 0 and 1, got -1.0"),
-        (["BN.EPS", "0"], "BN.EPS must be above 0 and at most 1, got 0.0"),
+        (["BN.EPS", "0"], "BN.EPS must be between 1e-12 and 1, got 0.0"),
         (["OPTIM.WARMUP_EPOCHS", "3", "OPTIM.MAX_EPOCH", "2"], "OPTIM.WARMUP_EPOCHS 3 must be at most OPTIM.MAX_EPOCH"),
         (["TRAIN.REPEATS", "100000"], "TRAIN.REPEATS must be at most 100, got 100000"),
         (["TRAIN.REPEATS", "9", "TRAIN.BATCH_SIZE", "8"], "TRAIN.REPEATS 9 is more than a batch holds"),
@@ -99,7 +99,7 @@ def test_a_list_has_as_many_items_as_it_must(key):
         (["DATA_LOADER.TIMEOUT_SEC", "1e-9"], "DATA_LOADER.TIMEOUT_SEC must be at least 0.1 or 0, got 1e-09"),
         (["PREC_TIME.NUM_ITER", "0"], "PREC_TIME.NUM_ITER must be at least 1, got 0"),
         (["TRAIN.COLOR_JITTER", "[0, 0, 0, 0.6]"], "TRAIN.COLOR_JITTER: hue, its fourth number, must be at most 0.5"),
-        (["TRAIN.CROP_AREA", "[0.1, 2.0]"], r"TRAIN.CROP_AREA must be 2 numbers, each above 0 and at most 1, got"),
+        (["TRAIN.CROP_AREA", "[0.1, 2.0]"], r"TRAIN.CROP_AREA must be 2 numbers, each between 0.0001 and 1, got"),
         (["TRAIN.CROP_AREA", "[0.5, True]"], "TRAIN.CROP_AREA must be 2 numbers"),
         (["OPTIM.STEPS", "[0, True]"], "OPTIM.STEPS must be numbers"),
         (["TRAIN.IM_SIZE_SCHEDULE", "[0, 160]"], "TRAIN.IM_SIZE_SCHEDULE must be pairs of numbers"),
@@ -143,5 +143,55 @@ def test_what_means_off_is_allowed_outside_of_the_range():
 
 def test_a_stored_config_is_read_as_it_is_but_what_is_added_is_checked():
     assert load_cfg_text("OPTIM: {MOMENTUM: 1.5}\n", "a.pyth").OPTIM.MOMENTUM == 1.5
-    with pytest.raises(ValueError, match=r"BN\.EPS must be above 0"):
+    with pytest.raises(ValueError, match=r"BN\.EPS must be between 1e-12"):
         load_cfg_text("OPTIM: {MOMENTUM: 1.5}\n", "a.pyth", ["BN.EPS", "-1"])
+
+
+# What float32 turns into 0 or infinity, what would learn nothing, and what no machine could run.
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("BN.EPS", "1e-320"),
+        ("LN.EPS", "1e-320"),
+        ("REGNET.BOT_MUL", "1e-320"),
+        ("EN.EXP_RATIOS", "[1e-9]"),
+        ("DATA_LOADER.STD", "[1e-320, 0.2, 0.2]"),
+        ("TRAIN.CROP_AREA", "[1e-320, 1.0]"),
+        ("TRAIN.CROP_ASPECT", "[1e-320, 1.0]"),
+        ("DIST_TIMEOUT_MINUTES", "1e-9"),
+        ("TRAIN.LABEL_SMOOTHING", "1"),
+        ("OPTIM.ALPHA", "1"),
+        ("OPTIM.DAMPENING", "1"),
+        ("OPTIM.LOOKAHEAD_ALPHA", "0"),
+        ("NUM_GPUS", "100000"),
+        ("DATA_LOADER.NUM_WORKERS", "4096"),
+        ("ANYNET.DEPTHS", "[10000]"),
+        ("MODEL.SCALING_FACTOR", "5000"),
+    ],
+)
+def test_a_value_that_could_not_work_is_refused(words):
+    with pytest.raises(ValueError, match=f"^command line: {words[0]} must be"):
+        load_cfg(None, words)
+
+
+@pytest.mark.parametrize("key", ["MODEL.TYPE", "MODEL.DEPTH", "OPTIM.BASE_LR", "OPTIM.STEPS", "VERBOSE", "CFG_DEST"])
+@pytest.mark.parametrize("value", ["a\nb", "a\0b", "\x1b[31m", "\ud800", "9" * 5000, "0x" + "f" * 5000, "[" * 3000])
+def test_whatever_is_written_the_error_is_one_short_line(key, value):
+    with pytest.raises(ValueError, match=f"^command line: {key}") as error:
+        load_cfg(None, [key, value])
+    assert str(error.value).isprintable() and len(str(error.value)) < 500
+
+
+def test_the_places_of_a_combination_are_named(tmp_path):
+    (tmp_path / "run.yaml").write_text("OPTIM:\n  WARMUP_EPOCHS: 3\n")
+    expected = r"run\.yaml:2, command line: OPTIM\.WARMUP_EPOCHS 3 must be at most OPTIM\.MAX_EPOCH, which is 2"
+    with pytest.raises(ValueError, match=expected):
+        load_cfg(str(tmp_path / "run.yaml"), ["OPTIM.MAX_EPOCH", "2"])
+    with pytest.raises(ValueError, match=r"^command line: TRAIN\.BATCH_SIZE 128 does not .* OPTIM\.ACCUM_STEPS 3;"):
+        load_cfg(None, ["OPTIM.ACCUM_STEPS", "3"])
+
+
+def test_a_truth_value_where_text_belongs_is_text_that_can_be_stored(tmp_path):
+    (tmp_path / "run.yaml").write_text("DESC: yes\nTRAIN:\n  FROZEN: [on]\n")
+    cfg = load_cfg(str(tmp_path / "run.yaml"))
+    assert load_cfg_text(dump_cfg(cfg), "again") == cfg and (cfg.DESC, cfg.TRAIN.FROZEN) == ("yes", ["on"])

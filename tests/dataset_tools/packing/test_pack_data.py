@@ -53,3 +53,15 @@ def test_a_target_with_the_folder_itself_or_without_data_is_refused(data, tmp_pa
         pack_folders(data, shutil.copytree(data, tmp_path / "copy"), [], None, 1)
     with pytest.raises(ValueError, match=r"holds no packed data"):
         verify_folder(data, 1)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../data", "/tmp", "train/a"])
+def test_a_split_is_a_bare_name(data, name):
+    with pytest.raises(ValueError, match="expected the bare name of a folder in"):
+        find_splits(data, [name])
+
+
+def test_nothing_is_packed_into_what_is_packed(data):
+    with pytest.raises(ValueError, match="is a folder of 'train', which is to be packed"):
+        pack_folders(data, data / "train" / "packed", [], None, 1)
+    assert not (data / "train" / "packed").exists()

@@ -9,6 +9,7 @@ from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms import functional as F
 
 from pycls.datasets.transforms.random_crop import (
+    CROP_LAWS,
     NUM_DRAWS,
     NUM_TRIES,
     center_view,
@@ -118,3 +119,11 @@ def test_center_view_boxes_are_the_same_region_in_source_pixels():
     (box,) = center_view_boxes(np.array([500.0]), np.array([333.0]), 256, 224)
     # 333 -> 256 across, 500 -> 384 (truncated from 384.38) down; crop offsets 16 and 80
     np.testing.assert_allclose(box, [80 * 500 / 384, 16 * 333 / 256, 224 * 500 / 384, 224 * 333 / 256])
+
+
+@pytest.mark.parametrize("aspect", [(1000.0, 1000.0), (0.001, 0.001)])
+@pytest.mark.parametrize("law", CROP_LAWS)
+def test_the_thinnest_crops_have_a_pixel(law, aspect):
+    draws, sides = np.full((1, NUM_DRAWS), 0.5), np.array([8.0])
+    box = CROP_LAWS[law](draws, sides, sides, (1e-4, 1e-4), aspect, 8)[0]
+    assert min(box[2:]) >= 1 and max(box[2:]) <= 8

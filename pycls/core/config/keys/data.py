@@ -16,7 +16,7 @@ DATA_LOADER = {
         "nothing",
         "threads or processes that decode, for each process; counts only where it is set",
         at_least=0,
-        at_most=4096,
+        at_most=1024,
         implies=("DATA_LOADER.AUTO_WORKERS", False),
     ),
     "AUTO_WORKERS": Key(
@@ -72,7 +72,7 @@ DATA_LOADER = {
         "RGB standard deviation that is divided by, 0..1; empty: that of the data set",
         items=float,
         counts=(0, 3),
-        above=0,
+        at_least=0.001,
         at_most=1,
         ours=True,
     ),

@@ -2,7 +2,7 @@
 
 from pycls.core.config.key import Key
 from pycls.core.config.keys.model import POOLS
-from pycls.core.config.keys.shapes import WIDEST, depths, kernels, ratio, ratios, strides, width, widths
+from pycls.core.config.keys.shapes import MOST_BLOCKS, WIDEST, depths, kernels, ratio, ratios, strides, width, widths
 
 _STEMS = ("res_stem_cifar", "res_stem_in", "simple_stem_in")
 _BLOCKS = ("vanilla_block", "res_basic_block", "res_bottleneck_block", "res_bottleneck_linear_block")
@@ -66,7 +66,7 @@ REGNET = {
     "STRIDE": Key(2, "network", "stride of every stage", at_least=1, at_most=64),
     "SE_ON": Key(False, "network", "squeeze and excitation (RegNetY)"),
     "SE_R": ratio(0.25, at_most=1, comment="SE width / channels of the block's input"),
-    "DEPTH": Key(10, "network", "total number of blocks", at_least=1, at_most=10_000),
+    "DEPTH": Key(10, "network", "total number of blocks", at_least=1, at_most=MOST_BLOCKS),
     "W0": Key(32, "network", "initial width, a multiple of 8", at_least=8, at_most=WIDEST),
     "WA": Key(5.0, "network", "slope of the width, channels a block", at_least=0, at_most=WIDEST),
     "WM": Key(2.5, "network", "quantization step", above=1, at_most=100),
@@ -87,7 +87,7 @@ VIT = {
     "C_STEM_KERNELS": kernels([], comment="conv stem: the last one is used, all others are 3 (as pycls)"),
     "C_STEM_STRIDES": strides([], comment="conv stem: their product is PATCH_SIZE"),
     "C_STEM_DIMS": widths([], comment="conv stem: channels; the last is HIDDEN_DIM"),
-    "NUM_LAYERS": Key(12, "network", "encoder blocks", at_least=1, at_most=10_000),
+    "NUM_LAYERS": Key(12, "network", "encoder blocks", at_least=1, at_most=MOST_BLOCKS),
     "NUM_HEADS": Key(12, "network", "attention heads; divide HIDDEN_DIM", at_least=1, at_most=10_000),
     "HIDDEN_DIM": width(768, comment="width of a token"),
     "MLP_DIM": width(3072, comment="width inside the perceptron of a block"),

@@ -80,7 +80,7 @@ TOP_LEVEL = {
         "nothing",
         "processes on this node, on CPU too; torchrun's own number wins",
         at_least=1,
-        at_most=100_000,
+        at_most=1024,
     ),
     "MAX_GPUS_PER_NODE": Key(
         8, "nothing", "accepted for pycls; use torchrun for several nodes", at_least=1, at_most=100_000
@@ -102,7 +102,7 @@ TOP_LEVEL = {
         choices=("nccl", "gloo"),
     ),
     "DIST_TIMEOUT_MINUTES": Key(
-        10.0, "nothing", "a collective that takes longer ends the run", above=0, at_most=1_000_000, ours=True
+        10.0, "nothing", "a collective that takes longer ends the run", at_least=0.01, at_most=1_000_000, ours=True
     ),
     "HOST": Key("localhost", "nothing", "accepted for pycls; read by nothing"),
     "PORT_RANGE": Key(

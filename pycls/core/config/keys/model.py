@@ -110,7 +110,7 @@ MODEL = {
         "scale_net.py: letters of d, w, g, r (dwr) or weights (d1_w8_g8_r1); empty for training",
     ),
     "SCALING_FACTOR": Key(
-        1.0, "nothing", "scale_net.py: multiply-adds wanted / multiply-adds now", above=0, at_most=10_000
+        1.0, "nothing", "scale_net.py: multiply-adds wanted / multiply-adds now", at_least=0.001, at_most=1000
     ),
 }
 
@@ -134,7 +134,7 @@ IDML = {
 }
 
 BN = {
-    "EPS": Key(1e-5, "network", "epsilon of every batch norm", above=0, at_most=1, every_type=True),
+    "EPS": Key(1e-5, "network", "epsilon of every batch norm", at_least=1e-12, at_most=1, every_type=True),
     "MOM": Key(
         0.1,
         "training",
@@ -155,7 +155,7 @@ BN = {
 }
 
 LN = {
-    "EPS": Key(1e-5, "network", "epsilon of every layer norm", above=0, at_most=1, every_type=True),
+    "EPS": Key(1e-5, "network", "epsilon of every layer norm", at_least=1e-12, at_most=1, every_type=True),
     "USE_CUSTOM_WEIGHT_DECAY": Key(False, "training", "give layer norm parameters their own weight decay"),
     "CUSTOM_WEIGHT_DECAY": Key(0.0, "training", "that weight decay", at_least=0, at_most=10),
 }

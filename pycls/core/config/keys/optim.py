@@ -58,7 +58,7 @@ OPTIM = {
     ),
     "MAX_EPOCH": Key(200, "training", "epochs, warm-up included", at_least=1, at_most=_LONGEST),
     "MOMENTUM": Key(0.9, "training", "SGD, RMSprop, Muon", at_least=0, below=1),
-    "DAMPENING": Key(0.0, "training", "SGD: share of the gradient kept out of the momentum", at_least=0, at_most=1),
+    "DAMPENING": Key(0.0, "training", "SGD: share of the gradient kept out of the momentum", at_least=0, below=1),
     "NESTEROV": Key(True, "training", "SGD, Muon: Nesterov's momentum"),
     "BETA1": Key(0.9, "training", "Adam, AdamW, LAMB, Lion, Muon's AdamW: memory of the mean", at_least=0, below=1),
     "BETA2": Key(0.999, "training", "the same: memory of the mean of squares", at_least=0, below=1),
@@ -67,7 +67,7 @@ OPTIM = {
         "training",
         "RMSprop: memory of the mean of squares (a key of pytorch-cls)",
         at_least=0,
-        at_most=1,
+        below=1,
         ours=True,
     ),
     "EPSILON": Key(
@@ -96,7 +96,7 @@ OPTIM = {
         ours=True,
     ),
     "LOOKAHEAD_ALPHA": Key(
-        0.5, "training", "share of the way that the slow weights then follow", at_least=0, at_most=1, ours=True
+        0.5, "training", "share of the way that the slow weights then follow", above=0, at_most=1, ours=True
     ),
     "SAM_RHO": Key(
         0.0,

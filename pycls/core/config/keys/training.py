@@ -81,7 +81,7 @@ _STEP = {
     "ACTIVATION_CHECKPOINT": Key(
         False, "nothing", "compute blocks again in backward: less memory, slower (docs/SCALE.md)", ours=True
     ),
-    "LABEL_SMOOTHING": probability(0.0, decides="training", comment="share of the target spread over all classes"),
+    "LABEL_SMOOTHING": Key(0.0, "training", "share of the target spread over all classes", at_least=0, below=1),
     "MIXUP_ALPHA": Key(
         0.0, "training", "mixup: parameter of its Beta distribution; 0 is off", at_least=0, at_most=1000
     ),
