@@ -12,7 +12,7 @@ from pycls.core.cli import build_parser, run_tool
 DESCRIPTION = """Decode every image of a class-folder tree, or of a config's data sets, on all cores, and report what is
 unreadable, damaged, of another type than its name says, tiny, there twice or under two labels, and what is odd.
 
-  {call} DIR [options]         DIR/<class>/<image>, or DIR/train and DIR/val with such trees
+  {call} DIR [options]         DIR/<class>/<image>, or DIR/train and DIR/val with such trees, or packed
   {call} --cfg FILE [options] [KEY VALUE ...]
 
 Prints a table and writes OUT/report.json and OUT/skip_list.txt, for DATA_LOADER.SKIP_LIST. Exit codes: 0 all images can

@@ -35,9 +35,11 @@ from pycls.dataset_tools.validation.inspect import (
 from pycls.datasets.check_samples import check_samples
 from pycls.datasets.heartbeat import HeartbeatBoard
 from pycls.datasets.info import find_dataset
+from pycls.datasets.readers import has_split, load_split
 from pycls.datasets.readers.folder_scan import scan_tree
 from pycls.datasets.readers.samples import ArraySamples, EncodedSamples, FileSamples
 from pycls.datasets.readers.skip_list import save_skip_list
+from pycls.datasets.readers.tar_index import index_file
 from pycls.datasets.workers.processes import ProcessWorkers
 from pycls.datasets.workers.watchdog import Watchdog
 
@@ -72,15 +74,25 @@ def samples_of_cfg(cfg: CfgNode) -> list[EncodedSamples]:
 
 
 def samples_of_folder(folder: str) -> list[EncodedSamples]:
-    """Return the images of a class-folder tree, or of the splits train, val and test below a folder."""
+    """Return the images of a class-folder tree, or of the splits train, val and test below a folder, packed or not."""
     top = Path(folder).resolve()
     if not top.is_dir():
         raise ValueError(f"{folder} is not a folder")
-    splits = [top / name for name in ("train", "val", "test") if (top / name).is_dir()] or [top]
-    trees = [(split, scan_tree(split)) for split in splits]
-    if not any(len(tree.paths) for _, tree in trees):
+    splits = [name for name in ("train", "val", "test") if has_split(top, name)]
+    found = [_samples_of_split(top, name) for name in splits] or [_samples_of_tree(top)]
+    if not any(len(samples) for samples in found):
         raise ValueError(f"{folder} holds no images: expected <class>/<image>, or <split>/<class>/<image>")
-    return [FileSamples(str(split), tree.paths, tree.labels, tree.classes) for split, tree in trees]
+    return found
+
+
+def _samples_of_split(top: Path, split: str) -> EncodedSamples:
+    # Folders are listed without the checks of training, whose findings are reported here instead.
+    return load_split(top, split) if index_file(top, split).exists() else _samples_of_tree(top / split)
+
+
+def _samples_of_tree(top: Path) -> FileSamples:
+    tree = scan_tree(top)
+    return FileSamples(str(top), tree.paths, tree.labels, tree.classes)
 
 
 def check_data(

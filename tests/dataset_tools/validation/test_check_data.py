@@ -122,6 +122,19 @@ def test_a_config_and_a_folder_name_the_same_images(tree):
     assert names[0] == names[1] and len(names[0]) == 12
 
 
+def test_packed_splits_are_checked_as_the_folders_are(tree, tmp_path):
+    assert run_tool_here("pack_data.py", tree, tmp_path / "packed").returncode == 0
+    folders, packed = samples_of_folder(str(tree)), samples_of_folder(str(tmp_path / "packed"))
+    names = [[samples.key(i) for samples in splits for i in range(len(samples))] for splits in (folders, packed)]
+    assert names[0] == names[1]
+    counts = []
+    for place in (tree / "val", tmp_path / "packed"):
+        done = run_tool_here("check_data.py", place, "--out", tmp_path / "out")
+        assert done.returncode in (0, 1), done.stderr
+        counts.append(next(line for line in done.stdout.splitlines() if line.startswith("Images: ")))
+    assert counts == ["Images: 6 in val", "Images: 6 in train, 6 in val"]
+
+
 def test_bad_input_is_one_line():
     done = run_tool_here("check_data.py", "--dir", "/nowhere")
     assert done.returncode == 2 and done.stderr == "tools/check_data.py: error: /nowhere is not a folder\n"
