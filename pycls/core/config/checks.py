@@ -146,7 +146,7 @@ def _check_schedule(cfg: CfgNode) -> None:
     if optim.WARMUP_EPOCHS > optim.MAX_EPOCH:
         raise ValueError(
             f"OPTIM.WARMUP_EPOCHS {optim.WARMUP_EPOCHS} must be at most OPTIM.MAX_EPOCH, which is {optim.MAX_EPOCH}: "
-            "set it, too"
+            "train longer, or set OPTIM.WARMUP_EPOCHS 0"
         )
 
 
