@@ -268,13 +268,13 @@ def test_images_limits_the_files_of_every_layout(photos, tmp_path, here, monkeyp
     assert source["cells"][0]["images_per_sec"] > 0
 
 
-def test_other_work_on_the_cores_is_told_everywhere(photos, tmp_path, here, monkeypatch, capsys):
+def test_other_work_on_the_cores_is_told_everywhere(photos, tmp_path, here, monkeypatch):
     monkeypatch.setattr(epochs, "busy_seconds", iter(range(0, 10_000, 10)).__next__)
     words = overrides(TINY | SMALL | {"TRAIN.DATASET": "imagenet", "TEST.DATASET": "imagenet"})
     done = run_tool_here("compare_loaders.py", str(photos), *ONE_CELL, *words, "OUT_DIR", str(tmp_path / "out"))
     assert done.returncode == 0 and "cores of this machine busy meanwhile" in done.stdout
     with (tmp_path / "out" / "compare_loaders.csv").open() as file:
-        assert [row["warning"] for row in csv.DictReader(file)] == ["other work kept cores busy"]
+        assert [row["warning"] for row in csv.DictReader(file)] == 2 * ["other work kept cores busy"]
     assert "cores of this machine busy meanwhile" in (tmp_path / "out" / "compare_loaders.html").read_text()
 
 
