@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.helpers.documented.play import Stage, small_world
+from tests.helpers.documented.stage import Stage, small_world
 
 
 @pytest.fixture(scope="module")

