@@ -1,46 +1,21 @@
 """Every command that a page or a --help shows is run, in small; tests/helpers/documented/left_out.py has the others."""
 
-import contextlib
 import re
-from collections import Counter
 
 import pytest
 
 from pycls.core.config import load_cfg
-from tests.helpers.documented.find import PAGES, Command, blocks_of, commands_of_page, examples_of_help, snippets
+from tests.helpers.documented.find import Command, blocks_of, examples_of_help, snippets
 from tests.helpers.documented.left_out import LEFT_OUT, RUN_ELSEWHERE, fits
+from tests.helpers.documented.order import FOUND, needed, once, stage_name
 from tests.helpers.documented.play import do, run
 from tests.helpers.documented.programs import run_snippet
-from tests.helpers.documented.supplies import supply_of
 from tests.helpers.documented.tools import check_options
-from tests.helpers.documented.words import expanded
 
-
-def once(commands: list[Command]) -> list[Command]:
-    """Leave out what means the same as one before, but for parts of a longer block, which need one another."""
-    known, kept = set(), []
-    lengths = Counter((command.page, command.block) for command in commands)
-    for command in commands:
-        part = command.block and lengths[command.page, command.block] > 1
-        if part or meaning(command.text) not in known:
-            kept.append(command)
-        known.add(meaning(command.text))
-    return kept
-
-
-def meaning(text: str) -> str:
-    """Return the same for commands that are run on the same files."""
-    with contextlib.suppress(ValueError):
-        text = "\n".join(" ".join(map(supply_of, words)) for words in expanded(text))
-    return text
-
-
-FOUND = [command for path in PAGES for command in commands_of_page(path)]
-BLOCKS = once([command for command in FOUND if command.block and command.page not in RUN_ELSEWHERE])
-INLINE = once([*BLOCKS, *(command for command in FOUND if not command.block)])[len(BLOCKS) :]
-NAMES = [command for command in INLINE if re.fullmatch(r"pycls [\w-]+|python tools/\w+\.py", command.text)]
-MENTIONS = [command for command in INLINE if command.text.startswith("tools/")]
-RUNNABLE = [command for command in INLINE if command not in NAMES and command not in MENTIONS]
+PAGES_COMMANDS = once(c for c in FOUND if not (c.block and c.page in RUN_ELSEWHERE))
+NAMES = [c for c in PAGES_COMMANDS if not c.block and re.fullmatch(r"pycls [\w-]+|python tools/\w+\.py", c.text)]
+MENTIONS = [c for c in PAGES_COMMANDS if not c.block and c.text.startswith("tools/")]
+TYPED = [c for c in PAGES_COMMANDS if c not in NAMES and c not in MENTIONS]
 HELP = once(examples_of_help())
 
 
@@ -48,20 +23,14 @@ def each(commands):
     return pytest.mark.parametrize("command", commands, ids=lambda command: command.place)
 
 
-@each(BLOCKS)
-def test_a_command_of_a_block(command, stage_of):
-    """Those before it in the block have been run, here if need be."""
-    stage = stage_of(f"{command.page}:{command.block}")
-    for earlier in BLOCKS:
-        same_block = (earlier.page, earlier.block) == (command.page, command.block)
-        if same_block and earlier.line <= command.line and earlier not in stage.done:
-            stage.done.append(earlier)
-            do(earlier, stage)
-
-
-@each(RUNNABLE)
-def test_a_command_in_a_sentence_or_table(command, stage_of):
-    do(command, stage_of(command.place))
+@each(TYPED)
+def test_a_command_of_a_page(command, stage_of):
+    """What it needs has been run in its folder, here if need be."""
+    stage = stage_of(stage_name(command))
+    for each_one in [*needed(command), command]:
+        if each_one not in stage.done:
+            stage.done.append(each_one)
+            do(each_one, stage)
 
 
 @each(HELP)
@@ -82,7 +51,7 @@ def test_options_that_are_mentioned_are_there(command, stage_of):
 @pytest.mark.parametrize("snippet", snippets("python"), ids=lambda snippet: snippet.place)
 def test_a_block_of_python(snippet, stage_of):
     if snippet.page not in RUN_ELSEWHERE:
-        run_snippet(snippet.text, stage_of(snippet.page))
+        run_snippet(snippet.text, stage_of(snippet.place))
 
 
 @pytest.mark.parametrize("snippet", snippets("yaml"), ids=lambda snippet: snippet.place)
@@ -109,6 +78,14 @@ def test_what_is_left_out_is_still_there():
 def test_output_is_no_command(text):
     (block,) = blocks_of(text)
     assert block.lines == (text.strip(),)
+
+
+def test_what_a_training_wrote_is_read_by_what_follows():
+    train = Command("page.md", 3, "pycls train --cfg x.yaml OUT_DIR runs/mine", 3)
+    predict = Command("page.md", 7, "pycls predict a.jpg --weights runs/mine/checkpoints/best.pyth")
+    other = Command("page.md", 9, "pycls predict a.jpg --weights runs/mine2/checkpoints/best.pyth")
+    assert needed(predict, [train, predict, other]) == [train] and needed(other, [train, predict, other]) == []
+    assert needed(train, [train, predict, other]) == []
 
 
 @pytest.mark.parametrize(

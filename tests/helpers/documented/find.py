@@ -143,13 +143,18 @@ def commands_of_page(path: Path) -> list[Command]:
 
 
 def snippets(language: str) -> list[Command]:
-    """Return the fenced blocks of a language that is not the shell's."""
+    """Return the blocks of a language that is not the shell's; indented Python begins with an import."""
     blocks = [(name_of(path), block) for path in PAGES for block in blocks_of(path.read_text())]
     return [
         Command(page, block.first_line, "\n".join(block.lines) + "\n", block.first_line)
         for page, block in blocks
-        if block.language == language
+        if (block.language or language_of(block)) == language
     ]
+
+
+def language_of(block: Block) -> str:
+    """Guess the language of an indented block."""
+    return "python" if block.lines[0].startswith(("import ", "from ")) else ""
 
 
 def header_of(path: Path) -> list[str]:

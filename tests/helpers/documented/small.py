@@ -7,7 +7,8 @@ import yaml
 
 NUM_CLASSES = 5  # of the photographs
 # Images and batches of each kind of data set.
-FILES = ["MODEL.NUM_CLASSES", str(NUM_CLASSES), "TRAIN.IM_SIZE", "32", "TEST.IM_SIZE", "36"]
+CLASSES = ["MODEL.NUM_CLASSES", str(NUM_CLASSES)]
+FILES = ["TRAIN.IM_SIZE", "32", "TEST.IM_SIZE", "36"]
 FILES += ["TRAIN.BATCH_SIZE", "4", "TEST.BATCH_SIZE", "4", "BN.NUM_SAMPLES_PRECISE", "4"]
 DIGITS = ["TRAIN.IM_SIZE", "8", "TEST.IM_SIZE", "8"]
 DIGITS += ["TRAIN.BATCH_SIZE", "20", "TEST.BATCH_SIZE", "40", "BN.NUM_SAMPLES_PRECISE", "20"]
@@ -39,7 +40,8 @@ def _run(cfg: dict, words: Sequence[str]) -> list[str]:
     network = NETWORKS.get((cfg["MODEL"]["TYPE"], dataset), [])
     peak = ["OPTIM.PEAK_EPOCH", "0.5"] if cfg["OPTIM"]["LR_POLICY"] in ("cyclic", "one_cycle") else []
     one_process = ["FSDP.ENABLED", "False"] if cfg["FSDP"]["ENABLED"] else []
-    return [*MACHINE, *BATCHES.get(dataset, FILES), *network, *EPOCHS, *peak, *one_process, *out_dir]
+    classes = CLASSES if BATCHES.get(dataset, FILES) is FILES and cfg["MODEL"]["NUM_CLASSES"] else []
+    return [*MACHINE, *BATCHES.get(dataset, FILES), *classes, *network, *EPOCHS, *peak, *one_process, *out_dir]
 
 
 def _compare(cfg: dict, words: Sequence[str]) -> list[str]:
@@ -53,7 +55,7 @@ SMALL: dict[str, Callable[[dict, Sequence[str]], list[str]]] = {
     "test": _run,
     "time": lambda cfg, words: [*_run(cfg, words), *TIMES],
     "predict": lambda cfg, words: ["DEVICE", "cpu"],
-    "compare": _compare,
+    "compare-loaders": _compare,
 }
 
 
@@ -64,4 +66,4 @@ def small_words(kind: str, words: Sequence[str], printed_cfg: str) -> list[str]:
 
 def zoo_words() -> list[str]:
     """Return what makes the verification of a row short."""
-    return [*MACHINE, *FILES, *TIMES]
+    return [*MACHINE, *FILES, *CLASSES, *TIMES]

@@ -16,6 +16,7 @@ from pycls.loader_benchmark import comparison, probe, pytorch_cls_table
 from pycls.loader_benchmark.measure.task import Task
 from pycls.loader_benchmark.measure.worker_main import JOBS
 from tests.helpers.documented.supplies import put, served, shelve
+from tests.helpers.documented.words import kind_of
 from tests.helpers.paths import ROOT
 
 
@@ -36,8 +37,9 @@ class Stage:
     def supply(self, words: list[str]) -> list[str]:
         """Put what words name into the folder; return them with absolute paths turned into ones in it."""
         own = [word.removeprefix("/") if re.match(r"/(data|path|scratch)/", word) else word for word in words]
+        trains = kind_of(words) == "train"
         for before, word in itertools.pairwise(["", *own]):
-            if before != "OUT_DIR":
+            if before != "OUT_DIR" or not trains:
                 put(word.rstrip("/"), self.folder)
         return own
 

@@ -76,6 +76,15 @@ def write_photos(folder: Path) -> None:
     write_class_folders(folder / "val", range(1, 2))
 
 
+def write_my_photos(folder: Path) -> None:
+    """Write class folders alone, as a camera calls its files."""
+    for name, file in {"brick": "brick.png", "coffee": "coffee.png", "fur": "chelsea.png"}.items():
+        (folder / name).mkdir(parents=True)
+        for number in range(1, 11):
+            photo = load(file, (160, 120)).crop((5 * number, 4 * number, 5 * number + 64, 4 * number + 56))
+            (folder / name / f"IMG_{number:04d}.jpg").write_bytes(encode(photo))
+
+
 def write_cifar10(folder: Path) -> None:
     """Write the python version of CIFAR-10, with 20 images in each file."""
     for number, name in enumerate([*(f"data_batch_{n}" for n in range(1, 6)), "test_batch"]):
@@ -152,6 +161,7 @@ def write_lite0(file: Path) -> None:
 # What is read, as a pattern of its path (absolute ones without their first slash), and what writes it.
 SUPPLIES: dict[str, Callable[[Path], None]] = {
     r"photos|(path/to|data)/(imagenet(-21k)?|images)|data/(one|two)": write_photos,
+    r"my_photos|holiday|others": write_my_photos,
     r"scratch/packed": write_packed,
     r"train\.index": write_index,
     r"(path/to|data)/cifar-?10(-batches-py)?": write_cifar10,

@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import functools
 import io
-import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -16,14 +15,14 @@ from tests.helpers.commands import pycls_here
 from tests.helpers.documented.programs import Outcome, run_module
 from tests.helpers.documented.small import SMALL, small_words, zoo_words
 from tests.helpers.documented.stage import Stage
-from tests.helpers.paths import ROOT
+from tests.helpers.documented.words import kind_of
 from tests.helpers.runs import run_tool_here
 
 
 def run_our_tool(words: list[str], stage: Stage) -> Outcome:
     """Run a file of tools/ or `pycls COMMAND` with words that make it short; `torchrun` starts one process, this."""
+    kind = kind_of(words)
     call, words = _our_call(words, stage)
-    kind = command_of(call, words)
     if kind == "zoo" and words[0] == "verify":
         words = [*words, *zoo_words()]
     if kind in SMALL and "--help" not in words:
@@ -43,15 +42,6 @@ def _our_call(words: list[str], stage: Stage) -> tuple[Callable[..., Outcome], l
         return functools.partial(pycls_here, cwd=stage.folder), words[3:]
     script = next(word for word in words if word.startswith("tools/"))
     return functools.partial(run_tool_here, Path(script).name, cwd=stage.folder), words[words.index(script) + 1 :]
-
-
-def command_of(call: functools.partial, words: list[str]) -> str:
-    """Return the first part of a command's name: train, test, compare, zoo ..."""
-    if call.func is pycls_here:
-        return words[0].split("-")[0]
-    if call.args == ("run_net.py",):
-        return words[words.index("--mode") + 1] if "--mode" in words else ""
-    return re.search(r'run_file\("([a-z]+)', (ROOT / "tools" / call.args[0]).read_text())[1]
 
 
 def _after_mode(words: list[str], option: str) -> list[str]:
@@ -79,7 +69,11 @@ def read_only(words: list[str], stage: Stage) -> None:
     patches = {name: reading(getattr(argparse.ArgumentParser, name)) for name in names}
     with mock.patch.multiple(argparse.ArgumentParser, **patches), contextlib.redirect_stderr(errors):
         try:
-            done = run_module(words, stage) if words[1] == "-m" else _our_call(words, stage)[0](*words[2:])
+            if kind_of(words):
+                call, own = _our_call(words, stage)
+                done = call(*own)
+            else:
+                done = run_module(words, stage)
         except _Read:
             return
     raise AssertionError(f"{done.stderr}{errors.getvalue()}")

@@ -3,9 +3,9 @@
 import itertools
 import re
 import shlex
-from pathlib import PurePath
 
 from pycls.core.config import flatten, load_cfg
+from tests.helpers.paths import ROOT
 
 KEYS = {key for key, _ in flatten(load_cfg(None))}
 
@@ -30,7 +30,7 @@ WORDS = {
     "TEST.WEIGHTS FILE.pyth": "runs/mine/checkpoints/best.pyth",
     "TRAIN.WEIGHTS FILE": "lite0.pth",
     "DATA_DIR DIR": "photos",
-    "compare DATA_DIR": "photos",
+    "compare-loaders DATA_DIR": "photos",
     "convert SRC": "runs/mine/checkpoints/best.pyth",
     "convert DST": {"safetensors": "a.safetensors", "torchvision": "a.pth", "pycls": "a.pyth", "ours": "b.pyth"},
     "export CHECKPOINT": "runs/mine/checkpoints/best.pyth",
@@ -38,6 +38,7 @@ WORDS = {
     "pack SRC": "photos",
     "pack DST": "packed",
     "verify NAME": "RegNetX-200MF",
+    "compare-runs RUN": "runs/digits",
     "DIR": "photos",
     "IMAGE": "photos/val/cat/1.png",
     "OUT_DIR/checkpoints/best.pyth": "runs/mine/checkpoints/best.pyth",
@@ -103,13 +104,17 @@ def is_pair(words: list[str], index: int) -> bool:
 
 
 def kind_of(words: list[str]) -> str:
-    """Return the first part of the name of a command's tool: train, test, compare, ..., "" for other programs."""
-    for word in words[:4]:
-        if word.startswith("tools/") and word.endswith(".py"):
-            return re.split(r"[_.]", PurePath(word).name)[0]
-    if "pycls" in words[:3]:
-        return words[words.index("pycls") + 1].split("-")[0]
-    return ""
+    """Return the name of a command of ours, as `pycls` has it: train, compare-loaders, ...; "" for other programs."""
+    if words[0] == "pycls" or words[:3] == ["python", "-m", "pycls"]:
+        name = words[words.index("pycls") + 1]
+        return "" if name.startswith("-") else name
+    script = next((word for word in words[:5] if word.startswith("tools/") and word.endswith(".py")), "")
+    if not (ROOT / script).is_file():
+        return script  # which fails when it is called
+    name = re.search(r'run_file\("([a-z-]+)', (ROOT / script).read_text())
+    if name:
+        return name[1]
+    return words[words.index("--mode") + 1] if "--mode" in words else "run_net"
 
 
 def _check_complete(words: list[str]) -> None:
