@@ -6,16 +6,15 @@ from collections.abc import Callable, Sequence
 import yaml
 
 NUM_CLASSES = 5  # of the photographs
-# Images and batches of each kind of data set.
 CLASSES = ["MODEL.NUM_CLASSES", str(NUM_CLASSES)]
-FILES = ["TRAIN.IM_SIZE", "32", "TEST.IM_SIZE", "36"]
-FILES += ["TRAIN.BATCH_SIZE", "4", "TEST.BATCH_SIZE", "4", "BN.NUM_SAMPLES_PRECISE", "4"]
-DIGITS = ["TRAIN.IM_SIZE", "8", "TEST.IM_SIZE", "8"]
-DIGITS += ["TRAIN.BATCH_SIZE", "20", "TEST.BATCH_SIZE", "40", "BN.NUM_SAMPLES_PRECISE", "20"]
-ARRAYS = ["TRAIN.BATCH_SIZE", "20", "TEST.BATCH_SIZE", "60", "BN.NUM_SAMPLES_PRECISE", "20"]
-BATCHES = {"imagenet": FILES, "digits": DIGITS, "cifar10": ARRAYS, "cifar100": ARRAYS, "fashion_mnist": ARRAYS}
+FILES = ["TRAIN.IM_SIZE", "32", "TEST.IM_SIZE", "36", "TRAIN.BATCH_SIZE", "4", "TEST.BATCH_SIZE", "4"]
+DIGITS = ["TRAIN.IM_SIZE", "8", "TEST.IM_SIZE", "8", "TRAIN.BATCH_SIZE", "20", "TEST.BATCH_SIZE", "40"]
+ARRAYS = ["TRAIN.BATCH_SIZE", "20", "TEST.BATCH_SIZE", "60"]
+BATCHES = {"digits": DIGITS, "cifar10": ARRAYS, "cifar100": ARRAYS, "fashion_mnist": ARRAYS}  # others: FILES
+PRECISE = ["BN.NUM_SAMPLES_PRECISE", "20"]
 
-MACHINE = ["DEVICE", "cpu", "NUM_GPUS", "1", "DATA_LOADER.NUM_WORKERS", "1", "LOG.TENSORBOARD", "off"]
+MACHINE = ["DEVICE", "cpu", "NUM_GPUS", "1", "LOG.TENSORBOARD", "off"]
+WORKERS = ["DATA_LOADER.NUM_WORKERS", "1"]
 EPOCHS = ["OPTIM.MAX_EPOCH", "1", "OPTIM.WARMUP_EPOCHS", "0"]
 TIMES = ["PREC_TIME.NUM_ITER", "1", "PREC_TIME.WARMUP_ITER", "0"]
 GRID = shlex.split("--backends custom --workers 1 --views eval --caches warm --rounds 1 --epochs 1 --images 4")
@@ -35,19 +34,29 @@ NETWORKS = {
 
 def _run(cfg: dict, words: Sequence[str]) -> list[str]:
     """Shorten a training, an evaluation."""
-    dataset = cfg["TEST"]["DATASET"] or "imagenet"
-    out_dir = ["OUT_DIR", "runs/documented"] if cfg["OUT_DIR"].startswith("/") else []
-    network = NETWORKS.get((cfg["MODEL"]["TYPE"], dataset), [])
-    peak = ["OPTIM.PEAK_EPOCH", "0.5"] if cfg["OPTIM"]["LR_POLICY"] in ("cyclic", "one_cycle") else []
-    one_process = ["FSDP.ENABLED", "False"] if cfg["FSDP"]["ENABLED"] else []
-    classes = CLASSES if BATCHES.get(dataset, FILES) is FILES and cfg["MODEL"]["NUM_CLASSES"] else []
-    return [*MACHINE, *BATCHES.get(dataset, FILES), *classes, *network, *EPOCHS, *peak, *one_process, *out_dir]
+    workers = WORKERS if BATCHES.get(cfg["TEST"]["DATASET"]) is not ARRAYS else []
+    return [*_loop(cfg), *workers, *EPOCHS]
+
+
+def _loop(cfg: dict) -> list[str]:
+    """Say what steps are: few images, and a small network."""
+    dataset, policy = cfg["TEST"]["DATASET"] or "imagenet", cfg["OPTIM"]["LR_POLICY"]
+    batches = BATCHES.get(dataset, FILES)
+    parts = {
+        "classes": (CLASSES, batches is FILES and cfg["MODEL"]["NUM_CLASSES"]),
+        "network": (NETWORKS.get((cfg["MODEL"]["TYPE"], dataset), []), True),
+        "peak": (["OPTIM.PEAK_EPOCH", "0.5"], policy in ("cyclic", "one_cycle")),
+        "one process": (["FSDP.ENABLED", "False"], cfg["FSDP"]["ENABLED"]),
+        "precise": (PRECISE, cfg["BN"]["USE_PRECISE_STATS"]),
+        "place": (["OUT_DIR", "runs/documented"], cfg["OUT_DIR"].startswith("/")),
+    }
+    return [*MACHINE, *batches, *(word for part, is_needed in parts.values() if is_needed for word in part)]
 
 
 def _compare(cfg: dict, words: Sequence[str]) -> list[str]:
     # Options for the grid come before the overrides that end the command.
     table = "--pytorch-cls-table" in words
-    return [*(TABLE if table else [*GRID, "--batch-sizes", "4"]), *_run(cfg, words), *TIMES]
+    return [*(TABLE if table else [*GRID, "--batch-sizes", "4"]), *_loop(cfg), *TIMES]
 
 
 SMALL: dict[str, Callable[[dict, Sequence[str]], list[str]]] = {
@@ -66,4 +75,4 @@ def small_words(kind: str, words: Sequence[str], printed_cfg: str) -> list[str]:
 
 def zoo_words() -> list[str]:
     """Return what makes the verification of a row short."""
-    return [*MACHINE, *FILES, *CLASSES, *TIMES]
+    return [*MACHINE, *FILES, *CLASSES, *WORKERS, *TIMES]

@@ -20,7 +20,7 @@ from pycls.datasets.digits import export_digits
 from pycls.engine import train
 from pycls.models import build_model
 from tests.helpers.arrays import python2_pickle, write_idx
-from tests.helpers.documented.small import DIGITS, EPOCHS, MACHINE, NUM_CLASSES
+from tests.helpers.documented.small import DIGITS, EPOCHS, MACHINE, NUM_CLASSES, PRECISE
 from tests.helpers.paths import CONFIGS
 from tests.helpers.photographs import encode, load
 from tests.helpers.runs import overrides
@@ -140,7 +140,11 @@ def write_run(folder: Path) -> None:
 
 def write_digits_run(folder: Path) -> None:
     """Write a finished run of the quickstart, in small."""
-    train(load_cfg(str(CONFIGS / "quickstart/digits.yaml"), [*MACHINE, *DIGITS, *EPOCHS, "OUT_DIR", str(folder)]))
+    train(
+        load_cfg(
+            str(CONFIGS / "quickstart/digits.yaml"), [*MACHINE, *DIGITS, *PRECISE, *EPOCHS, "OUT_DIR", str(folder)]
+        )
+    )
 
 
 def write_packed(folder: Path) -> None:
