@@ -81,7 +81,8 @@ def blocks_of(text: str) -> Iterator[Block]:
         elif lines[number].startswith("    ") and (not number or not lines[number - 1].strip()):
             while end < len(lines) and (lines[end].startswith("    ") or not lines[end].strip()):
                 end += 1
-            yield Block("", number + 1, tuple(line[4:] for line in lines[number:end]))
+            text = "\n".join(line[4:] for line in lines[number:end])
+            yield Block("", number + 1, tuple(text.rstrip().split("\n")))
         number = end
 
 

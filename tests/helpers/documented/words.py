@@ -111,10 +111,8 @@ def kind_of(words: list[str]) -> str:
     script = next((word for word in words[:5] if word.startswith("tools/") and word.endswith(".py")), "")
     if not (ROOT / script).is_file():
         return script  # which fails when it is called
-    name = re.search(r'run_file\("([a-z-]+)', (ROOT / script).read_text())
-    if name:
-        return name[1]
-    return words[words.index("--mode") + 1] if "--mode" in words else "run_net"
+    name = re.search(r'run_file\("([\w-]+)', (ROOT / script).read_text())[1]
+    return words[words.index("--mode") + 1] if name == "run_net" and "--mode" in words else name
 
 
 def _check_complete(words: list[str]) -> None:
