@@ -24,7 +24,7 @@ from pycls.core.paths import expand_path
 from pycls.core.registry import printable
 from pycls.core.shipped_configs import find_cfg
 
-_EPILOG = """KEY VALUE pairs override the file: OPTIM.MAX_EPOCH 20 TRAIN.BATCH_SIZE 64.
+_EPILOG = """KEY VALUE pairs override the file: OPTIM.MAX_EPOCH 20 TRAIN.BATCH_SIZE=64.
 Every key with its default, range and meaning is in docs/KEYS.md, and `python -m pycls.core.config.describe OPTIM` tells
 of those of a section; --print-cfg shows the values in force."""
 

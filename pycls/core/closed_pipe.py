@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import sys
 from collections.abc import Iterator
 
@@ -26,7 +27,9 @@ def quiet_closed_pipe() -> Iterator[None]:
 def stdout_is_open() -> bool:
     """Tell whether what is written to the standard output still goes somewhere."""
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        return False
-    return True
+        file = sys.stdout.fileno()
+    except (OSError, ValueError):  # no file, or one that is closed
+        return True
+    poll = select.poll()
+    poll.register(file, 0)  # errors are told in any case
+    return not poll.poll(0)

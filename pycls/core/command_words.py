@@ -11,6 +11,7 @@ from pycls.core.config.defaults import is_declared
 _KEY = re.compile(r"[A-Z][A-Z0-9_]*(\.[A-Z0-9_]+)?")
 _KEY_IS_VALUE = re.compile(r"([A-Za-z_][\w.]*)=(.*)", re.DOTALL)
 _DASHED_KEY = re.compile(r"--?([A-Z][A-Z0-9_]*(?:\.\w+)?|[A-Za-z_]+\.[\w.]+)(=.*)?", re.DOTALL)
+_NEGATIVE = re.compile(r"-\.?\d")
 _CONFIG = re.compile(r".+\.ya?ml")
 
 
@@ -33,7 +34,7 @@ def sort_words(parser: argparse.ArgumentParser, words: Sequence[str], takes_path
             rest.append(word)
             if action.nargs is None and "=" not in word and queue:
                 rest.append(queue.popleft())
-        elif word.startswith("-"):
+        elif word.startswith("-") and not _NEGATIVE.match(word):
             parser.error(f"unrecognized arguments: {word}")
         elif has_config and _CONFIG.fullmatch(word):
             rest += ["--cfg", word]

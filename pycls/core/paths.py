@@ -1,5 +1,6 @@
 """Paths as users write them: `~` and variables are expanded, and what is to be written is tried before the work."""
 
+import errno
 import os
 import re
 from collections.abc import Sequence
@@ -45,7 +46,8 @@ def check_output_folder(folder: Path, what: str) -> None:
     """Raise ValueError, which begins with `what`, unless a folder that may not be there yet can be written to."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir():
-        raise ValueError(f"{what} {shown(str(folder))}: cannot be made, or is no folder ({there} is a file)")
+        reason = os.strerror(errno.EEXIST if there == folder else errno.ENOTDIR)
+        raise ValueError(f"{what} {shown(str(folder))}: cannot be made, or is no folder ({reason})")
     if not os.access(there, os.W_OK | os.X_OK):
         raise ValueError(f"{what} {shown(str(folder))}: {there} may not be written to; choose another folder")
 

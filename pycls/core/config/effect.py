@@ -28,7 +28,8 @@ def check_effects(cfg: CfgNode, places: Mapping[str, str], command: str = "") ->
 
 def idle_keys(cfg: CfgNode, keys: Iterable[str]) -> list[str]:
     """Return those of the keys set in a file that have no effect, the ones left at their defaults aside."""
-    return [key for key in keys if _value(cfg, key) != declaration(key).default and _idle(cfg, key, in_file=True)]
+    told = [key for key in keys if key not in ALWAYS_TOLD and _value(cfg, key) != declaration(key).default]
+    return [key for key in told if _idle(cfg, key, in_file=True)]
 
 
 def idle_notes(cfg: CfgNode, places: Mapping[str, str]) -> list[str]:
@@ -81,7 +82,8 @@ def _reason(cfg: CfgNode, need: Need) -> str:
         return "here: it is only accepted for pycls's files"
     if not need.values:
         return f"without {' or '.join(map(_switched_on, need.keys))}"
-    return f"for {' and '.join(f'{key} {_value(cfg, key)}' for key in need.keys)}: it is a key of {need}"
+    said = " and ".join(f"{key} {_value(cfg, key)}" for key in need.keys if _value(cfg, key))
+    return f"for {said}: it is a key of {need}"
 
 
 def _switched_on(key: str) -> str:

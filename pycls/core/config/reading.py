@@ -166,6 +166,6 @@ READ_BY: dict[str, Readers] = {
         ("train", "test", "time", "scale", "check-data", "compare-loaders"), "its images are named by its own words"
     ),
     "OUT_DIR": Readers(
-        ("train", "test", "time", "scale", "compare-loaders"), "options of its own say where it writes (--help)"
+        ("train", "test", "time", "info", "scale", "compare-loaders"), "options of its own say where it writes (--help)"
     ),
 }

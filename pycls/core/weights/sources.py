@@ -73,7 +73,7 @@ def find_weights(name: str | Path, cache_dir: str | Path = DEFAULT_CACHE, key: s
 
 
 def run_checkpoint(folder: Path) -> Path | None:
-    """Return the checkpoint of a run's folder, or of its checkpoints/, to use: the best, else the newest; None: none."""
+    """Return the best, else the newest checkpoint in a run's folder or its checkpoints/, None where there is none."""
     for place in (folder / "checkpoints", folder):
         found = [place / name for name in _IN_RUN if (place / name).is_file()]
         found += sorted(place.glob("model_epoch_*.pyth"), key=lambda path: (len(path.name), path.name), reverse=True)
