@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 import pycls
 from pycls.core.cli import OneLineParser, called_as
-from pycls.core.closed_pipe import quiet_closed_pipe
 from pycls.core.registry import did_you_mean
+from pycls.core.stop_signals import quiet_closed_pipe
 
 COMMANDS = {
     "train": "train a network, or go on with a training",

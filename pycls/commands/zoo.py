@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from pycls.core.cli import OneLineParser, how_to_call, run_plain_tool
-from pycls.core.command_words import sort_words
+from pycls.core.config.command_words import sort_words
 
 DESCRIPTION = """List the networks of the model zoo, measure one of them again, or write MODEL_ZOO.md.
 

@@ -17,12 +17,12 @@ from typing import Any, NoReturn
 
 from yacs.config import CfgNode
 
-from pycls.core.closed_pipe import stdout_is_open
-from pycls.core.command_words import sort_words
 from pycls.core.config import diff_cfg, dump_cfg, load_cfg
+from pycls.core.config.command_words import sort_words
+from pycls.core.config.shipped_configs import find_cfg
 from pycls.core.paths import expand_path
 from pycls.core.registry import printable
-from pycls.core.shipped_configs import find_cfg
+from pycls.core.stop_signals import stdout_is_open
 
 _EPILOG = """KEY VALUE pairs override the file: OPTIM.MAX_EPOCH 20 TRAIN.BATCH_SIZE=64.
 Every key with its default, range and meaning is in docs/KEYS.md, and `python -m pycls.core.config.describe OPTIM` tells

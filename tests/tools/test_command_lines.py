@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from pycls.core.cli import OneLineParser, run_plain_tool
-from pycls.core.closed_pipe import quiet_closed_pipe
+from pycls.core.stop_signals import quiet_closed_pipe
 from tests.helpers.commands import pycls_here
 from tests.helpers.paths import CONFIGS, ROOT
 from tests.helpers.runs import DIGITS, tiny_words

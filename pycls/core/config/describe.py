@@ -9,11 +9,11 @@ from typing import Any
 
 import yaml
 
-from pycls.core.closed_pipe import quiet_closed_pipe
 from pycls.core.config.defaults import declared_keys
 from pycls.core.config.key import Key, expectation
 from pycls.core.config.reading import NOTHING, READ_IF, Need
 from pycls.core.registry import did_you_mean
+from pycls.core.stop_signals import quiet_closed_pipe
 
 _HEAD = """# Every key
 

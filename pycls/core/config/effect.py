@@ -1,12 +1,13 @@
 """Whether a setting has an effect: one that is given and would not be read is an error, or told (reading.py)."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from yacs.config import CfgNode
 
 from pycls.core.config.defaults import declaration
-from pycls.core.config.reading import ALWAYS_TOLD, READ_BY, READ_IF, Need
+from pycls.core.config.reading import ALWAYS_TOLD, NOTHING, ONE_PHASE, READ_BY, READ_IF, Need
 from pycls.core.config.settings import COMMAND_LINE
 from pycls.core.registry import shown
 
@@ -16,6 +17,9 @@ def check_effects(cfg: CfgNode, places: Mapping[str, str], command: str = "") ->
 
     Of most keys only those of the command line count; which of them `command` reads is asked if it is given.
     """
+    if command in ONE_PHASE and cfg.DATA_DIR:
+        need = replace(READ_IF["DATA_DIR"][0], keys=(ONE_PHASE[command],))
+        _refuse("" if _is_met(cfg, need) else _reason(cfg, need), cfg, "DATA_DIR", places.get("DATA_DIR", ""))
     for key in ALWAYS_TOLD:
         if _value(cfg, key) != declaration(key).default:
             _check(cfg, key, places.get(key, ""))
@@ -44,7 +48,10 @@ def idle_notes(cfg: CfgNode, places: Mapping[str, str]) -> list[str]:
 
 
 def _check(cfg: CfgNode, key: str, place: str) -> None:
-    reason = _idle(cfg, key)
+    _refuse(_idle(cfg, key), cfg, key, place)
+
+
+def _refuse(reason: str, cfg: CfgNode, key: str, place: str) -> None:
     if reason:
         where = f"{place}: " if place else ""
         raise ValueError(f"{where}{key} {shown(_value(cfg, key))} does nothing {reason}; {_way_out(key)}")
@@ -60,7 +67,8 @@ def _way_out(key: str) -> str:
 def _idle(cfg: CfgNode, key: str, in_file: bool = False) -> str:
     """Return why a key is not read ("for MODEL.TYPE effnet: ..."), "" for one that is, or that asks for nothing."""
     needs = READ_IF.get(key, READ_IF.get(key.rpartition(".")[0], ()))
-    if declaration(key).decides != "network" and not _is_on(_value(cfg, key)):
+    row, value = declaration(key), _value(cfg, key)
+    if (row.decides != "network" and not _is_on(value)) or (NOTHING in needs and value == row.default):
         return ""
     unmet = (need for need in needs if (need.in_files or not in_file) and not _is_met(cfg, need))
     return next((_reason(cfg, need) for need in unmet), "")

@@ -7,9 +7,9 @@ its bases, key by key; of several bases, `_BASE_: [a.yaml, b.yaml]`, the later o
 from pathlib import Path
 
 from pycls.core.config.settings import Setting, text_settings
+from pycls.core.config.shipped_configs import shipped_file
 from pycls.core.paths import expand_path
 from pycls.core.registry import did_you_mean, shown
-from pycls.core.shipped_configs import shipped_file
 
 BASE = "_BASE_"
 

@@ -146,26 +146,32 @@ READ_IF: dict[str, tuple[Need, ...]] = {
 # Those whose silence would deceive: an error wherever they are written, not only on the command line.
 ALWAYS_TOLD = ("DATA_DIR", "RESNET.POOL", "ANYNET.POOL", "TRAIN.COMPILE_MODE")
 
+# The commands that look at the images of one phase only.
+ONE_PHASE = {"test": "TEST.DATASET", "time": "TRAIN.DATASET"}
+
 # A config describes a whole run, so a command takes the keys of other phases, too: those of training when it tests.
 # What is here would be taken for an order to the command itself.
 READ_BY: dict[str, Readers] = {
     "TEST.WEIGHTS": Readers(
-        ("test", "scale"), "a training starts from TRAIN.WEIGHTS, other commands have --weights or a word of their own"
+        ("test", "scale", "zoo"),
+        "a training starts from TRAIN.WEIGHTS, other commands have --weights or a word of their own",
     ),
     "TRAIN.WEIGHTS": Readers(
         ("train", "scale"), "test evaluates TEST.WEIGHTS, other commands have --weights or a word of their own"
     ),
     "TEST": Readers(
-        ("train", "test", "time", "scale", "predict", "export", "convert", "check-data", "compare-loaders"),
+        ("train", "test", "time", "scale", "predict", "export", "convert", "check-data", "compare-loaders", "zoo"),
         "leave it out",
     ),
-    "PREC_TIME": Readers(("time", "scale", "compare-loaders"), "pycls time measures"),
+    "PREC_TIME": Readers(("time", "scale", "compare-loaders", "zoo"), "pycls time measures"),
     "MODEL.SCALING_TYPE": Readers(("scale",), "pycls scale writes the config to use"),
     "MODEL.SCALING_FACTOR": Readers(("scale",), "pycls scale writes the config to use"),
     "DATA_DIR": Readers(
-        ("train", "test", "time", "scale", "check-data", "compare-loaders"), "its images are named by its own words"
+        ("train", "test", "time", "scale", "check-data", "compare-loaders", "zoo"),
+        "its images are named by its own words",
     ),
     "OUT_DIR": Readers(
-        ("train", "test", "time", "info", "scale", "compare-loaders"), "options of its own say where it writes (--help)"
+        ("train", "test", "time", "info", "scale", "compare-loaders", "zoo"),
+        "options of its own say where it writes (--help)",
     ),
 }

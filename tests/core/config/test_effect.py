@@ -142,7 +142,14 @@ def test_data_dir_is_told_wherever_it_is_written(tmp_path, monkeypatch):
         load_cfg(str(tmp_path / "a.yaml"))
     monkeypatch.setenv("PYCLS_DATA_DIR", "/photos")
     load_cfg(None, DIGITS, "train")
-    load_cfg(None, ["TRAIN.DATASET", "imagenet", "TEST.DATASET", "digits", "DATA_DIR", "photos"], "train")
+    mixed = ["TRAIN.DATASET", "imagenet", "TEST.DATASET", "digits", "DATA_DIR", "photos"]
+    load_cfg(None, mixed, "train")
+    with pytest.raises(ValueError, match=r"DATA_DIR photos does nothing for TEST\.DATASET digits"):
+        load_cfg(None, mixed, "test")
+
+
+def test_what_is_only_accepted_for_pycls_may_say_what_is_so():
+    load_cfg(None, ["LAUNCH.MODE", "local", "HOST", "localhost"], "train")
 
 
 def test_names_from_outside_may_read_anything(monkeypatch):

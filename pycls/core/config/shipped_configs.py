@@ -8,7 +8,7 @@ from pycls.core.registry import did_you_mean
 
 def configs_dir() -> Path:
     """Return the folder of the shipped configs."""
-    package = Path(__file__).parents[1]
+    package = Path(__file__).parents[2]
     inside = package / "configs"
     return inside if inside.is_dir() else package.parent / "configs"
 

@@ -3,7 +3,7 @@
 import pytest
 
 from pycls.core.cli import build_parser
-from pycls.core.command_words import sort_words
+from pycls.core.config.command_words import sort_words
 
 PLAIN = build_parser("tool", "x", "y")
 WITH_PATHS = build_parser("tool", "x", "y", paths="IMAGE")
