@@ -146,6 +146,8 @@ READ_IF: dict[str, tuple[Need, ...]] = {
 # Those whose silence would deceive: an error wherever they are written, not only on the command line.
 ALWAYS_TOLD = ("DATA_DIR", "RESNET.POOL", "ANYNET.POOL", "TRAIN.COMPILE_MODE")
 
+_ALL_BUT_COMPARING = ("train", "test", "time", "info", "scale", "predict", "export", "convert", "check-data", "zoo")
+
 # The commands that look at the images of one phase only.
 ONE_PHASE = {"test": "TEST.DATASET", "time": "TRAIN.DATASET"}
 
@@ -170,6 +172,9 @@ READ_BY: dict[str, Readers] = {
         ("train", "test", "time", "scale", "check-data", "compare-loaders", "zoo"),
         "its images are named by its own words",
     ),
+    "DATA_LOADER.BACKEND": Readers(_ALL_BUT_COMPARING, "--backends says what is compared"),
+    "DATA_LOADER.WORKER_MODE": Readers(_ALL_BUT_COMPARING, "--backends custom compares both"),
+    "DATA_LOADER.NUM_WORKERS": Readers(_ALL_BUT_COMPARING, "--workers says what is compared"),
     "OUT_DIR": Readers(
         ("train", "test", "time", "info", "scale", "compare-loaders", "zoo"),
         "options of its own say where it writes (--help)",
