@@ -33,6 +33,8 @@ def act(cfg: CfgNode, args: argparse.Namespace) -> int:
     check_output_folder(Path(args.out), "--out")
     if len(folders) > 1:
         raise ValueError(f"one folder is checked at a time, got {', '.join(folders)}")
+    if folders and cfg.DATA_DIR:
+        raise ValueError(f"DATA_DIR {cfg.DATA_DIR} does nothing beside {folders[0]}, which is checked; leave one out")
     splits = validation.samples_of_folder(folders[0]) if folders else validation.samples_of_cfg(cfg)
     backends = ALL if args.backends == "all" else INSTALLED
     findings = validation.check_data(splits, backends, args.tiny_px, cfg.DATA_LOADER.TIMEOUT_SEC)

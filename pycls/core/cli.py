@@ -75,7 +75,7 @@ def how_to_call(prog: str) -> str:
 def build_parser(prog: str, description: str, example: str, paths: str = "") -> OneLineParser:
     """Return the parser of a command; `paths` names what it takes before the KEY VALUE pairs, as `args.paths`."""
     parser = OneLineParser(prog, description, example, epilog=f"{_EPILOG}\n\n")
-    example = "YAML config, for example configs/quickstart/digits.yaml"
+    example = "YAML config, for example configs/quickstart/digits.yaml; a .yaml without --cfg is one, too"
     parser.add_argument("--cfg", "--config", metavar="FILE", action=Once, help=example)
     parser.add_argument("--print-cfg", action="store_true", help="print the resolved config and stop")
     parser.add_argument("--diff", action="store_true", help="print the keys that differ from the defaults and stop")
@@ -119,7 +119,9 @@ class Once(argparse.Action):
         """Store the value."""
         first = getattr(namespace, self.dest)
         if first is not None:
-            raise argparse.ArgumentError(self, f"is given twice, {first} and {values}: one file is read")
+            raise argparse.ArgumentError(
+                self, f"is given twice, {first} and {values}: one file is read (_BASE_ in it names others)"
+            )
         setattr(namespace, self.dest, values)
 
 
