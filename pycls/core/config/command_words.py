@@ -29,17 +29,19 @@ def sort_words(parser: argparse.ArgumentParser, words: Sequence[str], takes_path
         dashed = None if action else _DASHED_KEY.fullmatch(word)
         word = f"{dashed[1]}{dashed[2] or ''}" if dashed else word
         if word == "--":
-            return [*rest, word, *queue], pairs
+            if takes_paths:
+                return [*rest, word, *queue], pairs
+            continue
         if action is not None:
             rest.append(word)
             if action.nargs is None and "=" not in word and queue:
                 rest.append(queue.popleft())
         elif word.startswith("-") and not _NEGATIVE.match(word):
             parser.error(f"unrecognized arguments: {word}")
+        elif (joined := _KEY_IS_VALUE.fullmatch(word)) and (not takes_paths or is_key(joined[1], word)):
+            pairs += [joined[1], joined[2]]
         elif has_config and _CONFIG.fullmatch(word):
             rest += ["--cfg", word]
-        elif (joined := _KEY_IS_VALUE.fullmatch(word)) and not os.path.exists(word):
-            pairs += [joined[1], joined[2]]
         elif dashed or not takes_paths or is_key(word):
             pairs += [word, _take_value(parser, word, queue)]
         else:
@@ -56,9 +58,9 @@ def find_option(parser: argparse.ArgumentParser, word: str) -> argparse.Action |
     return meant.pop() if len(meant) == 1 else None
 
 
-def is_key(word: str) -> bool:
-    """Tell whether a word looks like a key and is no path: cameras write IMG_0001.JPG, which looks like one."""
-    return _KEY.fullmatch(word) is not None and not os.path.exists(word)
+def is_key(word: str, path: str = "") -> bool:
+    """Tell whether a word looks like a key and it, or `path`, is none: cameras write IMG_0001.JPG, which looks so."""
+    return _KEY.fullmatch(word) is not None and not os.path.exists(path or word)
 
 
 def _take_value(parser: argparse.ArgumentParser, key: str, queue: deque[str]) -> str:

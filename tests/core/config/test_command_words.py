@@ -28,6 +28,8 @@ WITH_PATHS.add_argument("--topk", type=int)
         ("a.b=3", "", "a.b 3"),
         ("A.B=x=y C=", "", "A.B x=y C "),
         ("CFG_DEST x.yaml", "", "CFG_DEST x.yaml"),
+        ("CFG_DEST=x.yaml DESC=a=b.yaml", "", "CFG_DEST x.yaml DESC a=b.yaml"),
+        ("-- A.B 3", "", "A.B 3"),
         ("python 1", "", "python 1"),
     ],
 )
@@ -46,6 +48,7 @@ def test_pairs_of_a_command_without_paths(words, rest, pairs):
         ("--topk -1 photos", "--topk -1 photos", ""),
         ("A.B 3 -- C d", "-- C d", "A.B 3"),
         ("A=B.png", "A=B.png", ""),
+        ("a.pyth lr=0.1.onnx DESC=x.yaml x.yaml", "a.pyth lr=0.1.onnx --cfg x.yaml", "DESC x.yaml"),
     ],
 )
 def test_pairs_of_a_command_with_paths(words, rest, pairs, tmp_path, monkeypatch):
