@@ -112,7 +112,7 @@ def kind_of(words: list[str]) -> str:
     if not (ROOT / script).is_file():
         return script  # which fails when it is called
     name = re.search(r'run_file\("([\w-]+)', (ROOT / script).read_text())[1]
-    return words[words.index("--mode") + 1] if name == "run_net" and "--mode" in words else name
+    return words[words.index("--mode") + 1] if name == "run-net" and "--mode" in words else name
 
 
 def _check_complete(words: list[str]) -> None:
