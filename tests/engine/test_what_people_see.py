@@ -154,7 +154,7 @@ def test_evaluation_predictions_and_timing_have_bars_too(run, tmp_path, monkeypa
     best = str(run[1] / "checkpoints/best.pyth")
     keys = tiny_words(tmp_path, TEST__WEIGHTS=best)
     image = str(export_digits() / "val/3")
-    with on_terminal(70) as terminal:
+    with on_terminal(90) as terminal:
         evaluate.main("pycls test", ["--cfg", DIGITS, *keys])
         predict.main("pycls predict", ["--weights", best, image])
         time.main("pycls time", ["--cfg", DIGITS, *keys, "PREC_TIME.NUM_ITER", "2"])
@@ -164,7 +164,7 @@ def test_evaluation_predictions_and_timing_have_bars_too(run, tmp_path, monkeypa
     assert re.search(
         r"^bf16, channels_last: training step of 96 images +\d+ %, \d\d:\d\d left, \d/5", frames, re.MULTILINE
     )
-    assert all("%, " not in line or "images/s" not in line for line in terminal.lines()[:5]), "they are wiped away"
+    assert not any(" left, " in line for line in terminal.lines()), "they are wiped away"
     assert any(re.match(r"\S+/3/\d+\.png: ", line) for line in terminal.lines()), "predictions remain"
 
 

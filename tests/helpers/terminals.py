@@ -56,7 +56,11 @@ class Terminal:
 @contextlib.contextmanager
 def on_terminal(columns: int) -> Iterator[Terminal]:
     """Make stdout and stderr of this process a terminal."""
-    terminal = Terminal(columns)
-    with contextlib.closing(terminal), os.fdopen(terminal.open(), "w") as out, os.fdopen(terminal.open(), "w") as err:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            yield terminal
+    with (
+        contextlib.closing(Terminal(columns)) as terminal,
+        os.fdopen(terminal.open(), "w") as out,
+        os.fdopen(terminal.open(), "w") as err,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        yield terminal

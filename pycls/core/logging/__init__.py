@@ -19,7 +19,7 @@ from pycls.core.logging.terminal import LineFormatter, TerminalHandler
 from pycls.core.logging.terminal import print_line as print_line
 
 # What a line may say of itself, as `extra=` of the logger's methods.
-FILE_ONLY = {"machine": True}  # records, and texts too long for a terminal: to stdout.log
+FILE_ONLY = {"file_only": True}  # records, and what is too long for a terminal: to stdout.log
 NOT_ON_TERMINAL = {"beside_bar": True}  # said by the progress bar where there is one
 ONCE = {"once": True}  # not again when it repeats word for word; so are all warnings
 GOOD_NEWS = {"good_news": True}  # set off by color, on a terminal
@@ -69,7 +69,7 @@ class _FileFormatter(LineFormatter):
         self._of_records = logging.Formatter(_RECORD_FORMAT)
 
     def format(self, record: logging.LogRecord) -> str:
-        return self._of_records.format(record) if getattr(record, "machine", False) else super().format(record)
+        return self._of_records.format(record) if record.getMessage().startswith(TAG) else super().format(record)
 
 
 class _Repeats(logging.Filter):

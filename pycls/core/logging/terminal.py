@@ -42,7 +42,7 @@ class TerminalHandler(logging.StreamHandler):
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether a line is for people who look at this stream."""
         said_by_bar = self._has_bar and getattr(record, "beside_bar", False)
-        return not (said_by_bar or getattr(record, "machine", False)) and bool(super().filter(record))
+        return not (said_by_bar or getattr(record, "file_only", False)) and bool(super().filter(record))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line, above a progress bar that is on the screen."""

@@ -2,6 +2,7 @@
 
 import io
 import logging
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +16,8 @@ from pycls.core.logging import (
     progress_bar,
     setup_logging,
 )
+from pycls.datasets.loader import Loader
+from pycls.datasets.workers.bad_images import Failure
 
 
 class Screen(io.StringIO):
@@ -124,3 +127,15 @@ def test_short_work_needs_no_bar(monkeypatch):
     monkeypatch.setattr("sys.stderr", screen)
     assert list(progress_bar(range(3), "Predict", 3, delay_sec=100)) == [0, 1, 2]
     assert screen.getvalue().strip() == ""
+
+
+def test_of_many_bad_images_the_terminal_names_the_first(monkeypatch, tmp_path):
+    shown = io.StringIO()
+    monkeypatch.setattr("sys.stdout", shown)
+    setup_logging(str(tmp_path))
+    loader = SimpleNamespace(samples=range(100), bad={})
+    Loader.note_bad(loader, [Failure(number % 30, f"{number % 30}.png", "it is empty", None) for number in range(60)])
+    named = [f"warning: Skipped a bad image: {number}.png: it is empty" for number in range(30)]
+    more = "warning: More than 20 bad images: stdout.log in OUT_DIR names all"
+    assert shown.getvalue().splitlines() == [*named[:20], more]
+    assert [line for line in (tmp_path / "stdout.log").read_text().splitlines() if line != more] == named
