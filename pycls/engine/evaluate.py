@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from pycls.core.distributed import all_reduce_sum, gather_objects, is_main
+from pycls.core.distributed import all_reduce_sum, gather_objects, is_main, world_size
 from pycls.core.logging import get_logger, progress_bar
 from pycls.datasets.loader import Batch, Loader
 from pycls.datasets.workers.bad_images import Failure
@@ -62,8 +62,8 @@ def evaluate(
 
 def _with_bar(loader: Loader, label: str) -> Iterator[Batch]:
     """Iterate over the batches, on a terminal with a bar that counts the main process's images."""
-    total = sum(map(len, loader.index_batches(0)))
-    with progress_bar(None, label, total, delay_sec=1, hidden=not is_main()) as bar:
+    own_share = math.ceil(len(loader.samples) / world_size())
+    with progress_bar(None, label, own_share, delay_sec=1, hidden=not is_main()) as bar:
         for batch in loader.epoch(0):
             yield batch
             bar.update(len(batch.labels) + len(batch.failures))

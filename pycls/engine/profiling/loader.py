@@ -17,6 +17,7 @@ from pycls.datasets.mix import build_mixer
 from pycls.engine.network.precision import pick_precision
 from pycls.engine.profiling.measure import for_a_while, synchronize
 from pycls.engine.profiling.network import build_bench_stepper
+from pycls.engine.reporting.view_text import describe_view
 from pycls.losses import soft_targets
 from pycls.models import build_model
 
@@ -30,6 +31,7 @@ def time_data(cfg: CfgNode, device: torch.device) -> dict[str, Any]:
     except ValueError as error:
         logger.info("Loader: not timed: %s", error)
         return {"loader": None, "loader_not_timed": str(error)}
+    logger.info("View (train): %s", describe_view(cfg, "train"))
     with contextlib.closing(loader):
         loader_rate = time_loader(loader, cfg, device)
         end_to_end, wait_pct, compute = time_end_to_end(loader, cfg, device)
