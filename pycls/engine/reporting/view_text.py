@@ -11,7 +11,6 @@ from pycls.core.config.augment_spec import parse_augment
 from pycls.datasets import backend_name, color_scale, dataset_view
 from pycls.datasets.decoders import libjpeg_turbo
 from pycls.datasets.info import find_dataset
-from pycls.datasets.transforms.augment import OP_SETS
 from pycls.datasets.transforms.view import View
 
 
@@ -93,6 +92,8 @@ def _train_stages(cfg: CfgNode, view: View) -> Iterator[str]:
 
 def _augment(cfg: CfgNode) -> str:
     """Return the policy with its numbers, on whose scale, and what decides about it beside TRAIN.AUGMENT."""
+    from pycls.datasets.transforms.augment import OP_SETS  # with torchvision, which takes a second
+
     ops = cfg.TRAIN.AUGMENT_OPS
     said = [f"{ops}'s"]
     name = parse_augment(cfg.TRAIN.AUGMENT, OP_SETS[ops])
