@@ -17,6 +17,7 @@ from pycls.core.registry import pick
 from pycls.datasets import backends, cifar, digits, fashion_mnist, imagenet
 from pycls.datasets.backends.base import Backend
 from pycls.datasets.check_samples import check_samples
+from pycls.datasets.decoders.float_notice import notice_floats
 from pycls.datasets.info import DATASETS, Dataset, find_dataset
 from pycls.datasets.info import color_scale as color_scale
 from pycls.datasets.loader import Loader
@@ -98,6 +99,8 @@ def build_loader(cfg: CfgNode, phase: str, device: torch.device, samples: Sample
     view = dataset_view(cfg, phase)
     name = backend_name(cfg.DATA_LOADER.BACKEND, isinstance(samples, ArraySamples))
     backend = pick(BACKENDS, name, "DATA_LOADER.BACKEND")
+    if not isinstance(samples, ArraySamples):
+        notice_floats(samples)
     return Loader(
         samples,
         view,

@@ -9,6 +9,7 @@ import io
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from pycls.datasets.decoders.depth import to_eight_bit
 from pycls.datasets.transforms.interpolation import Filter
 from pycls.datasets.transforms.view import View, eval_geometry
 
@@ -29,10 +30,9 @@ def decode_rgb(data: bytes) -> np.ndarray:
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """Keep the high byte of 16-bit gray pixels: Pillow's own conversion would turn all above 255 white."""
-    if not image.mode.startswith("I"):
-        return image
-    return Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+    """Bring 16-bit and float gray pixels to 8 bits: Pillow's own conversion makes all above 255 white, 0 .. 1 black."""
+    is_deep = image.mode.startswith("I") or image.mode == "F"
+    return Image.fromarray(to_eight_bit(np.asarray(image))) if is_deep else image
 
 
 def crop_resize(image: np.ndarray, view: View, box: np.ndarray, flip: bool, kind: Filter) -> np.ndarray:

@@ -1,0 +1,62 @@
+"""Training on images of more than 8 bits: the same run as on the 8-bit files that they stand for."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.helpers.photographs import load
+from tests.helpers.runs import run_tool_here, tiny_words
+
+# How a file keeps gray levels 0 .. 255.
+KINDS = {
+    "eight": lambda gray: gray,
+    "float": lambda gray: gray.astype(np.float32) / 255,
+    "sixteen": lambda gray: gray.astype(np.uint16) * 256 + 77,
+}
+
+
+def write_tree(folder: Path, kind: str, ending: str = "tif") -> None:
+    """Write train/ and val/ of two classes, 12 gray images each, cut out of a photograph."""
+    photo = np.asarray(load("camera.png").convert("L"))
+    for number in range(48):
+        top, left = 40 * (number // 8), 40 * (number % 8)
+        place = folder / ("train" if number % 2 else "val") / ("a" if number % 4 < 2 else "b") / f"{number}.{ending}"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(KINDS[kind](photo[top : top + 24, left : left + 30])).save(place)
+
+
+def train_words(folder: Path, out_dir: Path, **keys: object) -> list[str]:
+    """Return the words of an epoch of training on a tree of two classes."""
+    own = {"TRAIN__DATASET": "imagenet", "TEST__DATASET": "imagenet", "DATA_DIR": folder, "MODEL__NUM_CLASSES": 2}
+    sizes = {"TRAIN__IM_SIZE": 16, "TEST__IM_SIZE": 18, "TRAIN__BATCH_SIZE": 12, "TEST__BATCH_SIZE": 12}
+    return tiny_words(out_dir, **own | sizes | {"OPTIM__MAX_EPOCH": 1, "DATA_LOADER__NUM_WORKERS": 0} | keys)
+
+
+def losses(out_dir: Path) -> list[float]:
+    """Return the losses that a run has recorded."""
+    records = map(json.loads, (out_dir / "metrics.jsonl").read_text().splitlines())
+    return [record["loss"] for record in records if "loss" in record]
+
+
+@pytest.mark.parametrize("kind", ["float", "sixteen"])
+def test_a_run_on_deep_images_is_that_on_their_eight_bits(kind, tmp_path):
+    for name in ("eight", kind):
+        write_tree(tmp_path / name, name)
+        done = run_tool_here("train_net.py", *train_words(tmp_path / name, tmp_path / f"run_{name}"))
+        assert done.returncode == 0, done.stderr
+    assert losses(tmp_path / f"run_{kind}") == losses(tmp_path / "run_eight") != []
+    said = (tmp_path / f"run_{kind}/stdout.log").read_text().count("0 to 1 is shown as gray levels 0 to 255")
+    assert said == (2 if kind == "float" else 0)  # once for each split
+
+
+def test_floats_beyond_0_and_1_end_the_run_and_the_check_with_the_name_of_the_file(tmp_path):
+    write_tree(tmp_path / "data", "float")
+    odd = tmp_path / "data/train/a/odd.tif"
+    Image.fromarray(np.full((24, 30), 255, np.float32)).save(odd)
+    done = run_tool_here("train_net.py", *train_words(tmp_path / "data", tmp_path / "run"))
+    assert done.returncode != 0 and str(odd) in done.stderr and "expected 0 to 1" in done.stderr
+    done = run_tool_here("check_data.py", tmp_path / "data", "--out", tmp_path / "checked")
+    assert done.returncode == 1 and "train/a/odd.tif" in done.stdout and "float" in done.stdout
