@@ -70,6 +70,7 @@ def metadata(network: SavedNetwork) -> dict[str, str]:
         "center_crop": cfg.TRAIN.IM_SIZE,
         "interpolation": cfg.TEST.INTERPOLATION,
         "antialias": cfg.DATA_LOADER.ANTIALIAS,
+        "exif_rotate": cfg.DATA_LOADER.EXIF_ROTATE,
         "mean": list(mean),
         "std": list(std),
     }

@@ -9,6 +9,7 @@ import numpy as np
 from yacs.config import CfgNode
 
 from pycls.datasets.decoders import pillow
+from pycls.datasets.decoders.orientation import UPRIGHT, read_orientation, turn_upright
 from pycls.datasets.readers.subset import Subset
 from pycls.datasets.transforms import view as views
 from pycls.datasets.transforms.interpolation import Filter
@@ -51,9 +52,13 @@ def _compare(phase: str, shown: dict[str, dict[str, np.ndarray]], cfg: CfgNode, 
     return Squares(names, reference, {name: both[phase] for name, both in shown.items()})
 
 
+def _decode(data: bytes, view: View) -> np.ndarray:
+    return turn_upright(pillow.decode_rgb(data), read_orientation(data) if view.exif_rotate else UPRIGHT)
+
+
 def pillow_pixels(samples: Subset, view: View, indices: np.ndarray) -> np.ndarray:
     """Return what Pillow shows of some images in epoch 0, uint8 (N, S, S, 3): the reference of the pixel contract."""
-    images = [pillow.decode_rgb(samples.read(index)) for index in indices]
+    images = [_decode(samples.read(index), view) for index in indices]
     heights, widths = np.array([image.shape[:2] for image in images]).T
     boxes, flips = views.boxes(view, 0, indices, heights, widths), views.flips(view, 0, indices)
     looks = zip(images, boxes, flips, map(Filter, views.filters(view, 0, indices)), strict=True)

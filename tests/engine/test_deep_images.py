@@ -1,6 +1,5 @@
 """Training on images of more than 8 bits: the same run as on the 8-bit files that they stand for."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,8 @@ import pytest
 from PIL import Image
 
 from tests.helpers.photographs import load
-from tests.helpers.runs import run_tool_here, tiny_words
+from tests.helpers.runs import run_tool_here
+from tests.helpers.tree_runs import losses, place_of, train_words
 
 # How a file keeps gray levels 0 .. 255.
 KINDS = {
@@ -23,22 +23,7 @@ def write_tree(folder: Path, kind: str, ending: str = "tif") -> None:
     photo = np.asarray(load("camera.png").convert("L"))
     for number in range(48):
         top, left = 40 * (number // 8), 40 * (number % 8)
-        place = folder / ("train" if number % 2 else "val") / ("a" if number % 4 < 2 else "b") / f"{number}.{ending}"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(KINDS[kind](photo[top : top + 24, left : left + 30])).save(place)
-
-
-def train_words(folder: Path, out_dir: Path, **keys: object) -> list[str]:
-    """Return the words of an epoch of training on a tree of two classes."""
-    own = {"TRAIN__DATASET": "imagenet", "TEST__DATASET": "imagenet", "DATA_DIR": folder, "MODEL__NUM_CLASSES": 2}
-    sizes = {"TRAIN__IM_SIZE": 16, "TEST__IM_SIZE": 18, "TRAIN__BATCH_SIZE": 12, "TEST__BATCH_SIZE": 12}
-    return tiny_words(out_dir, **own | sizes | {"OPTIM__MAX_EPOCH": 1, "DATA_LOADER__NUM_WORKERS": 0} | keys)
-
-
-def losses(out_dir: Path) -> list[float]:
-    """Return the losses that a run has recorded."""
-    records = map(json.loads, (out_dir / "metrics.jsonl").read_text().splitlines())
-    return [record["loss"] for record in records if "loss" in record]
+        Image.fromarray(KINDS[kind](photo[top : top + 24, left : left + 30])).save(place_of(folder, number, ending))
 
 
 @pytest.mark.parametrize("kind", ["float", "sixteen"])

@@ -10,6 +10,7 @@ import numpy as np
 from pycls.core.registry import pick
 from pycls.datasets.decoders.encoded import EncodedBatch
 from pycls.datasets.decoders.image_header import JPEG_SIGNATURE, Header
+from pycls.datasets.decoders.orientation import UPRIGHT
 from pycls.datasets.heartbeat import Heartbeat
 from pycls.datasets.readers.native import HOW_TO_BUILD, extension, loaded
 from pycls.datasets.transforms.view import View
@@ -45,7 +46,7 @@ def describe(choice: str) -> str:
 def decode_batch(view: View, encoded: EncodedBatch, out: np.ndarray, note: Heartbeat) -> list[bool]:
     """Write the view of each JPEG into `out`, uint8 (n, S, S, 3); False: not done, another decoder must."""
     files = [
-        data if is_plain_jpeg(data, header) else None
+        data if is_plain_jpeg(data, header) and header.orientation == UPRIGHT else None
         for data, header in zip(encoded.data, encoded.headers, strict=True)
     ]
     # In training the filter sees the crop only, as if it had been cut out; in evaluation all of the image.

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 from pycls.datasets.decoders import libjpeg_turbo, pillow
 from pycls.datasets.decoders.encoded import EncodedImage
+from pycls.datasets.decoders.orientation import UPRIGHT, turn_upright
 from pycls.datasets.transforms.interpolation import Filter
 from pycls.datasets.transforms.view import View, eval_geometry
 
@@ -16,8 +17,8 @@ _DECODE_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 def decode_rest(view: View, image: EncodedImage, out: np.ndarray) -> None:
-    """Decode one image that the C extension leaves: JPEGs with Pillow, all else as without the extension."""
-    if libjpeg_turbo.is_plain_jpeg(image.data, image.header):
+    """Decode one image that the C extension leaves: damaged JPEGs with Pillow, all else as without the extension."""
+    if libjpeg_turbo.is_plain_jpeg(image.data, image.header) and image.header.orientation == UPRIGHT:
         _write(pillow.decode_rgb(image.data), view, image, out)
     else:
         decode_crop(view, image, out)
@@ -39,7 +40,7 @@ def decode(data: bytes, common: bool) -> np.ndarray:
 
 def _write(pixels: np.ndarray, view: View, image: EncodedImage, out: np.ndarray) -> None:
     """Write the view of a decoded image into `out`, uint8 (S, S, 3)."""
-    square = _cut(pixels, view, image)
+    square = _cut(turn_upright(pixels, image.header.orientation), view, image)
     if image.flip:
         cv2.flip(square, 1, dst=out)
     else:

@@ -8,13 +8,14 @@ from torchvision.transforms.v2 import functional as tv
 from pycls.datasets.decoders import pillow
 from pycls.datasets.decoders.encoded import EncodedImage
 from pycls.datasets.decoders.image_header import JPEG_SIGNATURE
+from pycls.datasets.decoders.orientation import turn_upright
 from pycls.datasets.transforms.interpolation import Filter
 from pycls.datasets.transforms.view import View, eval_geometry
 
 
 def decode_crop(view: View, image: EncodedImage, out: np.ndarray) -> None:
     """Decode, crop, resize and flip one image into `out`, uint8 (S, S, 3)."""
-    square = _cut(decode(image.data, image.header.common), view, image)
+    square = _cut(_upright(decode(image.data, image.header.common), image.header.orientation), view, image)
     square = tv.horizontal_flip(square) if image.flip else square
     torch.from_numpy(out).copy_(square.permute(1, 2, 0))
 
@@ -27,6 +28,11 @@ def decode(data: bytes, common: bool) -> torch.Tensor:
         except RuntimeError:  # Pillow decides, and says what is wrong
             pass
     return torch.from_numpy(pillow.decode_rgb(data)).permute(2, 0, 1)
+
+
+def _upright(pixels: torch.Tensor, orientation: int) -> torch.Tensor:
+    """Turn pixels (3, H, W) as EXIF asks for."""
+    return torch.from_numpy(turn_upright(pixels.permute(1, 2, 0).numpy(), orientation)).permute(2, 0, 1)
 
 
 def _cut(pixels: torch.Tensor, view: View, image: EncodedImage) -> torch.Tensor:

@@ -39,6 +39,7 @@ class View:
     augment: "Augmentation | None" = None  # train: operations on the finished square
     erase_prob: float = 0.0  # train: probability of random erasing
     jitter: tuple[float, float, float] | None = None  # train: strengths of the color jitter of float_color_jitter.py
+    exif_rotate: bool = False  # whether images are turned as their EXIF orientation says
     interpolation: str = "bilinear"  # "bilinear" | "bicubic" | "random": one of them, half the time each
 
 
@@ -64,6 +65,7 @@ def build_view(cfg: CfgNode, phase: str) -> View:
         augment=optional_augmentation(cfg) if phase == "train" else None,
         erase_prob=float(cfg.TRAIN.RANDOM_ERASE),
         jitter=_float_jitter(cfg),
+        exif_rotate=cfg.DATA_LOADER.EXIF_ROTATE,
         interpolation=cfg.TRAIN.INTERPOLATION if phase == "train" else cfg.TEST.INTERPOLATION,
     )
 

@@ -82,6 +82,12 @@ DATA_LOADER = {
         "Pillow's filters, wider the more an image shrinks; False: plain bilinear, as pycls",
         ours=True,
     ),
+    "EXIF_ROTATE": Key(
+        False,
+        "data",
+        "turn photographs upright, as their EXIF orientation says; False: show them as stored",
+        ours=True,
+    ),
     "ON_BAD_IMAGE": Key(
         "raise",
         "data",
