@@ -1,4 +1,4 @@
-"""DATA_LOADER.EXIF_ROTATE from the command line: folders, packed data, prediction, and what a checkpoint keeps of it."""
+"""DATA_LOADER.EXIF_ROTATE from the command line: folders, packed data, prediction, what a checkpoint keeps."""
 
 import json
 from pathlib import Path
