@@ -109,7 +109,7 @@ def build_loader(cfg: CfgNode, phase: str, device: torch.device, samples: Sample
         batch_size=batch_size,
         device=device,
         pin_memory=cfg.DATA_LOADER.PIN_MEMORY,
-        lighting_std=cfg.TRAIN.PCA_STD if dataset.lighting else 0.0,
+        lighting_std=cfg.TRAIN.PCA_STD if dataset.lighting and view.channels == 3 else 0.0,
         balanced=cfg.TRAIN.CLASS_BALANCE == "sampler",
         repeats=cfg.TRAIN.REPEATS,
         rank=rank(),

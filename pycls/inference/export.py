@@ -41,12 +41,13 @@ def export(network: SavedNetwork, path: Path, kind: str, images: Sequence[str] =
     missing = [name for name in ONNX_PACKAGES if kind == "onnx" and importlib.util.find_spec(name) is None]
     if missing:
         raise ValueError(f"--format onnx needs {' and '.join(missing)}: pip install {' '.join(ONNX_PACKAGES)}")
-    model, size = network.model.cpu().float().eval(), network.cfg.TRAIN.IM_SIZE
+    model, cfg = network.model.cpu().float().eval(), network.cfg
+    shape = cfg.DATA_LOADER.CHANNELS, cfg.TRAIN.IM_SIZE, cfg.TRAIN.IM_SIZE
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
-        write(model, torch.zeros(2, 3, size, size), part, metadata(network))
-        noise = torch.randn(3, 3, size, size, generator=torch.Generator().manual_seed(0))
+        write(model, torch.zeros(2, *shape), part, metadata(network))
+        noise = torch.randn(3, *shape, generator=torch.Generator().manual_seed(0))
         batches = [noise, noise[:1], *_image_batches(network, images)]
         difference = _difference(model, open_file(part), batches)
         if difference > TOLERANCE:
@@ -62,10 +63,12 @@ def metadata(network: SavedNetwork) -> dict[str, str]:
     cfg = network.cfg
     seen = eval_cfg(network, 1)
     mean, std = color_scale(seen, "test")
+    channels, formula = cfg.DATA_LOADER.CHANNELS, "(pixel / 255 - mean) / std"
     pixels = {
-        "input": f"{_INPUT}: float32 (N, 3, {cfg.TRAIN.IM_SIZE}, {cfg.TRAIN.IM_SIZE}), (pixel / 255 - mean) / std",
+        "input": f"{_INPUT}: float32 (N, {channels}, {cfg.TRAIN.IM_SIZE}, {cfg.TRAIN.IM_SIZE}), {formula}",
         "output": f"{_OUTPUT}: float32 (N, {cfg.MODEL.NUM_CLASSES}), before the softmax",
-        "channels": cfg.DATA_LOADER.CHANNEL_ORDER,
+        "channels": "gray" if channels == 1 else cfg.DATA_LOADER.CHANNEL_ORDER,
+        "num_channels": channels,
         "resize_shorter_side": seen.TEST.IM_SIZE,
         "center_crop": cfg.TRAIN.IM_SIZE,
         "interpolation": cfg.TEST.INTERPOLATION,

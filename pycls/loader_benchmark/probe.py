@@ -9,6 +9,7 @@ import numpy as np
 from yacs.config import CfgNode
 
 from pycls.datasets.decoders import pillow
+from pycls.datasets.decoders.bands import decode_channels
 from pycls.datasets.decoders.orientation import UPRIGHT, read_orientation, turn_upright
 from pycls.datasets.readers.subset import Subset
 from pycls.datasets.transforms import view as views
@@ -49,11 +50,17 @@ def _compare(phase: str, shown: dict[str, dict[str, np.ndarray]], cfg: CfgNode, 
     indices = np.arange(count)
     names = [samples.name(index) for index in range(count)]
     reference = pillow_pixels(samples, build_view(cfg, phase), indices)
-    return Squares(names, reference, {name: both[phase] for name, both in shown.items()})
+    return Squares(names, _three(reference), {name: _three(both[phase]) for name, both in shown.items()})
+
+
+def _three(squares: np.ndarray) -> np.ndarray:
+    """Return the channels that a page can show: the first three, or the first three times."""
+    return squares[..., :3] if squares.shape[3] >= 3 else squares[..., [0, 0, 0]]
 
 
 def _decode(data: bytes, view: View) -> np.ndarray:
-    return turn_upright(pillow.decode_rgb(data), read_orientation(data) if view.exif_rotate else UPRIGHT)
+    pixels = pillow.decode_rgb(data) if view.is_rgb else decode_channels(data, view.channels)
+    return turn_upright(pixels, read_orientation(data) if view.exif_rotate else UPRIGHT)
 
 
 def pillow_pixels(samples: Subset, view: View, indices: np.ndarray) -> np.ndarray:

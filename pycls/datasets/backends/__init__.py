@@ -3,6 +3,8 @@
 Each says first what its workers need, so that a machine without room for them is told before the first batch.
 """
 
+import math
+
 import torch
 from yacs.config import CfgNode
 
@@ -33,7 +35,10 @@ def build_custom(cfg: CfgNode, samples: FileSamples, view: View, device: torch.d
     processes = choose_mode(options.worker_mode, options.num_workers) == "processes"
     check_room(_process_needs(options, view) if processes else Needs(threads=options.num_workers))
     decoder = cfg.DATA_LOADER.JPEG
-    logger.info("JPEG decoder: %s", describe(decoder))
+    if not view.is_rgb:
+        logger.info("Decoder: Pillow, for %d channels", view.channels)
+    else:
+        logger.info("JPEG decoder: %s", describe(decoder))
     return CustomBackend(samples, view, options, decoder)
 
 
@@ -60,6 +65,9 @@ def build_memory(cfg: CfgNode, samples: ArraySamples, view: View, device: torch.
     """Build the backend that holds array data on the device."""
     from pycls.datasets.backends.memory import MemoryBackend
 
+    there = samples.images.shape[3]
+    if there != view.channels and not (view.is_rgb and there in (1, 3)):
+        raise ValueError(f"DATA_LOADER.CHANNELS {view.channels}: the images of {samples.source} have {there} channels")
     return MemoryBackend(samples, view, device=device)
 
 
@@ -68,6 +76,11 @@ def _build_dali(
 ) -> Backend:
     from pycls.datasets.backends.dali import DaliBackend
 
+    if not view.is_rgb:
+        raise ValueError(
+            f"DATA_LOADER.BACKEND: 'dali_{decoder}' shows RGB and gray, not DATA_LOADER.CHANNELS {view.channels}; "
+            "use 'custom' or 'torch'"
+        )
     options = _worker_options(cfg, device, max_batch)
     check_room(Needs(threads=2 * options.num_workers))  # those that read, and DALI's own
     return DaliBackend(samples, view, options, decoder)
@@ -82,7 +95,8 @@ def _process_needs(options: BackendOptions, view: View) -> Needs:
     """Return what worker processes need: each prepares a batch ahead, or PREFETCH if that is more."""
     workers = options.num_workers
     batches = max(options.prefetch, workers) + _NUM_IN_USE if workers else 0
-    return Needs(processes=workers, shared_bytes=batches * options.max_batch * 3 * view.size**2, batches=batches)
+    shared_bytes = batches * options.max_batch * math.prod(view.image_shape)
+    return Needs(processes=workers, shared_bytes=shared_bytes, batches=batches)
 
 
 def _worker_options(cfg: CfgNode, device: torch.device, max_batch: int) -> BackendOptions:

@@ -27,7 +27,10 @@ class MemoryBackend:
         self.images = _padded(images, view.padding, view.border) if view.train else images
 
     def batches(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
-        """Yield uint8 RGB (B, S, S, 3) for each index array, in order: on the device, augmented ones on the host."""
+        """Yield uint8 (B, S, S, C) for each index array, in order: on the device, augmented ones on the host.
+
+        Gray arrays come as RGB.
+        """
         batches = self._cut_batches(epoch, index_batches)
         if self._augmenter is None:
             return batches
@@ -37,7 +40,7 @@ class MemoryBackend:
     def _cut_batches(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
         for indices in index_batches:
             cut = self._cut(epoch, indices) if self.view.train else self.images[self._to_device(indices)]
-            yield cut.expand(-1, -1, -1, 3)
+            yield cut.expand(-1, -1, -1, 3) if cut.shape[3] == 1 else cut
 
     def close(self) -> None:
         """End the thread that augments."""
@@ -71,6 +74,6 @@ def _padded(images: torch.Tensor, padding: int, color: tuple[int, int, int]) -> 
     """Add a border of one color, (N, H, W, C) -> (N, H + 2 * padding, W + 2 * padding, C)."""
     num, height, width, channels = images.shape
     padded = images.new_empty(num, height + 2 * padding, width + 2 * padding, channels)
-    padded[:] = torch.tensor(color[:channels], dtype=torch.uint8)
+    padded[:] = torch.tensor((*color, *[0] * channels)[:channels], dtype=torch.uint8)
     padded[:, padding : padding + height, padding : padding + width] = images
     return padded

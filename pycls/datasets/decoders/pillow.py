@@ -5,6 +5,8 @@ all of them have the same pixels.
 """
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -19,9 +21,20 @@ _PILLOWS = {Filter.BILINEAR: Image.Resampling.BILINEAR, Filter.BICUBIC: Image.Re
 
 def decode_rgb(data: bytes) -> np.ndarray:
     """Decode a file to uint8 (H, W, 3) RGB, alpha dropped, EXIF orientation ignored; ValueError if that fails."""
+    with one_error(), Image.open(io.BytesIO(data)) as image:
+        return to_rgb(image)
+
+
+def to_rgb(image: Image.Image) -> np.ndarray:
+    """Return an opened image as uint8 (H, W, 3) RGB; ValueError where what is white is not known."""
+    return np.array(_eight_bit(image).convert("RGB"))
+
+
+@contextmanager
+def one_error() -> Iterator[None]:
+    """Turn whatever Pillow raises on a file that it cannot decode into a ValueError."""
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            return np.array(_eight_bit(image).convert("RGB"))
+        yield
     except UnidentifiedImageError as error:  # its own words name an object in memory
         raise ValueError("cannot decode the image: no decoder knows this kind of file") from error
     # Pillow's plug-ins let many exception types through on damaged files; all of them mean the same to the user.
@@ -36,7 +49,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:
 
 
 def crop_resize(image: np.ndarray, view: View, box: np.ndarray, flip: bool, kind: Filter) -> np.ndarray:
-    """Cut `box` (top, left, height, width) out of (H, W, 3) and resize it to the (S, S, 3) square of `view`."""
+    """Cut `box` (top, left, height, width) out of (H, W, C) and resize it to the (S, S, C) square of `view`."""
     square = _train_square(image, view, box, kind) if view.train else _eval_square(image, view, kind)
     return np.ascontiguousarray(square[:, ::-1] if flip else square)
 
@@ -62,25 +75,37 @@ def is_long(height: int, width: int) -> bool:
 
 
 def long_square(image: np.ndarray, view: View, kind: Filter) -> np.ndarray:
-    """Return the eval view (S, S, 3) of a long image (H, W, 3), resizing only what it needs."""
+    """Return the eval view (S, S, C) of a long image (H, W, C), resizing only what it needs."""
     height, width, top, left = eval_geometry(view, image.shape[0], image.shape[1])
     if kind == Filter.PLAIN:
         columns = _sample(image.swapaxes(0, 1).astype(np.float32), width, left, view.size).swapaxes(0, 1)
         return np.rint(_sample(columns, height, top, view.size)).astype(np.uint8)
     down, across = image.shape[0] / height, image.shape[1] / width  # source pixels of one that is shown
     box = (left * across, top * down, (left + view.size) * across, (top + view.size) * down)
-    source = Image.fromarray(np.ascontiguousarray(image))
-    return np.array(source.resize((view.size, view.size), _PILLOWS[kind], box=box))
+    return _resize_part(image, view.size, view.size, kind, box)
 
 
 def resize(image: np.ndarray, height: int, width: int, kind: Filter) -> np.ndarray:
-    """Resize uint8 (H, W, 3) with Pillow's filters, or by plain bilinear sampling."""
+    """Resize uint8 (H, W, C) with Pillow's filters, or by plain bilinear sampling."""
     if kind != Filter.PLAIN:
-        source = Image.fromarray(np.ascontiguousarray(image))
-        return np.array(source.resize((width, height), _PILLOWS[kind]))
+        return _resize_part(image, height, width, kind, None)
     # Pillow's `resize` always antialiases and its `transform` cuts fractions off, half a gray level too dark.
     columns = _sample(image.swapaxes(0, 1).astype(np.float32), width, 0, width).swapaxes(0, 1)
     return np.rint(_sample(columns, height, 0, height)).astype(np.uint8)
+
+
+def _resize_part(
+    image: np.ndarray, height: int, width: int, kind: Filter, box: tuple[float, float, float, float] | None
+) -> np.ndarray:
+    """Resize the part `box` (left, top, right, bottom) of (H, W, C) with Pillow's filters, None: all of it.
+
+    Each channel is resized for itself: Pillow would weigh the colors of RGBA with alpha.
+    """
+    if image.shape[2] == 3:
+        source = Image.fromarray(np.ascontiguousarray(image))
+        return np.array(source.resize((width, height), _PILLOWS[kind], box=box))
+    planes = [Image.fromarray(np.ascontiguousarray(plane)) for plane in np.moveaxis(image, 2, 0)]
+    return np.stack([np.asarray(plane.resize((width, height), _PILLOWS[kind], box=box)) for plane in planes], axis=2)
 
 
 def _sample(lines: np.ndarray, count: int, first: int, num: int) -> np.ndarray:

@@ -6,6 +6,7 @@ from torchvision.io import ImageReadMode, decode_image
 from torchvision.transforms.v2 import functional as tv
 
 from pycls.datasets.decoders import pillow
+from pycls.datasets.decoders.bands import decode_channels
 from pycls.datasets.decoders.encoded import EncodedImage
 from pycls.datasets.decoders.image_header import JPEG_SIGNATURE
 from pycls.datasets.decoders.orientation import turn_upright
@@ -14,10 +15,17 @@ from pycls.datasets.transforms.view import View, eval_geometry
 
 
 def decode_crop(view: View, image: EncodedImage, out: np.ndarray) -> None:
-    """Decode, crop, resize and flip one image into `out`, uint8 (S, S, 3)."""
-    square = _cut(_upright(decode(image.data, image.header.common), image.header.orientation), view, image)
+    """Decode, crop, resize and flip one image into `out`, uint8 (S, S, C)."""
+    square = _cut(_upright(_decode_view(view, image), image.header.orientation), view, image)
     square = tv.horizontal_flip(square) if image.flip else square
     torch.from_numpy(out).copy_(square.permute(1, 2, 0))
+
+
+def _decode_view(view: View, image: EncodedImage) -> torch.Tensor:
+    """Decode as many channels as are shown, uint8 (C, H, W)."""
+    if view.is_rgb:
+        return decode(image.data, image.header.common)
+    return torch.from_numpy(decode_channels(image.data, view.channels)).permute(2, 0, 1)
 
 
 def decode(data: bytes, common: bool) -> torch.Tensor:
@@ -31,12 +39,12 @@ def decode(data: bytes, common: bool) -> torch.Tensor:
 
 
 def _upright(pixels: torch.Tensor, orientation: int) -> torch.Tensor:
-    """Turn pixels (3, H, W) as EXIF asks for."""
+    """Turn pixels (C, H, W) as EXIF asks for."""
     return torch.from_numpy(turn_upright(pixels.permute(1, 2, 0).numpy(), orientation)).permute(2, 0, 1)
 
 
 def _cut(pixels: torch.Tensor, view: View, image: EncodedImage) -> torch.Tensor:
-    """Return the (3, S, S) square of a decoded image, not yet flipped."""
+    """Return the (C, S, S) square of a decoded image, not yet flipped."""
     if view.train:
         top, left, height, width = (int(value) for value in image.box)
         return _resize(tv.crop(pixels, top, left, height, width), view.size, view.size, image.filter)

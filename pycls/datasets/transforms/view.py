@@ -39,8 +39,19 @@ class View:
     augment: "Augmentation | None" = None  # train: operations on the finished square
     erase_prob: float = 0.0  # train: probability of random erasing
     jitter: tuple[float, float, float] | None = None  # train: strengths of the color jitter of float_color_jitter.py
+    channels: int = 3  # that the network sees; gray, 1, is made of RGB at the end
     exif_rotate: bool = False  # whether images are turned as their EXIF orientation says
     interpolation: str = "bilinear"  # "bilinear" | "bicubic" | "random": one of them, half the time each
+
+    @property
+    def is_rgb(self) -> bool:
+        """Whether backends show RGB: for the networks that see RGB or gray."""
+        return self.channels in (1, 3)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of what backends hand over of each image."""
+        return self.size, self.size, 3 if self.is_rgb else self.channels
 
 
 def build_view(cfg: CfgNode, phase: str) -> View:
@@ -65,6 +76,7 @@ def build_view(cfg: CfgNode, phase: str) -> View:
         augment=optional_augmentation(cfg) if phase == "train" else None,
         erase_prob=float(cfg.TRAIN.RANDOM_ERASE),
         jitter=_float_jitter(cfg),
+        channels=cfg.DATA_LOADER.CHANNELS,
         exif_rotate=cfg.DATA_LOADER.EXIF_ROTATE,
         interpolation=cfg.TRAIN.INTERPOLATION if phase == "train" else cfg.TEST.INTERPOLATION,
     )

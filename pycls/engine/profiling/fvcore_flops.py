@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from pycls.core.weights.input_channels import input_channels
+
 
 @dataclass(frozen=True)
 class FvcoreFlops:
@@ -38,7 +40,7 @@ def fvcore_flops(model: nn.Module, im_size: int) -> FvcoreFlops:
         network = model.eval().to_empty(device="cpu")
         for tensor in itertools.chain(network.parameters(), network.buffers()):
             tensor.zero_()  # the memory holds anything: numbers near zero would take long
-        counts = FlopCountAnalysis(network, torch.zeros(1, 3, im_size, im_size))
+        counts = FlopCountAnalysis(network, torch.zeros(1, input_channels(network), im_size, im_size))
         counts.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
         nested = counts.by_module()
     own = {

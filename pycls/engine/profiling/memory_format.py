@@ -94,7 +94,7 @@ def _build_step(cfg: CfgNode, precision: Precision, channels_last: bool) -> Call
     state = TrainState(model, None, build_optimizer(cfg, model), precision.scaler())
     stepper = build_stepper(cfg, state, precision, net=compile_for_training(model, cfg))
     labels = torch.arange(cfg.TRAIN.BATCH_SIZE // distributed.world_size(), device=device) % num_classes
-    images = torch.rand(len(labels), 3, size, size, device=device).to(memory_format=layout)
+    images = torch.rand(len(labels), cfg.DATA_LOADER.CHANNELS, size, size, device=device).to(memory_format=layout)
     targets = soft_targets(labels, num_classes, cfg.TRAIN.LABEL_SMOOTHING)
     return lambda: stepper.step(images, targets, 0.0)
 

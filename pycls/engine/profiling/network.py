@@ -130,5 +130,5 @@ def build_bench_stepper(cfg: CfgNode, model: nn.Module, precision: Precision) ->
 
 
 def _images(cfg: CfgNode, batch_size: int, device: torch.device, layout: Any) -> Tensor:
-    size = cfg.TRAIN.IM_SIZE
-    return torch.rand(batch_size, 3, size, size, device=device).to(memory_format=layout)
+    channels, size = cfg.DATA_LOADER.CHANNELS, cfg.TRAIN.IM_SIZE
+    return torch.rand(batch_size, channels, size, size, device=device).to(memory_format=layout)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from pycls.core.registry import pick
+from pycls.core.weights.input_channels import input_channels
 from pycls.models.complexity.conventions import CONVENTIONS, Convention, Rule
 from pycls.models.complexity.functional import Products
 
@@ -50,7 +51,7 @@ def show_image(twin: nn.Module, im_size: int) -> Tensor:
     dtype = next((parameter.dtype for parameter in twin.parameters()), torch.float32)
     # The plain form of attention shows its two products; the fused ones are a single operation.
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
-        return twin(torch.empty(1, 3, im_size, im_size, dtype=dtype, device="meta"))
+        return twin(torch.empty(1, input_channels(twin), im_size, im_size, dtype=dtype, device="meta"))
 
 
 def meta_twin(model: nn.Module) -> nn.Module:

@@ -15,9 +15,9 @@ OWN_KEYS = ("MODEL.ACTIVATION_FUN", "BN.EPS", "BN.MOM", "BN.ZERO_INIT_FINAL_GAMM
 
 
 def build_foreign(
-    cfg: CfgNode, library: str, names: Sequence[str], make: Callable[[str, int, int], nn.Module]
+    cfg: CfgNode, library: str, names: Sequence[str], make: Callable[[str, int, int, int], nn.Module]
 ) -> nn.Module:
-    """Build MODEL.NAME, one of `names`, as make(name, num_classes, im_size): (N, 3, S, S) -> (N, K).
+    """Build MODEL.NAME, one of `names`, as make(name, num_classes, im_size, channels): (N, C, S, S) -> (N, K).
 
     ValueError for an unknown name, a key that the library would ignore, an image size the network cannot take.
     """
@@ -26,7 +26,7 @@ def build_foreign(
         if now[key] != before[key]:
             raise ValueError(f"{key} {now[key]}: networks of {library} have their own; leave it at {before[key]}")
     check_name(cfg.MODEL.NAME, names, library)
-    model = make(cfg.MODEL.NAME, cfg.MODEL.NUM_CLASSES, cfg.TRAIN.IM_SIZE)
+    model = make(cfg.MODEL.NAME, cfg.MODEL.NUM_CLASSES, cfg.TRAIN.IM_SIZE, cfg.DATA_LOADER.CHANNELS)
     check_takes(model, cfg.TRAIN.IM_SIZE, cfg.MODEL.NAME)
     return model
 

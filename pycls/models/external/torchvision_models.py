@@ -11,8 +11,12 @@ import torch
 from torch import nn
 from yacs.config import CfgNode
 
+from pycls.core.weights.input_channels import RGB_CHANNELS, set_input_channels
 from pycls.models.external import build_foreign, check_name
 from pycls.models.external.pretrained_cfg import Published, pick_tag
+
+# Their published weights expect inputs scaled to -1 .. 1, which the network then does itself.
+_SCALES_RGB = ("googlenet", "inception_v3")
 
 
 def build_torchvision(cfg: CfgNode) -> nn.Module:
@@ -27,19 +31,21 @@ def torchvision_names() -> list[str]:
     return models.list_models(module=models)
 
 
-def torchvision_model(name: str, num_classes: int, im_size: int) -> nn.Module:
+def torchvision_model(name: str, num_classes: int, im_size: int, channels: int) -> nn.Module:
     """Return a fresh network with plain logits (N, K): auxiliary heads are left out."""
     from torchvision import models
 
+    if name in _SCALES_RGB and channels != RGB_CHANNELS:
+        raise ValueError(f"DATA_LOADER.CHANNELS {channels}: {name} scales the three of RGB itself; leave it at 3")
     with _widths_on_cpu(name):
         model = models.get_model(name, weights=None, num_classes=num_classes, **_options(name, im_size))
+    set_input_channels(model, channels, name)
     return model.to(torch.empty(0).device)  # the default device
 
 
 def _options(name: str, im_size: int) -> dict[str, Any]:
     """Return what a family needs to be told; ValueError for an image size that a transformer cannot cut."""
-    if name in ("googlenet", "inception_v3"):
-        # Their published weights expect inputs scaled to -1 .. 1, which the network then does itself.
+    if name in _SCALES_RGB:
         return {"aux_logits": False, "transform_input": True, "init_weights": True}
     if name.startswith("vit_"):
         _check_multiple(name, im_size, int(name.rpartition("_")[2]))

@@ -48,6 +48,15 @@ DATA_LOADER = {
         choices=("RGB",),
         ours=True,
     ),
+    "CHANNELS": Key(
+        3,
+        "network",
+        "that the network sees: 1 gray, 3 RGB, 4 RGB and alpha, others: bands of TIFF files (docs/LOADERS.md)",
+        at_least=1,
+        at_most=256,
+        every_type=True,
+        ours=True,
+    ),
     "JPEG": Key(
         "auto",
         "data",
@@ -59,9 +68,8 @@ DATA_LOADER = {
     "MEAN": Key(
         [],
         "data",
-        "RGB mean that is subtracted, 0..1; empty: that of the data set",
+        "mean that is subtracted, 0..1, a number for each of CHANNELS; empty: that of the data set",
         items=float,
-        counts=(0, 3),
         at_least=0,
         at_most=1,
         ours=True,
@@ -69,9 +77,8 @@ DATA_LOADER = {
     "STD": Key(
         [],
         "data",
-        "RGB standard deviation that is divided by, 0..1; empty: that of the data set",
+        "standard deviation that is divided by, 0..1, the same; empty: that of the data set",
         items=float,
-        counts=(0, 3),
         at_least=0.001,
         at_most=1,
         ours=True,
