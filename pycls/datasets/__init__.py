@@ -99,13 +99,13 @@ def build_loader(cfg: CfgNode, phase: str, device: torch.device, samples: Sample
     view = dataset_view(cfg, phase)
     name = backend_name(cfg.DATA_LOADER.BACKEND, isinstance(samples, ArraySamples))
     backend = pick(BACKENDS, name, "DATA_LOADER.BACKEND")
-    if not isinstance(samples, ArraySamples):
+    if not isinstance(samples, ArraySamples) and not view.full:
         notice_floats(samples)
     return Loader(
         samples,
         view,
         backend(cfg, _all_views(samples) if phase == "train" else samples, view, device, batch_size // world_size()),
-        Normalize(*color_scale(cfg, phase), device, cfg.TRAIN.CHANNELS_LAST is True),
+        Normalize(*color_scale(cfg, phase), device, cfg.TRAIN.CHANNELS_LAST is True, 1 if view.full else 255),
         batch_size=batch_size,
         device=device,
         pin_memory=cfg.DATA_LOADER.PIN_MEMORY,

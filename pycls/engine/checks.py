@@ -83,6 +83,8 @@ def check_dataset(cfg: CfgNode, phase: str) -> None:
 
 def _check_array_pixels(cfg: CfgNode, dataset: str) -> None:
     """Raise ValueError for a setting of files that array data do not heed."""
+    if cfg.DATA_LOADER.DEPTH == "full" and has_one_size(dataset):
+        raise ValueError(f"DATA_LOADER.DEPTH full: {dataset} is array data, which has 8 bits; leave it at uint8")
     if cfg.DATA_LOADER.EXIF_ROTATE and has_one_size(dataset):
         raise ValueError(f"DATA_LOADER.EXIF_ROTATE True: {dataset} is array data, which has no EXIF; set it False")
 

@@ -9,7 +9,7 @@ import numpy as np
 from yacs.config import CfgNode
 
 from pycls.datasets.decoders import pillow
-from pycls.datasets.decoders.bands import decode_channels
+from pycls.datasets.decoders.bands import decode_pixels
 from pycls.datasets.decoders.orientation import UPRIGHT, read_orientation, turn_upright
 from pycls.datasets.readers.subset import Subset
 from pycls.datasets.transforms import view as views
@@ -54,12 +54,13 @@ def _compare(phase: str, shown: dict[str, dict[str, np.ndarray]], cfg: CfgNode, 
 
 
 def _three(squares: np.ndarray) -> np.ndarray:
-    """Return the channels that a page can show: the first three, or the first three times."""
+    """Return what a page can show, uint8: the first three channels, or the first three times."""
+    squares = squares if squares.dtype == np.uint8 else np.rint(255 * squares).astype(np.uint8)
     return squares[..., :3] if squares.shape[3] >= 3 else squares[..., [0, 0, 0]]
 
 
 def _decode(data: bytes, view: View) -> np.ndarray:
-    pixels = pillow.decode_rgb(data) if view.is_rgb else decode_channels(data, view.channels)
+    pixels = pillow.decode_rgb(data) if view.is_plain else decode_pixels(data, view.image_shape[2], view.full)
     return turn_upright(pixels, read_orientation(data) if view.exif_rotate else UPRIGHT)
 
 

@@ -37,7 +37,7 @@ def readable() -> dict[str, bytes]:
         "tall_10x20000.png": encode(photo.resize((10, 20000)), "PNG"),
         "animated.gif.JPEG": encode(frames[0], "GIF", save_all=True, append_images=frames[1:]),
         "alpha_gray.png": encode(photo.convert("LA"), "PNG"),
-        "rgb_16_bit.png": _png_rgb16(np.asarray(photo).astype(np.uint16) * 257),
+        "rgb_16_bit.png": png_rgb16(np.asarray(photo).astype(np.uint16) * 257),
         "float.tif": _tiff(np.asarray(photo.convert("L"), np.float32) / 255),
         "one_bit.png": encode(photo.convert("1"), "PNG"),
         "rubbish_at_end.JPEG": jpeg + b"rubbish" * 99,
@@ -93,7 +93,7 @@ def _with_height(jpeg: bytes, height: int) -> bytes:
     return jpeg[:where] + struct.pack(">H", height) + jpeg[where + 2 :]
 
 
-def _png_rgb16(pixels: np.ndarray) -> bytes:
+def png_rgb16(pixels: np.ndarray) -> bytes:
     height, width, _ = pixels.shape
     lines = b"".join(b"\0" + line.astype(">u2").tobytes() for line in pixels)
     return _png_chunked(width, height, 16, 2, lines)

@@ -178,6 +178,9 @@ def _check_channels(cfg: CfgNode) -> None:
             )
         if not numbers and count not in (1, 3, 4):
             raise ValueError(f"DATA_LOADER.{name} must be {count} numbers with DATA_LOADER.CHANNELS {count}, got none")
+    if cfg.DATA_LOADER.DEPTH == "full" and (any(jitter) or cfg.TRAIN.AUGMENT):
+        key = f"TRAIN.AUGMENT {cfg.TRAIN.AUGMENT}" if cfg.TRAIN.AUGMENT else f"TRAIN.COLOR_JITTER {jitter}"
+        raise ValueError(f"{key} is for 8 bits, not for DATA_LOADER.DEPTH full")
     if count == 1 and any(jitter[2:]):
         raise ValueError(f"TRAIN.COLOR_JITTER {jitter}: no saturation or hue in one channel (DATA_LOADER.CHANNELS 1)")
     if count > 3 and (any(jitter) or cfg.TRAIN.AUGMENT):

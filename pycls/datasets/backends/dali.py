@@ -171,8 +171,8 @@ class DaliBackend(FileBackend):
         self, encoded: EncodedBatch, epoch: int, rows: Sequence[int], heartbeat: int
     ) -> tuple[dict[int, np.ndarray], list[Failure]]:
         """Decode some rows of a batch with Pillow; return their squares and the bad ones among them."""
-        side, note = self._view.size, self._board.heartbeat(heartbeat)
-        squares = {row: np.zeros((side, side, 3), np.uint8) for row in rows}
+        note = self._board.heartbeat(heartbeat)
+        squares = {row: np.zeros(self._view.image_shape, np.uint8) for row in rows}
         try:
             outcomes = [self._fetch.decode_row(encoded, row, epoch, squares[row], note) for row in rows]
         finally:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 import numpy as np
 import torch
 
+from pycls.core.config.im_size import sides
 from pycls.datasets.readers.samples import ArraySamples
 from pycls.datasets.transforms.rng import Stream, uniforms
 from pycls.datasets.transforms.view import View, flips
@@ -52,8 +53,8 @@ class MemoryBackend:
         images, flipped = indices % len(self.images), flips(self.view, epoch, indices)
         plan = np.concatenate([images[None], offsets(self.view, epoch, indices), flipped[None]])
         picked, top, left, flip = self._to_device(plan)
-        steps = torch.arange(self.view.size, device=self.device)
-        rows, columns = top[:, None] + steps, left[:, None] + steps
+        down, across = (torch.arange(side, device=self.device) for side in sides(self.view.size))
+        rows, columns = top[:, None] + down, left[:, None] + across
         columns = torch.where(flip[:, None].bool(), self.images.shape[2] - 1 - columns, columns)
         return self.images[picked[:, None, None], rows[:, :, None], columns[:, None, :]]
 

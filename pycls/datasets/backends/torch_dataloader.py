@@ -145,7 +145,8 @@ class BatchDataset(Dataset[Any]):
 
     def __getitem__(self, request: Request) -> Answer:
         epoch, indices = request
-        batch = torch.empty((len(indices), *self._fetch.view.image_shape), dtype=torch.uint8)
+        view = self._fetch.view
+        batch = torch.empty((len(indices), *view.image_shape), dtype=view.image_dtype)
         worker = get_worker_info()
         try:
             failures = self._fetch(batch.numpy(), epoch, indices, worker.id if worker else 0)

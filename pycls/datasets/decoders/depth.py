@@ -21,6 +21,15 @@ def to_eight_bit(samples: np.ndarray) -> np.ndarray:
     return (_sixteen_bit(samples) >> 8).astype(np.uint8)
 
 
+def to_unit_floats(samples: np.ndarray) -> np.ndarray:
+    """Return the same as float32 from 0 to 1, of all their bits; white is 1."""
+    if np.issubdtype(samples.dtype, np.floating):
+        return unit_floats(samples).astype(np.float32)
+    if samples.dtype == np.uint8:
+        return samples.astype(np.float32) / 255
+    return (_sixteen_bit(samples) / SIXTEEN_BIT_WHITE).astype(np.float32)
+
+
 def unit_floats(samples: np.ndarray) -> np.ndarray:
     """Return floats clipped to 0 .. 1; ValueError for those that are not between 0 and 1 (or not finite)."""
     if not np.isfinite(samples).all():

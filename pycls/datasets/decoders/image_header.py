@@ -8,8 +8,9 @@ import io
 import struct
 from typing import NamedTuple
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
+from pycls.datasets.decoders.deep import is_tiff, read_samples
 from pycls.datasets.decoders.orientation import UPRIGHT, read_orientation, swaps_sides
 
 JPEG_SIGNATURE = b"\xff\xd8\xff"
@@ -101,4 +102,7 @@ def _pillow_header(data: bytes) -> Header:
         with Image.open(io.BytesIO(data)) as image:
             return Header(image.height, image.width, False)
     except (OSError, Image.DecompressionBombError) as error:
+        if isinstance(error, UnidentifiedImageError) and is_tiff(data):
+            height, width, _ = read_samples(data).shape
+            return Header(height, width, False)
         raise ValueError(f"not an image that can be read (first bytes {data[:8]!r})") from error

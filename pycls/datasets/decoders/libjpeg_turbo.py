@@ -7,6 +7,7 @@ import platform
 
 import numpy as np
 
+from pycls.core.config.im_size import is_square
 from pycls.core.registry import pick
 from pycls.datasets.decoders.encoded import EncodedBatch
 from pycls.datasets.decoders.image_header import JPEG_SIGNATURE, Header
@@ -25,6 +26,11 @@ def use_extension(choice: str) -> bool:
     if choice == "c" and isinstance(extension(), str):
         raise ValueError(f"DATA_LOADER.JPEG: 'c' is not possible, {extension()}: {HOW_TO_BUILD}; or use 'auto'")
     return wanted and not isinstance(extension(), str) and (choice == "c" or not is_slow())
+
+
+def fits(view: View) -> bool:
+    """Tell whether the extension can show a view: squares of RGB of 8 bits."""
+    return view.is_plain and is_square(view.size)
 
 
 def is_slow() -> bool:
@@ -51,7 +57,7 @@ def decode_batch(view: View, encoded: EncodedBatch, out: np.ndarray, note: Heart
     ]
     # In training the filter sees the crop only, as if it had been cut out; in evaluation all of the image.
     look = encoded.boxes, encoded.flips, encoded.filters, not view.train
-    return loaded().resized_crops(files, *look, out, view.size, encoded.indices, note.row)
+    return loaded().resized_crops(files, *look, out, out.shape[1], encoded.indices, note.row)
 
 
 def is_plain_jpeg(data: bytes, header: Header) -> bool:

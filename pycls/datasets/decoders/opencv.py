@@ -7,8 +7,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from pycls.core.config.im_size import sides
 from pycls.datasets.decoders import libjpeg_turbo, pillow
-from pycls.datasets.decoders.bands import decode_channels
+from pycls.datasets.decoders.bands import decode_pixels
 from pycls.datasets.decoders.encoded import EncodedImage
 from pycls.datasets.decoders.orientation import UPRIGHT, turn_upright
 from pycls.datasets.transforms.interpolation import Filter
@@ -29,11 +30,11 @@ def decode_rest(view: View, image: EncodedImage, out: np.ndarray) -> None:
 
 
 def decode_crop(view: View, image: EncodedImage, out: np.ndarray) -> None:
-    """Decode, crop, resize and flip one image into `out`, uint8 (S, S, C)."""
-    if view.is_rgb:
+    """Decode, crop, resize and flip one image into `out`, (S, S, C) of the view's kind."""
+    if view.is_plain:
         _write(decode(image.data, image.header.common), view, image, out)
     else:
-        _write(decode_channels(image.data, view.channels), view, image, out)
+        _write(decode_pixels(image.data, view.image_shape[2], view.full), view, image, out)
 
 
 def decode(data: bytes, common: bool) -> np.ndarray:
@@ -58,11 +59,12 @@ def _cut(pixels: np.ndarray, view: View, image: EncodedImage) -> np.ndarray:
     """Return the (S, S, C) square of a decoded image, not yet flipped."""
     if view.train:
         top, left, height, width = (int(value) for value in image.box)
-        return resize(pixels[top : top + height, left : left + width], view.size, view.size, image.filter)
+        return resize(pixels[top : top + height, left : left + width], *sides(view.size), image.filter)
     height, width, top, left = eval_geometry(view, pixels.shape[0], pixels.shape[1])
     if pillow.is_long(height, width):
         return pillow.long_square(pixels, view, image.filter)
-    return resize(pixels, height, width, image.filter)[top : top + view.size, left : left + view.size]
+    view_h, view_w = sides(view.size)
+    return resize(pixels, height, width, image.filter)[top : top + view_h, left : left + view_w]
 
 
 def resize(image: np.ndarray, height: int, width: int, kind: Filter) -> np.ndarray:

@@ -47,12 +47,14 @@ def _take_back(free: list[np.ndarray], block: np.ndarray) -> None:
 class Normalize:
     """Compute (x / 255 + shift - mean) / std as one multiplication and one addition a pixel, nine with jitter.
 
-    With mean and standard deviation of one channel RGB becomes its luma, which is not rounded.
+    `white` stands in the place of 255: 1 for floats. With mean and standard deviation of one channel RGB becomes its
+    luma, which is not rounded.
     """
 
-    def __init__(self, mean: Color, std: Color, device: torch.device, channels_last: bool = False):
+    def __init__(self, mean: Color, std: Color, device: torch.device, channels_last: bool = False, white: float = 255):
         std_tensor = torch.tensor(std, dtype=torch.float64)
-        self.scale = (1 / (255 * std_tensor)).float().view(1, -1, 1, 1).to(device)
+        self._white = white
+        self.scale = (1 / (white * std_tensor)).float().view(1, -1, 1, 1).to(device)
         self.bias = (-torch.tensor(mean, dtype=torch.float64) / std_tensor).float().view(1, -1, 1, 1).to(device)
         self._luma = torch.tensor(LUMA).to(device) if len(mean) == 1 else None
         self._channels_last = channels_last
@@ -65,25 +67,25 @@ class Normalize:
         erased: torch.Tensor | None = None,
         jitter: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Normalize uint8 (N, S, S, C) -> float32 (N, C, S, S), RGB for gray -> (N, 1, S, S).
+        """Normalize uint8, or float32, (N, S, S, C) -> float32 (N, C, S, S), RGB for gray -> (N, 1, S, S).
 
         Colors change by the amounts `jitter` (N, 3, 3: see float_color_jitter.py), then `shift` (N, 3) is added in 0..1
         units; at last the boxes `erased` (N, 4: top, left, height, width) become 0.
         """
-        bias = self.bias if shift is None else self.bias + 255 * self.scale * shift[:, :, None, None]
+        bias = self.bias if shift is None else self.bias + self._white * self.scale * shift[:, :, None, None]
         if self._luma is not None:
             pixels = self._gray(images, jitter, self._luma)
         elif jitter is not None:
             pixels = self._jitter(images, jitter, bias)
-        elif self._memory is not None and images.numel() > _LARGE:
+        elif self._memory is not None and images.numel() > _LARGE and images.dtype == torch.uint8:
             pixels = self._look_up(images, bias, self._memory)
         else:
             pixels = self._compute(images, bias)
-        return pixels if erased is None else pixels.masked_fill_(_inside(erased, pixels.shape[-1])[:, None], 0)
+        return pixels if erased is None else pixels.masked_fill_(_inside(erased, *pixels.shape[-2:])[:, None], 0)
 
     def _floats(self, images: torch.Tensor) -> torch.Tensor:
         memory_format = torch.channels_last if self._channels_last else torch.contiguous_format
-        return images.permute(0, 3, 1, 2).to(torch.float32, memory_format=memory_format)
+        return images.permute(0, 3, 1, 2).to(torch.float32, memory_format=memory_format, copy=True)
 
     def _compute(self, images: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
         return self._floats(images).mul_(self.scale).add_(bias)
@@ -136,10 +138,10 @@ def _look_up_planes(image: np.ndarray, table: np.ndarray, place: np.ndarray) -> 
         cv2.LUT(plane, levels, dst=target)
 
 
-def _inside(boxes: torch.Tensor, size: int) -> torch.Tensor:
-    """Tell which pixels of a square lie in its box, (N, 4) -> bool (N, size, size)."""
+def _inside(boxes: torch.Tensor, num_rows: int, num_columns: int) -> torch.Tensor:
+    """Tell which pixels of a view lie in its box, (N, 4) -> bool (N, num_rows, num_columns)."""
     top, left, height, width = boxes[:, :, None].unbind(1)
-    steps = torch.arange(size, device=boxes.device)
-    rows = (steps >= top) & (steps < top + height)
-    columns = (steps >= left) & (steps < left + width)
+    down, across = (torch.arange(count, device=boxes.device) for count in (num_rows, num_columns))
+    rows = (down >= top) & (down < top + height)
+    columns = (across >= left) & (across < left + width)
     return rows[:, :, None] & columns[:, None, :]

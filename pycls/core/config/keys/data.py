@@ -57,6 +57,13 @@ DATA_LOADER = {
         every_type=True,
         ours=True,
     ),
+    "DEPTH": Key(
+        "uint8",
+        "data",
+        "of pixels: uint8, or full: floats from 0 to 1 of all the bits in 16-bit and float files (docs/LOADERS.md)",
+        choices=("uint8", "full"),
+        ours=True,
+    ),
     "JPEG": Key(
         "auto",
         "data",
