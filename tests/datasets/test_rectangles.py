@@ -62,7 +62,7 @@ def test_every_backend_shows_what_pillow_shows(name, size, cover, train, tmp_pat
             cut = _covering(image, cover, size)
         wanted = np.asarray(cut)[:, ::-1] if flips[index] else np.asarray(cut)
         difference = np.abs(shown[index] - wanted).mean()
-        # The contract is for views of usual size. In one of 24 px DALI's training crops, squares too, are up to 0.45 off.
+        # The contract is for views of usual size: at 24 px DALI's training crops, squares too, are up to 0.45 off.
         assert difference < (0.5 if train and "dali" in name else 0.3), f"{file}: {difference:.2f}"
 
 
