@@ -34,7 +34,7 @@ _MANY = 100_000  # training images from which on the next epoch's order is worth
 class Batch:
     """One step's data on this process."""
 
-    images: torch.Tensor  # float32 (N, 3, S, S) on the device, normalized
+    images: torch.Tensor  # float32 (N, C, S, S) on the device, normalized
     labels: torch.Tensor  # int64 (N,) on the device
     indices: torch.Tensor  # int64 (N,) on the host: which samples these are, substitutes of bad ones included
     failures: tuple[Failure, ...] = ()  # bad images: substituted in training, left out (N may be 0) in evaluation

@@ -4,6 +4,7 @@ import contextlib
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,6 +16,7 @@ from pycls.core.logging import FILE_ONLY, get_logger, json_line
 from pycls.core.weights import fill_model
 from pycls.core.weights.files import load_tensor_file
 from pycls.core.weights.formats import unpack_weights
+from pycls.core.weights.input_channels import RGB_CHANNELS
 from pycls.datasets import build_loader
 from pycls.engine.checks import check_dataset, check_processes
 from pycls.engine.evaluate import evaluate
@@ -82,6 +84,7 @@ def load_model(cfg: CfgNode, path: Path, classes: tuple[str, ...]) -> nn.Module:
     if "classes" in saved:
         check_classes(saved["classes"], classes, str(path))
     if "pixels" in saved:
+        _check_channels(saved["pixels"], cfg, path)
         warn_of_other_pixels(saved["pixels"], cfg, str(path))
     warn_of_other_view(cfg.TEST.WEIGHTS, cfg)
     model = build_model(cfg)
@@ -93,6 +96,13 @@ def load_model(cfg: CfgNode, path: Path, classes: tuple[str, ...]) -> nn.Module:
     wanted = cfg.TRAIN.CHANNELS_LAST
     channels_last = saved_layout(saved, path) if wanted == "auto" else wanted
     return model.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
+
+
+def _check_channels(pixels: dict[str, Any], cfg: CfgNode, path: Path) -> None:
+    there = pixels.get("num_channels", RGB_CHANNELS)
+    if there != cfg.DATA_LOADER.CHANNELS:
+        now = cfg.DATA_LOADER.CHANNELS
+        raise ValueError(f"{path}: its network sees {there} channels, DATA_LOADER.CHANNELS is {now}: set it to {there}")
 
 
 def check_complete(report: LoadReport, path: Path) -> None:

@@ -20,6 +20,7 @@ from pycls.dataset_tools.validation.duplicates import (
     find_duplicates,
 )
 from pycls.dataset_tools.validation.inspect import (
+    BLACK,
     DAMAGED,
     DISAGREE,
     NOTES,
@@ -47,6 +48,7 @@ KINDS = {
     UNREADABLE: "no image, empty, or cut short: ends a run, or is skipped",
     DAMAGED: "shown, but a part of it is missing or wrong",
     DISAGREE: "backends do not show the same",
+    BLACK: "shown black, though its 16-bit or float pixels are not all 0",
     WRONG_TYPE: "the file's ending says another type; shown all the same",
     TINY: "shorter side below --tiny-px",
     OTHER_CLASS: "the same bytes under two labels",

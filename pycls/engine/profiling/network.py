@@ -8,6 +8,7 @@ from tabulate import tabulate
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
+from pycls.core.config.im_size import sides, size_text
 from pycls.core.logging import get_logger
 from pycls.engine.network.compile import CompiledNetwork
 from pycls.engine.network.precision import DTYPES, Precision, pick_precision
@@ -27,7 +28,7 @@ NUM_IMAGES = 64  # of the zoo's inference time, as pycls's table
 def time_network(cfg: CfgNode, device: torch.device) -> list[dict[str, Any]]:
     """Time inference and whole training steps on synthetic images for every number format and memory layout."""
     limit = f"median over up to {cfg.PREC_TIME.NUM_ITER} runs, at most {MAX_SEC:.0f} s each"
-    logger.info("Network alone on %s, %d px; %s:", device, cfg.TRAIN.IM_SIZE, limit)
+    logger.info("Network alone on %s, %s px; %s:", device, size_text(cfg.TRAIN.IM_SIZE), limit)
     rows = []
     for name, channels_last in itertools.product(supported_formats(device), (False, True)):
         layout = "channels_last" if channels_last else "contiguous"
@@ -138,5 +139,5 @@ def build_bench_stepper(cfg: CfgNode, model: nn.Module, precision: Precision) ->
 
 
 def _images(cfg: CfgNode, batch_size: int, device: torch.device, layout: Any) -> Tensor:
-    size = cfg.TRAIN.IM_SIZE
-    return torch.rand(batch_size, 3, size, size, device=device).to(memory_format=layout)
+    shape = batch_size, cfg.DATA_LOADER.CHANNELS, *sides(cfg.TRAIN.IM_SIZE)
+    return torch.rand(shape, device=device).to(memory_format=layout)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from yacs.config import CfgNode
 
 from pycls.core.config.augment_spec import parse_augment
+from pycls.core.config.im_size import ImSize, is_square, size_text
 from pycls.datasets import backend_name, color_scale, dataset_view
 from pycls.datasets.decoders import libjpeg_turbo
 from pycls.datasets.info import find_dataset
@@ -17,11 +18,12 @@ from pycls.datasets.transforms.view import View
 def describe_view(cfg: CfgNode, phase: str) -> str:
     """Return how images of a phase, "train" or "test", become what the network sees, mixing included."""
     view, im_size = dataset_view(cfg, phase), find_dataset(cfg, phase).im_size
-    stages = [_source(cfg, im_size)]
+    stages = [_source(cfg, view, im_size)]
     if phase == "train":
         stages += [*(_array_crop(view) if im_size else [_random_crop(cfg, view)]), *_train_stages(cfg, view)]
     elif not im_size:
-        stages += [f"resize_short({view.resize} px, {_filter(view)})", f"center_crop({_square(view)})"]
+        stages += [_resize(view), f"center_crop({_size(view.size)})"]
+    stages += ["gray(luma)"] if view.channels == 1 else []
     stages.append(_normalize(cfg, phase))
     if phase == "train":
         stages += [f"erase({_percent(view.erase_prob)})"] if view.erase_prob else []
@@ -34,23 +36,31 @@ def describe_view(cfg: CfgNode, phase: str) -> str:
 # ---- where pixels come from
 
 
-def _source(cfg: CfgNode, im_size: int | None) -> str:
+def _source(cfg: CfgNode, view: View, im_size: int | None) -> str:
     backend = backend_name(cfg.DATA_LOADER.BACKEND, im_size is not None)
     if im_size is not None:
         return f"array({im_size} px, {backend})"
-    jpeg = f", jpeg by {_jpeg_decoder(cfg.DATA_LOADER.JPEG)}" if backend == "custom" else ""
-    return f"decode({backend}{jpeg}, {cfg.DATA_LOADER.CHANNEL_ORDER})"
+    said = [backend]
+    if backend == "custom":
+        said.append(f"jpeg by {_jpeg_decoder(cfg.DATA_LOADER.JPEG, view)}")
+    names = {1: cfg.DATA_LOADER.CHANNEL_ORDER, 3: cfg.DATA_LOADER.CHANNEL_ORDER, 4: "RGB and alpha"}
+    said.append(names.get(view.channels, f"{view.channels} channels"))
+    said += ["all bits"] if view.full else []
+    said += ["upright by EXIF"] if view.exif_rotate else []
+    return f"decode({', '.join(said)})"
 
 
-def _jpeg_decoder(choice: str) -> str:
-    return "C extension" if libjpeg_turbo.use_extension(choice) else "OpenCV"
+def _jpeg_decoder(choice: str, view: View) -> str:
+    if libjpeg_turbo.fits(view) and libjpeg_turbo.use_extension(choice):
+        return "C extension"
+    return "OpenCV" if view.is_plain else "Pillow"
 
 
 # ---- geometry
 
 
 def _random_crop(cfg: CfgNode, view: View) -> str:
-    size, schedule = _square(view), cfg.TRAIN.IM_SIZE_SCHEDULE
+    size, schedule = _size(view.size), cfg.TRAIN.IM_SIZE_SCHEDULE
     if schedule:
         size = "px by epoch " + ", ".join(f"{epoch:g}: {px}" for epoch, px in schedule)
     law = f"area {_range(view.area)}, aspect {_range(view.aspect)}, {view.crop_style}'s law"
@@ -61,11 +71,16 @@ def _array_crop(view: View) -> Iterator[str]:
     if view.padding:
         color = "black" if view.border == (0, 0, 0) else f"RGB {_numbers(view.border)}"
         yield f"pad({view.padding} px, {color})"
-        yield f"random_crop({_square(view)}, {view.crop_style}'s law)"
+        yield f"random_crop({_size(view.size)}, {view.crop_style}'s law)"
 
 
-def _square(view: View) -> str:
-    return f"{view.size} px"
+def _resize(view: View) -> str:
+    name = "resize_short" if is_square(view.resize) else "resize_to_cover"
+    return f"{name}({_size(view.resize)}, {_filter(view)})"
+
+
+def _size(im_size: ImSize) -> str:
+    return f"{size_text(im_size)} px"
 
 
 def _filter(view: View) -> str:
@@ -86,7 +101,7 @@ def _train_stages(cfg: CfgNode, view: View) -> Iterator[str]:
         yield _augment(cfg)
     if any(cfg.TRAIN.COLOR_JITTER):
         yield _color_jitter(cfg)
-    if cfg.TRAIN.PCA_STD and find_dataset(cfg, "train").lighting:
+    if cfg.TRAIN.PCA_STD and find_dataset(cfg, "train").lighting and view.channels == 3:
         yield f"lighting({cfg.TRAIN.PCA_STD:g})"
 
 

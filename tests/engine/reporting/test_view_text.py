@@ -34,22 +34,26 @@ OTHER = {
     "TRAIN.CROP_PADDING": 2,
     "TRAIN.INTERPOLATION": "random",
     "TRAIN.HFLIP": 0.0,
-    "TRAIN.IM_SIZE": 160,
+    "TRAIN.IM_SIZE": [160, 224],
     "TRAIN.IM_SIZE_SCHEDULE": [[0, 128], [10, 224]],
     "DATA_LOADER.BACKEND": "torch",
     "DATA_LOADER.JPEG": "auto",
     "DATA_LOADER.MEAN": [0.5, 0.5, 0.5],
     "DATA_LOADER.STD": [0.5, 0.5, 0.5],
     "DATA_LOADER.ANTIALIAS": False,
+    "DATA_LOADER.CHANNELS": 1,
+    "DATA_LOADER.DEPTH": "full",
+    "DATA_LOADER.EXIF_ROTATE": True,
     "TRAIN.MIXUP_ALPHA": 0.0,
     "TRAIN.CUTMIX_ALPHA": 0.5,
     "TRAIN.MIX_PROB": 0.5,
     "TRAIN.MIX_SWITCH_PROB": 0.3,
     "TRAIN.MIX_MODE": "elem",
-    "TEST.IM_SIZE": 288,
+    "TEST.IM_SIZE": [256, 288],
     "TEST.INTERPOLATION": "bicubic",
     "TEST.HFLIP": True,
 }
+NOT_WITH_ALL = ("DATA_LOADER.CHANNELS", "DATA_LOADER.DEPTH")  # some augmentations are for 8 bits of RGB
 # Keys that decide which images there are, and one with a single choice.
 NO_VIEW = {"TRAIN.DATASET", "TRAIN.SPLIT", "DATA_DIR", "DATA_LOADER.ON_BAD_IMAGE", "DATA_LOADER.SKIP_LIST"}
 NO_VIEW |= {"DATA_LOADER.CHANNEL_ORDER"}
@@ -74,7 +78,7 @@ def test_no_key_of_the_view_is_forgotten():
 
 @pytest.mark.parametrize("key", OTHER)
 def test_a_key_of_the_view_changes_the_line(key):
-    keys = RICH | ARRAYS if key == "TRAIN.CROP_PADDING" else RICH
+    keys = PLAIN if key in NOT_WITH_ALL else RICH | ARRAYS if key == "TRAIN.CROP_PADDING" else RICH
     (train, test), (other_train, other_test) = lines(keys), lines(keys | {key: OTHER[key]})
     assert (train != other_train) == (not key.startswith("TEST.")), other_train
     assert (test != other_test) == (key.startswith("TEST.") or key in OF_BOTH), other_test
@@ -104,6 +108,20 @@ def test_stages_stand_in_the_order_in_which_they_are_done():
         "center_crop(224 px)",
         "normalize(mean 0.485 0.456 0.406, std 0.229 0.224 0.225)",
     ]
+
+
+def test_other_images_than_squares_of_rgb():
+    keys = {"TRAIN.IM_SIZE": [160, 320], "TEST.IM_SIZE": [180, 360], "DATA_LOADER.EXIF_ROTATE": True}
+    train, test = (line.split(" | ") for line in lines(PLAIN | keys | {"DATA_LOADER.CHANNELS": 1}))
+    assert train[0] == test[0] == "decode(custom, jpeg by OpenCV, RGB, upright by EXIF)"
+    assert train[1].startswith("random_resized_crop(160 x 320 px, ") and "lighting(0.1)" not in train
+    assert test[1:4] == [
+        "resize_to_cover(180 x 360 px, bilinear, antialiased)",
+        "center_crop(160 x 320 px)",
+        "gray(luma)",
+    ]
+    deep = lines(PLAIN | {"DATA_LOADER.DEPTH": "full", "DATA_LOADER.CHANNELS": 4})[1]
+    assert deep.startswith("decode(custom, jpeg by Pillow, RGB and alpha, all bits) | ")
 
 
 def test_array_data_are_padded_and_cut():
