@@ -13,6 +13,7 @@ from pycls.commands import predict, time, train
 from pycls.commands import test as evaluate
 from pycls.core.logging import load_log_data, progress, sort_log_data
 from pycls.core.logging.progress import is_watched
+from pycls.datasets.decoders import libjpeg_turbo
 from pycls.datasets.digits import export_digits
 from tests.helpers.runs import DIGITS, run_tool_here, tiny_words
 from tests.helpers.terminals import on_terminal
@@ -60,9 +61,12 @@ def test_a_pipe_gets_few_lines_each_worth_reading(run):
     assert [line.split(" ")[0] for line in lines[12:]] == ["Top-1", "Files:"]
 
 
-def test_by_default_lines_about_steps_wait_their_turn(tmp_path):
+def test_by_default_lines_about_steps_wait_their_turn_and_a_hint_comes_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(libjpeg_turbo, "extension", lambda: "the C extension is not built")
     done = run_tool_here("train_net.py", "--cfg", DIGITS, *tiny_words(tmp_path, OPTIM__MAX_EPOCH=1, LOG_PERIOD=1))
-    assert "step 1/15" not in done.stdout and len(done.stdout.splitlines()) == 8
+    assert "step 1/15" not in done.stdout and len(done.stdout.splitlines()) == 9
+    assert done.stdout.startswith("JPEG decoder: OpenCV: the C extension is not built; to make it faster, install ")
+    assert done.stdout.count("JPEG decoder") == 1 and "View (train): decode(custom, jpeg by OpenCV" in done.stdout
     assert len(load_log_data(tmp_path / "stdout.log")["train_iter"]["iter"]) == 15
 
 
