@@ -11,8 +11,10 @@ import pytest
 
 from pycls.commands import predict, time, train
 from pycls.commands import test as evaluate
+from pycls.core.config import load_cfg
 from pycls.core.logging import load_log_data, progress, sort_log_data
 from pycls.core.logging.progress import is_watched
+from pycls.datasets import build_samples
 from pycls.datasets.decoders import libjpeg_turbo
 from pycls.datasets.digits import export_digits
 from tests.helpers.runs import DIGITS, run_tool_here, tiny_words
@@ -24,6 +26,13 @@ FIGURES = (
 )
 TEST = rf"top-1 error {NUMBER} %, top-5 error {NUMBER} %, loss {NUMBER}, 355 images, \d+ images/s"
 EMA = rf"; EMA: {NUMBER} %, loss {NUMBER}"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _known_files():
+    """List the images before: the first time that is a line of its own."""
+    for phase in ("train", "test"):
+        build_samples(load_cfg(DIGITS), phase)
 
 
 @pytest.fixture(scope="module")
