@@ -181,6 +181,13 @@ def test_evaluation_predictions_and_timing_have_bars_too(run, tmp_path, monkeypa
     assert any(re.match(r"\S+/3/\d+\.png: ", line) for line in terminal.lines()), "predictions remain"
 
 
+def test_an_error_stands_on_a_line_of_its_own(tmp_path):
+    words = tiny_words(tmp_path, OPTIM__BASE_LR=1e30, LOG_PERIOD=2)
+    with on_terminal(80) as terminal, pytest.raises(SystemExit) as end:
+        train.main("pycls train", ["--cfg", DIGITS, *words])
+    assert end.value.code == 1 and re.match(r"pycls train: error: loss is (nan|inf)", terminal.lines()[-2])
+
+
 def at_once(bar, *words, **keys):
     """Make a bar that is drawn from the beginning and at every step."""
     return bar(*words, **keys | {"delay": 0, "mininterval": 0, "miniters": 1})
