@@ -35,7 +35,7 @@ class TrainState:
     step: int = 0
     best_err: float = math.inf  # percent top-1, of the model or its EMA, whichever was better
     best_loss: float = math.inf
-    test_err: float | None = None  # percent top-1 after the last finished epoch
+    test_err: float | None = None  # percent top-1 after the last finished epoch; None: it was not evaluated
     test_loss: float | None = None
     ema_err: float | None = None
     ema_loss: float | None = None
@@ -43,6 +43,11 @@ class TrainState:
     def is_best(self, err: float, loss: float) -> bool:
         """Tell whether an evaluation is better than all before: its error, or among equal errors its loss, is lower."""
         return score(err, loss) < score(self.best_err, self.best_loss)
+
+
+def evaluation_is_due(cfg: CfgNode, epoch: int) -> bool:
+    """Tell whether an epoch, from 0, ends with an evaluation: every TRAIN.EVAL_PERIOD-th one does, and the last."""
+    return (epoch + 1) % cfg.TRAIN.EVAL_PERIOD == 0 or epoch + 1 == cfg.OPTIM.MAX_EPOCH
 
 
 def check_network(cfg: CfgNode) -> None:

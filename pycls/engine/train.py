@@ -4,7 +4,6 @@ To read from here to the network: `train`, `train_epoch` (epoch.py), `Stepper.st
 """
 
 import contextlib
-import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,7 +30,7 @@ from pycls.engine.reporting.plots import plot_curves
 from pycls.engine.reporting.result import Result
 from pycls.engine.run import Run, build_run, resume
 from pycls.engine.setup import run_processes, setup_process
-from pycls.engine.state import check_network
+from pycls.engine.state import check_network, evaluation_is_due
 from pycls.engine.step import seed_step
 from pycls.engine.weights_file import weights_file
 from pycls.losses import build_loss
@@ -84,19 +83,23 @@ def open_run(cfg: CfgNode) -> Iterator[Run]:
             yield run
 
 
-def end_epoch(run: Run) -> Evaluation:
-    """Close an epoch: log it, precise BN, evaluate the model and its EMA, save; return the better evaluation."""
+def end_epoch(run: Run) -> Evaluation | None:
+    """Close an epoch: log it, precise BN, evaluate the model and its EMA if it is time, save.
+
+    Return the better evaluation.
+    """
     state = run.state
     num_bad = run.recorder.train_epoch(state, run.meter, run.learning_rate(state.step - 1), run.clock)
     if num_bad:
         for failures in distributed.gather_objects(list(run.train_loader.bad.values())):
             run.train_loader.note_bad(failures)  # those of other processes are not in the log yet
     refresh_statistics(run)
-    test = evaluate_run(run, state.epoch)
+    state.test_err = state.ema_err = state.test_loss = state.ema_loss = None  # as of an epoch that is not evaluated
+    test = evaluate_run(run, state.epoch) if evaluation_is_due(run.cfg, state.epoch) else None
     run.meter.reset()
     state.epoch, state.step = state.epoch + 1, 0
-    improved = state.is_best(test.top1_err, test.loss)
-    if improved:
+    improved = test is not None and state.is_best(test.top1_err, test.loss)
+    if test is not None and improved:
         state.best_err, state.best_loss = test.top1_err, test.loss
     save_epoch(run, improved)
     return test
@@ -129,8 +132,9 @@ def evaluate_run(run: Run, epoch: int, again: bool = False) -> Evaluation:
     test = best = run.recorder.evaluation("test_epoch", epoch, lambda: _evaluate(run, state.model, "test"), again)
     state.test_err, state.test_loss = test.top1_err, test.loss
     if ema is not None:
-        evaluate_ema = functools.partial(_evaluate, run, ema.model, "EMA test")
-        ema_test = run.recorder.evaluation("test_ema_epoch", epoch, evaluate_ema, again)
+        ema_test = run.recorder.evaluation(
+            "test_ema_epoch", epoch, lambda: _evaluate(run, ema.model, "EMA test"), again
+        )
         state.ema_err, state.ema_loss = ema_test.top1_err, ema_test.loss
         best = min(test, ema_test, key=lambda found: score(found.top1_err, found.loss))
     run.recorder.end_evaluation(is_best=not again and state.is_best(best.top1_err, best.loss))
