@@ -132,9 +132,7 @@ def evaluate_run(run: Run, epoch: int, again: bool = False) -> Evaluation:
     test = best = run.recorder.evaluation("test_epoch", epoch, lambda: _evaluate(run, state.model, "test"), again)
     state.test_err, state.test_loss = test.top1_err, test.loss
     if ema is not None:
-        ema_test = run.recorder.evaluation(
-            "test_ema_epoch", epoch, lambda: _evaluate(run, ema.model, "EMA test"), again
-        )
+        ema_test = run.recorder.evaluation("test_ema_epoch", epoch, lambda: _evaluate(run, ema.model, "EMA"), again)
         state.ema_err, state.ema_loss = ema_test.top1_err, ema_test.loss
         best = min(test, ema_test, key=lambda found: score(found.top1_err, found.loss))
     run.recorder.end_evaluation(is_best=not again and state.is_best(best.top1_err, best.loss))

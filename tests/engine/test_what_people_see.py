@@ -110,7 +110,8 @@ def test_a_finished_run_says_so_and_how_to_start_anew(run, tmp_path):
     assert [accuracy, files] == [line.replace(str(run[1].parent), str(tmp_path)) for line in run[0].splitlines()[-2:]]
 
 
-def test_tests_and_timings_in_the_same_folder_leave_the_log_readable(run, tmp_path):
+def test_tests_and_timings_in_the_same_folder_leave_the_log_readable(run, tmp_path, monkeypatch):
+    monkeypatch.delenv("PYCLS_DATA_DIR", raising=False)
     shutil.copytree(run[1], tmp_path, dirs_exist_ok=True)
     tested = run_tool_here("test_net.py", "--cfg", DIGITS, *tiny_words(tmp_path))
     weights, view, test, accuracy, _ = tested.stdout.splitlines()
@@ -118,7 +119,7 @@ def test_tests_and_timings_in_the_same_folder_leave_the_log_readable(run, tmp_pa
     assert re.fullmatch(f"Test: {TEST}", test) and accuracy.endswith("on 355 images")
     quick = {"PREC_TIME__NUM_ITER": 1, "PREC_TIME__WARMUP_ITER": 0}
     timed = run_tool_here("time_net.py", "--cfg", DIGITS, *tiny_words(tmp_path, **quick))
-    no_data = tiny_words(tmp_path, TRAIN__DATASET="imagenet", DATA_DIR=tmp_path / "none", **quick)
+    no_data = tiny_words(tmp_path, TRAIN__DATASET="imagenet", **quick)
     assert run_tool_here("time_net.py", "--cfg", DIGITS, *no_data).returncode == 0
     said = [line.partition(": ") for line in timed.stdout.splitlines()]
     measured = [what for name, _, what in said if name == "fp32, contiguous"]
