@@ -166,10 +166,10 @@ def test_a_terminal_has_a_bar_that_fits_and_leaves_no_trace(tmp_path, columns, m
 def test_evaluation_predictions_and_timing_have_bars_too(run, tmp_path, monkeypatch):
     monkeypatch.setattr(progress, "tqdm", functools.partial(at_once, progress.tqdm))
     best = str(run[1] / "checkpoints/best.pyth")
-    keys = tiny_words(tmp_path, TEST__WEIGHTS=best)
+    keys = tiny_words(tmp_path)
     image = str(export_digits() / "val/3")
     with on_terminal(90) as terminal:
-        evaluate.main("pycls test", ["--cfg", DIGITS, *keys])
+        evaluate.main("pycls test", ["--cfg", DIGITS, *keys, "TEST.WEIGHTS", best])
         predict.main("pycls predict", ["--weights", best, image])
         time.main("pycls time", ["--cfg", DIGITS, *keys, "PREC_TIME.NUM_ITER", "2"])
     frames = "\n".join(terminal.frames())
