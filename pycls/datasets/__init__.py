@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from yacs.config import CfgNode
 
-from pycls.core.config import check_divisible, known_choices
+from pycls.core.config import check_divisible
 from pycls.core.distributed import rank, world_size
 from pycls.core.registry import pick
 from pycls.datasets import backends, cifar, digits, fashion_mnist, imagenet
@@ -23,6 +23,8 @@ from pycls.datasets.loader import Loader
 from pycls.datasets.readers.samples import ArraySamples, Samples
 from pycls.datasets.readers.skip_list import skip_listed
 from pycls.datasets.readers.subset import Views
+from pycls.datasets.sources import absent
+from pycls.datasets.sources.split_names import USUAL
 from pycls.datasets.transforms.normalize import Normalize
 from pycls.datasets.transforms.view import View, build_view
 
@@ -68,11 +70,28 @@ def build_samples(cfg: CfgNode, phase: str) -> Samples:
     key = f"{phase.upper()}.DATASET"
     name = cfg[phase.upper()].DATASET
     samples = list_samples(cfg, phase)
-    if len(samples.classes) != cfg.MODEL.NUM_CLASSES:
-        raise ValueError(
-            f"MODEL.NUM_CLASSES is {cfg.MODEL.NUM_CLASSES}, but {key} {name} has {len(samples.classes)} classes"
-        )
+    check_num_classes(cfg, len(samples.classes), f"{key} {name}")
+    _check_all_shown(cfg, samples)
     return samples
+
+
+def check_num_classes(cfg: CfgNode, count: int, where: str, hint: str = "") -> None:
+    """Raise ValueError unless the network has as many outputs as the data has classes."""
+    if count != cfg.MODEL.NUM_CLASSES:
+        raise ValueError(f"MODEL.NUM_CLASSES is {cfg.MODEL.NUM_CLASSES}, but {where} has {count} classes{hint}")
+
+
+def _check_all_shown(cfg: CfgNode, samples: Samples) -> None:
+    """Raise ValueError for a class of DATA.CLASSES without images, unless that is allowed."""
+    if isinstance(samples, ArraySamples) or not cfg.DATA.CLASSES or cfg.DATA.MISSING_CLASSES:
+        return
+    lacking = absent(samples)
+    if lacking:
+        some = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
+        raise ValueError(
+            f"{samples.split} has no images of {len(lacking)} of the {len(samples.classes)} classes in DATA.CLASSES "
+            f"{cfg.DATA.CLASSES}: {some}; DATA.MISSING_CLASSES True allows that"
+        )
 
 
 def _without_listed(cfg: CfgNode, samples: Samples) -> Samples:
@@ -82,7 +101,7 @@ def _without_listed(cfg: CfgNode, samples: Samples) -> Samples:
         return samples
     if isinstance(samples, ArraySamples):
         raise ValueError(f"DATA_LOADER.SKIP_LIST {path} names image files, but {samples.source} is array data")
-    return skip_listed(samples, path, {*known_choices("TRAIN.SPLIT"), cfg.TRAIN.SPLIT, cfg.TEST.SPLIT})
+    return skip_listed(samples, path, {*USUAL, cfg.TRAIN.SPLIT, cfg.TEST.SPLIT, samples.split})
 
 
 def build_loader(cfg: CfgNode, phase: str, device: torch.device, samples: Samples | None = None) -> Loader:

@@ -44,14 +44,14 @@ def _identity(samples: Samples) -> list[int]:
     return [len(samples), *sums]
 
 
-def check_classes(saved: Sequence[str], found: Sequence[str], where: str) -> None:
+def check_classes(saved: Sequence[str], found: Sequence[str], where: str, source: str = "the data set") -> None:
     """Raise ValueError naming the first difference between a checkpoint's classes and the data set's."""
     if list(saved) == list(found):
         return
     if len(saved) != len(found):
-        raise ValueError(f"{where}: was trained on {len(saved)} classes, the data set has {len(found)}")
+        raise ValueError(f"{where}: was trained on {len(saved)} classes, {source} has {len(found)}")
     number, old, new = next((i, a, b) for i, (a, b) in enumerate(zip(saved, found, strict=True)) if a != b)
-    raise ValueError(f"{where}: class {number} is {old!r} in the checkpoint and {new!r} in the data set")
+    raise ValueError(f"{where}: class {number} is {old!r} in the checkpoint and {new!r} in {source}")
 
 
 def saved_cfg(saved: dict[str, Any], where: str, overrides: tuple[str, ...] = ()) -> CfgNode:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,15 +17,17 @@ from pycls.core.weights import fill_model
 from pycls.core.weights.files import load_tensor_file
 from pycls.core.weights.formats import unpack_weights
 from pycls.datasets import build_loader
+from pycls.datasets.readers.samples import Samples
 from pycls.engine.checks import check_dataset, check_processes
 from pycls.engine.evaluate import evaluate
-from pycls.engine.identity import check_classes, network_differences
+from pycls.engine.identity import network_differences
 from pycls.engine.network.precision import pick_precision
 from pycls.engine.profiling.memory_format import saved_layout
 from pycls.engine.reporting.evaluation import describe, evaluation_figures, evaluation_record
 from pycls.engine.reporting.evaluation_files import save_evaluation
 from pycls.engine.reporting.result import Result
 from pycls.engine.setup import run_processes, setup_process, warn_of_other_pixels
+from pycls.engine.tested_classes import samples_to_test
 from pycls.engine.weights_file import warn_of_other_view, weights_file
 from pycls.losses import build_loss
 from pycls.models import build_model
@@ -54,11 +57,14 @@ def weights_path(cfg: CfgNode) -> Path:
 def _test_process(cfg: CfgNode) -> Result:
     device = setup_process(cfg)
     precision = pick_precision(device, cfg.TRAIN.MIXED_PRECISION, cfg.TRAIN.AMP_DTYPE)
-    with contextlib.closing(build_loader(cfg, "test", device)) as loader:
-        model = load_model(cfg, weights_path(cfg), loader.samples.classes).to(device)
+    path = weights_path(cfg)
+    saved = load_tensor_file(path)
+    samples, outputs = samples_to_test(cfg, saved.get("classes"), str(path))
+    with contextlib.closing(build_loader(cfg, "test", device, samples)) as loader:
+        model = load_model(cfg, path, saved).to(device)
         start = time.perf_counter()
         flags = cfg.TEST.HFLIP, cfg.TEST.COMPILE
-        result = evaluate(model, loader, build_loss(cfg), precision, cfg.MODEL.NUM_CLASSES, *flags)
+        result = evaluate(model, loader, build_loss(cfg), precision, len(samples.classes), *flags, outputs=outputs)
         record = evaluation_record("test_epoch", "1/1", result, time.perf_counter() - start)
     logger.info(json_line(record), extra={"machine": True})
     logger.info("Test: %s", describe(record))
@@ -66,16 +72,20 @@ def _test_process(cfg: CfgNode) -> Result:
     if distributed.is_main():
         out_dir = Path(cfg.OUT_DIR)
         summary = out_dir / "test.json"
-        summary.write_text(json.dumps({**record, "weights": str(weights_path(cfg))}, indent=2) + "\n")
+        summary.write_text(
+            json.dumps({**record, **_classes(samples, outputs, cfg), "weights": str(path)}, indent=2) + "\n"
+        )
         files = [summary, *save_evaluation(result, loader.samples, out_dir, "test")]
     return Result(**evaluation_figures(result), left_out=len(result.left_out), files=files)
 
 
-def load_model(cfg: CfgNode, path: Path, classes: tuple[str, ...]) -> nn.Module:
-    """Build the network with the weights of a file, whose classes must be those of the data."""
-    saved = load_tensor_file(path)
-    if "classes" in saved:
-        check_classes(saved["classes"], classes, str(path))
+def _classes(samples: Samples, outputs: list[int] | None, cfg: CfgNode) -> dict[str, int]:
+    """Return what test.json says of an evaluation on a part of the network's classes."""
+    return {} if outputs is None else {"classes": len(samples.classes), "classes_of_network": cfg.MODEL.NUM_CLASSES}
+
+
+def load_model(cfg: CfgNode, path: Path, saved: dict[str, Any]) -> nn.Module:
+    """Build the network with the weights of the file `path`, which holds `saved`."""
     if "pixels" in saved:
         warn_of_other_pixels(saved["pixels"], cfg, str(path))
     warn_of_other_view(cfg.TEST.WEIGHTS, cfg)

@@ -98,8 +98,13 @@ def _not_yaml_name(text: str) -> str | None:
     return None if is_name else "the bare name of a file in OUT_DIR that ends in .yaml, such as config.yaml"
 
 
+def _not_split(text: str) -> str | None:
+    is_name = Path(text).name == text and text.isprintable() and text.strip() and not text.startswith(".")
+    return None if is_name else "the bare name of a part of the data set, such as train or val"
+
+
 # What text of a form should have been, None for one that is right.
-_WRONG_FORM = {"path": _not_path, "folder": _not_folder, "yaml name": _not_yaml_name}
+_WRONG_FORM = {"path": _not_path, "folder": _not_folder, "yaml name": _not_yaml_name, "split": _not_split}
 
 
 # ---- combinations

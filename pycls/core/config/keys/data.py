@@ -1,6 +1,22 @@
-"""DATA_LOADER: how images are read and become pixels."""
+"""DATA: which images are for what; DATA_LOADER: how images are read and become pixels."""
 
 from pycls.core.config.key import Key
+
+DATA = {
+    "CLASSES": Key(
+        "",
+        "data",
+        "file that names all classes of the network, in order (docs/DATA.md); empty: those of the data, sorted",
+        form="path",
+        ours=True,
+    ),
+    "MISSING_CLASSES": Key(
+        False,
+        "data",
+        "a split may lack images of some classes, which can be predicted all the same",
+        ours=True,
+    ),
+}
 
 DATA_LOADER = {
     "BACKEND": Key(
