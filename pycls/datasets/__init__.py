@@ -47,6 +47,8 @@ DATASETS.update(
     }
 )
 
+_WITH_CLASSES = ("digits", "cifar10", "cifar100", "fashion_mnist")  # classes are part of these data sets
+
 # Each builds a backend: (cfg, Samples that it can read, view, device, images of the largest batch) -> Backend.
 BACKENDS: dict[str, Callable[[CfgNode, Any, View, torch.device, int], Backend]] = {
     "custom": backends.build_custom,
@@ -60,9 +62,18 @@ BACKENDS: dict[str, Callable[[CfgNode, Any, View, torch.device, int], Backend]] 
 def list_samples(cfg: CfgNode, phase: str) -> Samples:
     """Return the images and labels of a phase, without those on the skip list, however many classes they have."""
     dataset = find_dataset(cfg, phase)
+    _check_own_classes(cfg, cfg[phase.upper()].DATASET)
     samples = dataset.build(cfg, phase)
     check_samples(samples, dataset, f"{phase.upper()}.DATASET {cfg[phase.upper()].DATASET}")
     return _without_listed(cfg, samples)
+
+
+def _check_own_classes(cfg: CfgNode, name: str) -> None:
+    """Raise ValueError for keys about classes with a data set that knows its own."""
+    keys = {f"DATA.CLASSES {cfg.DATA.CLASSES}": cfg.DATA.CLASSES, "DATA.MISSING_CLASSES True": cfg.DATA.MISSING_CLASSES}
+    for setting, is_set in keys.items():
+        if is_set and name in _WITH_CLASSES:
+            raise ValueError(f"{setting} does nothing for {name}, whose classes are known; take the key away")
 
 
 def build_samples(cfg: CfgNode, phase: str) -> Samples:

@@ -18,6 +18,7 @@ from pycls.core.weights.files import load_tensor_file
 from pycls.datasets import build_loader
 from pycls.datasets.loader import Loader
 from pycls.datasets.mix import Mixer, build_mixer
+from pycls.datasets.sources.split_names import is_none
 from pycls.engine.checks import check_all_equal, check_ranks_agree
 from pycls.engine.identity import check_classes, check_data, data_identity, network_differences
 from pycls.engine.network.activation_checkpointing import recompute_blocks
@@ -47,7 +48,7 @@ class Run:
     stepper: Stepper
     precision: Precision
     train_loader: Loader
-    test_loader: Loader
+    test_loader: Loader | None  # None: there are no test images (TEST.SPLIT none)
     lr_policy: Callable[[float], float]
     meter: TrainMeter
     recorder: Recorder
@@ -72,8 +73,9 @@ class Run:
         """Finish saving, stop loader workers and close files."""
         if error := self.saver.close():
             logger.error("%s", error)  # beside the one that ends the run
-        self.train_loader.close()
-        self.test_loader.close()
+        for loader in (self.train_loader, self.test_loader):
+            if loader is not None:
+                loader.close()
         self.recorder.close()
 
 
@@ -81,9 +83,10 @@ def build_run(cfg: CfgNode, device: torch.device, stop: StopRequest) -> Run:
     """Build every part; the same on all processes."""
     precision = pick_precision(device, cfg.TRAIN.MIXED_PRECISION, cfg.TRAIN.AMP_DTYPE)
     train_loader = build_loader(cfg, "train", device)
-    test_loader = build_loader(cfg, "test", device)
-    check_classes(train_loader.samples.classes, test_loader.samples.classes, "training data")
-    check_ranks_agree(cfg, len(train_loader.samples), len(test_loader.samples))
+    test_loader = None if is_none(cfg.TEST.SPLIT) else build_loader(cfg, "test", device)
+    samples = [loader.samples for loader in (train_loader, test_loader) if loader is not None]
+    check_classes(samples[0].classes, samples[-1].classes, "training data")
+    check_ranks_agree(cfg, list(map(len, samples)))
     state = build_state(cfg, device, precision.scaler())
     return Run(
         cfg=cfg,
@@ -98,7 +101,7 @@ def build_run(cfg: CfgNode, device: torch.device, stop: StopRequest) -> Run:
         stop=stop,
         clock=Clock(cfg.TRAIN.BATCH_SIZE),
         mixer=build_mixer(cfg),
-        data=data_identity(train_loader.samples, test_loader.samples),
+        data=data_identity(*samples),
     )
 
 

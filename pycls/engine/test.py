@@ -18,6 +18,7 @@ from pycls.core.weights.files import load_tensor_file
 from pycls.core.weights.formats import unpack_weights
 from pycls.datasets import build_loader
 from pycls.datasets.readers.samples import Samples
+from pycls.datasets.sources.split_names import is_none
 from pycls.engine.checks import check_dataset, check_processes
 from pycls.engine.evaluate import evaluate
 from pycls.engine.identity import network_differences
@@ -37,6 +38,8 @@ logger = get_logger(__name__)
 
 def test(cfg: CfgNode) -> Result:
     """Evaluate TEST.WEIGHTS, or the best checkpoint in OUT_DIR, on every image of TEST.DATASET."""
+    if is_none(cfg.TEST.SPLIT):
+        raise ValueError(f"TEST.SPLIT {cfg.TEST.SPLIT}: nothing to evaluate; name a part of the data, such as val")
     check_dataset(cfg, "TEST")
     weights_path(cfg)
     check_processes(cfg, ("TEST",))

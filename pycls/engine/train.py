@@ -82,7 +82,7 @@ def open_run(cfg: CfgNode) -> Iterator[Run]:
             yield run
 
 
-def end_epoch(run: Run) -> Evaluation:
+def end_epoch(run: Run) -> Evaluation | None:
     """Close an epoch: log it, precise BN, evaluate the model and its EMA, save; return the better evaluation."""
     state = run.state
     num_bad = run.recorder.train_epoch(state, run.meter, run.learning_rate(state.step - 1), run.clock)
@@ -93,8 +93,8 @@ def end_epoch(run: Run) -> Evaluation:
     test = evaluate_run(run, state.epoch)
     run.meter.reset()
     state.epoch, state.step = state.epoch + 1, 0
-    improved = test.top1_err < state.best_err
-    state.best_err = min(test.top1_err, state.best_err)
+    improved = test is None or test.top1_err < state.best_err  # without test images the last epoch is the best
+    state.best_err = state.best_err if test is None else min(test.top1_err, state.best_err)
     save_epoch(run, improved)
     return test
 
@@ -116,11 +116,13 @@ def refresh_statistics(run: Run) -> None:
         distributed.broadcast_buffers(model)
 
 
-def evaluate_run(run: Run, epoch: int, again: bool = False) -> Evaluation:
+def evaluate_run(run: Run, epoch: int, again: bool = False) -> Evaluation | None:
     """Evaluate the model and its EMA, log both, and return the one with the lower top-1 error (a tie: the model).
 
-    `again`: the epoch has its records already.
+    `again`: the epoch has its records already. None where there are no test images.
     """
+    if run.test_loader is None:
+        return None
     state, ema = run.state, run.state.ema
     test = run.recorder.evaluation("test_epoch", epoch, lambda: _evaluate(run, state.model), again)
     state.test_err = test.top1_err
@@ -135,6 +137,7 @@ def _evaluate(run: Run, model: nn.Module) -> Evaluation:
     cfg = run.cfg
     flags = cfg.TEST.HFLIP, cfg.TEST.COMPILE
     with gathered(model, cfg.FSDP.RESHARD_AFTER_FW):  # processes may have different numbers of batches
+        assert run.test_loader is not None
         return evaluate(model, run.test_loader, build_loss(cfg), run.precision, cfg.MODEL.NUM_CLASSES, *flags)
 
 
@@ -146,11 +149,13 @@ def stopped(run: Run) -> Result:
     return run.recorder.result(run.state, interrupted=True)
 
 
-def finish(run: Run, test: Evaluation) -> Result:
+def finish(run: Run, test: Evaluation | None) -> Result:
     """Wait until the state is saved, write pictures and tables of a finished run, and return its figures."""
     finish_saving(run)
     out_dir, files = Path(run.cfg.OUT_DIR), []
     if distributed.is_main():
         plot_curves(run.recorder.records(), out_dir / "curves.png")
-        files = [out_dir / "curves.png", *save_evaluation(test, run.test_loader.samples, out_dir, "test")]
+        files = [out_dir / "curves.png"]
+        if test is not None and run.test_loader is not None:
+            files += save_evaluation(test, run.test_loader.samples, out_dir, "test")
     return run.recorder.result(run.state, test=test, files=files)

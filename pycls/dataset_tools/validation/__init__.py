@@ -41,6 +41,7 @@ from pycls.datasets.readers.skip_list import save_skip_list
 from pycls.datasets.sources import load_place
 from pycls.datasets.sources.list_table import is_list
 from pycls.datasets.sources.places import Place, splits_of
+from pycls.datasets.sources.split_names import is_none
 from pycls.datasets.workers.processes import ProcessWorkers
 from pycls.datasets.workers.watchdog import Watchdog
 
@@ -63,7 +64,7 @@ KINDS = {
 def samples_of_cfg(cfg: CfgNode) -> list[EncodedSamples]:
     """Return the splits that a config trains and tests on; ValueError for array data, which has no files."""
     splits: dict[str, EncodedSamples] = {}
-    for phase in ("train", "test"):
+    for phase in ("train",) if is_none(cfg.TEST.SPLIT) else ("train", "test"):
         name = f"{phase.upper()}.DATASET {cfg[phase.upper()].DATASET}"
         dataset = find_dataset(cfg, phase)
         samples = dataset.build(cfg, phase)

@@ -18,8 +18,6 @@ from pycls.datasets.sources.places import Place
 
 logger = get_logger(__name__)
 
-_BY_NUMBER = ("list", "tars")  # kinds whose labels may be numbers of classes that are named elsewhere
-
 
 def load_place(place: Place, skip_bad: bool = False, empty_classes: bool = False) -> EncodedSamples:
     """List the images of a split under its own classes; ValueError for what cannot be trained on.
@@ -54,7 +52,7 @@ def with_classes(samples: EncodedSamples, place: Place, names: tuple[str, ...], 
 
     Where labels are numbers, and no names there, they are places in the file.
     """
-    places = numbers_of(samples.classes, names, str(place), whose, place.kind in _BY_NUMBER)
+    places = numbers_of(samples.classes, names, str(place), whose, by_number=True)
     return relabel(samples, places, names)
 
 

@@ -38,7 +38,12 @@ def load_tars(folder: Path, split: str, shards: Sequence[Path]) -> EncodedSample
     if not any(_is_current(place, facts) for place in places):
         _write_index(places, shards, facts)
     samples = load_packed(next(place for place in places if _is_current(place, facts)))
-    return _named(samples, folder / CLASS_FILE)
+    return _named(samples, next((file for file in _class_files(folder) if file.is_file()), None))
+
+
+def _class_files(folder: Path) -> tuple[Path, Path]:
+    """Return where the names may be: beside the tars, or beside the folder of a split."""
+    return folder / CLASS_FILE, folder.parent / CLASS_FILE
 
 
 def index_places(folder: Path, split: str) -> list[Path]:
@@ -47,9 +52,9 @@ def index_places(folder: Path, split: str) -> list[Path]:
     return [folder / FOLDER / f"{split}.index", cache_dir() / "index" / f"tars-{name}" / f"{split}.index"]
 
 
-def _named(samples: PackedSamples, file: Path) -> EncodedSamples:
-    """Return the samples with the names of a class file beside the tars, if the labels are numbers."""
-    if not file.is_file() or not all(map(is_number, samples.classes)):
+def _named(samples: PackedSamples, file: Path | None) -> EncodedSamples:
+    """Return the samples with the names of a class file, if there is one and the labels are numbers."""
+    if file is None or not all(map(is_number, samples.classes)):
         return samples
     names = load_classes(str(file), "class file")
     if int(samples.classes[-1]) >= len(names):

@@ -1,6 +1,7 @@
 """A list of images instead of folders: a table of path, label and perhaps split; paths are relative to the list."""
 
 import functools
+import hashlib
 import os
 from array import array
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from pycls.core.logging import get_logger
+from pycls.core.machine import cache_dir
+from pycls.datasets.readers.array_files import map_arrays, write_arrays
 from pycls.datasets.readers.folder_scan import NUM_THREADS
 from pycls.datasets.readers.samples import FileSamples, Names
 from pycls.datasets.sources.class_order import in_order
@@ -18,6 +21,8 @@ from pycls.datasets.sources.list_table import SPLIT, read_table
 
 NUM_NAMED = 3  # images named in a message
 _CHUNK = 4096  # files looked for at once
+_MANY = 100_000  # images from which on a list is shared by processes
+_KIND, _VERSION = "pycls part of a list", 1
 
 logger = get_logger(__name__)
 
@@ -53,7 +58,24 @@ class Listing:
         names = [self.label_names[label] for label in seen]
         classes, rank = in_order(names)
         part = self.file.stem if split is None else split
-        return ListedSamples(str(self.file.parent), self.paths.select(keep), rank[labels], classes, part)
+        arrays = _shared(self.file, part, self.paths.select(keep), rank[labels])
+        return ListedSamples(str(self.file.parent), *arrays, classes, part)
+
+
+def _shared(file: Path, part: str, paths: Names, labels: np.ndarray) -> tuple[Names, np.ndarray]:
+    """Return the same, of many images mapped from the user's cache: worker processes then share one copy."""
+    if len(labels) < _MANY:
+        return paths, labels
+    name = hashlib.sha256(os.fsencode(file.absolute())).hexdigest()[:16]
+    folder = cache_dir() / "index" / f"list-{name}-{part}"
+    arrays = {"labels": labels, "paths": np.frombuffer(paths.buffer, np.uint8), "offsets": paths.offsets}
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        write_arrays(folder, _KIND, _VERSION, {}, arrays)
+    except OSError:
+        return paths, labels
+    mapped = map_arrays(folder, _KIND, _VERSION).arrays
+    return Names(mapped["paths"], mapped["offsets"]), mapped["labels"]
 
 
 @dataclass
@@ -91,10 +113,13 @@ def _read_list(file: Path, mtime_ns: int, size: int) -> Listing:
     columns, rows = read_table(file)
     buffer, ends, labels, splits = bytearray(), array("q", [0]), array("q"), array("q")
     label_numbers, split_numbers = _Numbered(), _Numbered(any_case=True)
+    hashes = array("q")  # of paths: all of them in a set would take several times the memory
     for line, path, label, split in rows:
         if columns.split is not None and not split:
             raise ValueError(f"{file}:{line}: the split is empty")
-        buffer += os.fsencode(_as_here(file.parent, path))
+        encoded = os.fsencode(_as_here(file.parent, path))
+        buffer += encoded
+        hashes.append(hash(encoded))
         ends.append(len(buffer))
         labels.append(label_numbers.number(label))
         splits.append(split_numbers.number(split))
@@ -104,7 +129,25 @@ def _read_list(file: Path, mtime_ns: int, size: int) -> Listing:
     names = () if columns.split is None else tuple(split_numbers.names)
     paths = Names(bytes(buffer), np.array(ends, np.int64))
     numbers = np.array(labels, np.int64), np.array(splits, np.int64)
-    return Listing(file, paths, numbers[0], tuple(label_numbers.names), numbers[1], names)
+    listing = Listing(file, paths, numbers[0], tuple(label_numbers.names), numbers[1], names)
+    _warn_of_duplicates(listing, np.array(hashes, np.int64))
+    return listing
+
+
+def _warn_of_duplicates(listing: Listing, hashes: np.ndarray) -> None:
+    """Tell of rows that name an image again: they count again, and may contradict the first or lie in two splits."""
+    order = np.argsort(hashes, kind="stable")
+    again = np.flatnonzero(np.diff(hashes[order]) == 0)
+    if not len(again):
+        return
+    here, first = order[again + 1], order[again]
+    kinds = {
+        "with another label": listing.labels[here] != listing.labels[first],
+        "in another split": listing.splits[here] != listing.splits[first],
+    }
+    words = "".join(f", {found.sum()} of them {kind}" for kind, found in kinds.items() if found.any())
+    names = ", ".join(listing.paths[int(row)] for row in np.sort(here)[:NUM_NAMED])
+    logger.warning("%s: %d rows name an image that is listed before%s: %s", listing.file, len(here), words, names)
 
 
 def no_such_split(file: Path, key: str, split: str, known: tuple[str, ...]) -> str:
@@ -125,8 +168,7 @@ def _as_here(folder: Path, path: str) -> str:
 
 
 def check_files(listing: Listing, samples: ListedSamples, skip_bad: bool) -> None:
-    """Warn of images listed twice; ValueError for files that are not there, a warning with `skip_bad`."""
-    _warn_of_duplicates(listing.file, samples)
+    """Raise ValueError naming files that are not there; with `skip_bad` only warn of them."""
     missing = list(_missing(samples))
     if not missing:
         return
@@ -149,20 +191,3 @@ def _missing(samples: ListedSamples) -> Iterator[int]:
     with ThreadPoolExecutor(NUM_THREADS) as pool:
         for numbers in pool.map(look, range(0, len(samples), _CHUNK)):
             yield from numbers
-
-
-def _warn_of_duplicates(file: Path, samples: ListedSamples) -> None:
-    """Tell of rows that name an image again: they count again, and under another label contradict the first."""
-    seen: dict[bytes, int] = {}
-    again, num_otherwise = [], 0
-    buffer, offsets = bytes(samples.paths.buffer), samples.paths.offsets.tolist()
-    for number, label in enumerate(samples.labels.tolist()):
-        path = buffer[offsets[number] : offsets[number + 1]]
-        if path in seen:
-            again.append(number)
-            num_otherwise += seen[path] != label
-        seen.setdefault(path, label)
-    if again:
-        names = ", ".join(samples.paths[number] for number in again[:NUM_NAMED])
-        words = f", {num_otherwise} of them with another label" if num_otherwise else ""
-        logger.warning("%s: %d rows of '%s' name an image again%s: %s", file, len(again), samples.split, words, names)

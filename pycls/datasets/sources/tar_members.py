@@ -93,7 +93,8 @@ def _label(texts: dict[str, bytes], where: str) -> str:
             content = json.loads(texts["json"])
         except ValueError as error:
             raise ValueError(f"{where}: its .json is not valid: {error}") from None
-        label = next((str(content[key]).strip() for key in JSON_KEYS if key in content), "") if content else ""
+        known = content if isinstance(content, dict) else {}
+        label = next((str(known[key]).strip() for key in JSON_KEYS if key in known), "")
     else:
         raise ValueError(f"{where} has no label: {expected}")
     if not label or "\0" in label:
