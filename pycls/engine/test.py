@@ -23,6 +23,7 @@ from pycls.engine.network.precision import pick_precision
 from pycls.engine.profiling.memory_format import saved_layout
 from pycls.engine.reporting.evaluation import describe, evaluation_figures, evaluation_record
 from pycls.engine.reporting.evaluation_files import save_evaluation
+from pycls.engine.reporting.image_predictions import Collector
 from pycls.engine.reporting.result import Result
 from pycls.engine.setup import run_processes, setup_process, warn_of_other_pixels
 from pycls.engine.weights_file import warn_of_other_view, weights_file
@@ -57,8 +58,8 @@ def _test_process(cfg: CfgNode) -> Result:
     with contextlib.closing(build_loader(cfg, "test", device)) as loader:
         model = load_model(cfg, weights_path(cfg), loader.samples.classes).to(device)
         start = time.perf_counter()
-        flags = cfg.TEST.HFLIP, cfg.TEST.COMPILE
-        result = evaluate(model, loader, build_loss(cfg), precision, cfg.MODEL.NUM_CLASSES, *flags)
+        options = cfg.TEST.HFLIP, cfg.TEST.COMPILE, Collector()
+        result = evaluate(model, loader, build_loss(cfg), precision, cfg.MODEL.NUM_CLASSES, *options)
         record = evaluation_record("test_epoch", "1/1", result, time.perf_counter() - start)
     logger.info(json_line(record), extra={"machine": True})
     logger.info("Test: %s", describe(record))

@@ -25,6 +25,7 @@ from pycls.engine.profiling.memory_format import settle_layout
 from pycls.engine.progressive_resizing import check_schedule, fit_im_size
 from pycls.engine.reporting.evaluation import Evaluation
 from pycls.engine.reporting.evaluation_files import save_evaluation
+from pycls.engine.reporting.image_predictions import Collector
 from pycls.engine.reporting.plots import plot_curves
 from pycls.engine.reporting.result import Result
 from pycls.engine.run import Run, build_run, resume
@@ -133,9 +134,10 @@ def evaluate_run(run: Run, epoch: int, again: bool = False) -> Evaluation:
 
 def _evaluate(run: Run, model: nn.Module) -> Evaluation:
     cfg = run.cfg
-    flags = cfg.TEST.HFLIP, cfg.TEST.COMPILE
+    is_last = run.state.epoch + 1 >= cfg.OPTIM.MAX_EPOCH  # of it the single images are of interest, too
+    options = cfg.TEST.HFLIP, cfg.TEST.COMPILE, Collector() if is_last else None
     with gathered(model, cfg.FSDP.RESHARD_AFTER_FW):  # processes may have different numbers of batches
-        return evaluate(model, run.test_loader, build_loss(cfg), run.precision, cfg.MODEL.NUM_CLASSES, *flags)
+        return evaluate(model, run.test_loader, build_loss(cfg), run.precision, cfg.MODEL.NUM_CLASSES, *options)
 
 
 def stopped(run: Run) -> Result:
