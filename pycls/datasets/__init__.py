@@ -23,6 +23,7 @@ from pycls.datasets.loader import Loader
 from pycls.datasets.readers.samples import ArraySamples, Samples
 from pycls.datasets.readers.skip_list import skip_listed
 from pycls.datasets.readers.subset import Views
+from pycls.datasets.shares import division, is_divided, no_division, take_share
 from pycls.datasets.transforms.normalize import Normalize
 from pycls.datasets.transforms.view import View, build_view
 
@@ -34,8 +35,8 @@ def _cifar(build: Callable[[CfgNode, str], ArraySamples]) -> Dataset:
 # The table itself lies in info.py, where transforms, which this module imports, can ask it.
 DATASETS.update(
     {
-        "imagenet": Dataset(imagenet.build_imagenet, imagenet.MEAN, imagenet.STD, lighting=True),
-        "imagenet-21k": Dataset(imagenet.build_imagenet, imagenet.MEAN, imagenet.STD, lighting=True),
+        "imagenet": Dataset(imagenet.build_imagenet, imagenet.MEAN, imagenet.STD, lighting=True, divisible=True),
+        "imagenet-21k": Dataset(imagenet.build_imagenet, imagenet.MEAN, imagenet.STD, lighting=True, divisible=True),
         "cifar10": _cifar(cifar.build_cifar10),
         "cifar100": _cifar(cifar.build_cifar100),
         "fashion_mnist": Dataset(
@@ -56,11 +57,30 @@ BACKENDS: dict[str, Callable[[CfgNode, Any, View, torch.device, int], Backend]] 
 
 
 def list_samples(cfg: CfgNode, phase: str) -> Samples:
-    """Return the images and labels of a phase, without those on the skip list, however many classes they have."""
+    """Return the images and labels of a phase, without those on the skip list, however many classes they have.
+
+    Of a data set that is divided (DATA.VAL_FRACTION, DATA.FOLDS) the share of the phase.
+    """
     dataset = find_dataset(cfg, phase)
+    check_divisible_data(cfg, phase)
     samples = dataset.build(cfg, phase)
     check_samples(samples, dataset, f"{phase.upper()}.DATASET {cfg[phase.upper()].DATASET}")
-    return _without_listed(cfg, samples)
+    return take_share(cfg, phase, _without_listed(cfg, samples))
+
+
+def check_divisible_data(cfg: CfgNode, phase: str) -> None:
+    """Raise ValueError if the data set of a phase is to be divided and cannot be, or the other phase has another."""
+    name, names = cfg[phase.upper()].DATASET, {cfg.TRAIN.DATASET, cfg.TEST.DATASET} - {""}
+    if is_divided(cfg) and not find_dataset(cfg, phase).divisible:
+        can = ", ".join(known for known, dataset in DATASETS.items() if dataset.divisible)
+        raise ValueError(
+            f"{division(cfg)}: {name} has images for validation (data sets to divide: {can}); set {no_division(cfg)}"
+        )
+    if is_divided(cfg) and len(names) > 1:
+        raise ValueError(
+            f"{division(cfg)} divides one data set, but TRAIN.DATASET is {cfg.TRAIN.DATASET} and "
+            f"TEST.DATASET {cfg.TEST.DATASET}"
+        )
 
 
 def build_samples(cfg: CfgNode, phase: str) -> Samples:
@@ -68,7 +88,7 @@ def build_samples(cfg: CfgNode, phase: str) -> Samples:
     key = f"{phase.upper()}.DATASET"
     name = cfg[phase.upper()].DATASET
     samples = list_samples(cfg, phase)
-    if len(samples.classes) != cfg.MODEL.NUM_CLASSES:
+    if cfg.MODEL.NUM_CLASSES and len(samples.classes) != cfg.MODEL.NUM_CLASSES:
         raise ValueError(
             f"MODEL.NUM_CLASSES is {cfg.MODEL.NUM_CLASSES}, but {key} {name} has {len(samples.classes)} classes"
         )
@@ -82,7 +102,8 @@ def _without_listed(cfg: CfgNode, samples: Samples) -> Samples:
         return samples
     if isinstance(samples, ArraySamples):
         raise ValueError(f"DATA_LOADER.SKIP_LIST {path} names image files, but {samples.source} is array data")
-    return skip_listed(samples, path, {*known_choices("TRAIN.SPLIT"), cfg.TRAIN.SPLIT, cfg.TEST.SPLIT})
+    splits = {*known_choices("TRAIN.SPLIT"), cfg.TRAIN.SPLIT, cfg.TEST.SPLIT, samples.split}
+    return skip_listed(samples, path, splits)
 
 
 def build_loader(cfg: CfgNode, phase: str, device: torch.device, samples: Samples | None = None) -> Loader:
@@ -121,6 +142,7 @@ def _all_views(samples: Samples) -> Samples:
 
 def _checked_batch_size(cfg: CfgNode, phase: str) -> int:
     batch_size = cfg[phase.upper()].BATCH_SIZE
+    assert batch_size > 0, "TRAIN.BATCH_SIZE 0 is settled before a loader is built"
     check_divisible(f"{phase.upper()}.BATCH_SIZE", batch_size, world_size(), 1)
     return batch_size
 

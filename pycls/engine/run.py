@@ -26,6 +26,7 @@ from pycls.engine.network.ddp import distribute
 from pycls.engine.network.freeze import set_train_mode
 from pycls.engine.network.precision import Precision, pick_precision
 from pycls.engine.recorder import Recorder
+from pycls.engine.reporting.introduction import introduction
 from pycls.engine.reporting.meters import Clock, TrainMeter
 from pycls.engine.setup import warn_of_other_pixels
 from pycls.engine.state import TrainState, build_state, fingerprint, unpack_state
@@ -152,6 +153,9 @@ def resume(run: Run) -> None:
     check_all_equal("state (is OUT_DIR one folder for all processes?)", fingerprint(state))
     run.recorder.resume_at(state.epoch, state.step)
     run.recorder.network(describable(cfg, state.model))
+    sets = run.train_loader.samples, run.test_loader.samples
+    for line in introduction(cfg, *sets, state.model, len(run.train_loader)):
+        logger.info("%s", line)
 
 
 def describable(cfg: CfgNode, model: nn.Module) -> nn.Module:

@@ -16,6 +16,7 @@ from pycls.core.weights import fill_model
 from pycls.core.weights.files import load_tensor_file
 from pycls.core.weights.formats import unpack_weights
 from pycls.datasets import build_loader
+from pycls.datasets.shares import division, holds_all_out, is_divided
 from pycls.engine.checks import check_dataset, check_processes
 from pycls.engine.evaluate import evaluate
 from pycls.engine.identity import check_classes, network_differences
@@ -24,7 +25,9 @@ from pycls.engine.profiling.memory_format import saved_layout
 from pycls.engine.reporting.evaluation import describe, evaluation_figures, evaluation_record
 from pycls.engine.reporting.evaluation_files import save_evaluation
 from pycls.engine.reporting.image_predictions import Collector
+from pycls.engine.reporting.mistakes import mistakes_and_example
 from pycls.engine.reporting.result import Result
+from pycls.engine.settle_data import settle_classes
 from pycls.engine.setup import run_processes, setup_process, warn_of_other_pixels
 from pycls.engine.weights_file import warn_of_other_view, weights_file
 from pycls.losses import build_loss
@@ -36,6 +39,7 @@ logger = get_logger(__name__)
 def test(cfg: CfgNode) -> Result:
     """Evaluate TEST.WEIGHTS, or the best checkpoint in OUT_DIR, on every image of TEST.DATASET."""
     check_dataset(cfg, "TEST")
+    cfg = settle_classes(cfg, "test")
     weights_path(cfg)
     check_processes(cfg, ("TEST",))
     return run_processes(cfg, _test_process)
@@ -62,14 +66,22 @@ def _test_process(cfg: CfgNode) -> Result:
         result = evaluate(model, loader, build_loss(cfg), precision, cfg.MODEL.NUM_CLASSES, *options)
         record = evaluation_record("test_epoch", "1/1", result, time.perf_counter() - start)
     logger.info(json_line(record), extra={"machine": True})
-    logger.info("Test: %s", describe(record))
+    logger.info("Test: %s%s", describe(record), _of_which(cfg))
     files = []
     if distributed.is_main():
         out_dir = Path(cfg.OUT_DIR)
         summary = out_dir / "test.json"
         summary.write_text(json.dumps({**record, "weights": str(weights_path(cfg))}, indent=2) + "\n")
         files = [summary, *save_evaluation(result, loader.samples, out_dir, "test")]
-    return Result(**evaluation_figures(result), left_out=len(result.left_out), files=files)
+    shown = mistakes_and_example(result, loader.samples)
+    return Result(**evaluation_figures(result), left_out=len(result.left_out), files=files, **shown)
+
+
+def _of_which(cfg: CfgNode) -> str:
+    """Tell which images of a data set were evaluated that is divided for training and validation."""
+    if not is_divided(cfg) or holds_all_out(cfg):
+        return ""
+    return f"; those that {division(cfg)} holds out, DATA.VAL_FRACTION 1 evaluates all"
 
 
 def load_model(cfg: CfgNode, path: Path, classes: tuple[str, ...]) -> nn.Module:

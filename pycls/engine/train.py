@@ -26,9 +26,11 @@ from pycls.engine.progressive_resizing import check_schedule, fit_im_size
 from pycls.engine.reporting.evaluation import Evaluation
 from pycls.engine.reporting.evaluation_files import save_evaluation
 from pycls.engine.reporting.image_predictions import Collector
+from pycls.engine.reporting.mistakes import mistakes_and_example
 from pycls.engine.reporting.plots import plot_curves
 from pycls.engine.reporting.result import Result
 from pycls.engine.run import Run, build_run, resume
+from pycls.engine.settle_data import settle_data
 from pycls.engine.setup import run_processes, setup_process
 from pycls.engine.state import check_network
 from pycls.engine.step import seed_step
@@ -43,6 +45,7 @@ def train(cfg: CfgNode) -> Result:
 
     The run goes on from the newest checkpoint in OUT_DIR to OPTIM.MAX_EPOCH, or until a signal asks it to stop.
     """
+    cfg = settle_data(cfg)
     if distributed.world_size() == 1:
         check_training(cfg)
         if distributed.requested_world_size(cfg.NUM_GPUS) > 1:
@@ -155,4 +158,5 @@ def finish(run: Run, test: Evaluation) -> Result:
     if distributed.is_main():
         plot_curves(run.recorder.records(), out_dir / "curves.png")
         files = [out_dir / "curves.png", *save_evaluation(test, run.test_loader.samples, out_dir, "test")]
-    return run.recorder.result(run.state, test=test, files=files)
+    shown = mistakes_and_example(test, run.test_loader.samples)
+    return run.recorder.result(run.state, test=test, files=files, **shown)
