@@ -23,6 +23,7 @@ from pycls.datasets.loader import Loader
 from pycls.datasets.readers.samples import ArraySamples, Samples
 from pycls.datasets.readers.skip_list import skip_listed
 from pycls.datasets.readers.subset import Views
+from pycls.datasets.shares import division, is_divided, no_division, take_share
 from pycls.datasets.sources import absent
 from pycls.datasets.sources.split_names import USUAL
 from pycls.datasets.transforms.normalize import Normalize
@@ -36,8 +37,8 @@ def _cifar(build: Callable[[CfgNode, str], ArraySamples]) -> Dataset:
 # The table itself lies in info.py, where transforms, which this module imports, can ask it.
 DATASETS.update(
     {
-        "imagenet": Dataset(imagenet.build_imagenet, imagenet.MEAN, imagenet.STD, lighting=True),
-        "imagenet-21k": Dataset(imagenet.build_imagenet, imagenet.MEAN, imagenet.STD, lighting=True),
+        "imagenet": Dataset(imagenet.build_imagenet, imagenet.MEAN, imagenet.STD, lighting=True, divisible=True),
+        "imagenet-21k": Dataset(imagenet.build_imagenet, imagenet.MEAN, imagenet.STD, lighting=True, divisible=True),
         "cifar10": _cifar(cifar.build_cifar10),
         "cifar100": _cifar(cifar.build_cifar100),
         "fashion_mnist": Dataset(
@@ -60,12 +61,31 @@ BACKENDS: dict[str, Callable[[CfgNode, Any, View, torch.device, int], Backend]] 
 
 
 def list_samples(cfg: CfgNode, phase: str) -> Samples:
-    """Return the images and labels of a phase, without those on the skip list, however many classes they have."""
+    """Return the images and labels of a phase, without those on the skip list, however many classes they have.
+
+    Of a data set that is divided (DATA.VAL_FRACTION, DATA.FOLDS) the share of the phase.
+    """
     dataset = find_dataset(cfg, phase)
     _check_own_classes(cfg, cfg[phase.upper()].DATASET)
+    check_divisible_data(cfg, phase)
     samples = dataset.build(cfg, phase)
     check_samples(samples, dataset, f"{phase.upper()}.DATASET {cfg[phase.upper()].DATASET}")
-    return _without_listed(cfg, samples)
+    return take_share(cfg, phase, _without_listed(cfg, samples))
+
+
+def check_divisible_data(cfg: CfgNode, phase: str) -> None:
+    """Raise ValueError if the data set of a phase is to be divided and cannot be, or the other phase has another."""
+    name, names = cfg[phase.upper()].DATASET, {cfg.TRAIN.DATASET, cfg.TEST.DATASET} - {""}
+    if is_divided(cfg) and not find_dataset(cfg, phase).divisible:
+        can = ", ".join(known for known, dataset in DATASETS.items() if dataset.divisible)
+        raise ValueError(
+            f"{division(cfg)}: {name} has images for validation (data sets to divide: {can}); set {no_division(cfg)}"
+        )
+    if is_divided(cfg) and len(names) > 1:
+        raise ValueError(
+            f"{division(cfg)} divides one data set, but TRAIN.DATASET is {cfg.TRAIN.DATASET} and "
+            f"TEST.DATASET {cfg.TEST.DATASET}"
+        )
 
 
 def _check_own_classes(cfg: CfgNode, name: str) -> None:
@@ -88,7 +108,7 @@ def build_samples(cfg: CfgNode, phase: str) -> Samples:
 
 def check_num_classes(cfg: CfgNode, count: int, where: str, hint: str = "") -> None:
     """Raise ValueError unless the network has as many outputs as the data has classes."""
-    if count != cfg.MODEL.NUM_CLASSES:
+    if cfg.MODEL.NUM_CLASSES not in (0, count):
         raise ValueError(f"MODEL.NUM_CLASSES is {cfg.MODEL.NUM_CLASSES}, but {where} has {count} classes{hint}")
 
 
@@ -151,6 +171,7 @@ def _all_views(samples: Samples) -> Samples:
 
 def _checked_batch_size(cfg: CfgNode, phase: str) -> int:
     batch_size = cfg[phase.upper()].BATCH_SIZE
+    assert batch_size > 0, "TRAIN.BATCH_SIZE 0 is settled before a loader is built"
     check_divisible(f"{phase.upper()}.BATCH_SIZE", batch_size, world_size(), 1)
     return batch_size
 

@@ -18,6 +18,7 @@ from pycls.core.weights.files import load_tensor_file
 from pycls.datasets import build_loader
 from pycls.datasets.loader import Loader
 from pycls.datasets.mix import Mixer, build_mixer
+from pycls.datasets.readers.samples import Samples
 from pycls.datasets.sources.split_names import is_none
 from pycls.engine.checks import check_all_equal, check_ranks_agree
 from pycls.engine.identity import check_classes, check_data, data_identity, network_differences
@@ -27,6 +28,7 @@ from pycls.engine.network.ddp import distribute
 from pycls.engine.network.freeze import set_train_mode
 from pycls.engine.network.precision import Precision, pick_precision
 from pycls.engine.recorder import Recorder
+from pycls.engine.reporting.introduction import introduction
 from pycls.engine.reporting.meters import Clock, TrainMeter
 from pycls.engine.setup import warn_of_other_pixels
 from pycls.engine.state import TrainState, build_state, fingerprint, unpack_state
@@ -58,6 +60,11 @@ class Run:
     data: dict[str, list[int]] = field(default_factory=dict)  # which images: see identity.py
     saver: Background = field(default_factory=lambda: Background("pycls-saver"))
     last_save: float = field(default_factory=time.monotonic)
+
+    @property
+    def test_samples(self) -> Samples | None:
+        """The test images, if there are any."""
+        return None if self.test_loader is None else self.test_loader.samples
 
     def learning_rate(self, step: int) -> float:
         """Return the learning rate of a step of the current epoch."""
@@ -155,6 +162,9 @@ def resume(run: Run) -> None:
     check_all_equal("state (is OUT_DIR one folder for all processes?)", fingerprint(state))
     run.recorder.resume_at(state.epoch, state.step)
     run.recorder.network(describable(cfg, state.model))
+    sets = run.train_loader.samples, run.test_samples
+    for line in introduction(cfg, *sets, state.model, len(run.train_loader)):
+        logger.info("%s", line)
 
 
 def describable(cfg: CfgNode, model: nn.Module) -> nn.Module:

@@ -12,12 +12,14 @@ from yacs.config import CfgNode
 
 from pycls.core import distributed
 from pycls.core.checkpoint import LoadReport, best_path
+from pycls.core.config import with_value
 from pycls.core.logging import get_logger, json_line
 from pycls.core.weights import fill_model
 from pycls.core.weights.files import load_tensor_file
 from pycls.core.weights.formats import unpack_weights
 from pycls.datasets import build_loader
 from pycls.datasets.readers.samples import Samples
+from pycls.datasets.shares import division, holds_all_out, is_divided
 from pycls.datasets.sources.split_names import is_none
 from pycls.engine.checks import check_dataset, check_processes
 from pycls.engine.evaluate import evaluate
@@ -26,7 +28,10 @@ from pycls.engine.network.precision import pick_precision
 from pycls.engine.profiling.memory_format import saved_layout
 from pycls.engine.reporting.evaluation import describe, evaluation_figures, evaluation_record
 from pycls.engine.reporting.evaluation_files import save_evaluation
+from pycls.engine.reporting.image_predictions import Collector
+from pycls.engine.reporting.mistakes import mistakes_and_example
 from pycls.engine.reporting.result import Result
+from pycls.engine.settle_data import settle_classes
 from pycls.engine.setup import run_processes, setup_process, warn_of_other_pixels
 from pycls.engine.tested_classes import samples_to_test
 from pycls.engine.weights_file import warn_of_other_view, weights_file
@@ -41,9 +46,16 @@ def test(cfg: CfgNode) -> Result:
     if is_none(cfg.TEST.SPLIT):
         raise ValueError(f"TEST.SPLIT {cfg.TEST.SPLIT}: nothing to evaluate; name a part of the data, such as val")
     check_dataset(cfg, "TEST")
-    weights_path(cfg)
+    cfg = _settle_classes(cfg, weights_path(cfg))
     check_processes(cfg, ("TEST",))
     return run_processes(cfg, _test_process)
+
+
+def _settle_classes(cfg: CfgNode, path: Path) -> CfgNode:
+    """Return the config with the number of classes that the file names, or else the data have, in the place of 0."""
+    if cfg.MODEL.NUM_CLASSES == 0 and "classes" in (saved := load_tensor_file(path)):
+        return with_value(cfg, "MODEL.NUM_CLASSES", len(saved["classes"]))
+    return settle_classes(cfg, "test")
 
 
 def weights_path(cfg: CfgNode) -> Path:
@@ -66,11 +78,11 @@ def _test_process(cfg: CfgNode) -> Result:
     with contextlib.closing(build_loader(cfg, "test", device, samples)) as loader:
         model = load_model(cfg, path, saved).to(device)
         start = time.perf_counter()
-        flags = cfg.TEST.HFLIP, cfg.TEST.COMPILE
-        result = evaluate(model, loader, build_loss(cfg), precision, len(samples.classes), *flags, outputs=outputs)
+        options = cfg.TEST.HFLIP, cfg.TEST.COMPILE, Collector(), outputs
+        result = evaluate(model, loader, build_loss(cfg), precision, len(samples.classes), *options)
         record = evaluation_record("test_epoch", "1/1", result, time.perf_counter() - start)
     logger.info(json_line(record), extra={"machine": True})
-    logger.info("Test: %s", describe(record))
+    logger.info("Test: %s%s", describe(record), _of_which(cfg))
     files = []
     if distributed.is_main():
         out_dir = Path(cfg.OUT_DIR)
@@ -79,7 +91,15 @@ def _test_process(cfg: CfgNode) -> Result:
             json.dumps({**record, **_classes(samples, outputs, cfg), "weights": str(path)}, indent=2) + "\n"
         )
         files = [summary, *save_evaluation(result, loader.samples, out_dir, "test")]
-    return Result(**evaluation_figures(result), left_out=len(result.left_out), files=files)
+    shown = mistakes_and_example(result, loader.samples)
+    return Result(**evaluation_figures(result), left_out=len(result.left_out), files=files, **shown)
+
+
+def _of_which(cfg: CfgNode) -> str:
+    """Tell which images of a data set were evaluated that is divided for training and validation."""
+    if not is_divided(cfg) or holds_all_out(cfg):
+        return ""
+    return f"; those that {division(cfg)} holds out, DATA.VAL_FRACTION 1 evaluates all"
 
 
 def _classes(samples: Samples, outputs: list[int] | None, cfg: CfgNode) -> dict[str, int]:

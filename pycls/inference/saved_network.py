@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 from yacs.config import CfgNode
 
-from pycls.core.config import load_cfg
+from pycls.core.config import load_cfg, with_value
 from pycls.core.weights import LoadReport, fill_model
 from pycls.core.weights.files import load_tensor_file
 from pycls.core.weights.formats import unpack_weights
@@ -61,6 +61,8 @@ def load_network(weights: str, cfg_file: str | None = None, overrides: Sequence[
     path = weights_file(weights, cache_dir(overrides))
     saved = load_tensor_file(path)
     cfg = load_cfg(cfg_file, overrides) if cfg_file else saved_cfg(saved, str(path), tuple(overrides))
+    if cfg.MODEL.NUM_CLASSES == 0 and "classes" in saved:
+        cfg = with_value(cfg, "MODEL.NUM_CLASSES", len(saved["classes"]))
     model = build_model(cfg)
     report = fill_model(model, unpack_weights(saved, str(path)), str(path))
     check_complete(report, path)

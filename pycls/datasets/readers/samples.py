@@ -83,7 +83,8 @@ class EncodedSamples(ABC):
     def select(self, keep: np.ndarray) -> "EncodedSamples":
         """Return the samples where `keep`, bool (N,), is true; all classes stay. ValueError where that is not there."""
         raise ValueError(
-            f"DATA_LOADER.SKIP_LIST: {type(self).__name__} cannot leave images out, it has no select(keep)"
+            f"{type(self).__name__} cannot leave images out, it has no select(keep), which DATA_LOADER.SKIP_LIST, "
+            "DATA.VAL_FRACTION and DATA.FOLDS need"
         )
 
 

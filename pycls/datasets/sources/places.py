@@ -57,6 +57,16 @@ def not_there(root: Path, wanted: str, key: str) -> str:
     return f"no split '{wanted}' in {root}{did_you_mean(wanted, known)}{there}: {way_out}{none}"
 
 
+def is_whole_list(root: Path) -> bool:
+    """Tell whether the data are a list that names no splits."""
+    return root.is_file() and not read_list(root).split_names
+
+
+def whole_list(file: Path) -> Place:
+    """Return all of a list as one split, which is called after the file."""
+    return Place("list", file.stem, file, whole=True)
+
+
 def splits_of(root: Path) -> list[Place]:
     """Return every part of a data set that its name tells to be one, such as train or Valid; ValueError for one twice.
 
@@ -64,7 +74,7 @@ def splits_of(root: Path) -> list[Place]:
     """
     if root.is_file():
         names = read_list(root).split_names
-        return [Place("list", name, root) for name in names] or [Place("list", root.stem, root, whole=True)]
+        return [Place("list", name, root) for name in names] or [whole_list(root)]
     found = {split: places for split, places in _parts(root).items() if split_names.is_usual(split)}
     every = [_only(root, split, places) for split, places in sorted(found.items(), key=lambda item: _rank(item[0]))]
     return [place for place in every if place.kind != "folder" or list_classes(place.path)]
@@ -97,7 +107,7 @@ def _parts(root: Path) -> dict[str, list[Place]]:
         elif entry.is_dir():
             found.setdefault(name, []).append(Place("folder", name, path))
         elif is_list(path):
-            found.setdefault(path.stem, []).append(Place("list", path.stem, path, whole=True))
+            found.setdefault(path.stem, []).append(whole_list(path))
         elif (match := _SHARD.fullmatch(name)) and not index_file(root, match[1]).exists():  # else they are ours
             tars.setdefault(_split_of_shard(match[1]), []).append(path)
     for split, shards in tars.items():

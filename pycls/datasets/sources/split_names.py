@@ -7,7 +7,7 @@ NONE = "none"  # the value of TEST.SPLIT for a data set without images to evalua
 # Names that stand in for one that is not there, the preferred ones first; of one row only one may be there.
 _INSTEAD = {
     "train": (("training",),),
-    "val": (("valid", "validation", "dev"), ("test", "testing")),
+    "val": (("valid", "validation", "dev", "eval"), ("test", "testing")),
     "test": (("testing",),),
 }
 USUAL = ("train", *_INSTEAD["train"][0], "val", *_INSTEAD["val"][0], *_INSTEAD["val"][1])

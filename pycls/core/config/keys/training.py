@@ -26,8 +26,8 @@ _STEP = {
     "BATCH_SIZE": Key(
         128,
         "training",
-        "global: over all processes and accumulation steps",
-        at_least=1,
+        "global: over all processes and accumulation steps; 0: about 16, so that all training images are shown",
+        at_least=0,
         at_most=10_000_000,
         fixed=True,
     ),
