@@ -22,6 +22,8 @@ from pycls.datasets.readers.samples import Samples
 from pycls.datasets.shares import division, holds_all_out, is_divided
 from pycls.datasets.sources.split_names import is_none
 from pycls.engine.checks import check_dataset, check_processes
+from pycls.engine.data.settle_data import settle_classes
+from pycls.engine.data.tested_classes import samples_to_test
 from pycls.engine.evaluate import evaluate
 from pycls.engine.identity import network_differences
 from pycls.engine.network.precision import pick_precision
@@ -31,9 +33,7 @@ from pycls.engine.reporting.evaluation_files import save_evaluation
 from pycls.engine.reporting.image_predictions import Collector
 from pycls.engine.reporting.mistakes import mistakes_and_example
 from pycls.engine.reporting.result import Result
-from pycls.engine.settle_data import settle_classes
 from pycls.engine.setup import run_processes, setup_process, warn_of_other_pixels
-from pycls.engine.tested_classes import samples_to_test
 from pycls.engine.weights_file import warn_of_other_view, weights_file
 from pycls.losses import build_loss
 from pycls.models import build_model

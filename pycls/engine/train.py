@@ -5,6 +5,7 @@ To read from here to the network: `train`, `train_epoch` (epoch.py), `Stepper.st
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 from torch import nn
 from yacs.config import CfgNode
@@ -16,6 +17,7 @@ from pycls.core.logging import get_logger
 from pycls.core.stop_signals import stop_on_signal
 from pycls.engine.checkpointing import finish_saving, save_epoch
 from pycls.engine.checks import check_processes, check_supported
+from pycls.engine.data.settle_data import settle_data
 from pycls.engine.epoch import log_and_save, remaining_batches, train_epoch
 from pycls.engine.evaluate import evaluate
 from pycls.engine.network.fsdp import gathered
@@ -23,12 +25,11 @@ from pycls.engine.network.precise_bn import compute_precise_bn, num_precise_batc
 from pycls.engine.profiling.memory_format import settle_layout
 from pycls.engine.progressive_resizing import check_schedule, fit_im_size
 from pycls.engine.reporting.evaluation import Evaluation
+from pycls.engine.reporting.final_files import final_files
 from pycls.engine.reporting.image_predictions import Collector
 from pycls.engine.reporting.mistakes import mistakes_and_example
 from pycls.engine.reporting.result import Result
 from pycls.engine.run import Run, build_run, resume
-from pycls.engine.run_files import final_files
-from pycls.engine.settle_data import settle_data
 from pycls.engine.setup import run_processes, setup_process
 from pycls.engine.state import check_network
 from pycls.engine.step import seed_step
@@ -155,6 +156,7 @@ def stopped(run: Run) -> Result:
 def finish(run: Run, test: Evaluation | None) -> Result:
     """Wait until the state is saved, write pictures and tables of a finished run, and return its figures."""
     finish_saving(run)
-    files = final_files(run, test) if distributed.is_main() else []
+    facts = Path(run.cfg.OUT_DIR), run.recorder.records(), test, run.test_samples
+    files = final_files(*facts) if distributed.is_main() else []
     shown = mistakes_and_example(test, run.test_samples)
     return run.recorder.result(run.state, test=test, files=files, **shown)

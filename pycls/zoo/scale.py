@@ -8,7 +8,7 @@ from yacs.config import CfgNode
 from pycls.core.config import check_cfg, dump_changes
 from pycls.core.config.defaults import default_cfg
 from pycls.core.registry import pick
-from pycls.engine.settle_data import settle_classes
+from pycls.engine.data.settle_data import settle_classes
 from pycls.models import build_model
 from pycls.models.complexity import complexity
 from pycls.models.regnet import regnet_stages

@@ -7,11 +7,11 @@ from yacs.config import CfgNode
 
 from pycls.core.config import with_value
 from pycls.core.logging import get_logger, json_line
+from pycls.engine.data.settle_data import settle_data
 from pycls.engine.network.precision import pick_precision
 from pycls.engine.profiling.loader import time_data
 from pycls.engine.profiling.network import time_network, zoo_line
 from pycls.engine.reporting.result import Result
-from pycls.engine.settle_data import settle_data
 from pycls.engine.setup import environment, setup_process
 
 logger = get_logger(__name__)

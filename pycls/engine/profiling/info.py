@@ -9,9 +9,9 @@ from torch import nn
 from yacs.config import CfgNode
 
 from pycls.datasets.decoders import libjpeg_turbo
+from pycls.engine.data.settle_data import settle_classes
 from pycls.engine.profiling.fvcore_flops import fvcore_flops
 from pycls.engine.reporting.plots import plot_lr
-from pycls.engine.settle_data import settle_classes
 from pycls.models import build_model
 from pycls.models.complexity import complexity, layer_table
 from pycls.models.complexity.conventions import CONVENTIONS
