@@ -28,7 +28,8 @@ def data_root_or_list(data_dir: str, endings: Sequence[str]) -> Path:
     if not file.is_file():
         return data_root(data_dir)
     if file.suffix.lower() not in endings:
-        raise ValueError(f"{source}: {named} is no folder, and no list of images ({', '.join(endings)})")
+        hint = "; of tars, give the folder" if file.suffix.lower() == ".tar" else ""
+        raise ValueError(f"{source}: {named} is no folder, and no list of images ({', '.join(endings)}){hint}")
     return file
 
 
