@@ -34,6 +34,10 @@ def settled(options: Options, cfg: CfgNode) -> Options:
     if options.quick:
         options = replace(options, rounds=1, epochs=2, images=min(options.images, 256), caches=("warm",))
     check_names(options)
+    if cfg.TRAIN.BATCH_SIZE == 0:
+        raise ValueError(
+            "TRAIN.BATCH_SIZE 0 leaves the batch to a training; to compare loaders set a number, say 16"
+        )
     cores = usable_cores()
     workers = options.workers or ([cores] if options.quick else default_workers(cores))
     filled = replace(options, workers=workers, batch_sizes=options.batch_sizes or [cfg.TRAIN.BATCH_SIZE])
