@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from yacs.config import CfgNode
 
-from pycls.core.config import check_divisible, known_choices
+from pycls.core.config import check_divisible
 from pycls.core.distributed import rank, world_size
 from pycls.core.registry import pick
 from pycls.datasets import backends, cifar, digits, fashion_mnist, imagenet
@@ -24,6 +24,8 @@ from pycls.datasets.readers.samples import ArraySamples, Samples
 from pycls.datasets.readers.skip_list import skip_listed
 from pycls.datasets.readers.subset import Views
 from pycls.datasets.shares import division, is_divided, no_division, take_share
+from pycls.datasets.sources import absent
+from pycls.datasets.sources.split_names import USUAL
 from pycls.datasets.transforms.normalize import Normalize
 from pycls.datasets.transforms.view import View, build_view
 
@@ -46,6 +48,8 @@ DATASETS.update(
     }
 )
 
+_WITH_CLASSES = ("digits", "cifar10", "cifar100", "fashion_mnist")  # classes are part of these data sets
+
 # Each builds a backend: (cfg, Samples that it can read, view, device, images of the largest batch) -> Backend.
 BACKENDS: dict[str, Callable[[CfgNode, Any, View, torch.device, int], Backend]] = {
     "custom": backends.build_custom,
@@ -62,6 +66,7 @@ def list_samples(cfg: CfgNode, phase: str) -> Samples:
     Of a data set that is divided (DATA.VAL_FRACTION, DATA.FOLDS) the share of the phase.
     """
     dataset = find_dataset(cfg, phase)
+    _check_own_classes(cfg, cfg[phase.upper()].DATASET)
     check_divisible_data(cfg, phase)
     samples = dataset.build(cfg, phase)
     check_samples(samples, dataset, f"{phase.upper()}.DATASET {cfg[phase.upper()].DATASET}")
@@ -83,16 +88,41 @@ def check_divisible_data(cfg: CfgNode, phase: str) -> None:
         )
 
 
+def _check_own_classes(cfg: CfgNode, name: str) -> None:
+    """Raise ValueError for keys about classes with a data set that knows its own."""
+    keys = {f"DATA.CLASSES {cfg.DATA.CLASSES}": cfg.DATA.CLASSES, "DATA.MISSING_CLASSES True": cfg.DATA.MISSING_CLASSES}
+    for setting, is_set in keys.items():
+        if is_set and name in _WITH_CLASSES:
+            raise ValueError(f"{setting} does nothing for {name}, whose classes are known; take the key away")
+
+
 def build_samples(cfg: CfgNode, phase: str) -> Samples:
     """Return the images and labels of a phase, "train" or "test"; ValueError if MODEL.NUM_CLASSES does not fit them."""
     key = f"{phase.upper()}.DATASET"
     name = cfg[phase.upper()].DATASET
     samples = list_samples(cfg, phase)
-    if cfg.MODEL.NUM_CLASSES and len(samples.classes) != cfg.MODEL.NUM_CLASSES:
-        raise ValueError(
-            f"MODEL.NUM_CLASSES is {cfg.MODEL.NUM_CLASSES}, but {key} {name} has {len(samples.classes)} classes"
-        )
+    check_num_classes(cfg, len(samples.classes), f"{key} {name}")
+    _check_all_shown(cfg, samples)
     return samples
+
+
+def check_num_classes(cfg: CfgNode, count: int, where: str, hint: str = "") -> None:
+    """Raise ValueError unless the network has as many outputs as the data has classes."""
+    if cfg.MODEL.NUM_CLASSES not in (0, count):
+        raise ValueError(f"MODEL.NUM_CLASSES is {cfg.MODEL.NUM_CLASSES}, but {where} has {count} classes{hint}")
+
+
+def _check_all_shown(cfg: CfgNode, samples: Samples) -> None:
+    """Raise ValueError for a class of DATA.CLASSES without images, unless that is allowed."""
+    if isinstance(samples, ArraySamples) or not cfg.DATA.CLASSES or cfg.DATA.MISSING_CLASSES:
+        return
+    lacking = absent(samples)
+    if lacking:
+        some = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
+        raise ValueError(
+            f"{samples.split} has no images of {len(lacking)} of the {len(samples.classes)} classes in DATA.CLASSES "
+            f"{cfg.DATA.CLASSES}: {some}; DATA.MISSING_CLASSES True allows that"
+        )
 
 
 def _without_listed(cfg: CfgNode, samples: Samples) -> Samples:
@@ -102,8 +132,7 @@ def _without_listed(cfg: CfgNode, samples: Samples) -> Samples:
         return samples
     if isinstance(samples, ArraySamples):
         raise ValueError(f"DATA_LOADER.SKIP_LIST {path} names image files, but {samples.source} is array data")
-    splits = {*known_choices("TRAIN.SPLIT"), cfg.TRAIN.SPLIT, cfg.TEST.SPLIT, samples.split}
-    return skip_listed(samples, path, splits)
+    return skip_listed(samples, path, {*USUAL, cfg.TRAIN.SPLIT, cfg.TEST.SPLIT, samples.split})
 
 
 def build_loader(cfg: CfgNode, phase: str, device: torch.device, samples: Samples | None = None) -> Loader:

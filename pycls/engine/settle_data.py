@@ -14,6 +14,7 @@ from pycls.core.distributed import requested_world_size
 from pycls.core.registry import shown
 from pycls.datasets import list_samples
 from pycls.datasets.readers.samples import Samples
+from pycls.datasets.sources.split_names import is_none
 from pycls.engine.checks import check_dataset
 
 _USUAL_BATCH = 16  # images; what finetuning on few of them likes
@@ -27,7 +28,7 @@ def settle_data(cfg: CfgNode, phases: Sequence[str] = ("train", "test")) -> CfgN
     if cfg.MODEL.NUM_CLASSES and cfg.TRAIN.BATCH_SIZE:
         return cfg
     check_dataset(cfg, "TRAIN")
-    samples, *_ = (list_samples(cfg, phase) for phase in phases)
+    samples, *_ = (list_samples(cfg, phase) for phase in phases if not is_none(cfg[phase.upper()].SPLIT))
     cfg = _with_classes(cfg, samples)
     if cfg.TRAIN.BATCH_SIZE == 0:
         cfg = with_value(cfg, "TRAIN.BATCH_SIZE", _size_of_run(cfg, len(samples)) or _batch_size(cfg, len(samples)))

@@ -99,8 +99,13 @@ def _not_yaml_name(text: str) -> str | None:
     return None if is_name else "the bare name of a file in OUT_DIR that ends in .yaml, such as config.yaml"
 
 
+def _not_split(text: str) -> str | None:
+    is_name = Path(text).name == text and text.isprintable() and text.strip() and not text.startswith(".")
+    return None if is_name else "the bare name of a part of the data set, such as train or val"
+
+
 # What text of a form should have been, None for one that is right.
-_WRONG_FORM = {"path": _not_path, "folder": _not_folder, "yaml name": _not_yaml_name}
+_WRONG_FORM = {"path": _not_path, "folder": _not_folder, "yaml name": _not_yaml_name, "split": _not_split}
 
 
 # ---- combinations
@@ -137,6 +142,9 @@ def _check_classes(cfg: CfgNode) -> None:
 
 
 def _check_shares(cfg: CfgNode) -> None:
+    if cfg.TEST.SPLIT.lower() == "none" and (cfg.DATA.FOLDS or cfg.DATA.VAL_FRACTION):
+        held_out = "DATA.FOLDS" if cfg.DATA.FOLDS else "DATA.VAL_FRACTION"
+        raise ValueError(f"TEST.SPLIT none evaluates on nothing, {held_out} holds images out for that: set it 0")
     if cfg.DATA.FOLD and cfg.DATA.FOLD >= cfg.DATA.FOLDS:
         what = f"must be below DATA.FOLDS {cfg.DATA.FOLDS}" if cfg.DATA.FOLDS else "needs DATA.FOLDS, for example 5"
         raise ValueError(f"DATA.FOLD {cfg.DATA.FOLD} {what}")

@@ -35,11 +35,13 @@ from pycls.dataset_tools.validation.inspect import (
 from pycls.datasets.check_samples import check_samples
 from pycls.datasets.heartbeat import HeartbeatBoard
 from pycls.datasets.info import find_dataset
-from pycls.datasets.readers import has_split, load_split
 from pycls.datasets.readers.folder_scan import scan_tree
 from pycls.datasets.readers.samples import ArraySamples, EncodedSamples, FileSamples
 from pycls.datasets.readers.skip_list import save_skip_list
-from pycls.datasets.readers.tar_index import index_file
+from pycls.datasets.sources import load_place
+from pycls.datasets.sources.list_table import is_list
+from pycls.datasets.sources.places import Place, splits_of
+from pycls.datasets.sources.split_names import is_none
 from pycls.datasets.workers.processes import ProcessWorkers
 from pycls.datasets.workers.watchdog import Watchdog
 
@@ -62,7 +64,7 @@ KINDS = {
 def samples_of_cfg(cfg: CfgNode) -> list[EncodedSamples]:
     """Return the splits that a config trains and tests on; ValueError for array data, which has no files."""
     splits: dict[str, EncodedSamples] = {}
-    for phase in ("train", "test"):
+    for phase in ("train",) if is_none(cfg.TEST.SPLIT) else ("train", "test"):
         name = f"{phase.upper()}.DATASET {cfg[phase.upper()].DATASET}"
         dataset = find_dataset(cfg, phase)
         samples = dataset.build(cfg, phase)
@@ -76,18 +78,17 @@ def samples_of_cfg(cfg: CfgNode) -> list[EncodedSamples]:
 def samples_of_folder(folder: str) -> list[EncodedSamples]:
     """Return the images of a class-folder tree, or of the splits train, val and test below a folder, packed or not."""
     top = Path(folder).resolve()
-    if not top.is_dir():
+    if not top.is_dir() and not (top.is_file() and is_list(top)):
         raise ValueError(f"{folder} is not a folder")
-    splits = [name for name in ("train", "val", "test") if has_split(top, name)]
-    found = [_samples_of_split(top, name) for name in splits] or [_samples_of_tree(top)]
+    found = [_samples_of_place(place) for place in splits_of(top)] or [_samples_of_tree(top)]
     if not any(len(samples) for samples in found):
         raise ValueError(f"{folder} holds no images: expected <class>/<image>, or <split>/<class>/<image>")
     return found
 
 
-def _samples_of_split(top: Path, split: str) -> EncodedSamples:
+def _samples_of_place(place: Place) -> EncodedSamples:
     # Folders are listed without the checks of training, whose findings are reported here instead.
-    return load_split(top, split) if index_file(top, split).exists() else _samples_of_tree(top / split)
+    return _samples_of_tree(place.path) if place.kind == "folder" else load_place(place, skip_bad=True)
 
 
 def _samples_of_tree(top: Path) -> FileSamples:

@@ -3,7 +3,7 @@
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -115,7 +115,7 @@ class FileSamples(EncodedSamples):
 
     def select(self, keep: np.ndarray) -> "FileSamples":
         """Return the samples where `keep`, bool (N,), is true; all classes stay."""
-        return FileSamples(self.root, self.paths.select(keep), self.labels[keep], self.classes)
+        return replace(self, paths=self.paths.select(keep), labels=self.labels[keep])
 
     def read(self, index: int) -> bytes:
         """Read one whole encoded file; raise OSError naming the path if it cannot be read."""

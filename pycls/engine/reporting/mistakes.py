@@ -9,12 +9,12 @@ from pycls.engine.reporting.evaluation import Evaluation
 NUM_SHOWN = 5
 
 
-def mistakes_and_example(test: Evaluation, samples: Samples) -> dict[str, Any]:
+def mistakes_and_example(test: Evaluation | None, samples: Samples | None) -> dict[str, Any]:
     """Return the fields of a Result: a line for each of the surest mistakes, and one of the evaluated files.
 
     Only files can be looked at by their names: of other samples there are neither.
     """
-    found = test.predictions
+    found = None if test is None else test.predictions
     if found is None or not isinstance(samples, FileSamples):
         return {}
     rows = found.surest_mistakes(NUM_SHOWN)

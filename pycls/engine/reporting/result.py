@@ -38,6 +38,8 @@ def report(result: Result) -> int:
             + (f"; {result.left_out} images could not be read and were LEFT OUT" if result.left_out else ""),
             flush=True,
         )
+    elif result.epochs and not result.interrupted:
+        print("No error is known, there were no images to evaluate on; the best checkpoint is the last", flush=True)
     if result.mistakes:
         print("Surest mistakes (true -> predicted):", *result.mistakes, sep="\n  ")
     if result.files:

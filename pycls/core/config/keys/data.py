@@ -3,6 +3,19 @@
 from pycls.core.config.key import Key
 
 DATA = {
+    "CLASSES": Key(
+        "",
+        "data",
+        "file that names all classes of the network, in order (docs/DATA.md); empty: those of the data, sorted",
+        form="path",
+        ours=True,
+    ),
+    "MISSING_CLASSES": Key(
+        False,
+        "data",
+        "a split may lack images of some classes, which can be predicted all the same",
+        ours=True,
+    ),
     "VAL_FRACTION": Key(
         0.0,
         "data",

@@ -4,19 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pycls.datasets.readers.folder_scan import EXTENSIONS
-from pycls.datasets.readers.tar_index import index_file
-
-SPLIT_NAMES = ("train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval")
+from pycls.datasets.sources.split_names import is_usual
 
 
 def class_folders(root: Path, splits: Sequence[str] = ()) -> list[str]:
-    """Return the sorted names of the visible sub-folders, unless there is a split, packed or not: then there are none.
+    """Return the sorted names of the visible sub-folders, unless one of them is a split: then there are none.
 
     `splits` are names of splits besides the usual ones.
     """
     folders = _sub_folders(root)
-    is_packed = any(index_file(root, split).exists() for split in (*SPLIT_NAMES, *splits))
-    if is_packed or split_folders(root, splits) or all(_is_called_split(folder, splits) for folder in folders):
+    if split_folders(root, splits) or all(_is_called_split(folder, splits) for folder in folders):
         return []
     return [folder.name for folder in folders]
 
@@ -31,7 +28,7 @@ def split_folders(root: Path, splits: Sequence[str] = ()) -> list[str]:
 
 
 def _is_called_split(folder: Path, splits: Sequence[str]) -> bool:
-    return folder.name.lower() in SPLIT_NAMES or folder.name in splits
+    return is_usual(folder.name) or folder.name in splits
 
 
 def _sub_folders(root: Path) -> list[Path]:
