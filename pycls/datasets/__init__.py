@@ -171,7 +171,8 @@ def _all_views(samples: Samples) -> Samples:
 
 def _checked_batch_size(cfg: CfgNode, phase: str) -> int:
     batch_size = cfg[phase.upper()].BATCH_SIZE
-    assert batch_size > 0, "TRAIN.BATCH_SIZE 0 is settled before a loader is built"
+    if batch_size == 0:
+        raise ValueError("TRAIN.BATCH_SIZE 0 is settled when a training begins; give a loader of its own a number")
     check_divisible(f"{phase.upper()}.BATCH_SIZE", batch_size, world_size(), 1)
     return batch_size
 

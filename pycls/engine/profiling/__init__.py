@@ -23,7 +23,7 @@ def time(cfg: CfgNode) -> Result:
         raise ValueError(
             f"NUM_GPUS {cfg.NUM_GPUS}: timing runs on one process; use NUM_GPUS 1 and a process's share of the batch"
         )
-    cfg = settle_data(cfg)
+    cfg = settle_data(cfg, ("train",))
     device = setup_process(cfg)
     details: dict[str, Any] = {"environment": environment(), "network": time_network(cfg, device)}
     logger.info(zoo_line(cfg, device, details["network"]))
