@@ -16,7 +16,7 @@ def check_classes(samples: EncodedSamples) -> list[Finding]:
     findings = [Finding(EMPTY_CLASS, f"{samples.split}/{name}", "") for name in empty]
     alike: dict[str, list[str]] = {}
     for name in samples.classes:
-        alike.setdefault("".join(name.casefold().replace("_", " ").replace("-", " ").split()), []).append(name)
+        alike.setdefault(alike_key(name), []).append(name)
     for first, *others in alike.values():
         findings += [Finding(CLASS_NAMES, f"{samples.split}/{name}", f"like {first!r}") for name in others]
     return findings

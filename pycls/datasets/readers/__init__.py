@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from pycls.datasets.readers.folder_scan import list_classes
-from pycls.datasets.readers.image_folder import check_same_classes, load_folder
+from pycls.datasets.readers.image_folder import read_folder
+from pycls.datasets.readers.problems import Problem, UnfitData, class_problems, twin_problems
 from pycls.datasets.readers.samples import FileSamples
 from pycls.datasets.readers.tar import PackedSamples, load_packed
 from pycls.datasets.readers.tar_index import index_file, load_index
@@ -17,14 +18,23 @@ def has_split(root: Path, split: str) -> bool:
 def load_split(root: Path, split: str, other_split: str = "") -> FileSamples | PackedSamples:
     """List the images of a split; if `other_split` is there too, both must have the same classes.
 
-    Raise ValueError for a split that is there both ways, and for what `load_folder` and `load_packed` refuse.
+    Raise UnfitData, a ValueError, for a split that cannot be trained on; ValueError for one that is there both ways, and
+    for a damaged or unfinished packed one.
     """
     source, is_packed = _source(root, split)
-    samples = load_packed(source) if is_packed else load_folder(root, split)
+    problems: list[Problem] = []
+    samples: FileSamples | PackedSamples
+    if is_packed:
+        samples = load_packed(source)
+        problems = twin_problems(source, samples.classes)
+    else:
+        samples, problems = read_folder(root, split)
     if other_split and has_split(root, other_split):
         other, is_packed = _source(root, other_split)
         classes = load_index(other).classes if is_packed else list_classes(other)
-        check_same_classes(source, samples.classes, other, classes)
+        problems += class_problems(source, samples.classes, other, classes)
+    if problems:
+        raise UnfitData(problems, samples)
     return samples
 
 

@@ -2,9 +2,9 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,6 +38,24 @@ def pack_names(names: Sequence[str]) -> Names:
     offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
     np.cumsum([len(name) for name in encoded], out=offsets[1:])
     return Names(b"".join(encoded), offsets)
+
+
+@dataclass(frozen=True, eq=False)
+class LeftOut:
+    """Files that lie among the images and are none."""
+
+    paths: Names  # sorted
+    reasons: Names  # of each: its ending, or what else is the reason
+    counts: Mapping[str, int]  # of files for each reason
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return ((self.paths[index], self.reasons[index]) for index in range(len(self)))
+
+
+NOTHING_LEFT_OUT = LeftOut(pack_names([]), pack_names([]), {})
 
 
 class EncodedSamples(ABC):
@@ -95,6 +113,10 @@ class FileSamples(EncodedSamples):
     paths: Names  # relative to root
     labels: np.ndarray  # int64 (N,)
     classes: tuple[str, ...]
+    left_out: LeftOut = NOTHING_LEFT_OUT  # files of the folder that are not among them; stays in the main process
+
+    def __reduce__(self) -> Any:
+        return FileSamples, (self.root, self.paths, self.labels, self.classes)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -114,7 +136,7 @@ class FileSamples(EncodedSamples):
 
     def select(self, keep: np.ndarray) -> "FileSamples":
         """Return the samples where `keep`, bool (N,), is true; all classes stay."""
-        return FileSamples(self.root, self.paths.select(keep), self.labels[keep], self.classes)
+        return FileSamples(self.root, self.paths.select(keep), self.labels[keep], self.classes, self.left_out)
 
     def read(self, index: int) -> bytes:
         """Read one whole encoded file; raise OSError naming the path if it cannot be read."""
