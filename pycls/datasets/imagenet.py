@@ -18,7 +18,7 @@ def build_imagenet(cfg: CfgNode, phase: str) -> FileSamples | PackedSamples:
     splits = {"train": cfg.TRAIN.SPLIT, "test": cfg.TEST.SPLIT}
     split, other_split = splits[phase], splits["test" if phase == "train" else "train"]
     same_set = cfg.TRAIN.DATASET == cfg.TEST.DATASET
-    return load_split(_root(data_root(cfg.DATA_DIR), split), split, other_split if same_set else "")
+    return load_split(splits_root(data_root(cfg.DATA_DIR), split), split, other_split if same_set else "")
 
 
 def imagenet_names() -> tuple[str, ...]:
@@ -28,7 +28,7 @@ def imagenet_names() -> tuple[str, ...]:
     return tuple(ResNet50_Weights.IMAGENET1K_V1.meta["categories"])
 
 
-def _root(root: Path, split: str) -> Path:
+def splits_root(root: Path, split: str) -> Path:
     """Return the folder with the splits: the data folder itself, or its sub-folder `imagenet`."""
     nested = root / "imagenet"
     return nested if not has_split(root, split) and nested.is_dir() else root

@@ -2,11 +2,9 @@
 
 import numpy as np
 
-from pycls.dataset_tools.validation.inspect import Finding
+from pycls.dataset_tools.validation.findings import BOTH_SPLITS, OTHER_CLASS, TWICE, Finding
+from pycls.datasets.readers.problems import CLASS_NAMES, EMPTY_CLASS, alike_key
 from pycls.datasets.readers.samples import EncodedSamples
-
-TWICE, OTHER_CLASS, BOTH_SPLITS = "twice", "in_two_classes", "in_two_splits"
-CLASS_NAMES, EMPTY_CLASS = "class_names", "empty_class"
 
 
 def check_classes(samples: EncodedSamples) -> list[Finding]:

@@ -18,8 +18,8 @@ def has_split(root: Path, split: str) -> bool:
 def load_split(root: Path, split: str, other_split: str = "") -> FileSamples | PackedSamples:
     """List the images of a split; if `other_split` is there too, both must have the same classes.
 
-    Raise UnfitData, a ValueError, for a split that cannot be trained on; ValueError for one that is there both ways, and
-    for a damaged or unfinished packed one.
+    Raise UnfitData, a ValueError, for a split that cannot be trained on; ValueError for one that is there both ways,
+    and for a damaged packed one.
     """
     source, is_packed = _source(root, split)
     problems: list[Problem] = []

@@ -1,7 +1,7 @@
 """Which files are images: by the ending of their name, in one table for training, tests, packing, checks, predictions.
 
-Every backend shows files of these formats alike: JPEG and PNG each with its own decoder, all else with Pillow (the first
-picture of an animation, the first page of a document, alpha dropped). What a file really is its content decides.
+Every backend shows files of these formats alike: JPEG and PNG each with its own decoder, all else with Pillow (the
+first picture of an animation, the first page of a document, alpha dropped). What a file really is its content decides.
 """
 
 from collections import Counter
@@ -26,10 +26,25 @@ FORMATS = {
     ".sgi": "SGI",
 }
 # Pictures that no decoder here reads, or not as a photograph: converted they would be images.
-UNREAD_PICTURES = frozenset(
-    (".heic", ".heif", ".hif", ".jxl", ".jxr", ".svg", ".psd", ".psb", ".xcf", ".ico", ".icns", ".exr", ".hdr", ".pfm")
-    + (".raw", ".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".srf", ".orf", ".rw2", ".raf", ".pef", ".x3f", ".eps")
-)
+UNREAD_PICTURES = {
+    *(
+        ".heic",
+        ".heif",
+        ".hif",
+        ".jxl",
+        ".jxr",
+        ".svg",
+        ".psd",
+        ".psb",
+        ".xcf",
+        ".ico",
+        ".icns",
+        ".exr",
+        ".hdr",
+        ".pfm",
+    ),
+    *(".raw", ".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".srf", ".orf", ".rw2", ".raf", ".pef", ".x3f", ".eps"),
+}
 SYSTEM_FILES = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"))  # nobody put them there
 # Why a file is left out, where it is not for its ending.
 NO_ENDING, HIDDEN, BESIDE = "without an ending", "hidden", "beside the class folders"
@@ -57,6 +72,7 @@ def describe_left_out(counts: Mapping[str, int]) -> str:
     parts = [f"{count:,} {reason}" for reason, count in named]
     if len(counts) > len(named):
         parts.append(f"{total - sum(count for _, count in named):,} others")
-    pictures = ", ".join(sorted(UNREAD_PICTURES & set(counts)))
+    pictures = ", ".join(sorted(UNREAD_PICTURES & counts.keys()))
     way_out = f" (convert {pictures} to .jpg or .png to use them)" if pictures else ""
-    return f"{total:,} {'file that is no image' if total == 1 else 'files that are no images'}: {', '.join(parts)}{way_out}"
+    files = "1 file that is no image" if total == 1 else f"{total:,} files that are no images"
+    return f"{files}: {', '.join(parts)}{way_out}"

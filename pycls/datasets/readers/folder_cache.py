@@ -84,7 +84,8 @@ def _load_cache(folder: Path) -> Tree | None:
     arrays = mapped.arrays
     paths, folders, *left_out = (Names(arrays[name], arrays[f"{name}_offsets"]) for name in _LISTS)
     times = arrays["mtimes"], arrays["ctimes"]
-    return Tree(tuple(mapped.meta["classes"]), paths, arrays["labels"], folders, *times, LeftOut(*left_out, mapped.meta["left_out"]))
+    unread = LeftOut(left_out[0], left_out[1], mapped.meta["left_out"])
+    return Tree(tuple(mapped.meta["classes"]), paths, arrays["labels"], folders, *times, unread)
 
 
 def _save_cache(tree: Tree, places: tuple[Path, ...]) -> Path | None:

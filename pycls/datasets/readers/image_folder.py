@@ -56,7 +56,7 @@ def _split_folder(root: Path, split: str) -> Path:
 
 
 def _problems(folder: Path, tree: Tree) -> list[Problem]:
-    """Return what is wrong with a tree: no classes, images beside them, no images, empty classes, the same name twice."""
+    """Return what is wrong with a tree: images beside its classes, or none, empty classes, the same name twice."""
     problems = _loose_images(folder, tree)
     if len(tree.paths) == 0 and not (problems and not tree.classes):
         sentence = f"{folder} holds no images: expected <class>/<image> with one of {', '.join(FORMATS)}"

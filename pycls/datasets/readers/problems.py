@@ -83,8 +83,8 @@ def _lacking(there: Path, known: Sequence[str], here: Path, classes: Sequence[st
     if twins:
         other = spelled[normalized(twins[0])]
         sentence = (
-            f"{there} lacks {plural(twins)} that {here} has: {listed(twins)}; the same there is spelled with other code "
-            f"points ({code_points(other)}, not {code_points(twins[0])}): rename the folders of one side"
+            f"{there} lacks {plural(twins)} that {here} has: {listed(twins)}; the same there is spelled with other "
+            f"code points ({code_points(other)}, not {code_points(twins[0])}): rename the folders of one side"
         )
         problems.append(Problem(CLASS_NAMES, _places(there, [spelled[normalized(name)] for name in twins]), sentence))
     if others:

@@ -28,7 +28,9 @@ def skip_listed(samples: EncodedSamples, path: str, splits: Iterable[str]) -> En
     listed = np.fromiter((samples.key(i) in wanted for i in range(len(samples))), bool, len(samples))
     unknown = wanted - {samples.key(int(i)) for i in np.flatnonzero(listed)}
     if unknown:
-        logger.warning("DATA_LOADER.SKIP_LIST %s: %s not there%s", path, _some(sorted(unknown)), _spelled(unknown, samples))
+        logger.warning(
+            "DATA_LOADER.SKIP_LIST %s: %s not there%s", path, _some(sorted(unknown)), _spelled(unknown, samples)
+        )
     kept = samples.select(~listed)
     empty = set(range(len(samples.classes))) - set(np.unique(kept.labels).tolist())
     if empty:
