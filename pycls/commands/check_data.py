@@ -39,8 +39,9 @@ def act(cfg: CfgNode, args: argparse.Namespace) -> int:
         raise ValueError("--out must be a folder (. is the current one), got ''")
     if len(folders) > 1:
         raise ValueError(f"one folder is checked at a time, got {', '.join(folders)}")
-    whole = args.cfg is not None
-    listed = validation.splits_of_folder(folders[0]) if folders else validation.splits_of_cfg(cfg, whole)
+    whole = args.cfg is not None  # else the number of classes is nobody's choice
+    of_folder, of_cfg = validation.splits_of_folder, validation.splits_of_cfg
+    listed = of_folder(cfg, folders[0], whole) if folders else of_cfg(cfg, whole)
     splits, _ = listed
     backends = ALL if args.backends == "all" else INSTALLED
     findings = validation.check_data(listed, backends, args.tiny_px, cfg.DATA_LOADER.TIMEOUT_SEC)

@@ -19,9 +19,7 @@ from pycls.datasets.readers.problems import NO_IMAGES, UnfitData
 from pycls.datasets.readers.samples import ArraySamples, EncodedSamples
 from pycls.datasets.readers.tar_index import index_file
 
-# Split -> the one that it is compared with. The first two are what training reads unless told otherwise.
-_SPLITS = {"train": "val", "val": "train", "test": "train"}
-_NEEDED = ("train", "val")
+_OTHERS = ("test",)  # what a folder may hold beside the splits that training reads
 
 Splits = tuple[list[EncodedSamples], list[Finding]]
 
@@ -35,49 +33,59 @@ def splits_of_cfg(cfg: CfgNode, whole: bool) -> Splits:
     splits: dict[str, EncodedSamples] = {}
     findings: list[Finding] = []
     for phase in ("train", "test"):
-        name = f"{phase.upper()}.DATASET {cfg[phase.upper()].DATASET}"
         dataset = find_dataset(cfg, phase)
         samples, found = _listed(partial(dataset.build, cfg, phase))
+        findings += found
+        if samples is None:
+            continue
+        name = f"{phase.upper()}.DATASET {cfg[phase.upper()].DATASET}"
         if isinstance(samples, ArraySamples):
             raise ValueError(f"{name} is array data: there are no image files to check")
-        findings += found
-        if samples is not None and not found:
+        splits[samples.split] = samples
+        if not found:
             check_samples(samples, dataset, name)
             findings += _refused(cfg, phase, samples.split) if whole else []
-        if samples is not None:
-            splits[samples.split] = samples
     return list(splits.values()), unique(findings)
 
 
-def splits_of_folder(folder: str) -> Splits:
-    """Return the splits train, val and test below a folder, packed or not, or the folder itself as a class-folder tree.
+def splits_of_folder(cfg: CfgNode, folder: str, whole: bool) -> Splits:
+    """Return the splits below a folder, as a config with this DATA_DIR reads them, or the folder as a tree of classes.
 
-    ValueError for what is no folder, or holds no images.
+    A split "test" beside them is no reason to refuse anything. ValueError for no folder, and one without images.
     """
     top = Path(folder).resolve()
     if not top.is_dir():
         raise ValueError(f"{folder} is not a folder")
-    root = splits_root(top, _NEEDED[0])
-    if _is_tree(root):
-        found = [_listed(partial(load_folder, root.parent, root.name))]
+    root = splits_root(top, cfg.TRAIN.SPLIT)
+    needed = cfg.TRAIN.SPLIT, cfg.TEST.SPLIT
+    if _is_tree(root, {*needed, *_OTHERS}):
+        samples, findings = _listed(partial(load_folder, root.parent, root.name))
+        splits = [] if samples is None else [samples]
     else:
-        found = [
-            _listed(partial(load_split, root, split, other), split in _NEEDED)
-            for split, other in _SPLITS.items()
-            if split in _NEEDED or has_split(root, split)
-        ]
-    splits, findings = [one for one, _ in found if one is not None], unique(f for _, fs in found for f in fs)
+        splits, findings = splits_of_cfg(_with_folder(cfg, top), whole)
+        for split in set(_OTHERS) - set(needed):
+            more, found = _listed(partial(load_split, root, split, cfg.TRAIN.SPLIT), refused=False)
+            splits += [] if more is None else [more]
+            findings += found if has_split(root, split) else []
     if not any(map(len, splits)) and all(finding.kind == NO_IMAGES for finding in findings):
         raise ValueError(f"{folder} holds no images: expected <class>/<image>, or <split>/<class>/<image>")
     return splits, findings
 
 
-def _is_tree(root: Path) -> bool:
+def _with_folder(cfg: CfgNode, folder: Path) -> CfgNode:
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.DATA_DIR, cfg.TRAIN.DATASET, cfg.TEST.DATASET = str(folder), "imagenet", "imagenet"
+    cfg.freeze()
+    return cfg
+
+
+def _is_tree(root: Path, names: set[str]) -> bool:
     """Tell whether a folder holds classes and no splits; one of its classes may be called "train"."""
-    present = [split for split in _SPLITS if has_split(root, split)]
+    present = [split for split in names if has_split(root, split)]
     if any(index_file(root, split).exists() or list_classes(root / split) for split in present):
         return False
-    return not present or bool(set(list_classes(root)) - set(_SPLITS))
+    return not present or bool(set(list_classes(root)) - names)
 
 
 def _listed(build: Callable[[], Any], refused: bool = True) -> tuple[Any, list[Finding]]:
