@@ -54,6 +54,8 @@ def _progress(inspections: Iterator[Inspection], samples: EncodedSamples) -> Ite
 
 def _inspect_all(samples: EncodedSamples, decoders: dict, tiny_px: int, timeout_sec: float) -> Iterator[Inspection]:
     """Yield an inspection of each sample, in order; an OSError names a file that hangs or kills its worker."""
+    if len(samples) == 0:
+        return
     num_workers = min(usable_cores(), -(-len(samples) // _CHUNK_SIZE))
     board = HeartbeatBoard(2 * num_workers, shared=True)
     watchdog = Watchdog(samples, board, timeout_sec)

@@ -29,7 +29,7 @@ def load_split(root: Path, split: str, other_split: str = "") -> FileSamples | P
         problems = twin_problems(source, samples.classes)
     else:
         samples, problems = read_folder(root, split)
-    if other_split and has_split(root, other_split):
+    if samples.classes and other_split and has_split(root, other_split):
         other, is_packed = _source(root, other_split)
         classes = load_index(other).classes if is_packed else list_classes(other)
         problems += class_problems(source, samples.classes, other, classes)

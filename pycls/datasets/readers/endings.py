@@ -4,7 +4,6 @@ Every backend shows files of these formats alike: JPEG and PNG each with its own
 first picture of an animation, the first page of a document, alpha dropped). What a file really is its content decides.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 
 # Ending -> the format inside, as Pillow names it.
@@ -68,7 +67,8 @@ def ending_of(name: str) -> str:
 
 def describe_left_out(counts: Mapping[str, int]) -> str:
     """Return in words how many files are left out for each reason, such as their ending, the most frequent first."""
-    total, named = sum(counts.values()), Counter(counts).most_common(NUM_ENDINGS)
+    total = sum(counts.values())
+    named = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:NUM_ENDINGS]
     parts = [f"{count:,} {reason}" for reason, count in named]
     if len(counts) > len(named):
         parts.append(f"{total - sum(count for _, count in named):,} others")

@@ -31,7 +31,7 @@ def load_folder(root: Path, split: str, other_split: str = "") -> FileSamples:
     """
     samples, problems = read_folder(root, split)
     other = root / (other_split or split)
-    if other.is_dir():
+    if samples.classes and other.is_dir():
         problems += class_problems(root / split, samples.classes, other, list_classes(other))
     if problems:
         raise UnfitData(problems, samples)

@@ -1,6 +1,7 @@
 """Files of every ending: all backends show Pillow's pixels, the first picture of several, and print nothing."""
 
 import io
+import warnings
 
 import numpy as np
 import pytest
@@ -25,11 +26,14 @@ def samples(files, tmp_path_factory):
     return write_files(tmp_path_factory.mktemp("endings"), files)
 
 
+@pytest.mark.filterwarnings("ignore:Palette images")  # from the reference
 @pytest.mark.parametrize("name", NAMES)
 def test_every_ending_is_shown_as_pillow_shows_it(name, files, samples, capfd):
     backend = make_backend(name, samples, VIEW, num_workers=0)
     capfd.readouterr()
-    squares = draw(backend, 0, np.array_split(np.arange(len(files)), 2)).astype(float)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        squares = draw(backend, 0, np.array_split(np.arange(len(files)), 2)).astype(float)
     backend.close()
     assert capfd.readouterr().err.replace("\n", "") == "", "decoders print in every epoch"
     for (file, data), square in zip(files.items(), squares, strict=True):
@@ -37,6 +41,7 @@ def test_every_ending_is_shown_as_pillow_shows_it(name, files, samples, capfd):
         assert difference < 0.3, f"{file}: {difference:.2f}"
 
 
+@pytest.mark.filterwarnings("ignore:Palette images")
 def test_the_files_are_what_they_are_meant_to_be(files):
     """The first of several pictures is the photograph itself, whichever that is in the file."""
     photo = np.asarray(load("coffee.png", (61, 43)), float)
