@@ -50,6 +50,7 @@ NO_ENDING, HIDDEN, BESIDE = "without an ending", "hidden", "beside the class fol
 BROKEN_LINK, LINK_LOOP, NO_FILE = "broken link", "link to a folder above", "pipe, socket or device"
 
 NUM_ENDINGS = 6  # named in a line before "N others"
+_LONGEST = 10  # letters of what is still taken for an ending
 _BARE = frozenset(ending[1:] for ending in FORMATS)
 
 
@@ -60,9 +61,10 @@ def is_image(name: str) -> bool:
 
 
 def ending_of(name: str) -> str:
-    """Return the ending of a file name in lower case, such as ".txt"; NO_ENDING if there is none."""
+    """Return the ending of a file name in lower case, such as ".txt"; NO_ENDING if nothing looks like one."""
     stem, dot, ending = name.rpartition(".")
-    return f".{ending.lower()}" if dot and stem and ending else NO_ENDING
+    is_word = 0 < len(ending) <= _LONGEST and ending.isprintable() and " " not in ending
+    return f".{ending.lower()}" if dot and stem and is_word else NO_ENDING
 
 
 def describe_left_out(counts: Mapping[str, int]) -> str:

@@ -5,6 +5,7 @@ import torchvision
 from PIL import Image
 
 from pycls.datasets.readers.endings import FORMATS, UNREAD_PICTURES, describe_left_out, ending_of, is_image
+from tests.helpers.paths import ROOT
 
 
 def test_every_ending_that_image_folder_reads_and_its_format():
@@ -28,8 +29,16 @@ def test_no_images(name):
     assert not is_image(name)
 
 
+def test_the_page_lists_them():
+    page = (ROOT / "docs" / "BAD_IMAGES.md").read_text()
+    assert " ".join(FORMATS) in " ".join(page.replace("`", "").split())
+
+
 def test_endings():
-    names = {"a.TXT": ".txt", "a.tar.gz": ".gz", "README": "without an ending", "a.": "without an ending"}
+    names = {"a.TXT": ".txt", "a.tar.gz": ".gz", "a.jpg~": ".jpg~"}
+    names |= dict.fromkeys(
+        ("README", "a.", "a.of the 2nd day", "a.\n", "a.\udcff", "a.abcdefghijk"), "without an ending"
+    )
     assert {name: ending_of(name) for name in names} == names
 
 
