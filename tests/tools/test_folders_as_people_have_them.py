@@ -220,6 +220,13 @@ def test_a_class_may_be_called_like_a_split(data, tmp_path):
     assert done.returncode == 0 and "Images: 6 in val" in done.stdout and not found
 
 
+def test_a_single_class_is_noted(data, tmp_path):
+    for split in ("train", "val"):
+        shutil.rmtree(data / split / "temple")
+    done, found = _check(data, tmp_path / "checked")
+    assert done.returncode == 0 and found == {"one_class": ["train/flower", "val/flower"]}
+
+
 def test_nothing_is_written_where_git_sees_it(data, tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pycls.dataset_tools.validation.findings import BOTH_SPLITS, OTHER_CLASS, TWICE, Finding
+from pycls.dataset_tools.validation.findings import BOTH_SPLITS, ONE_CLASS, OTHER_CLASS, TWICE, Finding
 from pycls.datasets.readers.problems import CLASS_NAMES, EMPTY_CLASS, alike_key
 from pycls.datasets.readers.samples import EncodedSamples
 
@@ -12,6 +12,7 @@ def check_classes(samples: EncodedSamples) -> list[Finding]:
     counts = np.bincount(samples.labels, minlength=len(samples.classes))
     empty = [name for name, count in zip(samples.classes, counts, strict=True) if count == 0]
     findings = [Finding(EMPTY_CLASS, f"{samples.split}/{name}", "") for name in empty]
+    findings += [Finding(ONE_CLASS, f"{samples.split}/{name}", "") for name in samples.classes if len(counts) == 1]
     alike: dict[str, list[str]] = {}
     for name in samples.classes:
         alike.setdefault(alike_key(name), []).append(name)

@@ -13,7 +13,7 @@ from pycls.datasets.readers.problems import (
     UnfitData,
 )
 
-REFUSED = "refused"
+REFUSED, ONE_CLASS = "refused", "one_class"
 UNREADABLE, DAMAGED, DISAGREE, WRONG_TYPE, TINY = "unreadable", "damaged", "disagree", "wrong_type", "tiny"
 LEFT_OUT, NO_FILE, NO_IMAGE = "left_out", "no_file", "no_image"
 TWICE, OTHER_CLASS, BOTH_SPLITS = "twice", "in_two_classes", "in_two_splits"
@@ -37,6 +37,7 @@ KINDS = {
     BOTH_SPLITS: "the same bytes in two splits",
     TWICE: "the same bytes twice in a class",
     CLASS_NAMES: "class names that differ in case, spaces or code points only",
+    ONE_CLASS: "there is nothing to tell apart: every answer is right",
     NO_IMAGE: "left out, with nothing lost: no images, or hidden",
     **dict.fromkeys(NOTES, "note"),
 }

@@ -16,7 +16,7 @@ FORMATS = {
     **dict.fromkeys((".avif", ".avifs"), "AVIF"),
     **dict.fromkeys((".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"), "JPEG2000"),
     ".tga": "TGA",
-    **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm"), "PPM"),
+    **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm", ".pfm"), "PPM"),
     **dict.fromkeys((".tif", ".tiff"), "TIFF"),
     ".dds": "DDS",
     ".pcx": "PCX",
@@ -33,6 +33,7 @@ UNREAD_PICTURES = {
         ".jxl",
         ".jxr",
         ".svg",
+        ".eps",
         ".psd",
         ".psb",
         ".xcf",
@@ -40,9 +41,8 @@ UNREAD_PICTURES = {
         ".icns",
         ".exr",
         ".hdr",
-        ".pfm",
     ),
-    *(".raw", ".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".srf", ".orf", ".rw2", ".raf", ".pef", ".x3f", ".eps"),
+    *(".raw", ".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".srf", ".orf", ".rw2", ".raf", ".pef", ".x3f"),
 }
 SYSTEM_FILES = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"))  # nobody put them there
 # Why a file is left out, where it is not for its ending.
