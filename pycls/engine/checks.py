@@ -13,6 +13,7 @@ from pycls.core.config.defaults import default_cfg
 from pycls.core.machine import usable_cores
 from pycls.datasets import DATASETS, dataset_view
 from pycls.datasets.mix import build_mixer
+from pycls.datasets.sources.split_names import is_none
 from pycls.datasets.transforms.view import optional_augmentation
 from pycls.engine.network.compile import check_compile
 from pycls.engine.network.fsdp import check_sharding
@@ -31,7 +32,8 @@ def check_supported(cfg: CfgNode) -> None:
     check_compile(cfg)
     check_sharding(cfg)
     check_dataset(cfg, "TRAIN")
-    check_dataset(cfg, "TEST")
+    if not is_none(cfg.TEST.SPLIT):
+        check_dataset(cfg, "TEST")
     optional_augmentation(cfg)  # its errors come now, not after a million files have been listed
     build_loss(cfg)  # so do these
     build_lr_policy(cfg)
@@ -95,9 +97,9 @@ def check_processes(cfg: CfgNode, phases: tuple[str, ...] = ("TRAIN", "TEST")) -
         check_divisible(f"{phase}.BATCH_SIZE", cfg[phase].BATCH_SIZE, count * accum_steps, accum_steps)
 
 
-def check_ranks_agree(cfg: CfgNode, num_train: int, num_test: int) -> None:
+def check_ranks_agree(cfg: CfgNode, num_images: list[int]) -> None:
     """Raise RuntimeError naming the process whose config, data or torch differs from the main process's."""
-    mine = {"config": dump_cfg(cfg), "training images": num_train, "test images": num_test, "torch": torch.__version__}
+    mine = {"config": dump_cfg(cfg), "number of images": num_images, "torch": torch.__version__}
     for name, value in mine.items():
         check_all_equal(name, value)
 

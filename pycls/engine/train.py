@@ -5,7 +5,6 @@ To read from here to the network: `train`, `train_epoch` (epoch.py), `Stepper.st
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 
 from torch import nn
 from yacs.config import CfgNode
@@ -24,10 +23,12 @@ from pycls.engine.network.precise_bn import compute_precise_bn, num_precise_batc
 from pycls.engine.profiling.memory_format import settle_layout
 from pycls.engine.progressive_resizing import check_schedule, fit_im_size
 from pycls.engine.reporting.evaluation import Evaluation
-from pycls.engine.reporting.evaluation_files import save_evaluation
-from pycls.engine.reporting.plots import plot_curves
+from pycls.engine.reporting.image_predictions import Collector
+from pycls.engine.reporting.mistakes import mistakes_and_example
 from pycls.engine.reporting.result import Result
 from pycls.engine.run import Run, build_run, resume
+from pycls.engine.run_files import final_files
+from pycls.engine.settle_data import settle_data
 from pycls.engine.setup import run_processes, setup_process
 from pycls.engine.state import check_network
 from pycls.engine.step import seed_step
@@ -42,6 +43,7 @@ def train(cfg: CfgNode) -> Result:
 
     The run goes on from the newest checkpoint in OUT_DIR to OPTIM.MAX_EPOCH, or until a signal asks it to stop.
     """
+    cfg = settle_data(cfg)
     if distributed.world_size() == 1:
         check_training(cfg)
         if distributed.requested_world_size(cfg.NUM_GPUS) > 1:
@@ -82,7 +84,7 @@ def open_run(cfg: CfgNode) -> Iterator[Run]:
             yield run
 
 
-def end_epoch(run: Run) -> Evaluation:
+def end_epoch(run: Run) -> Evaluation | None:
     """Close an epoch: log it, precise BN, evaluate the model and its EMA, save; return the better evaluation."""
     state = run.state
     num_bad = run.recorder.train_epoch(state, run.meter, run.learning_rate(state.step - 1), run.clock)
@@ -93,8 +95,8 @@ def end_epoch(run: Run) -> Evaluation:
     test = evaluate_run(run, state.epoch)
     run.meter.reset()
     state.epoch, state.step = state.epoch + 1, 0
-    improved = test.top1_err < state.best_err
-    state.best_err = min(test.top1_err, state.best_err)
+    improved = test is None or test.top1_err < state.best_err  # without test images the last epoch is the best
+    state.best_err = state.best_err if test is None else min(test.top1_err, state.best_err)
     save_epoch(run, improved)
     return test
 
@@ -116,11 +118,13 @@ def refresh_statistics(run: Run) -> None:
         distributed.broadcast_buffers(model)
 
 
-def evaluate_run(run: Run, epoch: int, again: bool = False) -> Evaluation:
+def evaluate_run(run: Run, epoch: int, again: bool = False) -> Evaluation | None:
     """Evaluate the model and its EMA, log both, and return the one with the lower top-1 error (a tie: the model).
 
-    `again`: the epoch has its records already.
+    `again`: the epoch has its records already. None where there are no test images.
     """
+    if run.test_loader is None:
+        return None
     state, ema = run.state, run.state.ema
     test = run.recorder.evaluation("test_epoch", epoch, lambda: _evaluate(run, state.model), again)
     state.test_err = test.top1_err
@@ -133,9 +137,11 @@ def evaluate_run(run: Run, epoch: int, again: bool = False) -> Evaluation:
 
 def _evaluate(run: Run, model: nn.Module) -> Evaluation:
     cfg = run.cfg
-    flags = cfg.TEST.HFLIP, cfg.TEST.COMPILE
+    is_last = run.state.epoch + 1 >= cfg.OPTIM.MAX_EPOCH  # of it the single images are of interest, too
+    options = cfg.TEST.HFLIP, cfg.TEST.COMPILE, Collector() if is_last else None
     with gathered(model, cfg.FSDP.RESHARD_AFTER_FW):  # processes may have different numbers of batches
-        return evaluate(model, run.test_loader, build_loss(cfg), run.precision, cfg.MODEL.NUM_CLASSES, *flags)
+        assert run.test_loader is not None
+        return evaluate(model, run.test_loader, build_loss(cfg), run.precision, cfg.MODEL.NUM_CLASSES, *options)
 
 
 def stopped(run: Run) -> Result:
@@ -146,11 +152,9 @@ def stopped(run: Run) -> Result:
     return run.recorder.result(run.state, interrupted=True)
 
 
-def finish(run: Run, test: Evaluation) -> Result:
+def finish(run: Run, test: Evaluation | None) -> Result:
     """Wait until the state is saved, write pictures and tables of a finished run, and return its figures."""
     finish_saving(run)
-    out_dir, files = Path(run.cfg.OUT_DIR), []
-    if distributed.is_main():
-        plot_curves(run.recorder.records(), out_dir / "curves.png")
-        files = [out_dir / "curves.png", *save_evaluation(test, run.test_loader.samples, out_dir, "test")]
-    return run.recorder.result(run.state, test=test, files=files)
+    files = final_files(run, test) if distributed.is_main() else []
+    shown = mistakes_and_example(test, run.test_samples)
+    return run.recorder.result(run.state, test=test, files=files, **shown)

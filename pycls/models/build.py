@@ -43,6 +43,8 @@ def build_model(cfg: CfgNode) -> nn.Module:
 
     It maps (N, 3, S, S) normalized RGB floats to logits (N, K). ValueError for values that make no network.
     """
+    if cfg.MODEL.NUM_CLASSES == 0:
+        raise ValueError("MODEL.NUM_CLASSES 0 is as many as the data has classes, but no data is at hand: set a number")
     model = pick(MODELS, cfg.MODEL.TYPE, "MODEL.TYPE")(cfg)
     pick(HEADS, cfg.MODEL.HEAD, "MODEL.HEAD")(model, cfg)
     if cfg.MODEL.BLURPOOL and not add_blurpool(model):

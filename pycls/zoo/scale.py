@@ -8,6 +8,7 @@ from yacs.config import CfgNode
 from pycls.core.config import check_cfg, dump_changes
 from pycls.core.config.defaults import default_cfg
 from pycls.core.registry import pick
+from pycls.engine.settle_data import settle_classes
 from pycls.models import build_model
 from pycls.models.complexity import complexity
 from pycls.models.regnet import regnet_stages
@@ -24,6 +25,7 @@ def scale(cfg: CfgNode) -> str:
         raise ValueError(f"{path} is there already; choose another OUT_DIR or CFG_DEST")
     if not cfg.MODEL.SCALING_TYPE:
         raise ValueError("MODEL.SCALING_TYPE is empty: name the dimensions to scale, such as dwr or d1_w8_g8_r1")
+    cfg = settle_classes(cfg)
     before = _counts(cfg)  # building it checks its keys
     scaled = scaled_cfg(cfg)
     text = _report(cfg, scaled, before)

@@ -50,10 +50,6 @@ class Threads(ThreadPoolExecutor):
 def surroundings(monkeypatch, tmp_path):
     monkeypatch.setattr(validation, "ProcessWorkers", Threads)
     monkeypatch.setenv("PYCLS_CACHE_DIR", str(tmp_path / "cache"))
-    package = logging.getLogger("pycls")  # the tools that run in this process set it up
-    before = package.handlers[:], package.level, package.propagate
-    yield
-    package.handlers[:], package.level, package.propagate = before
 
 
 @pytest.fixture
@@ -173,7 +169,7 @@ def _make_texts(data):
 
 # What is done to the data, the kinds that the checker finds, and words of the line in which training refuses it.
 REFUSED = (
-    (_remove_class, {"missing_class": 1}, "lacks 1 class"),
+    (_remove_class, {"missing_class": 1, "one_class": 1}, "lacks 1 class"),
     (_rename_class, {"missing_class": 2}, "lacks 1 class"),
     (_spell_in_two_ways, {"class_names": 2}, "spelled with other code points"),
     (_add_empty_class, {"empty_class": 2}, "without images: x"),
@@ -207,11 +203,20 @@ def test_the_checker_reads_a_config_as_training_does(data, tmp_path):
     assert done.returncode == 1 and "missing_class" in done.stdout and "Images: 12 in train, 3 in val" in done.stdout
 
 
-def test_a_test_split_without_labels_is_no_reason_to_refuse(data, tmp_path):
-    (data / "test").mkdir()
-    shutil.copy(data / "val/temple/0.jpg", data / "test/0.jpg")
+def test_a_further_split_is_no_reason_to_refuse(data, tmp_path):
+    shutil.copytree(data / "val", data / "test")
+    (data / "test" / "temple").rename(data / "test" / "castle")
+    (data / "test" / "0.jpg").write_bytes(encode(Image.effect_noise((40, 40), 50)))
     done, found = _check(data, tmp_path / "checked")
-    assert done.returncode == 0 and found == {"loose": ["test/0.jpg"]}
+    assert (
+        done.returncode == 0
+        and found.pop("loose") == ["test/0.jpg"]
+        and {*found} <= {"in_two_splits", "in_two_classes"}
+    )
+    shutil.rmtree(data / "test")
+    (data / "test").mkdir()
+    shutil.copy(data / "val/temple/0.jpg", data / "test/0.jpg")  # without labels
+    assert _check(data, tmp_path / "checked")[0].returncode == 0
 
 
 def test_a_class_may_be_called_like_a_split(data, tmp_path):

@@ -19,9 +19,9 @@ LABEL_BYTES = 2 * tarfile.BLOCKSIZE  # a header, and a block with the few digits
 _END = bytes(2 * tarfile.BLOCKSIZE)
 
 
-def member_stem(number: int, path: str) -> str:
+def member_stem(number: int, class_name: str, path: str) -> str:
     """Return the name of an image's members up to the dot: webdataset takes the first dot for the end of the key."""
-    folder, file = path.split("/", 1)[0], os.path.basename(path)
+    folder, file = class_name.replace("/", "_"), os.path.basename(path)
     if len(os.fsencode(folder)) > _MAX_FOLDER:
         raise ValueError(f"the class name {folder} is longer than the {_MAX_FOLDER} bytes that a tar header has for it")
     plain = re.sub(r"[^A-Za-z0-9_-]", "_", os.path.splitext(file)[0])[:_MAX_STEM]

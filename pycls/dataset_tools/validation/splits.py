@@ -10,16 +10,14 @@ from yacs.config import CfgNode
 from pycls.dataset_tools.validation.findings import REFUSED, Finding, unfit_findings, unique
 from pycls.datasets import build_samples
 from pycls.datasets.check_samples import check_samples
-from pycls.datasets.imagenet import splits_root
 from pycls.datasets.info import find_dataset
-from pycls.datasets.readers import has_split, load_split
-from pycls.datasets.readers.folder_scan import list_classes
-from pycls.datasets.readers.image_folder import load_folder
 from pycls.datasets.readers.problems import NO_IMAGES, UnfitData
 from pycls.datasets.readers.samples import ArraySamples, EncodedSamples
-from pycls.datasets.readers.tar_index import index_file
-
-_OTHERS = ("test",)  # what a folder may hold beside the splits that training reads
+from pycls.datasets.sources import load_place
+from pycls.datasets.sources.layout import class_folders
+from pycls.datasets.sources.list_table import is_list
+from pycls.datasets.sources.places import Place, is_whole_list, splits_of, whole_list
+from pycls.datasets.sources.split_names import is_none
 
 Splits = tuple[list[EncodedSamples], list[Finding]]
 
@@ -32,7 +30,7 @@ def splits_of_cfg(cfg: CfgNode, whole: bool) -> Splits:
     """
     splits: dict[str, EncodedSamples] = {}
     findings: list[Finding] = []
-    for phase in ("train", "test"):
+    for phase in ("train",) if is_none(cfg.TEST.SPLIT) else ("train", "test"):
         dataset = find_dataset(cfg, phase)
         samples, found = _listed(partial(dataset.build, cfg, phase))
         findings += found
@@ -49,27 +47,42 @@ def splits_of_cfg(cfg: CfgNode, whole: bool) -> Splits:
 
 
 def splits_of_folder(cfg: CfgNode, folder: str, whole: bool) -> Splits:
-    """Return the splits below a folder, as a config with this DATA_DIR reads them, or the folder as a tree of classes.
+    """Return the splits of a folder or list, as a config with this DATA_DIR reads them, or all of one without splits.
 
-    A split "test" beside them is no reason to refuse anything. ValueError for no folder, and one without images.
+    Further splits beside those are no reason to refuse anything. ValueError for no folder, and one without images.
     """
     top = Path(folder).resolve()
-    if not top.is_dir():
+    if not top.is_dir() and not (top.is_file() and is_list(top)):
         raise ValueError(f"{folder} is not a folder")
-    root = splits_root(top, cfg.TRAIN.SPLIT)
-    needed = cfg.TRAIN.SPLIT, cfg.TEST.SPLIT
-    if _is_tree(root, {*needed, *_OTHERS}):
-        samples, findings = _listed(partial(load_folder, root.parent, root.name))
+    undivided = _undivided(cfg, top)
+    if undivided is not None:
+        samples, findings = _listed(partial(load_place, undivided, skip_bad=True))
         splits = [] if samples is None else [samples]
     else:
         splits, findings = splits_of_cfg(_with_folder(cfg, top), whole)
-        for split in set(_OTHERS) - set(needed):
-            more, found = _listed(partial(load_split, root, split, cfg.TRAIN.SPLIT), refused=False)
-            splits += [] if more is None else [more]
-            findings += found if has_split(root, split) else []
+        more = [_listed(partial(load_place, place, skip_bad=True), False) for place in _others(top, splits, findings)]
+        splits += [samples for samples, _ in more if samples is not None]
+        findings += [finding for _, found in more for finding in found]
     if not any(map(len, splits)) and all(finding.kind == NO_IMAGES for finding in findings):
         raise ValueError(f"{folder} holds no images: expected <class>/<image>, or <split>/<class>/<image>")
     return splits, findings
+
+
+def _undivided(cfg: CfgNode, top: Path) -> Place | None:
+    """Return all of a data set that is not split yet: class folders, or a list that names no splits; else None."""
+    if top.is_file():
+        return whole_list(top) if is_whole_list(top) else None
+    if splits_of(top) or (top / "imagenet").is_dir():
+        return None
+    names = cfg.TRAIN.SPLIT, cfg.TEST.SPLIT
+    is_split = any((top / name).is_dir() for name in names) and not class_folders(top, names)
+    return None if is_split else Place("folder", top.name, top)
+
+
+def _others(top: Path, splits: list[EncodedSamples], findings: list[Finding]) -> list[Place]:
+    """Return the parts of a data set that are none of those listed, nor found to be unfit."""
+    known = {samples.split for samples in splits} | {finding.name for finding in findings}
+    return [place for place in splits_of(top) if place.split not in known]
 
 
 def _with_folder(cfg: CfgNode, folder: Path) -> CfgNode:
@@ -78,14 +91,6 @@ def _with_folder(cfg: CfgNode, folder: Path) -> CfgNode:
     cfg.DATA_DIR, cfg.TRAIN.DATASET, cfg.TEST.DATASET = str(folder), "imagenet", "imagenet"
     cfg.freeze()
     return cfg
-
-
-def _is_tree(root: Path, names: set[str]) -> bool:
-    """Tell whether a folder holds classes and no splits; one of its classes may be called "train"."""
-    present = [split for split in names if has_split(root, split)]
-    if any(index_file(root, split).exists() or list_classes(root / split) for split in present):
-        return False
-    return not present or bool(set(list_classes(root)) - names)
 
 
 def _listed(build: Callable[[], Any], refused: bool = True) -> tuple[Any, list[Finding]]:

@@ -7,7 +7,7 @@ import numpy as np
 from pycls.core.registry import did_you_mean
 from pycls.datasets.readers.endings import BESIDE, FORMATS
 from pycls.datasets.readers.folder_cache import load_tree
-from pycls.datasets.readers.folder_scan import Tree, list_classes
+from pycls.datasets.readers.folder_scan import Tree
 from pycls.datasets.readers.problems import (
     EMPTY_CLASS,
     LOOSE,
@@ -15,7 +15,6 @@ from pycls.datasets.readers.problems import (
     NO_IMAGES,
     Problem,
     UnfitData,
-    class_problems,
     listed,
     plural,
     twin_problems,
@@ -23,26 +22,24 @@ from pycls.datasets.readers.problems import (
 from pycls.datasets.readers.samples import FileSamples
 
 
-def load_folder(root: Path, split: str, other_split: str = "") -> FileSamples:
-    """List the images of root/split; if root/other_split is there too, both must have the same classes.
+def load_folder(root: Path, split: str, empty_classes: bool = False) -> FileSamples:
+    """List the images of root/split; labels number the classes in sorted order.
 
-    Labels number the classes in sorted order, which is therefore the same on both sides. Raise UnfitData for a missing
-    split, images beside or without class folders, an empty class, no images at all, or a class that one side lacks.
+    Raise UnfitData for a missing split, images beside or without class folders, no images at all, classes whose names
+    look the same, and, unless `empty_classes` allows it, a class without images.
     """
-    samples, problems = read_folder(root, split)
-    other = root / (other_split or split)
-    if samples.classes and other.is_dir():
-        problems += class_problems(root / split, samples.classes, other, list_classes(other))
+    samples, problems = read_folder(root, split, empty_classes)
     if problems:
         raise UnfitData(problems, samples)
     return samples
 
 
-def read_folder(root: Path, split: str) -> tuple[FileSamples, list[Problem]]:
+def read_folder(root: Path, split: str, empty_classes: bool = False) -> tuple[FileSamples, list[Problem]]:
     """List the images of root/split as they are, with what training refuses of them; UnfitData for a missing split."""
     folder = _split_folder(root, split)
     tree = load_tree(folder)
-    return FileSamples(str(folder), tree.paths, tree.labels, tree.classes, tree.left_out), _problems(folder, tree)
+    samples = FileSamples(str(folder), tree.paths, tree.labels, tree.classes, tree.left_out)
+    return samples, _problems(folder, tree, empty_classes)
 
 
 def _split_folder(root: Path, split: str) -> Path:
@@ -55,7 +52,7 @@ def _split_folder(root: Path, split: str) -> Path:
     return folder
 
 
-def _problems(folder: Path, tree: Tree) -> list[Problem]:
+def _problems(folder: Path, tree: Tree, empty_classes: bool) -> list[Problem]:
     """Return what is wrong with a tree: images beside its classes, or none, empty classes, the same name twice."""
     problems = _loose_images(folder, tree)
     if len(tree.paths) == 0 and not (problems and not tree.classes):
@@ -63,10 +60,10 @@ def _problems(folder: Path, tree: Tree) -> list[Problem]:
         return [*problems, Problem(NO_IMAGES, (folder.name,), sentence)]
     counts = np.bincount(tree.labels, minlength=len(tree.classes))
     empty = [name for name, count in zip(tree.classes, counts, strict=True) if count == 0]
-    if empty:
+    if empty and not empty_classes:
         sentence = f"{folder} has {plural(empty)} without images: {listed(empty)}"
         problems.append(Problem(EMPTY_CLASS, tuple(f"{folder.name}/{name}" for name in empty), sentence))
-    return problems + twin_problems(folder, tree.classes)
+    return problems + twin_problems(str(folder), folder.name, tree.classes)
 
 
 def _loose_images(folder: Path, tree: Tree) -> list[Problem]:

@@ -2,7 +2,6 @@
 
 import unicodedata
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from pycls.datasets.readers.samples import EncodedSamples
@@ -29,20 +28,43 @@ class UnfitData(ValueError):
         self.problems, self.samples = tuple(problems), samples
 
 
-def class_problems(here: Path, classes: Sequence[str], there: Path, known: Sequence[str]) -> list[Problem]:
-    """Return what keeps two splits, folders or indexes of packed ones, from having the same classes, both ways."""
-    return [*_lacking(there, known, here, classes), *_lacking(here, classes, there, known)]
-
-
-def twin_problems(folder: Path, classes: Sequence[str]) -> list[Problem]:
-    """Return the problem of classes of one folder whose names are the same text in other code points."""
+def twin_problems(place: str, split: str, classes: Sequence[str]) -> list[Problem]:
+    """Return the problem of classes of one split whose names are the same text in other code points."""
     first: dict[str, str] = {}
     twins = [(name, first[key]) for name in classes if first.setdefault(key := normalized(name), name) != name]
     if not twins:
         return []
     pairs = listed([f"{name} ({code_points(name)}) and {other} ({code_points(other)})" for name, other in twins])
-    sentence = f"{folder} has classes of the same name, spelled with other code points: {pairs}: join or rename them"
-    return [Problem(CLASS_NAMES, _places(folder, [name for name, _ in twins]), sentence)]
+    sentence = f"{place} has classes of the same name, spelled with other code points: {pairs}: join or rename them"
+    return [Problem(CLASS_NAMES, _names(split, [name for name, _ in twins]), sentence)]
+
+
+def lacking_classes(
+    there: str, split: str, known: Sequence[str], here: str, classes: Sequence[str], hint: str = ""
+) -> list[Problem]:
+    """Return the problems of the split `there`, whose classes are `known`, that lacks some of the `classes` of `here`.
+
+    Names of both sides that look the same come first. `hint` says what else can be done.
+    """
+    lacking = sorted(set(classes) - set(known))
+    spelled = {normalized(name): name for name in known}
+    twins = [name for name in lacking if normalized(name) in spelled]
+    others = [name for name in lacking if normalized(name) not in spelled]
+    problems = []
+    if twins:
+        other = spelled[normalized(twins[0])]
+        sentence = (
+            f"{there} lacks {plural(twins)} that {here} has: {listed(twins)}; the same there is spelled with other "
+            f"code points ({code_points(other)}, not {code_points(twins[0])}): rename the folders of one side"
+        )
+        problems.append(Problem(CLASS_NAMES, _names(split, [spelled[normalized(name)] for name in twins]), sentence))
+    if others:
+        alike = {alike_key(name): name for name in known if name not in classes}
+        near = alike.get(alike_key(others[0]))
+        like = f" (there is {near!r})" if near else ""
+        sentence = f"{there} lacks {plural(others)} that {here} has: {listed(others)}{like}{hint}"
+        problems.append(Problem(MISSING_CLASS, _names(split, others), sentence))
+    return problems
 
 
 def normalized(name: str) -> str:
@@ -73,29 +95,5 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:NUM_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def _lacking(there: Path, known: Sequence[str], here: Path, classes: Sequence[str]) -> list[Problem]:
-    """Return the problems of the classes that only `here` has; names of both sides that look the same come first."""
-    lacking = sorted(set(classes) - set(known))
-    spelled = {normalized(name): name for name in known}
-    twins = [name for name in lacking if normalized(name) in spelled]
-    others = [name for name in lacking if normalized(name) not in spelled]
-    problems = []
-    if twins:
-        other = spelled[normalized(twins[0])]
-        sentence = (
-            f"{there} lacks {plural(twins)} that {here} has: {listed(twins)}; the same there is spelled with other "
-            f"code points ({code_points(other)}, not {code_points(twins[0])}): rename the folders of one side"
-        )
-        problems.append(Problem(CLASS_NAMES, _places(there, [spelled[normalized(name)] for name in twins]), sentence))
-    if others:
-        alike = {alike_key(name): name for name in known if name not in classes}
-        near = alike.get(alike_key(others[0]))
-        hint = f" (there is {near!r})" if near else ""
-        sentence = f"{there} lacks {plural(others)} that {here} has: {listed(others)}{hint}"
-        problems.append(Problem(MISSING_CLASS, _places(there, others), sentence))
-    return problems
-
-
-def _places(folder: Path, classes: Sequence[str]) -> tuple[str, ...]:
-    split = folder.stem if folder.suffix == ".index" else folder.name
+def _names(split: str, classes: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{split}/{name}" for name in classes)

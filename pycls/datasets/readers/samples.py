@@ -3,7 +3,7 @@
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -101,7 +101,8 @@ class EncodedSamples(ABC):
     def select(self, keep: np.ndarray) -> "EncodedSamples":
         """Return the samples where `keep`, bool (N,), is true; all classes stay. ValueError where that is not there."""
         raise ValueError(
-            f"DATA_LOADER.SKIP_LIST: {type(self).__name__} cannot leave images out, it has no select(keep)"
+            f"{type(self).__name__} cannot leave images out, it has no select(keep), which DATA_LOADER.SKIP_LIST, "
+            "DATA.VAL_FRACTION and DATA.FOLDS need"
         )
 
 
@@ -115,8 +116,8 @@ class FileSamples(EncodedSamples):
     classes: tuple[str, ...]
     left_out: LeftOut = NOTHING_LEFT_OUT  # files of the folder that are not among them; stays in the main process
 
-    def __reduce__(self) -> Any:
-        return FileSamples, (self.root, self.paths, self.labels, self.classes)
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "left_out"}
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -136,7 +137,7 @@ class FileSamples(EncodedSamples):
 
     def select(self, keep: np.ndarray) -> "FileSamples":
         """Return the samples where `keep`, bool (N,), is true; all classes stay."""
-        return FileSamples(self.root, self.paths.select(keep), self.labels[keep], self.classes, self.left_out)
+        return replace(self, paths=self.paths.select(keep), labels=self.labels[keep])
 
     def read(self, index: int) -> bytes:
         """Read one whole encoded file; raise OSError naming the path if it cannot be read."""

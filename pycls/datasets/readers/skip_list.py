@@ -46,11 +46,11 @@ def load_skip_list(path: str, splits: Iterable[str]) -> list[str]:
         lines = Path(path).read_text(errors="surrogateescape").split("\n")  # splitlines would cut odd names
     except OSError as error:
         raise ValueError(f"DATA_LOADER.SKIP_LIST: {error}") from error
-    known, names = set(splits), []
+    known, names = {split.lower() for split in splits}, []
     for number, line in enumerate(lines, start=1):
         if not line or line.startswith("#"):
             continue
-        if line.partition("/")[0] not in known:
+        if line.partition("/")[0].lower() not in known:
             raise ValueError(
                 f"{path}:{number}: expected <split>/<class>/<image> with a split of {', '.join(sorted(known))}: {line}"
             )

@@ -11,6 +11,7 @@ from pycls.engine.network.precision import pick_precision
 from pycls.engine.profiling.loader import time_data
 from pycls.engine.profiling.network import time_network, zoo_line
 from pycls.engine.reporting.result import Result
+from pycls.engine.settle_data import settle_data
 from pycls.engine.setup import environment, setup_process
 
 logger = get_logger(__name__)
@@ -22,6 +23,7 @@ def time(cfg: CfgNode) -> Result:
         raise ValueError(
             f"NUM_GPUS {cfg.NUM_GPUS}: timing runs on one process; use NUM_GPUS 1 and a process's share of the batch"
         )
+    cfg = settle_data(cfg)
     device = setup_process(cfg)
     details: dict[str, Any] = {"environment": environment(), "network": time_network(cfg, device)}
     logger.info(zoo_line(cfg, device, details["network"]))

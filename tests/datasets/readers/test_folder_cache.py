@@ -1,6 +1,5 @@
 """A cached list is used while the tree stays the same, and never after it has changed."""
 
-import logging
 import os
 import pickle
 import shutil
@@ -46,8 +45,6 @@ def test_the_second_load_does_not_scan(top, monkeypatch):
 
 
 def test_a_kept_list_knows_what_is_left_out_and_says_it_again(top, monkeypatch, caplog):
-    monkeypatch.setattr(logging.getLogger("pycls"), "propagate", True)  # a run in this process may have ended that
-    caplog.set_level("INFO", "pycls")
     write_tree(top, {"a": ["x.txt", "y.heic"]})
     first = load_tree(top)
     _forbid_scanning(monkeypatch)
