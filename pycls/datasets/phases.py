@@ -6,6 +6,7 @@ from yacs.config import CfgNode
 
 from pycls.core.registry import shown
 from pycls.datasets.readers.paths import data_root_or_list
+from pycls.datasets.readers.problems import MISSING_SPLIT, Problem, UnfitData
 from pycls.datasets.shares import division, is_divided, no_division
 from pycls.datasets.sources.layout import class_folders, split_folders
 from pycls.datasets.sources.list_table import ENDINGS
@@ -32,12 +33,14 @@ def phase_place(cfg: CfgNode, phase: str) -> Place:
     top = _top(root, place)
     classes = _classes(cfg, top) if place is None or place.kind == "folder" else []
     if classes and not lists_in(top):
-        raise ValueError(
+        sentence = (
             f"{top} holds class folders ({_some(classes)}) but no folder '{wanted}': {_SHARE} splits a share of each "
             f"class off for validation{', DATA.VAL_FRACTION 1 evaluates on all' if phase == 'test' else ''}"
         )
+        raise UnfitData([Problem(MISSING_SPLIT, (wanted,), sentence)])
     if place is None:
-        raise ValueError(f"{not_there(top, wanted, key)}{_hint(cfg, phase, root)}")
+        sentence = f"{not_there(top, wanted, key)}{_hint(cfg, phase, root)}"
+        raise UnfitData([Problem(MISSING_SPLIT, (wanted,), sentence)])
     return place
 
 

@@ -59,7 +59,7 @@ class Listing:
         classes, rank = in_order(names)
         part = self.file.stem if split is None else split
         arrays = _shared(self.file, part, self.paths.select(keep), rank[labels])
-        return ListedSamples(str(self.file.parent), *arrays, classes, part)
+        return ListedSamples(str(self.file.parent), *arrays, classes, part=part)
 
 
 def _shared(file: Path, part: str, paths: Names, labels: np.ndarray) -> tuple[Names, np.ndarray]:
