@@ -127,6 +127,14 @@ _STEP = {
 }
 
 _SAVING = {
+    "EVAL_PERIOD": Key(
+        1,
+        "nothing",
+        "epochs from one evaluation to the next; the last epoch is always evaluated (pytorch-cls's)",
+        at_least=1,
+        at_most=1_000_000,
+        ours=True,
+    ),
     "KEEP": Key(
         3,
         "nothing",
