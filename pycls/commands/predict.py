@@ -46,7 +46,7 @@ def act(cfg: CfgNode, args: argparse.Namespace) -> int:
 def main(prog: str, words: Sequence[str]) -> int:
     """Run the command."""
     parser = build_parser(prog, DESCRIPTION, EXAMPLE, paths="IMAGE | DIR")
-    parser.add_argument("--weights", required=True, metavar="FILE", help="path, URL or name (docs/WEIGHTS.md)")
+    parser.add_argument("--weights", required=True, metavar="FILE", help="path, run, URL or name (docs/WEIGHTS.md)")
     parser.add_argument("--csv", metavar="FILE", help="write a table")
     parser.add_argument("--jsonl", metavar="FILE", help="write a JSON object a line")
     parser.add_argument("--topk", type=whole(1), metavar="K", help="classes for each image (default: 5, or all)")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pycls.core.registry import shown
 
-_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
+_VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")
 
 
 def expand_path(text: str, what: str) -> str:

@@ -4,7 +4,6 @@ import json
 import logging
 import shutil
 import unicodedata
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from PIL import Image
 from pycls.dataset_tools import validation
 from tests.helpers.photographs import encode
 from tests.helpers.runs import DIGITS, TINY, overrides, run_tool_here
+from tests.helpers.threads import ThreadWorkers
 
 KEYS = {
     "TRAIN.DATASET": "imagenet",
@@ -32,23 +32,9 @@ KEYS = {
 }
 
 
-class Threads(ThreadPoolExecutor):
-    """Stand in for check_data's processes, which take seconds to start."""
-
-    def __init__(self, work, num_workers):
-        super().__init__(num_workers)
-        self._call = work
-
-    def submit(self, *task):
-        return super().submit(self._call, *task)
-
-    def close(self):
-        self.shutdown()
-
-
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch, tmp_path):
-    monkeypatch.setattr(validation, "ProcessWorkers", Threads)
+    monkeypatch.setattr(validation, "ProcessWorkers", ThreadWorkers)
     monkeypatch.setenv("PYCLS_CACHE_DIR", str(tmp_path / "cache"))
 
 

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from pycls.core.config import load_cfg
+from pycls.dataset_tools import validation
 from pycls.dataset_tools.validation import splits_of_cfg, splits_of_folder
 from pycls.dataset_tools.validation.duplicates import check_classes, find_duplicates
 from pycls.dataset_tools.validation.findings import UNREADABLE
@@ -18,6 +19,7 @@ from pycls.datasets.readers.samples import FileSamples, pack_names
 from tests.helpers.odd_images import damaged, readable, unreadable
 from tests.helpers.photographs import encode, kinds, load, write_files
 from tests.helpers.runs import run_tool, run_tool_here
+from tests.helpers.threads import ThreadWorkers
 
 # Kind of finding -> files that must have it, by beginning of their name; all others must not.
 EXPECTED = {
@@ -110,7 +112,8 @@ def test_the_tool_finds_reports_and_its_list_is_left_out(tree, tmp_path):
     assert kept == ["0", "1", "2", "0", "1", "2", "twice"]
 
 
-def test_a_clean_tree(tree, tmp_path):
+def test_a_clean_tree(tree, tmp_path, monkeypatch):
+    monkeypatch.setattr(validation, "ProcessWorkers", ThreadWorkers)
     done = run_tool_here("check_data.py", tree / "val", "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert "Images: 6 in val" in done.stdout and "Nothing found" in done.stdout
@@ -127,7 +130,8 @@ def test_a_config_and_a_folder_name_the_same_images(tree):
     assert names[0] == names[1] and len(names[0]) == 12
 
 
-def test_packed_splits_are_checked_as_the_folders_are(tree, tmp_path):
+def test_packed_splits_are_checked_as_the_folders_are(tree, tmp_path, monkeypatch):
+    monkeypatch.setattr(validation, "ProcessWorkers", ThreadWorkers)
     assert run_tool_here("pack_data.py", tree, tmp_path / "packed").returncode == 0
     folders, packed = _splits(tree)[0], _splits(tmp_path / "packed")[0]
     names = [[samples.key(i) for samples in splits for i in range(len(samples))] for splits in (folders, packed)]

@@ -55,7 +55,7 @@ _STEP = {
     "WEIGHTS": Key(
         "",
         "training",
-        "initial weights: path, URL, or a name such as RegNetX-400MF; docs/WEIGHTS.md",
+        "initial weights: path, a run's folder, URL, or a name such as RegNetX-400MF; docs/WEIGHTS.md",
         form="path",
     ),
     "FROZEN": Key(
@@ -182,7 +182,7 @@ TEST = {
     "WEIGHTS": Key(
         "",
         "evaluation",
-        "what test_net.py evaluates: as TRAIN.WEIGHTS; empty: the best checkpoint in OUT_DIR",
+        "what test_net.py evaluates: as TRAIN.WEIGHTS; empty: the best checkpoint in OUT_DIR, else the last",
         form="path",
     ),
 }
