@@ -3,6 +3,7 @@
 import contextlib
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -19,6 +20,7 @@ from pycls.datasets import build_loader
 from pycls.engine.checks import check_dataset, check_processes
 from pycls.engine.evaluate import evaluate
 from pycls.engine.identity import check_classes, network_differences
+from pycls.engine.network.features import recorded_features
 from pycls.engine.network.precision import pick_precision
 from pycls.engine.profiling.memory_format import saved_layout
 from pycls.engine.reporting.evaluation import describe, evaluation_figures, evaluation_record
@@ -36,6 +38,10 @@ logger = get_logger(__name__)
 def test(cfg: CfgNode) -> Result:
     """Evaluate TEST.WEIGHTS, or the best checkpoint in OUT_DIR, on every image of TEST.DATASET."""
     check_dataset(cfg, "TEST")
+    if cfg.TEST.FEATURES and cfg.TEST.COMPILE:
+        raise ValueError(
+            "TEST.FEATURES True: they are read by a hook, which compiled code does not call; set TEST.COMPILE False"
+        )
     weights_path(cfg)
     check_processes(cfg, ("TEST",))
     return run_processes(cfg, _test_process)
@@ -59,7 +65,8 @@ def _test_process(cfg: CfgNode) -> Result:
         model = load_model(cfg, weights_path(cfg), loader.samples.classes).to(device)
         start = time.perf_counter()
         options = cfg.TEST.HFLIP, cfg.TEST.COMPILE, Collector()
-        result = evaluate(model, loader, build_loss(cfg), precision, cfg.MODEL.NUM_CLASSES, *options)
+        with features_file(cfg, model) as features:
+            result = evaluate(model, loader, build_loss(cfg), precision, cfg.MODEL.NUM_CLASSES, *options)
         record = evaluation_record("test_epoch", "1/1", result, time.perf_counter() - start)
     logger.info(json_line(record), extra={"machine": True})
     logger.info("Test: %s", describe(record))
@@ -68,8 +75,21 @@ def _test_process(cfg: CfgNode) -> Result:
         out_dir = Path(cfg.OUT_DIR)
         summary = out_dir / "test.json"
         summary.write_text(json.dumps({**record, "weights": str(weights_path(cfg))}, indent=2) + "\n")
-        files = [summary, *save_evaluation(result, loader.samples, out_dir, "test")]
+        files = [summary, *save_evaluation(result, loader.samples, out_dir, "test"), *features]
     return Result(**evaluation_figures(result), left_out=len(result.left_out), files=files)
+
+
+@contextlib.contextmanager
+def features_file(cfg: CfgNode, model: nn.Module) -> Iterator[list[Path]]:
+    """Write the features that an evaluation meanwhile sees, if they are asked for; yield the files there will be."""
+    path = Path(cfg.OUT_DIR) / "test_features.npy"
+    if cfg.TEST.FEATURES:
+        with recorded_features(model, path, num_views=2 if cfg.TEST.HFLIP else 1):
+            yield [path]
+        return
+    if distributed.is_main():
+        path.unlink(missing_ok=True)  # of an earlier evaluation: its rows are not those of today's table
+    yield []
 
 
 def load_model(cfg: CfgNode, path: Path, classes: tuple[str, ...]) -> nn.Module:
