@@ -12,7 +12,7 @@ from yacs.config import CfgNode
 
 from pycls.core import distributed
 from pycls.core.checkpoint import LoadReport, best_path
-from pycls.core.logging import get_logger, json_line
+from pycls.core.logging import MetricsFile, get_logger, json_line
 from pycls.core.weights import fill_model
 from pycls.core.weights.files import load_tensor_file
 from pycls.core.weights.formats import unpack_weights
@@ -27,6 +27,7 @@ from pycls.engine.reporting.evaluation import describe, evaluation_figures, eval
 from pycls.engine.reporting.evaluation_files import save_evaluation
 from pycls.engine.reporting.image_predictions import Collector
 from pycls.engine.reporting.result import Result
+from pycls.engine.run_page.page import PageSource, save_run_page
 from pycls.engine.setup import run_processes, setup_process, warn_of_other_pixels
 from pycls.engine.weights_file import warn_of_other_view, weights_file
 from pycls.losses import build_loss
@@ -75,7 +76,9 @@ def _test_process(cfg: CfgNode) -> Result:
         out_dir = Path(cfg.OUT_DIR)
         summary = out_dir / "test.json"
         summary.write_text(json.dumps({**record, "weights": str(weights_path(cfg))}, indent=2) + "\n")
-        files = [summary, *save_evaluation(result, loader.samples, out_dir, "test"), *features]
+        records = MetricsFile(out_dir / "metrics.jsonl").read() or [record]  # OUT_DIR may be that of the training
+        page = PageSource(cfg, device, records, result, loader.samples, weights=str(weights_path(cfg)))
+        files = [summary, *save_evaluation(result, loader.samples, out_dir, "test"), *features, *save_run_page(page)]
     return Result(**evaluation_figures(result), left_out=len(result.left_out), files=files)
 
 

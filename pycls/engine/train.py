@@ -5,7 +5,6 @@ To read from here to the network: `train`, `train_epoch` (epoch.py), `Stepper.st
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 
 from torch import nn
 from yacs.config import CfgNode
@@ -24,11 +23,10 @@ from pycls.engine.network.precise_bn import compute_precise_bn, num_precise_batc
 from pycls.engine.profiling.memory_format import settle_layout
 from pycls.engine.progressive_resizing import check_schedule, fit_im_size
 from pycls.engine.reporting.evaluation import Evaluation
-from pycls.engine.reporting.evaluation_files import save_evaluation
 from pycls.engine.reporting.image_predictions import Collector
-from pycls.engine.reporting.plots import plot_curves
 from pycls.engine.reporting.result import Result
 from pycls.engine.run import Run, build_run, resume
+from pycls.engine.run_files import final_files
 from pycls.engine.setup import run_processes, setup_process
 from pycls.engine.state import check_network
 from pycls.engine.step import seed_step
@@ -151,8 +149,5 @@ def stopped(run: Run) -> Result:
 def finish(run: Run, test: Evaluation) -> Result:
     """Wait until the state is saved, write pictures and tables of a finished run, and return its figures."""
     finish_saving(run)
-    out_dir, files = Path(run.cfg.OUT_DIR), []
-    if distributed.is_main():
-        plot_curves(run.recorder.records(), out_dir / "curves.png")
-        files = [out_dir / "curves.png", *save_evaluation(test, run.test_loader.samples, out_dir, "test")]
+    files = final_files(run, test) if distributed.is_main() else []
     return run.recorder.result(run.state, test=test, files=files)

@@ -7,8 +7,9 @@ its input. So memory stays flat, and features are those of the very pass that wa
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,8 +29,7 @@ def recorded_features(model: nn.Module, path: Path, num_views: int = 1) -> Itera
     barrier()  # the main process has made the folder
     part = path.with_name(f".{path.name}.{rank()}.part")
     try:
-        with part.open("wb") as file, contextlib.closing(Tap(model, num_views)) as tap:
-            tap.write = file.write
+        with part.open("wb") as file, contextlib.closing(Tap(model, num_views, file.write)) as tap:
             yield
         shares = gather_objects((str(part), tap.width))
         if is_main():
@@ -42,10 +42,9 @@ def recorded_features(model: nn.Module, path: Path, num_views: int = 1) -> Itera
 class Tap:
     """Hands the input of a network's classifier to `write`, as float32 rows, after every `num_views` calls."""
 
-    def __init__(self, model: nn.Module, num_views: int):
+    def __init__(self, model: nn.Module, num_views: int, write: Callable[[bytes], Any]):
         self.width = 0  # values of a row, 0 before the first
-        self.write = len
-        self._num_views = num_views
+        self._num_views, self._write = num_views, write
         self._latest: tuple[nn.Module, Tensor] | None = None
         self._views: list[Tensor] = []
         layers = [layer for layer in model.modules() if isinstance(layer, (nn.Linear, nn.Conv2d))]
@@ -70,7 +69,7 @@ class Tap:
         if len(self._views) == self._num_views:
             rows = torch.stack(self._views).mean(0).cpu().numpy()  # (N, D)
             self._views, self.width = [], rows.shape[1]
-            self.write(np.ascontiguousarray(rows, "<f4").tobytes())
+            self._write(np.ascontiguousarray(rows, "<f4").tobytes())
 
 
 def _num_outputs(layer: nn.Module) -> int:
