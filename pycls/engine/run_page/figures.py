@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
 
+from pycls.core.page.curves import Record, duration, epoch_of, is_number, points
 from pycls.engine.reporting.evaluation import Evaluation
-from pycls.engine.run_page.curves import Record, epoch_of, is_number, points
 
 _LITTLE_WAIT_PCT, _MUCH_WAIT_PCT = 2.0, 20.0
 
@@ -84,18 +84,6 @@ def bottleneck(wait_pct: float) -> str:
 def last_epoch(records: Sequence[Record]) -> int:
     """Return the newest epoch that has been trained, 0 for none."""
     return max((epoch_of(r) for r in records if r.get("_type") == "train_epoch"), default=0)
-
-
-def duration(seconds: float) -> str:
-    """Write seconds for people: "0.8 s", "43 s", "12 min 5 s", "3 h 20 min"."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def _values(records: Sequence[Record], kind: str, key: str) -> list[float]:

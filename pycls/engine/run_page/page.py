@@ -1,6 +1,6 @@
 """OUT_DIR/report.html: what a run found, in one file without scripts or pictures from elsewhere.
 
-run.html.j2 is the page, base.html.j2 its styles. The run is over by then: what goes wrong here is a warning.
+run.html.j2 is the page, core/page/base.html.j2 its styles. The run is over by then: what goes wrong here is a warning.
 """
 
 from collections.abc import Sequence
@@ -14,15 +14,16 @@ from yacs.config import CfgNode
 from pycls.core.config import diff_cfg, flatten
 from pycls.core.config.defaults import default_cfg
 from pycls.core.logging import get_logger
+from pycls.core.page.curves import Record
+from pycls.core.page.template import save_page
 from pycls.datasets.readers.samples import Samples
 from pycls.datasets.workers.bad_images import Failure
 from pycls.engine.reporting.evaluation import Evaluation
 from pycls.engine.run_page import figures
 from pycls.engine.run_page.classes import class_tables
-from pycls.engine.run_page.curves import Record, run_charts
+from pycls.engine.run_page.curves import run_charts
 from pycls.engine.run_page.environment import environment_rows
 from pycls.engine.run_page.images import NUM_SHOWN, cards, parts
-from pycls.engine.run_page.template import save_page
 
 NAME = "report.html"
 NUM_NAMED = 50  # bad images named on the page
@@ -48,7 +49,7 @@ def save_run_page(source: PageSource) -> list[Path]:
     """Write the page; return its path in a list, an empty one where it could not be drawn, which is warned of."""
     path = Path(source.cfg.OUT_DIR) / NAME
     try:
-        save_page(path, "run.html.j2", **page_values(source))
+        save_page(path, "run.html.j2", "pycls.engine.run_page", **page_values(source))
     except Exception as error:  # whatever it is: the run itself is complete
         logger.warning(
             "%s could not be written, all other files are complete: %s: %s", path, type(error).__name__, error

@@ -6,11 +6,14 @@ from typing import Any
 
 from pycls.core.atomic_io import write_durably
 
-HERE = "pycls.engine.run_page"
+HERE = "pycls.core.page"
 
 
-def save_page(path: Path, name: str, package: str = HERE, **values: Any) -> None:
-    """Write a page, as a whole or not at all, from the template `name` of a package."""
+def save_page(path: Path, name: str, package: str, **values: Any) -> None:
+    """Write a page, as a whole or not at all, from the template `name` of a package.
+
+    It may extend base.html.j2 and import from plots.html.j2, which lie beside this module.
+    """
     text = _environment(package).get_template(name).render(values)
     write_durably(path, text.encode("utf-8", "backslashreplace"))  # names of files need not be valid Unicode
 
