@@ -18,7 +18,7 @@ WORDS = ("run", "runs", "what they have in common", "key")  # titles of columns 
 
 def comparison_text(comparison: Comparison) -> str:
     """Return all tables and notes."""
-    blocks = [_table(RUN_TITLES, run_rows(comparison))]
+    blocks = [_table(RUN_TITLES, run_rows(comparison)) + "\n(errors: top-1 in percent; lowest: of model and EMA)"]
     if comparison.differences:
         titles = ("key", *(f"#{number}" for number in range(1, len(comparison.runs) + 1)))
         rows = [(key, *map(_short, values)) for key, values in comparison.differences.items()]

@@ -35,12 +35,12 @@ def training_figures(records: Sequence[Record], max_epoch: int) -> list[RunFigur
     if not trained:
         return []
     found = [RunFigure("Epochs", f"{len(trained)}", "" if len(trained) == max_epoch else f"of {max_epoch}")]
-    tests = {"model": points(records, "test_epoch", "top1_err"), "EMA": points(records, "test_ema_epoch", "top1_err")}
-    lowest = [(error, epoch, name) for name, errors in tests.items() for epoch, error in errors]
+    errors_of = {"model": points(records, "test_epoch", "top1_err"), "EMA": points(records, "test_ema_epoch", "top1_err")}
+    lowest = [(error, epoch, name) for name, errors in errors_of.items() for epoch, error in errors]
     if lowest:
         error, epoch, name = min(lowest)
         found.append(RunFigure("Lowest error", f"{error:.2f} %", f"epoch {epoch:g}, {name}; chosen on these images"))
-    for name, errors in tests.items():
+    for name, errors in errors_of.items():
         if errors:
             found.append(RunFigure(f"Last error, {name}", f"{errors[-1][1]:.2f} %", f"epoch {errors[-1][0]:g}"))
     epoch, loss = trained[-1]

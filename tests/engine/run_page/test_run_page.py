@@ -24,7 +24,7 @@ from pycls.engine.run_page import page as run_page
 from pycls.engine.run_page.page import PageSource, save_run_page
 from tests.engine.test_prediction_files import read_table
 from tests.helpers.html_page import HtmlPage
-from tests.helpers.runs import overrides, tiny_cfg
+from tests.helpers.runs import overrides, run_tool_here, tiny_cfg
 
 MISTAKES = "Surest mistakes"
 
@@ -229,3 +229,12 @@ def test_without_images_to_evaluate_the_page_says_so(tmp_path):
     page = load(tmp_path)
     assert "No images were held back for evaluation (TEST.SPLIT none)" in page.words
     assert "Accuracy" not in page.words and page.count("img") == 0
+
+
+def test_compare_runs_reads_what_training_leaves(trained):
+    out_dir, result, _ = trained
+    done = run_tool_here("compare_runs.py", out_dir)
+    assert done.returncode == 0, done.stderr
+    row = next(line.split() for line in done.stdout.splitlines() if line.split()[:1] == ["1"])
+    last, ema = (records(out_dir, kind)[-1]["top1_err"] for kind in ("test_epoch", "test_ema_epoch"))
+    assert row[2:5] == ["3", f"{last:.2f}", f"{ema:.2f}"] and result.top1_err == min(last, ema)
