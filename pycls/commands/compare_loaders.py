@@ -16,22 +16,33 @@ Every cell of the grid (backend x workers x batch size x view x page cache) runs
 random order. Ctrl-C keeps what was measured."""
 EXAMPLE = "--cfg configs/benchmarks/loaders.yaml /path/to/images --quick"
 
+_QUICK = "two rounds of one epoch, all cores, warm cache, 256 images, unless you say otherwise: a few minutes"
 _WORKERS, _BATCH, _REPEATS, _IMAGES = whole(0, 1024), whole(1, 65536), whole(1, 1000), whole(1, 10**7)
 
 
 def act(cfg: CfgNode, args: argparse.Namespace) -> int:
     """Compare and print, or measure pytorch-cls's table."""
     from pycls.engine.reporting.result import report
-    from pycls.loader_benchmark import Options, TableOptions, compare_loaders, loader_table
+    from pycls.loader_benchmark import Options, TableOptions, compare_loaders, loader_table, quick_options
 
-    given = {name: value for name, value in vars(args).items() if value is not None}
+    known, unknown = (TableOptions, Options) if args.pytorch_cls_table else (Options, TableOptions)
+    _check_of_this_kind(args, known, unknown)
+    given = {name: value for name in known.__dataclass_fields__ if (value := getattr(args, name, None)) is not None}
     if args.pytorch_cls_table:
-        return report(loader_table(cfg, args.paths, TableOptions(**_fields(TableOptions, given))))
-    return report(compare_loaders(cfg, args.paths, Options(**_fields(Options, given))))
+        if args.images and args.paths:
+            raise ValueError("--images: the table times whole epochs of DATA_DIR; it says how many images to generate")
+        return report(loader_table(cfg, args.paths, TableOptions(**given)))
+    options = quick_options if given.pop("quick") else Options
+    return report(compare_loaders(cfg, args.paths, options(**given)))
 
 
-def _fields(kind: type, given: dict) -> dict:
-    return {name: given[name] for name in kind.__dataclass_fields__ if name in given}  # type: ignore[attr-defined]
+def _check_of_this_kind(args: argparse.Namespace, known: Any, unknown: Any) -> None:
+    """Raise ValueError for an option that only the other kind of measurement has."""
+    for name in unknown.__dataclass_fields__:
+        if getattr(args, name, None) and name not in known.__dataclass_fields__:
+            option = "--table-batch-size" if name == "batch_size" else f"--{name.replace('_', '-')}"
+            needed = "without" if args.pytorch_cls_table else "with"
+            raise ValueError(f"{option} has a meaning only {needed} --pytorch-cls-table")
 
 
 def add_options(parser: OneLineParser) -> None:
@@ -39,7 +50,7 @@ def add_options(parser: OneLineParser) -> None:
     add = parser.add_argument
     names: dict[str, Any] = {"nargs": "+", "action": Several, "metavar": "NAME"}
     numbers: dict[str, Any] = {"nargs": "+", "action": Several, "metavar": "N"}
-    add("--quick", action="store_true", help="one round, all cores, warm cache, 256 images: a minute or two")
+    add("--quick", action="store_true", help=_QUICK)
     add("--backends", **names, help="only these (custom: threads and processes)")
     add("--workers", **numbers, const=_WORKERS, help="default: 1, a quarter, half and all of the cores")
     add("--batch-sizes", **numbers, const=_BATCH, help="default: TRAIN.BATCH_SIZE")

@@ -4,8 +4,8 @@ run.py leads. grid.py says what is measured, measure/ measures it (each setting 
 and recommend.py make figures of it, report/ writes them down; pytorch_cls_table.py is pytorch-cls's test.
 """
 
-from pycls.loader_benchmark.options import Options
+from pycls.loader_benchmark.options import Options, quick_options
 from pycls.loader_benchmark.pytorch_cls_table import TableOptions, loader_table
 from pycls.loader_benchmark.run import compare_loaders
 
-__all__ = ["Options", "TableOptions", "compare_loaders", "loader_table"]
+__all__ = ["Options", "TableOptions", "compare_loaders", "loader_table", "quick_options"]

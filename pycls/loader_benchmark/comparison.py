@@ -3,11 +3,12 @@
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from yacs.config import CfgNode
 
-from pycls.core.config import load_cfg
 from pycls.core.logging import get_logger
 from pycls.datasets.readers.samples import EncodedSamples
 from pycls.datasets.readers.subset import choose
@@ -31,14 +32,14 @@ _NUM_MODEL_VARIANTS = 3
 class Comparison:
     """The measurements of one source."""
 
-    def __init__(self, source: Source, cfg_file: str, options: Options):
-        self.options, self.source = options, source
-        self.cfg = load_cfg(cfg_file, source.overrides())
+    def __init__(self, source: Source, cfg: CfgNode, options: Options):
+        """List the source's images; ValueError if they cannot be."""
+        self.options, self.source, self.cfg = options, source, source.point(cfg)
         self.samples = load_samples(self.cfg, source.flat)
         num_files = min(options.images, len(self.samples))
         self.task = Task(
             kind="loader",
-            cfg_file=cfg_file,
+            cfg_file=str(Path(cfg.OUT_DIR, cfg.CFG_DEST)),
             overrides=source.overrides(),
             flat=source.flat,
             num_files=num_files,

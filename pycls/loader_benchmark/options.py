@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from yacs.config import CfgNode
 
@@ -26,16 +27,22 @@ class Options:
     floats: bool = False  # measure the float batches, too
     model: str = "best"  # feed the network from: "best" cells, "all", "none"
     minutes: float = 0.0  # begin no further cell after this; 0: no limit
-    quick: bool = False  # one round, all cores, warm cache: a minute or two
+    quick: bool = False  # fewer steps of the network; see `quick_options`
+
+
+def quick_options(**given: Any) -> Options:
+    """Return the options of a comparison of a few minutes; what is given counts.
+
+    Two rounds of one epoch, for a difference says nothing without what repetitions differ by.
+    """
+    short: dict[str, Any] = {"rounds": 2, "epochs": 1, "images": 256, "caches": ("warm",), "workers": (usable_cores(),)}
+    return Options(**(short | given), quick=True)
 
 
 def settled(options: Options, cfg: CfgNode) -> Options:
     """Return options with nothing left open; ValueError for numbers that cannot be."""
-    if options.quick:
-        options = replace(options, rounds=1, epochs=2, images=min(options.images, 256), caches=("warm",))
     check_names(options)
-    cores = usable_cores()
-    workers = options.workers or ([cores] if options.quick else default_workers(cores))
+    workers = options.workers or default_workers(usable_cores())
     filled = replace(options, workers=workers, batch_sizes=options.batch_sizes or [cfg.TRAIN.BATCH_SIZE])
     if min(*filled.batch_sizes, filled.rounds, filled.epochs, filled.images) < 1 or min(workers) < 0:
         raise ValueError("--batch-sizes, --rounds, --epochs and --images must be 1 or more, --workers 0 or more")

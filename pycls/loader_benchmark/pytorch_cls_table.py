@@ -20,7 +20,7 @@ from typing import Any
 
 from yacs.config import CfgNode
 
-from pycls.core.config import dump_cfg, load_cfg
+from pycls.core.config import dump_cfg
 from pycls.core.logging import get_logger
 from pycls.core.machine import usable_cores
 from pycls.datasets.readers.samples import FileSamples, Samples
@@ -78,15 +78,16 @@ def loader_table(cfg: CfgNode, folders: Sequence[str], options: TableOptions) ->
     """Measure the table for every folder; print it and write JSON and CSV into OUT_DIR."""
     check_one_process(cfg)
     axes = _axes(options)
+    sources = find_sources(cfg, folders, options.images)
+    samples = [load_samples(source.point(cfg), source.flat, "test") for source in sources]
     setup_process(cfg)
-    cfg_file = Path(cfg.OUT_DIR) / "config.yaml"
+    cfg_file = Path(cfg.OUT_DIR, cfg.CFG_DEST)
     cfg_file.write_text(dump_cfg(cfg))
-    answers: dict[str, dict[str, Any]] = {}
+    answers: dict[str, dict[str, Any]] = {source.title: {} for source in sources}
     interrupted = False
     try:
-        for source in find_sources(cfg, folders, options.images):
-            answers[source.title] = {}
-            _measure_source(source, cfg_file, options, axes, answers[source.title])
+        for source, images in zip(sources, samples, strict=True):
+            _measure_source(source, images, cfg_file, options, axes, answers[source.title])
     except KeyboardInterrupt:
         interrupted = True
     return Result(files=_save(answers, Path(cfg.OUT_DIR)), interrupted=interrupted)
@@ -95,8 +96,9 @@ def loader_table(cfg: CfgNode, folders: Sequence[str], options: TableOptions) ->
 Axes = tuple[Sequence[int], Sequence[int], Sequence[Variant]]  # cores, workers, variants
 
 
-def _measure_source(source: Source, cfg_file: Path, options: TableOptions, axes: Axes, answers: dict[str, Any]) -> None:
-    samples = load_samples(load_cfg(str(cfg_file), source.overrides()), source.flat, "test")
+def _measure_source(
+    source: Source, samples: Samples, cfg_file: Path, options: TableOptions, axes: Axes, answers: dict[str, Any]
+) -> None:
     with memory_copy(samples) as (copy, reason):
         if copy is None:
             logger.info("in RAM: not measured: %s", reason)

@@ -10,6 +10,8 @@ from pycls.loader_benchmark.recommend import Recommendation, recommend
 from pycls.loader_benchmark.sources import Source
 from pycls.loader_benchmark.statistics import ModelRow, Raw, Row, summarize, summarize_model
 
+BUSY_CORES = 0.25  # other work that is worth a warning
+
 
 @dataclass(frozen=True)
 class Squares:
@@ -57,6 +59,17 @@ class Section:
         """Cores that other work on the machine kept busy, median over the cells; 0 when not known."""
         known = [row.other_cores for row in self.rows if row.other_cores is not None]
         return float(np.median(known)) if known else 0.0
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader of the figures must know: what is not in them, and what disturbed them."""
+        found = [f"{name} is left out: {reason}" for name, reason in self.left_out.items()] + self.notes
+        if self.other_cores > BUSY_CORES:
+            found.append(
+                f"Other work kept {self.other_cores:.1f} cores of this machine busy meanwhile: speeds are lower than "
+                "on a quiet one and vary more. CPU ms/image is the column to trust; measure again when it is idle."
+            )
+        return found
 
     def figures(self) -> dict[str, Any]:
         """Return plain data about the images."""

@@ -27,13 +27,12 @@ def compare_loaders(cfg: CfgNode, folders: Sequence[str], options: Options) -> R
     """Measure every source, print tables, write JSON, CSV and a page into OUT_DIR; Ctrl-C keeps what there is."""
     check_one_process(cfg)
     options = settled(options, cfg)
+    # All folders are looked at first: a bad one must not cost what was measured on the others, nor leave an OUT_DIR.
+    sources = find_sources(cfg, folders, options.images)
+    comparisons = [Comparison(source, cfg, options) for source in sources]
     setup_process(cfg)
     machine, interrupted = describe_machine(), False
-    cfg_file = Path(cfg.OUT_DIR) / "config.yaml"
-    cfg_file.write_text(dump_cfg(cfg))
-    # All folders are looked at first: a bad one must not cost what was measured on the others.
-    sources = find_sources(cfg, folders, options.images)
-    comparisons = [Comparison(source, str(cfg_file), options) for source in sources]
+    Path(cfg.OUT_DIR, cfg.CFG_DEST).write_text(dump_cfg(cfg))
     try:
         for comparison in comparisons:
             comparison.measure()

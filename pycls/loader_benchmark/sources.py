@@ -6,6 +6,7 @@ from pathlib import Path
 
 from yacs.config import CfgNode
 
+from pycls.core.config import with_value
 from pycls.core.machine import cache_dir
 from pycls.core.registry import pick
 from pycls.datasets import DATASETS, Dataset, list_samples
@@ -29,6 +30,13 @@ class Source:
         """Return the KEY VALUE words that point a config here."""
         names = ["TRAIN.DATASET", "imagenet", "TEST.DATASET", "imagenet"]
         return ["DATA_DIR", self.data_dir, *names] if self.data_dir else []
+
+    def point(self, cfg: CfgNode) -> CfgNode:
+        """Return the config that the overrides make."""
+        words = self.overrides()
+        for key, value in zip(words[::2], words[1::2], strict=True):
+            cfg = with_value(cfg, key, value)
+        return cfg
 
 
 def find_sources(cfg: CfgNode, folders: Sequence[str], num_photos: int = NUM_PHOTOS) -> list[Source]:

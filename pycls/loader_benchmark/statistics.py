@@ -30,6 +30,7 @@ class Row:
     p5: float | None = None  # of the same
     p95: float | None = None
     num_epochs: int = 0
+    spread: float | None = None  # between its rounds (of one: its epochs), largest - least / median; None of one epoch
     cpu_ms_per_image: float | None = None  # user + system of the process tree
     first_batch_sec: float | None = None  # median over rounds
     epoch_gap_sec: float | None = None  # median
@@ -69,6 +70,11 @@ class ModelRow:
         return Speed(self.end_to_end, self.low, self.high)
 
     @property
+    def spread(self) -> float | None:
+        """Return what the rounds differed by, as a part of the speed; None of one round."""
+        return (self.speed.high - self.speed.low) / self.speed.median or None if self.speed else None
+
+    @property
     def verdict(self) -> str:
         """Say what limits, and how far the other one is from it."""
         if self.error or not self.compute or not self.loader:
@@ -84,13 +90,14 @@ def summarize(cell: Cell, runs: Sequence[Raw]) -> Row:
     if not good:
         return Row(cell, error=runs[0]["error"] if runs else NOT_RUN)
     epochs = [epoch for run in good for epoch in run["epochs"]]
-    rates = [epoch["images"] / epoch["marks"][-1] for epoch in epochs]
+    rates = _rates(epochs)
     return Row(
         cell,
         images_per_sec=median(rates),
         p5=percentile(rates, 5),
         p95=percentile(rates, 95),
         num_epochs=len(epochs),
+        spread=_spread([_rates(run["epochs"]) for run in good]),
         cpu_ms_per_image=cpu_ms_per_image(epochs),
         first_batch_sec=median(run["first_batch_sec"] for run in good),
         epoch_gap_sec=median(epoch["marks"][0] for epoch in epochs),
@@ -100,6 +107,16 @@ def summarize(cell: Cell, runs: Sequence[Raw]) -> Row:
         other_cores=median(epoch["other_cores"] for epoch in epochs),
         error=next((f"a round failed: {run['error']}" for run in runs if "error" in run), ""),
     )
+
+
+def _rates(epochs: Sequence[Raw]) -> list[float]:
+    return [epoch["images"] / epoch["marks"][-1] for epoch in epochs]
+
+
+def _spread(rounds: Sequence[Sequence[float]]) -> float | None:
+    """Return what the rounds, or the epochs of the only one, differed by, as a part of their median; None of one."""
+    rates = [median(rates) for rates in rounds] if len(rounds) > 1 else rounds[0]
+    return (max(rates) - min(rates)) / median(rates) if len(rates) > 1 else None
 
 
 def summarize_model(cell: Cell, runs: Sequence[Raw]) -> ModelRow:

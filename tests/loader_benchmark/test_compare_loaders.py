@@ -11,8 +11,20 @@ import pytest
 
 from pycls.core.config import load_cfg
 from pycls.datasets.synthetic import write_photos
-from pycls.loader_benchmark import Options, TableOptions, compare_loaders, comparison, loader_table, pytorch_cls_table
+from pycls.loader_benchmark import (
+    Options,
+    TableOptions,
+    compare_loaders,
+    comparison,
+    loader_table,
+    probe,
+    pytorch_cls_table,
+    quick_options,
+)
 from pycls.loader_benchmark.grid import Variant
+from pycls.loader_benchmark.measure import epochs
+from pycls.loader_benchmark.measure.task import Job
+from pycls.loader_benchmark.measure.worker_main import JOBS
 from tests.helpers.runs import TINY, overrides, run_tool_here
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -32,7 +44,8 @@ def out_dir(tmp_path_factory, photos):
     """Compare two backends on one folder, train view only."""
     out_dir = tmp_path_factory.mktemp("out")
     cfg = load_cfg(None, [*WORDS, "TRAIN.DATASET", "imagenet", "TEST.DATASET", "imagenet", "OUT_DIR", str(out_dir)])
-    options = Options(["custom", "dali_gpu"], [1], [8], views=("train",), images=24, quick=True)
+    given = {"backends": ["custom", "dali_gpu"], "workers": [1], "batch_sizes": [8], "views": ("train",), "images": 24}
+    options = quick_options(**given, rounds=1, epochs=2)
     result = compare_loaders(cfg, [str(photos)], options)
     assert [path.suffix for path in result.files] == [".json", ".csv", ".html"] and not result.interrupted
     return out_dir
@@ -85,7 +98,15 @@ def test_page_is_complete_and_needs_nothing_else(out_dir):
     text = (out_dir / "compare_loaders.html").read_text()
     page = Page(text)
     words = " ".join(page.texts)
-    for part in ("Recommended here", "All cells", "Pixels, train view", "Pixels, eval view", "Environment", "Plots"):
+    for part in (
+        "here",
+        "DATA_LOADER.BACKEND custom",
+        "All cells",
+        "Pixels, train view",
+        "Pixels, eval view",
+        "Environment",
+        "Plots",
+    ):
         assert part in words
     assert "dali_gpu is left out: DATA_LOADER.BACKEND" in words, "the reason is told"
     assert page.tags.count("svg") >= 6 and "script" not in page.tags and not page.nameless
@@ -169,7 +190,7 @@ def test_a_bad_image_is_named(tmp_path):
     (tmp_path / "data" / "class" / "broken.JPEG").write_bytes(b"no image")
     cfg = load_cfg(None, [*WORDS, "OUT_DIR", str(tmp_path / "out")])
     with pytest.raises(ValueError, match=r"no backend could be measured; custom: .*broken\.JPEG"):
-        compare_loaders(cfg, [str(tmp_path / "data")], Options(["custom"], [1], [8], quick=True))
+        compare_loaders(cfg, [str(tmp_path / "data")], quick_options(backends=["custom"], workers=[1], batch_sizes=[8]))
     assert "broken.JPEG" in (tmp_path / "out" / "compare_loaders.html").read_text()
 
 
@@ -192,7 +213,84 @@ def test_pytorch_cls_table(photos, tmp_path, monkeypatch):
     assert float(rows[0]["mean_sec"]) == pytest.approx(sum(first) / 3)
 
 
-def test_bad_folder_is_one_line():
-    done = run_tool_here("compare_loaders.py", "--quick", "no/such/folder", "OUT_DIR", "/tmp")
-    assert done.returncode == 2 and done.stderr.count("\n") == 1
-    assert "no/such/folder is not a folder" in done.stderr
+# ---- the command line
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Let every measurement run in this process; return the list of the tasks as they came."""
+    tasks = []
+
+    def run_task(task, *_):
+        tasks.append(task)
+        return JOBS[task.kind](task)
+
+    for module in (comparison, probe, pytorch_cls_table):
+        monkeypatch.setattr(module, "run_task", run_task)
+    return tasks
+
+
+def _flat(photos, folder):
+    return shutil.copytree(photos, folder)
+
+
+def _splits(photos, folder):
+    for split in ("train", "val"):
+        shutil.copytree(photos, folder / split)
+    return folder
+
+
+def _packed(photos, folder):
+    done = run_tool_here("pack_data.py", str(_splits(photos, folder.parent / "source")), str(folder))
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+ONE_CELL = ["--quick", "--backends", "custom", "--workers", "0", "--views", "train", "--rounds", "1", "--model", "none"]
+
+
+@pytest.mark.parametrize("layout", [_flat, _splits, _packed, None])
+def test_images_limits_the_files_of_every_layout(photos, tmp_path, here, monkeypatch, layout):
+    """24 photographs (16 generated ones where no folder is given), of which 5 may be read."""
+    monkeypatch.setenv("PYCLS_CACHE_DIR", str(tmp_path / "cache"))
+    folder = [str(layout(photos, tmp_path / "data"))] if layout else []
+    words = overrides(TINY | SMALL | {"TRAIN.DATASET": "imagenet", "TEST.DATASET": "imagenet"})
+    count = "5" if layout else "16"
+    done = run_tool_here(
+        "compare_loaders.py", *folder, *ONE_CELL, "--images", count, *words, "OUT_DIR", str(tmp_path / "out")
+    )
+    assert done.returncode == 0, done.stderr
+    (source,) = json.loads((tmp_path / "out" / "compare_loaders.json").read_text())["sources"]
+    assert (source["images"], source["files_drawn"]) == (24 if layout else 16, int(count))
+    for task in here:
+        job = Job(task)
+        assert len({job.samples.name(index) for index in range(len(job.samples))}) == int(count)
+    assert source["cells"][0]["images_per_sec"] > 0
+
+
+def test_other_work_on_the_cores_is_told_everywhere(photos, tmp_path, here, monkeypatch):
+    monkeypatch.setattr(epochs, "busy_seconds", iter(range(0, 10_000, 10)).__next__)
+    words = overrides(TINY | SMALL | {"TRAIN.DATASET": "imagenet", "TEST.DATASET": "imagenet"})
+    done = run_tool_here("compare_loaders.py", str(photos), *ONE_CELL, *words, "OUT_DIR", str(tmp_path / "out"))
+    assert done.returncode == 0 and "cores of this machine busy meanwhile" in done.stdout
+    with (tmp_path / "out" / "compare_loaders.csv").open() as file:
+        assert [row["warning"] for row in csv.DictReader(file)] == 2 * ["other work kept cores busy"]
+    assert "cores of this machine busy meanwhile" in (tmp_path / "out" / "compare_loaders.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--quick", "no/such/folder"], "no/such/folder is not a folder"),
+        (["--cpus", "1"], "--cpus has a meaning only with --pytorch-cls-table"),
+        (["--pytorch-cls-table", "--quick"], "--quick has a meaning only without --pytorch-cls-table"),
+        (["--pytorch-cls-table", "--rounds", "2"], "--rounds has a meaning only without"),
+        (["--pytorch-cls-table", "--images", "9", "DATA"], "--images: the table times whole epochs of DATA_DIR"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, words, message):
+    (tmp_path / "data").mkdir()
+    words = [str(tmp_path / "data") if word == "DATA" else word for word in words]
+    done = run_tool_here("compare_loaders.py", *words, "OUT_DIR", str(tmp_path / "out"))
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and message in done.stderr
+    assert not (tmp_path / "out").exists()

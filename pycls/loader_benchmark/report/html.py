@@ -18,8 +18,6 @@ from pycls.loader_benchmark.report.tables import COLUMNS, cell_text
 from pycls.loader_benchmark.results import Section
 from pycls.loader_benchmark.statistics import ModelRow, Row, figure
 
-_BUSY_CORES = 0.25  # other work that is worth a warning
-
 
 @dataclass(frozen=True)
 class Plot:
@@ -59,20 +57,10 @@ def _source(section: Section) -> dict[str, Any]:
         "rows": rows,
         "model_rows": section.model_rows,
         "choice": section.recommendation,
-        "warnings": _warnings(section),
+        "warnings": section.warnings,
         "plots": plots(measured, section.model_rows) if measured else [],
         "pixels": {VIEWS[view]: pixel_samples(found, VIEWS[view]) for view, found in section.squares.items()},
     }
-
-
-def _warnings(section: Section) -> list[str]:
-    items = [f"{name} is left out: {reason}" for name, reason in section.left_out.items()] + section.notes
-    if section.other_cores > _BUSY_CORES:
-        items.append(
-            f"Other work kept {section.other_cores:.1f} cores of this machine busy meanwhile: speeds are lower than on "
-            "a quiet one and vary more. CPU ms/image is the column to trust; measure again when it is idle."
-        )
-    return items
 
 
 def plots(rows: Sequence[Row], models: Sequence[ModelRow]) -> list[Plot]:

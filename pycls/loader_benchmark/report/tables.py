@@ -9,7 +9,7 @@ from typing import Any
 from tabulate import tabulate
 
 from pycls.loader_benchmark.grid import VIEWS
-from pycls.loader_benchmark.results import Section
+from pycls.loader_benchmark.results import BUSY_CORES, Section
 from pycls.loader_benchmark.statistics import ModelRow, Row
 
 
@@ -75,8 +75,7 @@ def section_text(section: Section) -> str:
     """Return all that the terminal shows of a source."""
     parts = [f"{section.source.title}: {section.num_images} images, {section.num_classes} classes", ""]
     parts += [text_table(section.rows), ""]
-    parts += [f"left out: {name}: {reason}" for name, reason in section.left_out.items()]
-    parts += [f"note: {note}" for note in section.notes]
+    parts += [f"note: {warning}" for warning in section.warnings]
     parts += [f"with the network: {model_text(row)}" for row in section.model_rows]
     return "\n".join(parts + recommendation_lines(section))
 
@@ -92,17 +91,22 @@ def recommendation_lines(section: Section) -> list[str]:
 
 def save_csv(sections: Sequence[Section], path: Path) -> None:
     """Write one line a cell, full precision, with the source in front and what the network did at the end."""
-    extra = ["timed_epochs", "batch_ms_p95", "other_cores", "memory_kind", "end_to_end_images_per_sec"]
+    extra = ["timed_epochs", "spread", "batch_ms_p95", "other_cores", "memory_kind", "end_to_end_images_per_sec"]
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["source", *(column.key for column in COLUMNS), *extra, _ERROR])
+        writer.writerow(["source", *(column.key for column in COLUMNS), *extra, "warning", _ERROR])
         for section in sections:
             models = {row.cell: row for row in section.model_rows}
             for row in section.rows:
                 figures = [column.value(row) for column in COLUMNS]
-                writer.writerow([section.source.title, *figures, *_extra(row, models.get(row.cell)), row.error])
+                more = [*_extra(row, models.get(row.cell)), _busy(row), row.error]
+                writer.writerow([section.source.title, *figures, *more])
 
 
 def _extra(row: Row, model: ModelRow | None) -> list[Any]:
     fed = model.end_to_end if model else None
-    return [row.num_epochs, row.batch_ms_p95, row.other_cores, row.memory_kind, fed]
+    return [row.num_epochs, row.spread, row.batch_ms_p95, row.other_cores, row.memory_kind, fed]
+
+
+def _busy(row: Row) -> str:
+    return "other work kept cores busy" if (row.other_cores or 0.0) > BUSY_CORES else ""
