@@ -35,7 +35,8 @@ def training_figures(records: Sequence[Record], max_epoch: int) -> list[RunFigur
     if not trained:
         return []
     found = [RunFigure("Epochs", f"{len(trained)}", "" if len(trained) == max_epoch else f"of {max_epoch}")]
-    errors_of = {"model": points(records, "test_epoch", "top1_err"), "EMA": points(records, "test_ema_epoch", "top1_err")}
+    kinds = {"model": "test_epoch", "EMA": "test_ema_epoch"}
+    errors_of = {name: points(records, kind, "top1_err") for name, kind in kinds.items()}
     lowest = [(error, epoch, name) for name, errors in errors_of.items() for epoch, error in errors]
     if lowest:
         error, epoch, name = min(lowest)

@@ -64,7 +64,7 @@ def page_values(source: PageSource) -> dict[str, Any]:
     values: dict[str, Any] = {
         "title": Path(cfg.OUT_DIR).resolve().name,
         "subtitle": _subtitle(source),
-        "cfg": cfg,
+        "is_evaluation": bool(source.weights),
         "notes": _notes(source),
         "charts": run_charts(records),
         "training": figures.training_figures(records, cfg.OPTIM.MAX_EPOCH),
