@@ -26,7 +26,7 @@ class SeedGroup:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     """Runs beside each other."""
 
     runs: Sequence[ComparedRun]
@@ -38,14 +38,14 @@ class Comparison:
     notes: Sequence[str]
 
 
-def compare(folders: Sequence[Path]) -> Comparison:
+def compare(folders: Sequence[Path]) -> RunComparison:
     """Read runs and compare them."""
     runs = [load_run(folder) for folder in folders]
     names, figures, differences = run_names(folders), [run_figures(run) for run in runs], differing_keys(runs)
     groups = seed_groups(runs)
     group_of = [next(number for number, members in enumerate(groups) if run in members) for run in range(len(runs))]
     repeated = [_group(members, runs, figures, differences) for members in groups if len(members) > 1]
-    return Comparison(runs, names, figures, differences, repeated, group_of, _notes(runs, names, groups))
+    return RunComparison(runs, names, figures, differences, repeated, group_of, _notes(runs, names, groups))
 
 
 def run_names(folders: Sequence[Path]) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from pycls.core.page.charts import NUM_COLORS, ChartLine, LineChart, line_chart
 from pycls.core.page.curves import is_log, points
 from pycls.core.page.template import save_page
-from pycls.run_comparison.comparison import Comparison
+from pycls.run_comparison.comparison import RunComparison
 from pycls.run_comparison.load_run import CONFIG, LOG, METRICS
 from pycls.run_comparison.table import GROUP_TITLES, RUN_TITLES, WORDS, group_rows, run_rows
 
@@ -34,7 +34,7 @@ def check_page_name(out: str, folders: Sequence[Path]) -> Path:
     return path
 
 
-def save_comparison(comparison: Comparison, path: Path) -> None:
+def save_comparison(comparison: RunComparison, path: Path) -> None:
     """Write the page."""
     save_page(
         path,
@@ -52,7 +52,7 @@ def save_comparison(comparison: Comparison, path: Path) -> None:
     )
 
 
-def comparison_charts(comparison: Comparison) -> list[LineChart]:
+def comparison_charts(comparison: RunComparison) -> list[LineChart]:
     """Return a chart of each figure that a run has; runs that differ in the seed alone have one color."""
     charts = []
     for title, kind, key in _CHARTS:

@@ -7,7 +7,7 @@ from tabulate import tabulate
 
 from pycls.core.page.curves import duration
 from pycls.core.registry import printable
-from pycls.run_comparison.comparison import Comparison, state
+from pycls.run_comparison.comparison import RunComparison, state
 
 _LONGEST = 40  # characters of a value in the table of differences
 _ERRORS = ("last error", "EMA", "lowest")
@@ -16,7 +16,7 @@ GROUP_TITLES = ("runs", "what they have in common", "n", *_ERRORS)
 WORDS = ("run", "runs", "what they have in common", "key")  # titles of columns that are no numbers
 
 
-def comparison_text(comparison: Comparison) -> str:
+def comparison_text(comparison: RunComparison) -> str:
     """Return all tables and notes."""
     blocks = [_table(RUN_TITLES, run_rows(comparison)) + "\n(errors: top-1 in percent; lowest: of model and EMA)"]
     if comparison.differences:
@@ -31,12 +31,12 @@ def comparison_text(comparison: Comparison) -> str:
     return "\n\n".join([*blocks, *(["\n".join(map(printable, comparison.notes))] if comparison.notes else [])])
 
 
-def run_rows(comparison: Comparison) -> list[tuple[str, ...]]:
+def run_rows(comparison: RunComparison) -> list[tuple[str, ...]]:
     """Return a row of RUN_TITLES for each run."""
     return [_run_row(comparison, number) for number in range(len(comparison.runs))]
 
 
-def _run_row(comparison: Comparison, number: int) -> tuple[str, ...]:
+def _run_row(comparison: RunComparison, number: int) -> tuple[str, ...]:
     run, one = comparison.runs[number], comparison.figures[number]
     return (
         str(number + 1),
@@ -52,7 +52,7 @@ def _run_row(comparison: Comparison, number: int) -> tuple[str, ...]:
     )
 
 
-def group_rows(comparison: Comparison) -> list[tuple[str, ...]]:
+def group_rows(comparison: RunComparison) -> list[tuple[str, ...]]:
     """Return a row of GROUP_TITLES for each group of runs that differ in the seed alone."""
     return [
         (

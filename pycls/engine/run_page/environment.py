@@ -2,7 +2,6 @@
 
 import datetime
 import importlib.metadata
-import platform
 
 import torch
 
@@ -15,10 +14,10 @@ _PACKAGES = ("torchvision", "numpy", "Pillow", "opencv-python-headless", "timm")
 def environment_rows(device: torch.device) -> dict[str, str]:
     """Return name -> words."""
     found = environment()
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or device.type
+    name = f": {torch.cuda.get_device_name(device)}" if device.type == "cuda" else ""
     rows = {
         "written": datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
-        "device": f"{device.type}: {name}",
+        "device": device.type + name,
         "processes": str(found["processes"]),
         "GPUs": ", ".join(found["gpus"]) or "none",
         "cores": str(found["cores"]),
