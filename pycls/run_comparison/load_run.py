@@ -70,12 +70,17 @@ def find_runs(words: Sequence[str]) -> list[Path]:
 def load_run(folder: Path) -> ComparedRun:
     """Read what there is of a run; what is missing or damaged is noted, in a few words each."""
     notes: list[str] = []
-    logged = _log_records(folder / LOG)
-    records = _read_metrics(folder / METRICS, notes)
-    if records is None:
-        notes.append(f"no {METRICS}, figures are those of {LOG}, 4 decimals")
-        records = logged
-    settings = _settings(folder / CONFIG, logged, notes)
+    tree, records = _read_config(folder / CONFIG, notes), _read_metrics(folder / METRICS, notes)
+    if tree is None or records is None:
+        logged = _log_records(folder / LOG)
+        in_log = [record for record in logged if isinstance(record, dict) and record.get("_type") == "cfg"]
+        tree = in_log[-1] if tree is None and in_log else tree
+        if records is None:
+            notes.append(f"no {METRICS}, figures are those of {LOG}, 4 decimals")
+            records = logged
+    if tree is None:
+        notes.append("no config is left: it is in no group, and its differences are not known")
+    settings = None if tree is None else dict(_flat({key: value for key, value in tree.items() if key != "_type"}))
     return ComparedRun(folder, _newest(records), settings, tuple(notes))
 
 
@@ -133,19 +138,17 @@ def _newest(records: Sequence[Any]) -> list[Record]:
     return sorted(by_epoch.values(), key=epoch_of)
 
 
-def _settings(path: Path, logged: Sequence[Any], notes: list[str]) -> dict[str, Any] | None:
-    """Return the flat config: of the file or, where it is missing or damaged, the newest in the log."""
-    in_log = [record for record in logged if isinstance(record, dict) and record.get("_type") == "cfg"]
-    tree: Any = in_log[-1] if in_log else None
-    if path.is_file():
-        try:
-            tree = yaml.safe_load(path.read_text(encoding="utf-8", errors="replace"))
-        except yaml.YAMLError:
-            notes.append(f"{CONFIG} is damaged and not read")
-    if not isinstance(tree, dict):
-        notes.append("no config is left: it is in no group, and its differences are not known")
+def _read_config(path: Path, notes: list[str]) -> dict[str, Any] | None:
+    if not path.is_file():
         return None
-    return dict(_flat({key: value for key, value in tree.items() if key != "_type"}))
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8", errors="replace"))
+    except yaml.YAMLError:
+        tree = None
+    if isinstance(tree, dict):
+        return tree
+    notes.append(f"{CONFIG} is damaged and not read")
+    return None
 
 
 def _flat(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

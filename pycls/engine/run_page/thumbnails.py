@@ -43,11 +43,11 @@ def thumbnail(samples: Samples, index: int) -> Thumbnail:
 
 
 def _pixels(samples: Samples, index: int) -> np.ndarray:
-    """Return uint8 (H, W, 3) or, gray, (H, W)."""
+    """Return uint8 (H, W, 3) or, of less than three channels the first, (H, W)."""
     if not isinstance(samples, ArraySamples):
         return decode_rgb(samples.read(index))
     pixels = samples.images[index]
-    return np.ascontiguousarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    return np.ascontiguousarray(pixels[..., 0] if pixels.shape[-1] < 3 else pixels[..., :3])
 
 
 def _encode(image: Image.Image, kind: str, **options: int) -> bytes:
