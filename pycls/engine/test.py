@@ -12,7 +12,7 @@ from yacs.config import CfgNode
 
 from pycls.core import distributed
 from pycls.core.checkpoint import LoadReport, best_path
-from pycls.core.logging import MetricsFile, get_logger, json_line
+from pycls.core.logging import get_logger, json_line
 from pycls.core.weights import fill_model
 from pycls.core.weights.files import load_tensor_file
 from pycls.core.weights.formats import unpack_weights
@@ -76,8 +76,7 @@ def _test_process(cfg: CfgNode) -> Result:
         out_dir = Path(cfg.OUT_DIR)
         summary = out_dir / "test.json"
         summary.write_text(json.dumps({**record, "weights": str(weights_path(cfg))}, indent=2) + "\n")
-        records = MetricsFile(out_dir / "metrics.jsonl").read() or [record]  # OUT_DIR may be that of the training
-        page = PageSource(cfg, device, records, result, loader.samples, weights=str(weights_path(cfg)))
+        page = PageSource(cfg, device, [record], result, loader.samples, weights=str(weights_path(cfg)))
         files = [summary, *save_evaluation(result, loader.samples, out_dir, "test"), *features, *save_run_page(page)]
     return Result(**evaluation_figures(result), left_out=len(result.left_out), files=files)
 

@@ -13,7 +13,7 @@ from yacs.config import CfgNode
 
 from pycls.core.config import diff_cfg, flatten
 from pycls.core.config.defaults import default_cfg
-from pycls.core.logging import get_logger
+from pycls.core.logging import MetricsFile, get_logger
 from pycls.core.page.curves import Record
 from pycls.core.page.template import save_page
 from pycls.datasets.readers.samples import Samples
@@ -37,7 +37,7 @@ class PageSource:
 
     cfg: CfgNode
     device: torch.device
-    records: Sequence[Record]  # of metrics.jsonl; those of an evaluation alone hold one
+    records: Sequence[Record]  # of metrics.jsonl, or the one of an evaluation
     evaluation: Evaluation | None = None  # None: no images to evaluate
     samples: Samples | None = None  # those evaluated
     weights: str = ""  # what was evaluated, where nothing was trained
@@ -61,6 +61,8 @@ def save_run_page(source: PageSource) -> list[Path]:
 def page_values(source: PageSource) -> dict[str, Any]:
     """Return what the template is given."""
     cfg, evaluation, records = source.cfg, source.evaluation, source.records
+    if source.weights:  # OUT_DIR may be that of a training
+        records = MetricsFile(Path(cfg.OUT_DIR) / "metrics.jsonl").read() or records
     values: dict[str, Any] = {
         "title": Path(cfg.OUT_DIR).resolve().name,
         "subtitle": _subtitle(source),

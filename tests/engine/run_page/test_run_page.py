@@ -137,6 +137,13 @@ def test_an_evaluation_has_a_page_without_curves(trained, tmp_path):
     page = load(tmp_path)
     assert "Curves" not in page.words and f"evaluation of {best_path(trained[0])}" in page.words
     assert MISTAKES in page.words and "Training loss" not in page.words
+    (tmp_path / "metrics.jsonl").write_bytes((trained[0] / "metrics.jsonl").read_bytes())
+    evaluate_weights(tiny_cfg(tmp_path, TEST__WEIGHTS=best_path(trained[0])))
+    page = load(tmp_path)
+    assert "The training in this folder" in page.words and page.count("polyline") == 8
+    (tmp_path / "metrics.jsonl").write_bytes(b"\xff\xfe")
+    result = evaluate_weights(tiny_cfg(tmp_path, TEST__WEIGHTS=best_path(trained[0])))
+    assert result.count == 355 and tmp_path / "report.html" not in result.files, "a page is never worth an evaluation"
 
 
 def test_what_cannot_be_drawn_is_a_warning_and_no_end(tmp_path, monkeypatch, caplog):
