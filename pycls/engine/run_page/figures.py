@@ -31,10 +31,10 @@ def evaluation_figures(evaluation: Evaluation) -> list[RunFigure]:
 
 def training_figures(records: Sequence[Record], max_epoch: int) -> list[RunFigure]:
     """Return the lowest and last errors, epochs and time of a training; none where it has left no records."""
-    trained = points(records, "train_epoch", "loss")
-    if not trained:
+    epochs = last_epoch(records)
+    if not epochs:
         return []
-    found = [RunFigure("Epochs", f"{len(trained)}", "" if len(trained) == max_epoch else f"of {max_epoch}")]
+    found = [RunFigure("Epochs", f"{epochs}", "" if epochs == max_epoch else f"of {max_epoch}")]
     kinds = {"model": "test_epoch", "EMA": "test_ema_epoch"}
     errors_of = {name: points(records, kind, "top1_err") for name, kind in kinds.items()}
     lowest = [(error, epoch, name) for name, errors in errors_of.items() for epoch, error in errors]
@@ -44,8 +44,8 @@ def training_figures(records: Sequence[Record], max_epoch: int) -> list[RunFigur
     for name, errors in errors_of.items():
         if errors:
             found.append(RunFigure(f"Last error, {name}", f"{errors[-1][1]:.2f} %", f"epoch {errors[-1][0]:g}"))
-    epoch, loss = trained[-1]
-    found.append(RunFigure("Training loss", f"{loss:.4f}", f"epoch {epoch:g}"))
+    if losses := points(records, "train_epoch", "loss"):
+        found.append(RunFigure("Training loss", f"{losses[-1][1]:.4f}", f"epoch {losses[-1][0]:g}"))
     return [*found, RunFigure("Time", duration(total_seconds(records)), "training and evaluation")]
 
 

@@ -107,7 +107,8 @@ def _subtitle(source: PageSource) -> str:
     data = f"{source.cfg.TEST.DATASET or source.cfg.TRAIN.DATASET}, {source.cfg.MODEL.NUM_CLASSES:,} classes"
     if source.weights:
         return f"{network} on {data}: evaluation of {source.weights}"
-    return f"{network} on {data}: training, {figures.last_epoch(records)} epochs of {source.num_train:,} images"
+    epochs = figures.last_epoch(records)
+    return f"{network} on {data}: training, {epochs} epoch{'s' * (epochs != 1)} of {source.num_train:,} images"
 
 
 def _notes(source: PageSource) -> list[str]:
