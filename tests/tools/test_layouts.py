@@ -153,6 +153,9 @@ def test_a_part_of_the_classes_is_evaluated_on_their_outputs_alone(tmp_path):
     ]
     assert "classes of the network" not in tool("test_net.py", *words, "DATA.MISSING_CLASSES", "True")
     whole = json.loads((tmp_path / "run/test.json").read_text())
+    flat = [*data_words(part / "val"), "DATA.VAL_FRACTION", "1"]  # class folders without splits, as ImageNet-A has
+    assert "on 4 images" in tool("test_net.py", *words_for(flat, tmp_path / "run"))
+    assert json.loads((tmp_path / "run/test.json").read_text())["top1_err"] == summary["top1_err"]
     assert "classes" not in whole and whole["top1_err"] >= summary["top1_err"]
 
 
