@@ -82,9 +82,18 @@ def check_dataset(cfg: CfgNode, phase: str) -> None:
     dataset_view(cfg, phase.lower())  # its errors come before anything is written
     if cfg.DATA.CLASSES:
         check_num_classes(cfg, len(load_classes(cfg.DATA.CLASSES)), f"DATA.CLASSES {cfg.DATA.CLASSES}")
+    _check_array_pixels(cfg, cfg[phase].DATASET)
     skip_list = cfg.DATA_LOADER.SKIP_LIST
     if skip_list and not Path(skip_list).is_file():
         raise ValueError(f"DATA_LOADER.SKIP_LIST {skip_list}: no such file")
+
+
+def _check_array_pixels(cfg: CfgNode, dataset: str) -> None:
+    """Raise ValueError for a setting of files that array data do not heed."""
+    if cfg.DATA_LOADER.DEPTH == "full" and has_one_size(dataset):
+        raise ValueError(f"DATA_LOADER.DEPTH full: {dataset} is array data, which has 8 bits; leave it at uint8")
+    if cfg.DATA_LOADER.EXIF_ROTATE and has_one_size(dataset):
+        raise ValueError(f"DATA_LOADER.EXIF_ROTATE True: {dataset} is array data, which has no EXIF; set it False")
 
 
 def check_processes(cfg: CfgNode, phases: tuple[str, ...] = ("TRAIN", "TEST")) -> None:
