@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from pycls.engine.network.compile import CompiledNetwork
 from pycls.engine.network.forward import forward
 from pycls.engine.network.precision import Precision
 from pycls.engine.reporting.evaluation import UNCERTAINTY_BINS, UNCERTAINTY_EDGES, Evaluation
+from pycls.engine.reporting.image_predictions import Collector
 from pycls.engine.reporting.meters import topk_hits
 from pycls.losses import Loss, soft_targets
 
@@ -33,24 +35,33 @@ def evaluate(
     hflip: bool = False,
     compiled: bool = False,
     label: str = "test",
+    collector: Collector | None = None,
+    outputs: Sequence[int] | None = None,
 ) -> Evaluation:
     """Evaluate a model on every image of the loader's data set, bad ones left out, counted over all processes.
 
     `hflip`: by the mean of the logits of each image and its mirror image. `compiled`: by torch.compile, see
-    `CompiledNetwork`. `label`: of the progress bar, on a terminal.
+    `CompiledNetwork`. `label`: of the progress bar, on a terminal. With a `collector` the predictions of every image
+    are in the result. `outputs`: the network's outputs that are the `num_classes` classes; None: all of them.
     """
     model = CompiledNetwork(model.eval()) if compiled else model.eval()
     counter = Counter(num_classes, precision.device)
+    chosen = None if outputs is None else torch.tensor(outputs, device=precision.device)
     for batch in _with_bar(loader, label):
         counter.leave_out(batch.failures)
         if len(batch.labels) == 0:
             continue
-        logits, uncertainty = forward(model, batch.images, precision, hflip)
+        logits, uncertainty = forward(model, batch.images, precision, hflip, chosen)
         targets = soft_targets(batch.labels, num_classes, 0.0, dtype=logits.dtype)
         counter.add(logits, batch.labels, loss_fn(logits, targets))
         if uncertainty is not None:
             counter.add_uncertainty(uncertainty, logits.argmax(1) == batch.labels)
+        if collector is not None:
+            (right,) = topk_hits(logits, batch.labels, (1,))
+            collector.add(batch.indices, batch.labels, right, logits, uncertainty)
     result = counter.total(expected=len(loader.samples))
+    if collector is not None:
+        result = replace(result, predictions=collector.gather())
     if not math.isfinite(result.loss):
         logger.warning(
             "The loss of the evaluation is %s: images whose logits are not numbers count as wrong", result.loss

@@ -138,13 +138,15 @@ READ_IF: dict[str, tuple[Need, ...]] = {
     "FSDP": (_with("FSDP.ENABLED"),),
     "FSDP.ENABLED": (),
     "DATA_DIR": (Need(_DATASETS, (*_FOLDERS, *_ARRAYS)),),
+    "DATA.CLASSES": (Need(_DATASETS, _FOLDERS),),
+    "DATA.MISSING_CLASSES": (Need(_DATASETS, _FOLDERS),),
     "MAX_GPUS_PER_NODE": (NOTHING,),
     "HOST": (NOTHING,),
     "PORT_RANGE": (NOTHING,),
 }
 
 # Those whose silence would deceive: an error wherever they are written, not only on the command line.
-ALWAYS_TOLD = ("DATA_DIR", "RESNET.POOL", "ANYNET.POOL", "TRAIN.COMPILE_MODE")
+ALWAYS_TOLD = ("DATA_DIR", "DATA.CLASSES", "DATA.MISSING_CLASSES", "RESNET.POOL", "ANYNET.POOL", "TRAIN.COMPILE_MODE")
 
 _ALL_BUT_COMPARING = ("train", "test", "time", "info", "scale", "predict", "export", "convert", "check-data", "zoo")
 
@@ -176,7 +178,7 @@ READ_BY: dict[str, Readers] = {
     "DATA_LOADER.WORKER_MODE": Readers(_ALL_BUT_COMPARING, "--backends custom compares both"),
     "DATA_LOADER.NUM_WORKERS": Readers(_ALL_BUT_COMPARING, "--workers says what is compared"),
     "OUT_DIR": Readers(
-        ("train", "test", "time", "info", "scale", "compare-loaders", "zoo"),
+        ("train", "test", "time", "info", "scale", "check-data", "compare-loaders", "zoo"),
         "options of its own say where it writes (--help)",
     ),
 }

@@ -27,6 +27,8 @@ def decode_rgb(data: bytes) -> np.ndarray:
     if image is None:
         return _unknown_rgb(data)
     with one_error(), image:
+        image.load()
+        image.info.pop("transparency", None)  # dropped as alpha is; of a palette's Pillow would warn
         return np.array(_eight_bit(image).convert("RGB"))
 
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from pycls.core.distributed import world_size
 from pycls.datasets.workers.bad_images import Failure
+from pycls.engine.reporting.image_predictions import ImagePredictions
 
 # Of uncertainties: four bins a decade, as well-trained networks differ in powers of ten; the first begins at 0.
 UNCERTAINTY_EDGES = (0.0, *(10 ** (quarter / 4) for quarter in range(-20, 1)))
@@ -28,6 +29,7 @@ class Evaluation:
     confusion: Tensor | None  # int64 (K, K): rows are true classes, columns predicted ones
     left_out: tuple[Failure, ...] = ()  # bad images, which count nowhere above, by index
     uncertainty: Tensor | None = None  # int64 (2, bins): wrong, right predictions by uncertainty; None: not known
+    predictions: ImagePredictions | None = None  # of every single image; None: not asked for
 
     @property
     def top1_err(self) -> float:
