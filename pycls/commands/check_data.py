@@ -29,6 +29,7 @@ INSTALLED, ALL = ("custom", "torch"), ("custom", "torch", "dali_cpu")
 def act(cfg: CfgNode, args: argparse.Namespace) -> int:
     """Check, save and print."""
     from pycls.core.logging import setup_logging
+    from pycls.core.paths import check_output_folder
     from pycls.dataset_tools import validation
 
     setup_logging(None, main=False)  # the table tells what the log would
@@ -37,15 +38,19 @@ def act(cfg: CfgNode, args: argparse.Namespace) -> int:
     folders = [*([args.dir] if args.dir else []), *args.paths]
     if args.out is not None and not args.out.strip():
         raise ValueError("--out must be a folder (. is the current one), got ''")
+    out_dir = _out_dir(cfg, args.out)
+    check_output_folder(out_dir, "--out")
     if len(folders) > 1:
         raise ValueError(f"one folder is checked at a time, got {', '.join(folders)}")
+    if folders and cfg.DATA_DIR:
+        raise ValueError(f"DATA_DIR {cfg.DATA_DIR} does nothing beside {folders[0]}, which is checked; leave one out")
     whole = args.cfg is not None  # else the number of classes is nobody's choice
     of_folder, of_cfg = validation.splits_of_folder, validation.splits_of_cfg
     listed = of_folder(cfg, folders[0], whole) if folders else of_cfg(cfg, whole)
     splits, _ = listed
     backends = ALL if args.backends == "all" else INSTALLED
     findings = validation.check_data(listed, backends, args.tiny_px, cfg.DATA_LOADER.TIMEOUT_SEC)
-    files = validation.save_report(findings, splits, _out_dir(cfg, args.out))
+    files = validation.save_report(findings, splits, out_dir)
     print(validation.summary(findings, splits))
     print("Files: " + ", ".join(map(str, files)))
     return validation.exit_code(findings)
@@ -66,4 +71,4 @@ def main(prog: str, words: Sequence[str]) -> int:
     add("--out", metavar="DIR", help="where to write (default: data_check in OUT_DIR, else in runs/)")
     add("--tiny-px", type=whole(0), metavar="PX", default=32, help="report images with a shorter side below (32)")
     add("--backends", choices=("installed", "all"), default="installed", help="all: ask DALI's decoder too")
-    return run_tool(parser, act, words)
+    return run_tool(parser, act, words, "check-data")

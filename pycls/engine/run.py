@@ -150,7 +150,8 @@ def resume(run: Run) -> None:
         check_data(saved.get("data", {}), run.data, state.step, str(path))
         run.meter.load_state(saved["meter"])
         where = f"epoch {state.epoch + 1} of {cfg.OPTIM.MAX_EPOCH}, step {state.step + 1}"
-        logger.info("Resuming from %s at %s", path, where if state.epoch < cfg.OPTIM.MAX_EPOCH else "its end")
+        ended = "its end: the run is finished; to train on what has changed choose another OUT_DIR"
+        logger.info("Resuming from %s at %s", path, where if state.epoch < cfg.OPTIM.MAX_EPOCH else ended)
     elif cfg.TRAIN.WEIGHTS:
         path = weights_file(cfg.TRAIN.WEIGHTS, cfg.DOWNLOAD_CACHE, "TRAIN.WEIGHTS")
         report = load_weights(state.model, path)

@@ -16,7 +16,6 @@ from pycls.datasets.sources.class_order import numbers_of, relabel
 from pycls.datasets.sources.foreign_tars import load_tars
 from pycls.datasets.sources.list_file import check_files, read_list
 from pycls.datasets.sources.places import Place
-from pycls.datasets.sources.split_names import is_usual
 
 logger = get_logger(__name__)
 
@@ -82,6 +81,6 @@ def absent(samples: EncodedSamples) -> list[str]:
 
 
 def log_place(place: Place, wanted: str, key: str) -> None:
-    """Say in the log which part of the data was taken for a split of another name; not of all that is divided."""
-    if place.split != wanted and is_usual(place.split):
+    """Say in the log which part of the data was taken for a split of another name."""
+    if place.split != wanted:
         logger.info("%s %s: there is none in %s, '%s' is taken", key, wanted, place.path.parent, place.split)

@@ -154,7 +154,7 @@ def no_such_split(file: Path, key: str, split: str, known: tuple[str, ...]) -> s
     """Say what to do where a list does not tell which images belong to a split."""
     if known:
         return f"{file} lists no split '{split}', only {', '.join(known)}: set {key} to one of them"
-    hint = f"add a column '{SPLIT[0]}'" + (", or set TEST.SPLIT none" if key == "TEST.SPLIT" else "")
+    hint = f"add a column '{SPLIT[0]}', or set TEST.SPLIT none to train on all"
     return f"{file} does not say which images are '{split}' ({key}): {hint}"
 
 

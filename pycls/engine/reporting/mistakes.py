@@ -24,4 +24,4 @@ def mistakes_and_example(test: Evaluation | None, samples: Samples | None) -> di
         lines.append(
             printable(f"{samples.name(found.indices[row])}: {true} -> {guess} ({100 * found.probs[row, 0]:.1f} %)")
         )
-    return {"mistakes": lines, "example": samples.name(found.indices[rows[0] if len(rows) else 0])}
+    return {"mistakes": lines, "example": samples.name(found.indices[0])}

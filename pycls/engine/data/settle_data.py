@@ -3,6 +3,7 @@
 So the config that is written, checkpoints and a resumed run hold the numbers.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from yacs.config import CfgNode
@@ -13,17 +14,21 @@ from pycls.core.distributed import requested_world_size
 from pycls.core.registry import shown
 from pycls.datasets import list_samples
 from pycls.datasets.readers.samples import Samples
+from pycls.datasets.sources.split_names import is_none
 from pycls.engine.checks import check_dataset
 
 _USUAL_BATCH = 16  # images; what finetuning on few of them likes
 
 
-def settle_data(cfg: CfgNode) -> CfgNode:
-    """Return the config of a training with numbers in the place of both zeros; ValueError for data that gives none."""
+def settle_data(cfg: CfgNode, phases: Sequence[str] = ("train", "test")) -> CfgNode:
+    """Return the config of a training with numbers in the place of both zeros; ValueError for data that gives none.
+
+    `phases`: whose data is needed. What is wrong with it is then told before anything is written.
+    """
     if cfg.MODEL.NUM_CLASSES and cfg.TRAIN.BATCH_SIZE:
         return cfg
     check_dataset(cfg, "TRAIN")
-    samples = list_samples(cfg, "train")
+    samples, *_ = (list_samples(cfg, phase) for phase in phases if not is_none(cfg[phase.upper()].SPLIT))
     cfg = _with_classes(cfg, samples)
     if cfg.TRAIN.BATCH_SIZE == 0:
         cfg = with_value(cfg, "TRAIN.BATCH_SIZE", _size_of_run(cfg, len(samples)) or _batch_size(cfg, len(samples)))
