@@ -187,6 +187,14 @@ def test_weights_without_names_take_them_from_a_class_file(tmp_path):
     assert "class 0 is 'ant' in the checkpoint and 'bee' in DATA.CLASSES" in message
 
 
+@pytest.mark.parametrize(("text", "message"), [("a\0", "holds zero bytes"), ("a\nb\n", "MODEL.NUM_CLASSES is 3, but")])
+def test_a_class_file_is_checked_before_anything_is_written(tmp_path, text, message):
+    root, names = write_folders(tmp_path / "data"), tmp_path / "names.txt"
+    names.write_text(text)
+    words = words_for([*data_words(root), "DATA.CLASSES", names], tmp_path / "run")
+    assert message in refused("train_net.py", *words) and not (tmp_path / "run").exists()
+
+
 def test_files_that_a_list_names_and_are_not_there(tmp_path):
     file = one_list(tmp_path / "data")
     (tmp_path / "data/images/t01.png").unlink()
