@@ -15,7 +15,7 @@ from pycls.core.config import diff_cfg
 DESCRIPTION = """Decode every image of a class-folder tree, or of a config's data sets, on all cores, and report what is
 unreadable, damaged, of another type than its name says, tiny, there twice or under two labels, and what is odd.
 
-  {call} DIR [options]         DIR/<class>/<image>, or DIR/train and DIR/val with such trees, or packed
+  {call} DIR [options]         DIR/<class>/<image>, DIR/train and DIR/val in any layout of training, or a list
   {call} --cfg FILE [options] [KEY VALUE ...]
 
 Prints a table and writes OUT/report.json and OUT/skip_list.txt, for DATA_LOADER.SKIP_LIST. Exit codes: 0 training would
