@@ -186,6 +186,7 @@ def test_one_class_and_one_image_are_named(photos, tmp_path):
     (tmp_path / "few/Ei").mkdir()
     shutil.copy(photos / "Kaffee/cmyk.jpg", tmp_path / "few/Ei")
     assert "Ei (1)" in refused(tmp_path / "few", tmp_path / "o")
+    assert "MODEL.NUM_CLASSES is 5, but" in refused(photos, tmp_path / "o", MODEL__NUM_CLASSES=5)
 
 
 def test_a_run_is_not_written_among_the_classes(photos, tmp_path):
@@ -205,10 +206,10 @@ def test_data_sets_with_images_of_their_own_for_validation_are_not_divided(datas
 def test_a_batch_is_near_sixteen_and_leaves_few_images_out(photos, tmp_path, monkeypatch):
     cfg = small_cfg(photos, tmp_path)
     for count in (1, 2, 12, 17, 24, 40, 1000):
-        monkeypatch.setattr("pycls.engine.settle_data.list_samples", lambda cfg, phase, n=count: FewSamples(n))
+        monkeypatch.setattr("pycls.engine.settle_data.build_samples", lambda cfg, phase, n=count: FewSamples(n))
         size = settle_data(cfg).TRAIN.BATCH_SIZE
         assert size <= count and count % size <= count / 16 and (11 <= size <= 23 or size == count < 24), count
-    monkeypatch.setattr("pycls.engine.settle_data.list_samples", lambda cfg, phase: FewSamples(30))
+    monkeypatch.setattr("pycls.engine.settle_data.build_samples", lambda cfg, phase: FewSamples(30))
     assert settle_data(small_cfg(photos, tmp_path, OPTIM__ACCUM_STEPS=4)).TRAIN.BATCH_SIZE == 12
 
 
