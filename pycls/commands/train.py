@@ -57,4 +57,4 @@ def _is_found(name: str, path: Path) -> bool:
 
 def main(prog: str, words: Sequence[str]) -> int:
     """Run the command."""
-    return run_tool(build_parser(prog, DESCRIPTION, EXAMPLE), act, words)
+    return run_tool(build_parser(prog, DESCRIPTION, EXAMPLE), act, words, "train")

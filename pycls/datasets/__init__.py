@@ -48,8 +48,6 @@ DATASETS.update(
     }
 )
 
-_WITH_CLASSES = ("digits", "cifar10", "cifar100", "fashion_mnist")  # classes are part of these data sets
-
 # Each builds a backend: (cfg, Samples that it can read, view, device, images of the largest batch) -> Backend.
 BACKENDS: dict[str, Callable[[CfgNode, Any, View, torch.device, int], Backend]] = {
     "custom": backends.build_custom,
@@ -66,7 +64,6 @@ def list_samples(cfg: CfgNode, phase: str) -> Samples:
     Of a data set that is divided (DATA.VAL_FRACTION, DATA.FOLDS) the share of the phase.
     """
     dataset = find_dataset(cfg, phase)
-    _check_own_classes(cfg, cfg[phase.upper()].DATASET)
     check_divisible_data(cfg, phase)
     samples = dataset.build(cfg, phase)
     check_samples(samples, dataset, f"{phase.upper()}.DATASET {cfg[phase.upper()].DATASET}")
@@ -86,14 +83,6 @@ def check_divisible_data(cfg: CfgNode, phase: str) -> None:
             f"{division(cfg)} divides one data set, but TRAIN.DATASET is {cfg.TRAIN.DATASET} and "
             f"TEST.DATASET {cfg.TEST.DATASET}"
         )
-
-
-def _check_own_classes(cfg: CfgNode, name: str) -> None:
-    """Raise ValueError for keys about classes with a data set that knows its own."""
-    keys = {f"DATA.CLASSES {cfg.DATA.CLASSES}": cfg.DATA.CLASSES, "DATA.MISSING_CLASSES True": cfg.DATA.MISSING_CLASSES}
-    for setting, is_set in keys.items():
-        if is_set and name in _WITH_CLASSES:
-            raise ValueError(f"{setting} does nothing for {name}, whose classes are known; take the key away")
 
 
 def build_samples(cfg: CfgNode, phase: str) -> Samples:

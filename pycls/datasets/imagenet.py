@@ -3,14 +3,17 @@
 from yacs.config import CfgNode
 
 from pycls.datasets.phases import other_place, phase_place
+from pycls.datasets.readers.problems import Problem, UnfitData, lacking_classes
 from pycls.datasets.readers.samples import EncodedSamples
-from pycls.datasets.sources import classes_of, load_place, log_place, with_classes
+from pycls.datasets.shares import is_divided
+from pycls.datasets.sources import classes_of, log_place, read_place, with_classes
 from pycls.datasets.sources.class_file import load_classes
 from pycls.datasets.sources.class_order import numbers_of, relabel
 from pycls.datasets.sources.places import Place
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
+Listed = tuple[Place, tuple[str, ...]]  # a split and its classes
 
 
 def build_imagenet(cfg: CfgNode, phase: str) -> EncodedSamples:
@@ -20,24 +23,30 @@ def build_imagenet(cfg: CfgNode, phase: str) -> EncodedSamples:
     test split may have fewer than the training split, whose numbers it takes.
     """
     place = phase_place(cfg, phase)
-    log_place(place, cfg[phase.upper()].SPLIT, f"{phase.upper()}.SPLIT")
-    samples = load_place(place, cfg.DATA_LOADER.ON_BAD_IMAGE == "skip", cfg.DATA.MISSING_CLASSES)
+    if not is_divided(cfg):
+        log_place(place, cfg[phase.upper()].SPLIT, f"{phase.upper()}.SPLIT")
+    samples, problems = read_place(place, cfg.DATA_LOADER.ON_BAD_IMAGE == "skip", cfg.DATA.MISSING_CLASSES)
+    other = None if cfg.DATA.CLASSES else other_place(cfg, phase)
+    here, there = tuple(samples.classes), () if other is None else classes_of(other)
+    if here and other is not None:
+        problems += _class_problems(cfg, phase, (place, here), (other, there))
+    if problems:
+        raise UnfitData(problems, samples)
     if cfg.DATA.CLASSES:
         return with_classes(samples, place, load_classes(cfg.DATA.CLASSES), f"DATA.CLASSES {cfg.DATA.CLASSES}")
-    other = other_place(cfg, phase)
-    return samples if other is None else _agreed(cfg, phase, samples, place, other)
+    if other is None or phase == "train":
+        return samples
+    return relabel(samples, numbers_of(here, there, str(place), str(other)), there)
 
 
-def _agreed(cfg: CfgNode, phase: str, samples: EncodedSamples, place: Place, other: Place) -> EncodedSamples:
-    """Return the samples under the classes that both splits have; ValueError for one that a split lacks."""
-    here, there = tuple(samples.classes), classes_of(other)
-    train, test = (here, there) if phase == "train" else (there, here)
-    where = (place, other) if phase == "train" else (other, place)
-    places = numbers_of(test, train, str(where[1]), str(where[0]))
+def _class_problems(cfg: CfgNode, phase: str, own: Listed, other: Listed) -> list[Problem]:
+    """Return the problems of splits of which one lacks classes of the other; the test split may if that is allowed."""
+    (train, train_classes), (test, test_classes) = (own, other) if phase == "train" else (other, own)
+    problems = lacking_classes(str(train), train.split, train_classes, str(test), test_classes)
     if not cfg.DATA.MISSING_CLASSES:
         hint = "; DATA.MISSING_CLASSES True allows that"
-        numbers_of(train, test, str(where[0]), str(where[1]), hint=hint)
-    return samples if phase == "train" else relabel(samples, places, train)
+        problems += lacking_classes(str(test), test.split, test_classes, str(train), train_classes, hint)
+    return problems
 
 
 def imagenet_names() -> tuple[str, ...]:

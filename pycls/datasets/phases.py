@@ -6,10 +6,11 @@ from yacs.config import CfgNode
 
 from pycls.core.registry import shown
 from pycls.datasets.readers.paths import data_root_or_list
+from pycls.datasets.readers.problems import MISSING_SPLIT, Problem, UnfitData
 from pycls.datasets.shares import division, is_divided, no_division
 from pycls.datasets.sources.layout import class_folders, split_folders
 from pycls.datasets.sources.list_table import ENDINGS
-from pycls.datasets.sources.places import Place, find_place, is_whole_list, not_there, whole_list
+from pycls.datasets.sources.places import Place, find_place, is_whole_list, lists_in, not_there, whole_list
 from pycls.datasets.sources.split_names import is_none
 
 _SHARE = "DATA.VAL_FRACTION 0.2"  # what to write to have a share split off
@@ -26,16 +27,20 @@ def phase_place(cfg: CfgNode, phase: str) -> Place:
     root = data_root_or_list(cfg.DATA_DIR, ENDINGS)
     if is_divided(cfg):
         return _undivided(cfg, root)
+    if phase == "train" and is_none(cfg.TEST.SPLIT) and is_whole_list(root):
+        return whole_list(root)
     place = _find(root, wanted, key)
     top = _top(root, place)
     classes = _classes(cfg, top) if place is None or place.kind == "folder" else []
-    if classes:
-        raise ValueError(
+    if classes and not lists_in(top):
+        sentence = (
             f"{top} holds class folders ({_some(classes)}) but no folder '{wanted}': {_SHARE} splits a share of each "
-            f"class off for validation{', DATA.VAL_FRACTION 1 evaluates all' if phase == 'test' else ''}"
+            f"class off for validation{', DATA.VAL_FRACTION 1 evaluates on all' if phase == 'test' else ''}"
         )
+        raise UnfitData([Problem(MISSING_SPLIT, (wanted,), sentence)])
     if place is None:
-        raise ValueError(f"{not_there(top, wanted, key)}{_hint(cfg, phase, root)}")
+        sentence = f"{not_there(top, wanted, key)}{_hint(cfg, phase, root)}"
+        raise UnfitData([Problem(MISSING_SPLIT, (wanted,), sentence)])
     return place
 
 
@@ -50,7 +55,7 @@ def other_place(cfg: CfgNode, phase: str) -> Place | None:
 def _hint(cfg: CfgNode, phase: str, root: Path) -> str:
     """Say what else could be done about a missing split."""
     if is_whole_list(root):
-        return f", {_SHARE} splits a share off for validation, DATA.VAL_FRACTION 1 evaluates all"
+        return f", {_SHARE} splits a share off for validation, DATA.VAL_FRACTION 1 evaluates on all"
     if phase == "test" and _find(root, cfg.TRAIN.SPLIT, "TRAIN.SPLIT"):
         return f"; {_SHARE} splits a share of {cfg.TRAIN.SPLIT} off for validation"
     return ""

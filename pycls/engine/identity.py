@@ -10,6 +10,7 @@ from yacs.config import CfgNode
 from pycls.core.config import WITHOUT_PLUGINS, flatten, load_cfg_text
 from pycls.core.config.defaults import declared_keys
 from pycls.core.logging import get_logger
+from pycls.datasets.readers.problems import code_points, normalized
 from pycls.datasets.readers.samples import FileSamples, Samples
 from pycls.models.heads import uncertainty_width
 
@@ -51,7 +52,11 @@ def check_classes(saved: Sequence[str], found: Sequence[str], where: str, source
     if len(saved) != len(found):
         raise ValueError(f"{where}: was trained on {len(saved)} classes, {source} has {len(found)}")
     number, old, new = next((i, a, b) for i, (a, b) in enumerate(zip(saved, found, strict=True)) if a != b)
-    raise ValueError(f"{where}: class {number} is {old!r} in the checkpoint and {new!r} in {source}")
+    spelled = ""
+    if normalized(old) == normalized(new):
+        points = f"{code_points(old)} and {code_points(new)}"
+        spelled = f", the same name spelled with other code points ({points}): rename the class folders"
+    raise ValueError(f"{where}: class {number} is {old!r} in the checkpoint and {new!r} in {source}{spelled}")
 
 
 def saved_cfg(saved: dict[str, Any], where: str, overrides: tuple[str, ...] = ()) -> CfgNode:

@@ -11,17 +11,20 @@ from torch import nn
 from yacs.config import CfgNode
 
 from pycls.core import distributed
-from pycls.core.checkpoint import LoadReport, best_path
+from pycls.core.checkpoint import LoadReport, best_path, checkpoint_dir
 from pycls.core.config import with_value
 from pycls.core.logging import get_logger, json_line
 from pycls.core.weights import fill_model
 from pycls.core.weights.files import load_tensor_file
 from pycls.core.weights.formats import unpack_weights
-from pycls.datasets import build_loader
+from pycls.core.weights.sources import run_checkpoint
+from pycls.datasets import build_loader, list_samples
 from pycls.datasets.readers.samples import Samples
 from pycls.datasets.shares import division, holds_all_out, is_divided
 from pycls.datasets.sources.split_names import is_none
 from pycls.engine.checks import check_dataset, check_processes
+from pycls.engine.data.settle_data import settle_classes
+from pycls.engine.data.tested_classes import samples_to_test
 from pycls.engine.evaluate import evaluate
 from pycls.engine.identity import network_differences
 from pycls.engine.network.precision import pick_precision
@@ -31,9 +34,7 @@ from pycls.engine.reporting.evaluation_files import save_evaluation
 from pycls.engine.reporting.image_predictions import Collector
 from pycls.engine.reporting.mistakes import mistakes_and_example
 from pycls.engine.reporting.result import Result
-from pycls.engine.settle_data import settle_classes
 from pycls.engine.setup import run_processes, setup_process, warn_of_other_pixels
-from pycls.engine.tested_classes import samples_to_test
 from pycls.engine.weights_file import warn_of_other_view, weights_file
 from pycls.losses import build_loss
 from pycls.models import build_model
@@ -46,8 +47,12 @@ def test(cfg: CfgNode) -> Result:
     if is_none(cfg.TEST.SPLIT):
         raise ValueError(f"TEST.SPLIT {cfg.TEST.SPLIT}: nothing to evaluate; name a part of the data, such as val")
     check_dataset(cfg, "TEST")
-    cfg = _settle_classes(cfg, weights_path(cfg))
     check_processes(cfg, ("TEST",))
+    if cfg.TEST.WEIGHTS and not Path(cfg.TEST.WEIGHTS).exists():
+        list_samples(cfg, "test")  # its errors come before anything is downloaded
+    path = weights_path(cfg)
+    check_folder_is_free(cfg.OUT_DIR, path)
+    cfg = _settle_classes(cfg, path)
     return run_processes(cfg, _test_process)
 
 
@@ -62,11 +67,22 @@ def weights_path(cfg: CfgNode) -> Path:
     """Return the file to evaluate, downloaded if need be; none raises ValueError."""
     if cfg.TEST.WEIGHTS:
         return weights_file(cfg.TEST.WEIGHTS, cfg.DOWNLOAD_CACHE, "TEST.WEIGHTS")
-    path = best_path(cfg.OUT_DIR)
-    if not path.is_file():
-        hint = f"give a checkpoint, for example TEST.WEIGHTS {best_path('runs/digits')}"
-        raise ValueError(f"TEST.WEIGHTS is not set and {path} does not exist; {hint}")
+    path = run_checkpoint(checkpoint_dir(cfg.OUT_DIR))
+    if path is None:
+        hint = "give a checkpoint or the folder of a run, for example TEST.WEIGHTS runs/digits"
+        raise ValueError(f"TEST.WEIGHTS is not set and {best_path(cfg.OUT_DIR)} does not exist; {hint}")
     return path
+
+
+def check_folder_is_free(out_dir: str, weights: Path) -> None:
+    """Raise ValueError if OUT_DIR holds a run that the weights are not of: its files would be overwritten."""
+    folder = checkpoint_dir(out_dir)
+    if not any(folder.glob("*.pyth")) or folder.resolve() in weights.resolve().parents:
+        return
+    raise ValueError(
+        f"OUT_DIR {out_dir} holds another run than the one of {weights}, whose results would overwrite its own: "
+        "set OUT_DIR to a folder for these"
+    )
 
 
 def _test_process(cfg: CfgNode) -> Result:

@@ -5,6 +5,7 @@ To read from here to the network: `train`, `train_epoch` (epoch.py), `Stepper.st
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 from torch import nn
 from yacs.config import CfgNode
@@ -16,6 +17,7 @@ from pycls.core.logging import get_logger
 from pycls.core.stop_signals import stop_on_signal
 from pycls.engine.checkpointing import finish_saving, save_epoch
 from pycls.engine.checks import check_processes, check_supported
+from pycls.engine.data.settle_data import settle_data
 from pycls.engine.epoch import log_and_save, remaining_batches, train_epoch
 from pycls.engine.evaluate import evaluate
 from pycls.engine.network.fsdp import gathered
@@ -23,14 +25,13 @@ from pycls.engine.network.precise_bn import compute_precise_bn, num_precise_batc
 from pycls.engine.profiling.memory_format import settle_layout
 from pycls.engine.progressive_resizing import check_schedule, fit_im_size
 from pycls.engine.reporting.evaluation import Evaluation
+from pycls.engine.reporting.final_files import final_files
 from pycls.engine.reporting.image_predictions import Collector
 from pycls.engine.reporting.mistakes import mistakes_and_example
 from pycls.engine.reporting.result import Result
 from pycls.engine.run import Run, build_run, resume
-from pycls.engine.run_files import final_files
-from pycls.engine.settle_data import settle_data
 from pycls.engine.setup import run_processes, setup_process
-from pycls.engine.state import check_network
+from pycls.engine.state import check_network, evaluation_is_due
 from pycls.engine.step import seed_step
 from pycls.engine.weights_file import weights_file
 from pycls.losses import build_loss
@@ -85,17 +86,18 @@ def open_run(cfg: CfgNode) -> Iterator[Run]:
 
 
 def end_epoch(run: Run) -> Evaluation | None:
-    """Close an epoch: log it, precise BN, evaluate the model and its EMA, save; return the better evaluation."""
+    """Close an epoch: log it, precise BN, evaluate model and EMA if it is time, save; return the better evaluation."""
     state = run.state
     num_bad = run.recorder.train_epoch(state, run.meter, run.learning_rate(state.step - 1), run.clock)
     if num_bad:
         for failures in distributed.gather_objects(list(run.train_loader.bad.values())):
             run.train_loader.note_bad(failures)  # those of other processes are not in the log yet
     refresh_statistics(run)
-    test = evaluate_run(run, state.epoch)
+    state.test_err = state.ema_err = None  # as of an epoch that is not evaluated
+    test = evaluate_run(run, state.epoch) if evaluation_is_due(run.cfg, state.epoch) else None
     run.meter.reset()
     state.epoch, state.step = state.epoch + 1, 0
-    improved = test is None or test.top1_err < state.best_err  # without test images the last epoch is the best
+    improved = run.test_loader is None or (test is not None and test.top1_err < state.best_err)
     state.best_err = state.best_err if test is None else min(test.top1_err, state.best_err)
     save_epoch(run, improved)
     return test
@@ -155,6 +157,7 @@ def stopped(run: Run) -> Result:
 def finish(run: Run, test: Evaluation | None) -> Result:
     """Wait until the state is saved, write pictures and tables of a finished run, and return its figures."""
     finish_saving(run)
-    files = final_files(run, test) if distributed.is_main() else []
+    facts = Path(run.cfg.OUT_DIR), run.recorder.records(), test, run.test_samples
+    files = final_files(*facts) if distributed.is_main() else []
     shown = mistakes_and_example(test, run.test_samples)
     return run.recorder.result(run.state, test=test, files=files, **shown)

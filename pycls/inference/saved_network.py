@@ -1,5 +1,6 @@
 """A network as a file holds it, ready to be used: its config, weights in evaluation mode, and names of its classes."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,7 @@ def load_network(weights: str, cfg_file: str | None = None, overrides: Sequence[
 
     ValueError for a file without a config, or with weights that are not exactly those of the config's network.
     """
-    path = weights_file(weights, cache_dir(overrides))
+    path = chosen_file(weights, overrides)
     saved = load_tensor_file(path)
     cfg = load_cfg(cfg_file, overrides) if cfg_file else saved_cfg(saved, str(path), tuple(overrides))
     if cfg.MODEL.NUM_CLASSES == 0 and "classes" in saved:
@@ -83,6 +84,14 @@ def _classes(saved: dict[str, Any], cfg: CfgNode, overrides: Sequence[str], path
     if named is not None:
         check_classes(saved["classes"], named, str(path), f"DATA.CLASSES {cfg.DATA.CLASSES}")
     return tuple(saved["classes"])
+
+
+def chosen_file(weights: str, overrides: Sequence[str]) -> Path:
+    """Return the file of a path, a run's folder, a URL or a name; of a folder it is said which file that is."""
+    path = weights_file(weights, cache_dir(overrides))
+    if Path(weights).is_dir():
+        print(f"{weights}: its {path.name} is taken, {path}", file=sys.stderr)
+    return path
 
 
 def cache_dir(overrides: Sequence[str]) -> str:

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from pycls.engine.settle_data import settle_data
 
 from pycls.core.checkpoint import best_path, last_path, load_checkpoint
 from pycls.core.config import load_cfg
 from pycls.core.weights.sources import find_weights
 from pycls.datasets import list_samples
 from pycls.engine import train
-from pycls.engine.settle_data import settle_data
 from pycls.engine.step import Stepper
 from tests.engine.test_resume import figures, same
 from tests.helpers.photographs import encode, load

@@ -1,6 +1,7 @@
 """Every layout of data by the command line: trained on, evaluated, predicted; and what each refuses in one line."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,16 @@ def test_two_splits_that_could_be_meant_are_refused(tmp_path):
     message = refused("train_net.py", *words_for(data_words(root), tmp_path / "run"))
     assert message == f"{root} holds dev and valid, but no 'val': set TEST.SPLIT to the one that counts"
     tool("train_net.py", *words_for([*data_words(root), "TEST.SPLIT", "dev"], tmp_path / "run"))
+
+
+def test_what_is_split_already_is_not_divided(tmp_path):
+    file = one_list(tmp_path / "data")
+    words = words_for([*data_words(file), "DATA.VAL_FRACTION", "0.25"], tmp_path / "run")
+    message = refused("train_net.py", *words)
+    assert "holds both 'train' and 'val', so nothing needs to be split off" in message
+    assert "images to train on" in tool("train_net.py", *words, "TEST.SPLIT", "train")
+    message = refused("train_net.py", *words, "TEST.SPLIT", "none")
+    assert "TEST.SPLIT none evaluates on nothing, DATA.VAL_FRACTION holds images out for that" in message
 
 
 def test_a_run_without_test_images(tmp_path):
@@ -190,6 +201,17 @@ def test_a_list_without_splits(tmp_path):
     words = words_for(data_words(file), tmp_path / "run")
     message = refused("train_net.py", *words)
     assert f"{file} does not say which images are 'train' (TRAIN.SPLIT)" in message
+    assert "a column 'split'" in message and "DATA.VAL_FRACTION 0.2" in message
+    assert f"DATA_DIR to the list {file}" in refused(
+        "train_net.py", *words_for(data_words(file.parent), tmp_path / "x")
+    )
+    divided = words_for([*data_words(file), "DATA.VAL_FRACTION", "0.25"], tmp_path / "divided")
+    out = tool("train_net.py", *divided)
+    trained, held_out = (int(n) for n in re.search(r"(\d+) images to train on and (\d+) to validate", out).groups())
+    assert trained + held_out == 24 and f"on {held_out} images" in out
+    assert "on 24 images" in tool("test_net.py", *divided, "DATA.VAL_FRACTION", "1")
+    everything = words_for([*data_words(file), "TEST.SPLIT", "none"], tmp_path / "everything")
+    assert "24 images to train on and none to validate" in tool("train_net.py", *everything)
     alone = write_list(tmp_path / "data/val.csv", rows, ("path", "label"))
     train = write_list(tmp_path / "data/train.csv", rows, ("path", "label"))
     assert "on 24 images" in tool("train_net.py", *words_for(data_words(tmp_path / "data"), tmp_path / "run"))

@@ -10,6 +10,8 @@ import tarfile
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from pycls.datasets.readers.endings import FORMATS
+
 _NUM_DIGITS = 8
 _MAX_STEM = 64  # ustar holds 100 bytes of file name, and 155 of folder
 _MAX_FOLDER = 155
@@ -27,9 +29,9 @@ def member_stem(number: int, class_name: str, path: str) -> str:
 
 
 def member_extension(path: str) -> str:
-    """Return the field that webdataset is to show an image as: jpg for .JPEG, else the extension in lower case."""
-    extension = os.path.splitext(path)[1][1:].lower()
-    return "jpg" if extension == "jpeg" else extension
+    """Return the field that webdataset is to show an image as: jpg for every name of JPEG, else the ending."""
+    ending = os.path.splitext(path)[1].lower()
+    return "jpg" if FORMATS.get(ending) == "JPEG" else ending[1:]
 
 
 def packed_size(num_bytes: int) -> int:

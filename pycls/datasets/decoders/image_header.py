@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from pycls.datasets.decoders.png_chunks import PNG_SIGNATURE
+
 JPEG_SIGNATURE = b"\xff\xd8\xff"
 # Pillow refuses to decode more, lest a small file fill the memory; then no backend does.
 _MAX_PIXELS = 178_956_970
 _JPEG_END = b"\xff\xd9"
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Markers that carry no length: TEM, RST0-7, SOI, EOI, and 0xFF fill bytes.
 _BARE_MARKERS = frozenset({0x01, 0xFF, *range(0xD0, 0xDA)})
 # SOF0-SOF15 give the size; C4 (Huffman tables), C8 (reserved) and CC (arithmetic tables) lie between them.
@@ -44,7 +45,7 @@ def read_header(data: bytes) -> Header:
 def _header_of(data: bytes) -> Header:
     if data.startswith(JPEG_SIGNATURE):
         return _jpeg_header(data)
-    if data.startswith(_PNG_SIGNATURE):
+    if data.startswith(PNG_SIGNATURE):
         return _png_header(data)
     return _pillow_header(data)
 

@@ -20,6 +20,8 @@ def decode_rgb(data: bytes) -> np.ndarray:
     """Decode a file to uint8 (H, W, 3) RGB, alpha dropped, EXIF orientation ignored; ValueError if that fails."""
     try:
         with Image.open(io.BytesIO(data)) as image:
+            image.load()
+            image.info.pop("transparency", None)  # dropped as alpha is; of a palette's Pillow would warn
             return np.array(_eight_bit(image).convert("RGB"))
     except UnidentifiedImageError as error:  # its own words name an object in memory
         raise ValueError("cannot decode the image: no decoder knows this kind of file") from error

@@ -4,6 +4,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from pycls.core.paths import expand_path
+
 VARIABLE = "PYCLS_DATA_DIR"
 
 
@@ -15,7 +17,7 @@ def has_data_root(data_dir: str) -> bool:
 def data_root(data_dir: str) -> Path:
     """Return the data folder: the key DATA_DIR, else the environment variable PYCLS_DATA_DIR; neither: ValueError."""
     source, named = _named_root(data_dir)
-    root = Path(named).expanduser()
+    root = Path(expand_path(named, source))
     if not root.is_dir():
         raise ValueError(f"{source}: {named} is not a folder")
     return root
@@ -24,11 +26,12 @@ def data_root(data_dir: str) -> Path:
 def data_root_or_list(data_dir: str, endings: Sequence[str]) -> Path:
     """Return the same, which may also be a file with one of the endings."""
     source, named = _named_root(data_dir)
-    file = Path(named).expanduser()
+    file = Path(expand_path(named, source))
     if not file.is_file():
         return data_root(data_dir)
     if file.suffix.lower() not in endings:
-        raise ValueError(f"{source}: {named} is no folder, and no list of images ({', '.join(endings)})")
+        hint = "; of tars, give the folder" if file.suffix.lower() == ".tar" else ""
+        raise ValueError(f"{source}: {named} is no folder, and no list of images ({', '.join(endings)}){hint}")
     return file
 
 

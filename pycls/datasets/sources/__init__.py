@@ -7,7 +7,8 @@ import numpy as np
 
 from pycls.core.logging import get_logger
 from pycls.datasets.readers.folder_scan import list_classes
-from pycls.datasets.readers.image_folder import load_folder
+from pycls.datasets.readers.image_folder import read_folder
+from pycls.datasets.readers.problems import Problem, UnfitData, twin_problems
 from pycls.datasets.readers.samples import EncodedSamples
 from pycls.datasets.readers.tar import load_packed
 from pycls.datasets.readers.tar_index import load_index
@@ -15,18 +16,34 @@ from pycls.datasets.sources.class_order import numbers_of, relabel
 from pycls.datasets.sources.foreign_tars import load_tars
 from pycls.datasets.sources.list_file import check_files, read_list
 from pycls.datasets.sources.places import Place
-from pycls.datasets.sources.split_names import is_usual
 
 logger = get_logger(__name__)
 
 
 def load_place(place: Place, skip_bad: bool = False, empty_classes: bool = False) -> EncodedSamples:
-    """List the images of a split under its own classes; ValueError for what cannot be trained on.
+    """List the images of a split under its own classes; UnfitData, a ValueError, for what cannot be trained on.
 
     `skip_bad`: files that a list names may be missing. `empty_classes`: folders of classes may be empty.
     """
+    samples, problems = read_place(place, skip_bad, empty_classes)
+    if problems:
+        raise UnfitData(problems, samples)
+    return samples
+
+
+def read_place(place: Place, skip_bad: bool, empty_classes: bool) -> tuple[EncodedSamples, list[Problem]]:
+    """List the images of a split as they are, with what training refuses of them; ValueError for what cannot be listed.
+
+    The rest is that of `load_place`.
+    """
     if place.kind == "folder":
-        return load_folder(place.path.parent, place.split, empty_classes)
+        return read_folder(place.path.parent, place.split, empty_classes)
+    samples = _load_files(place, skip_bad)
+    return samples, twin_problems(str(place), place.split, samples.classes)
+
+
+def _load_files(place: Place, skip_bad: bool) -> EncodedSamples:
+    """List the images of shards or of a list."""
     if place.kind == "index":
         return load_packed(place.path)
     if place.kind == "tars":
@@ -64,6 +81,6 @@ def absent(samples: EncodedSamples) -> list[str]:
 
 
 def log_place(place: Place, wanted: str, key: str) -> None:
-    """Say in the log which part of the data was taken for a split of another name; not of all that is divided."""
-    if place.split != wanted and is_usual(place.split):
+    """Say in the log which part of the data was taken for a split of another name."""
+    if place.split != wanted:
         logger.info("%s %s: there is none in %s, '%s' is taken", key, wanted, place.path.parent, place.split)

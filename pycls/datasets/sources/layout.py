@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pycls.datasets.readers.folder_scan import EXTENSIONS
+from pycls.datasets.readers.endings import is_image
 from pycls.datasets.sources.split_names import is_usual
 
 
@@ -36,4 +36,4 @@ def _sub_folders(root: Path) -> list[Path]:
 
 
 def _holds_images(folder: Path) -> bool:
-    return any(entry.name.lower().endswith(EXTENSIONS) and entry.is_file() for entry in folder.iterdir())
+    return any(is_image(entry.name) and entry.is_file() for entry in folder.iterdir())

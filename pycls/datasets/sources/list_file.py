@@ -59,7 +59,7 @@ class Listing:
         classes, rank = in_order(names)
         part = self.file.stem if split is None else split
         arrays = _shared(self.file, part, self.paths.select(keep), rank[labels])
-        return ListedSamples(str(self.file.parent), *arrays, classes, part)
+        return ListedSamples(str(self.file.parent), *arrays, classes, part=part)
 
 
 def _shared(file: Path, part: str, paths: Names, labels: np.ndarray) -> tuple[Names, np.ndarray]:
@@ -154,7 +154,7 @@ def no_such_split(file: Path, key: str, split: str, known: tuple[str, ...]) -> s
     """Say what to do where a list does not tell which images belong to a split."""
     if known:
         return f"{file} lists no split '{split}', only {', '.join(known)}: set {key} to one of them"
-    hint = f"add a column '{SPLIT[0]}'" + (", or set TEST.SPLIT none" if key == "TEST.SPLIT" else "")
+    hint = f"add a column '{SPLIT[0]}', or set TEST.SPLIT none to train on all"
     return f"{file} does not say which images are '{split}' ({key}): {hint}"
 
 

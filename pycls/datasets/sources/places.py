@@ -50,11 +50,16 @@ def not_there(root: Path, wanted: str, key: str) -> str:
     known = sorted(_parts(root))
     more = f" and {len(known) - NUM_NAMED} more" if len(known) > NUM_NAMED else ""
     there = f" (there: {', '.join(known[:NUM_NAMED])}{more})" if known else ""
-    lists = [place.path for places in _parts(root).values() for place in places if place.kind == "list"]
+    lists = lists_in(root)
     way_out = f"set {key} to the name of what is there" if known else "expected a folder of class folders, or a list"
     way_out += f", or DATA_DIR to the list {lists[0]}" if len(lists) == 1 else ""
     none = ", or TEST.SPLIT none to train without" if key == "TEST.SPLIT" else ""
     return f"no split '{wanted}' in {root}{did_you_mean(wanted, known)}{there}: {way_out}{none}"
+
+
+def lists_in(root: Path) -> list[Path]:
+    """Return the lists of images directly in a folder, whatever they are called."""
+    return sorted(path for path in root.iterdir() if is_list(path) and path.is_file() and path.name[0] != ".")
 
 
 def is_whole_list(root: Path) -> bool:

@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from pycls.datasets.readers.folder_scan import EXTENSIONS
+from pycls.datasets.readers.endings import FORMATS
 
 JSON_KEYS = ("cls", "label", "class", "target")  # where a label may be, in a sample without .cls
 
@@ -53,7 +53,7 @@ def _members(tar: tarfile.TarFile) -> Iterator[_Member]:
         stem, _, ending = base.partition(".")
         member = _Member(f"{folder}/{stem}", ending.lower())
         last = member.kind.rpartition(".")[2]
-        if f".{last}" in EXTENSIONS:
+        if f".{last}" in FORMATS:
             data = _read(tar, info)
             member.image = info.name, info.offset_data, info.size, zlib.crc32(data)
         elif member.kind in ("cls", "json"):

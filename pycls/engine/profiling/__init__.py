@@ -7,11 +7,11 @@ from yacs.config import CfgNode
 
 from pycls.core.config import with_value
 from pycls.core.logging import get_logger, json_line
+from pycls.engine.data.settle_data import settle_data
 from pycls.engine.network.precision import pick_precision
-from pycls.engine.profiling.loader import time_data
+from pycls.engine.profiling.loader import find_samples, time_data
 from pycls.engine.profiling.network import time_network, zoo_line
 from pycls.engine.reporting.result import Result
-from pycls.engine.settle_data import settle_data
 from pycls.engine.setup import environment, setup_process
 
 logger = get_logger(__name__)
@@ -24,10 +24,11 @@ def time(cfg: CfgNode) -> Result:
             f"NUM_GPUS {cfg.NUM_GPUS}: timing runs on one process; use NUM_GPUS 1 and a process's share of the batch"
         )
     cfg = settle_data(cfg, ("train",))
+    samples = find_samples(cfg)  # a wrong DATA_DIR is told before minutes of timing
     device = setup_process(cfg)
     details: dict[str, Any] = {"environment": environment(), "network": time_network(cfg, device)}
     logger.info(zoo_line(cfg, device, details["network"]))
-    details |= time_data(_as_measured(cfg, device, details["network"]), device)
+    details |= time_data(_as_measured(cfg, device, details["network"]), device, samples)
     logger.info(json_line({"_type": "timing", **_flat(details)}), extra={"machine": True})
     return Result(details=details)
 

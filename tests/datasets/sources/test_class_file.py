@@ -100,8 +100,8 @@ def test_folders_called_by_numbers_are_places_in_the_file(tmp_path):
 
 @pytest.mark.parametrize("keys", [("DATA.CLASSES", "x.txt"), ("DATA.MISSING_CLASSES", "True")])
 def test_data_sets_with_classes_of_their_own_refuse_the_keys(keys):
-    with pytest.raises(ValueError, match=f"{keys[0]} {keys[1]} does nothing for digits"):
-        build_samples(load_cfg(None, ["TRAIN.DATASET", "digits", *keys]), "train")
+    with pytest.raises(ValueError, match=f"{keys[0]} {keys[1]} does nothing .*digits"):
+        load_cfg(None, ["TRAIN.DATASET", "digits", *keys])
 
 
 def test_fewer_classes_in_val_keep_the_numbers_of_training(tmp_path):
