@@ -11,7 +11,7 @@ from pycls.core import distributed
 from pycls.core.config import check_divisible, dump_cfg
 from pycls.core.config.defaults import default_cfg
 from pycls.core.machine import usable_cores
-from pycls.datasets import DATASETS, dataset_view
+from pycls.datasets import DATASETS, check_divisible_data, dataset_view
 from pycls.datasets.mix import build_mixer
 from pycls.datasets.sources.split_names import is_none
 from pycls.datasets.transforms.view import optional_augmentation
@@ -76,7 +76,8 @@ def check_dataset(cfg: CfgNode, phase: str) -> None:
     """Raise ValueError unless the data set of a phase, "TRAIN" or "TEST", is named and what it skips is there."""
     if not cfg[phase].DATASET:
         raise ValueError(f"{phase}.DATASET is not set: give a config (--cfg configs/...) or {phase}.DATASET digits")
-    dataset_view(cfg, phase.lower())  # its errors come before anything is written
+    dataset_view(cfg, phase.lower())  # its errors come before anything is written, as do these
+    check_divisible_data(cfg, phase.lower())
     skip_list = cfg.DATA_LOADER.SKIP_LIST
     if skip_list and not Path(skip_list).is_file():
         raise ValueError(f"DATA_LOADER.SKIP_LIST {skip_list}: no such file")
