@@ -24,6 +24,7 @@ COMMANDS = {
     "check-data": "find unreadable, damaged, odd and double images",
     "pack": "pack image folders into tar shards",
     "compare-loaders": "measure the loader backends on this machine",
+    "compare-runs": "show trainings beside each other, over seeds too",
     "zoo": "list the networks of the model zoo, or measure one again",
 }
 _LINES = "\n".join(f"  {name:<16} {summary}" for name, summary in COMMANDS.items())

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from pycls.engine.data.settle_data import settle_classes
 from pycls.engine.data.tested_classes import samples_to_test
 from pycls.engine.evaluate import evaluate
 from pycls.engine.identity import network_differences
+from pycls.engine.network.features import recorded_features
 from pycls.engine.network.precision import pick_precision
 from pycls.engine.profiling.memory_format import saved_layout
 from pycls.engine.reporting.evaluation import describe, evaluation_figures, evaluation_record
@@ -34,6 +36,7 @@ from pycls.engine.reporting.evaluation_files import save_evaluation
 from pycls.engine.reporting.image_predictions import Collector
 from pycls.engine.reporting.mistakes import mistakes_and_example
 from pycls.engine.reporting.result import Result
+from pycls.engine.run_page.page import PageSource, save_run_page
 from pycls.engine.setup import run_processes, setup_process, warn_of_other_pixels
 from pycls.engine.weights_file import warn_of_other_view, weights_file
 from pycls.losses import build_loss
@@ -47,6 +50,10 @@ def test(cfg: CfgNode) -> Result:
     if is_none(cfg.TEST.SPLIT):
         raise ValueError(f"TEST.SPLIT {cfg.TEST.SPLIT}: nothing to evaluate; name a part of the data, such as val")
     check_dataset(cfg, "TEST")
+    if cfg.TEST.FEATURES and cfg.TEST.COMPILE:
+        raise ValueError(
+            "TEST.FEATURES True: they are read by a hook, which compiled code does not call; set TEST.COMPILE False"
+        )
     check_processes(cfg, ("TEST",))
     if cfg.TEST.WEIGHTS and not Path(cfg.TEST.WEIGHTS).exists():
         list_samples(cfg, "test")  # its errors come before anything is downloaded
@@ -95,7 +102,8 @@ def _test_process(cfg: CfgNode) -> Result:
         model = load_model(cfg, path, saved).to(device)
         start = time.perf_counter()
         options = cfg.TEST.HFLIP, cfg.TEST.COMPILE, Collector(), outputs
-        result = evaluate(model, loader, build_loss(cfg), precision, len(samples.classes), *options)
+        with features_file(cfg, model) as features:
+            result = evaluate(model, loader, build_loss(cfg), precision, len(samples.classes), *options)
         record = evaluation_record("test_epoch", "1/1", result, time.perf_counter() - start)
     logger.info(json_line(record), extra={"machine": True})
     logger.info("Test: %s%s", describe(record), _of_which(cfg))
@@ -103,10 +111,10 @@ def _test_process(cfg: CfgNode) -> Result:
     if distributed.is_main():
         out_dir = Path(cfg.OUT_DIR)
         summary = out_dir / "test.json"
-        summary.write_text(
-            json.dumps({**record, **_classes(samples, outputs, cfg), "weights": str(path)}, indent=2) + "\n"
-        )
-        files = [summary, *save_evaluation(result, loader.samples, out_dir, "test")]
+        facts = {**record, **_classes(samples, outputs, cfg), "weights": str(path)}
+        summary.write_text(json.dumps(facts, indent=2) + "\n")
+        page = PageSource(cfg, device, [record], result, loader.samples, weights=str(path))
+        files = [summary, *save_evaluation(result, loader.samples, out_dir, "test"), *features, *save_run_page(page)]
     shown = mistakes_and_example(result, loader.samples)
     return Result(**evaluation_figures(result), left_out=len(result.left_out), files=files, **shown)
 
@@ -121,6 +129,19 @@ def _of_which(cfg: CfgNode) -> str:
 def _classes(samples: Samples, outputs: list[int] | None, cfg: CfgNode) -> dict[str, int]:
     """Return what test.json says of an evaluation on a part of the network's classes."""
     return {} if outputs is None else {"classes": len(samples.classes), "classes_of_network": cfg.MODEL.NUM_CLASSES}
+
+
+@contextlib.contextmanager
+def features_file(cfg: CfgNode, model: nn.Module) -> Iterator[list[Path]]:
+    """Write the features that an evaluation meanwhile sees, if they are asked for; yield the files there will be."""
+    path = Path(cfg.OUT_DIR) / "test_features.npy"
+    if cfg.TEST.FEATURES:
+        with recorded_features(model, path, num_views=2 if cfg.TEST.HFLIP else 1):
+            yield [path]
+        return
+    if distributed.is_main():
+        path.unlink(missing_ok=True)  # of an earlier evaluation: its rows are not those of today's table
+    yield []
 
 
 def load_model(cfg: CfgNode, path: Path, saved: dict[str, Any]) -> nn.Module:

@@ -5,7 +5,6 @@ To read from here to the network: `train`, `train_epoch` (epoch.py), `Stepper.st
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 
 from torch import nn
 from yacs.config import CfgNode
@@ -25,11 +24,11 @@ from pycls.engine.network.precise_bn import compute_precise_bn, num_precise_batc
 from pycls.engine.profiling.memory_format import settle_layout
 from pycls.engine.progressive_resizing import check_schedule, fit_im_size
 from pycls.engine.reporting.evaluation import Evaluation
-from pycls.engine.reporting.final_files import final_files
 from pycls.engine.reporting.image_predictions import Collector
 from pycls.engine.reporting.mistakes import mistakes_and_example
 from pycls.engine.reporting.result import Result
 from pycls.engine.run import Run, build_run, resume
+from pycls.engine.run_files import final_files
 from pycls.engine.setup import run_processes, setup_process
 from pycls.engine.state import check_network, evaluation_is_due
 from pycls.engine.step import seed_step
@@ -157,7 +156,6 @@ def stopped(run: Run) -> Result:
 def finish(run: Run, test: Evaluation | None) -> Result:
     """Wait until the state is saved, write pictures and tables of a finished run, and return its figures."""
     finish_saving(run)
-    facts = Path(run.cfg.OUT_DIR), run.recorder.records(), test, run.test_samples
-    files = final_files(*facts) if distributed.is_main() else []
+    files = final_files(run, test) if distributed.is_main() else []
     shown = mistakes_and_example(test, run.test_samples)
     return run.recorder.result(run.state, test=test, files=files, **shown)

@@ -69,8 +69,8 @@ def test_one_process():
     check(*collect(1))
 
 
-def test_three_processes():
-    check(*launch(collect, (3,), 3, "gloo", 5.0))
+def test_two_processes():
+    check(*launch(collect, (2,), 2, "gloo", 5.0))
 
 
 def test_fewer_classes_than_five_and_uncertainties():
@@ -80,4 +80,4 @@ def test_fewer_classes_than_five_and_uncertainties():
     found = collector.gather()
     assert found.indices.tolist() == [1, 3] and found.classes.tolist() == [[2, 0, 1], [1, 2, 0]]
     assert found.probs.dtype == np.float32 and found.uncertainty.tolist() == [0.75, 0.25]
-    assert found.least_certain(1).tolist() == [0] and len(found) == 2
+    assert found.least_certain(1).tolist() == [1] and len(found) == 2

@@ -26,6 +26,7 @@ TOOLS = {
     "check-data": "check_data.py",
     "pack": "pack_data.py",
     "compare-loaders": "compare_loaders.py",
+    "compare-runs": "compare_runs.py",
     "zoo": "model_zoo.py",
 }
 RUN_NET = "run_net.py"

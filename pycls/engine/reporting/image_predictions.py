@@ -35,12 +35,8 @@ class ImagePredictions:
         return wrong[np.argsort(-_numbers(self.probs[wrong, 0]), kind="stable")][:count]
 
     def least_certain(self, count: int) -> np.ndarray:
-        """Return the rows of at most `count` predictions of the highest uncertainty, int64 (n,).
-
-        Without an uncertainty those of the lowest probability.
-        """
-        certainty = self.probs[:, 0] if self.uncertainty is None else -self.uncertainty
-        return np.argsort(_numbers(certainty), kind="stable")[:count]
+        """Return the rows of at most `count` predictions of the lowest probability, int64 (n,)."""
+        return np.argsort(_numbers(self.probs[:, 0]), kind="stable")[:count]
 
 
 def _numbers(values: np.ndarray) -> np.ndarray:

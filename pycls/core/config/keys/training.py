@@ -171,6 +171,12 @@ TEST = {
         "torch.compile of the network in evaluation, in training too; full batches only",
         ours=True,
     ),
+    "FEATURES": Key(
+        False,
+        "nothing",
+        "test_net.py writes the classifier's input for every image, test_features.npy (docs/RUNS.md)",
+        ours=True,
+    ),
     "INTERPOLATION": Key("bilinear", "evaluation", "filter of the resize", choices=("bilinear", "bicubic"), ours=True),
     "IM_SIZE": Key(
         256,

@@ -1,0 +1,44 @@
+"""From the records of metrics.jsonl to values over epochs."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from pycls.core.page.charts import ChartLine
+
+LOG_BELOW_PCT = 5.0  # errors that fall below this are drawn on a logarithmic axis
+
+Record = dict[str, Any]
+
+
+def epoch_of(record: Record) -> int:
+    """Return the number of a record's epoch, from 1."""
+    return int(str(record["epoch"]).partition("/")[0])
+
+
+def points(records: Sequence[Record], kind: str, key: str) -> list[tuple[float, float]]:
+    """Return (epoch, value) of the records of a kind that hold a finite value."""
+    found = [record for record in records if record.get("_type") == kind and is_number(record.get(key))]
+    return sorted((float(epoch_of(record)), float(record[key])) for record in found)
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether a value of a record is a finite number; what was none is written as null."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def is_log(lines: Sequence[ChartLine]) -> bool:
+    """Tell whether errors in percent are better seen on a logarithmic axis."""
+    return any(value < LOG_BELOW_PCT for line in lines for _, value in line.points)
+
+
+def duration(seconds: float) -> str:
+    """Write seconds for people: "0.8 s", "43 s", "12 min 5 s", "3 h 20 min"."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

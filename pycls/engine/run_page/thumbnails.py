@@ -1,0 +1,60 @@
+"""Small pictures of samples, wherever these lie, inside of the page."""
+
+import base64
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from pycls.datasets.decoders.pillow import decode_rgb
+from pycls.datasets.readers.samples import ArraySamples, Samples
+
+SIDE_PX = 144  # longer side
+MOST_BYTES = 10_000
+_TINY_PX = 48  # up to this all pixels are kept
+_QUALITIES = (82, 70, 55, 40, 25)
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A picture as a data URI, or why there is none."""
+
+    uri: str = ""
+    tiny: bool = False  # one pixel of it is one of the image's: the page shows it as squares
+    error: str = ""
+
+
+def thumbnail(samples: Samples, index: int) -> Thumbnail:
+    """Return a small picture of one sample, decoded as for the network, not cropped."""
+    try:
+        pixels = _pixels(samples, index)
+    except (OSError, ValueError) as error:  # it was there when it was evaluated
+        return Thumbnail(error=str(error))
+    image = Image.fromarray(pixels)
+    if max(image.size) <= _TINY_PX:
+        return Thumbnail(_uri("png", _encode(image, "PNG")), tiny=True)
+    image.thumbnail((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR)
+    for quality in _QUALITIES:
+        data = _encode(image, "JPEG", quality=quality)
+        if len(data) <= MOST_BYTES:
+            break
+    return Thumbnail(_uri("jpeg", data))
+
+
+def _pixels(samples: Samples, index: int) -> np.ndarray:
+    """Return uint8 (H, W, 3) or, of less than three channels the first, (H, W)."""
+    if not isinstance(samples, ArraySamples):
+        return decode_rgb(samples.read(index))
+    pixels = samples.images[index]
+    return np.ascontiguousarray(pixels[..., 0] if pixels.shape[-1] < 3 else pixels[..., :3])
+
+
+def _encode(image: Image.Image, kind: str, **options: int) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def _uri(kind: str, data: bytes) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
