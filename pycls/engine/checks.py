@@ -11,8 +11,9 @@ from pycls.core import distributed
 from pycls.core.config import check_divisible, dump_cfg
 from pycls.core.config.defaults import default_cfg
 from pycls.core.machine import usable_cores
-from pycls.datasets import DATASETS, check_divisible_data, dataset_view
+from pycls.datasets import DATASETS, check_divisible_data, check_num_classes, dataset_view
 from pycls.datasets.mix import build_mixer
+from pycls.datasets.sources.class_file import load_classes
 from pycls.datasets.sources.split_names import is_none
 from pycls.datasets.transforms.view import optional_augmentation
 from pycls.engine.network.compile import check_compile
@@ -80,9 +81,20 @@ def check_dataset(cfg: CfgNode, phase: str) -> None:
         raise ValueError(f"{phase}.DATASET is not set: give a config (--cfg configs/...) or {phase}.DATASET digits")
     dataset_view(cfg, phase.lower())  # its errors come before anything is written, as do these
     check_divisible_data(cfg, phase.lower())
+    if cfg.DATA.CLASSES:
+        check_num_classes(cfg, len(load_classes(cfg.DATA.CLASSES)), f"DATA.CLASSES {cfg.DATA.CLASSES}")
+    _check_array_pixels(cfg, cfg[phase].DATASET)
     skip_list = cfg.DATA_LOADER.SKIP_LIST
     if skip_list and not Path(skip_list).is_file():
         raise ValueError(f"DATA_LOADER.SKIP_LIST {skip_list}: no such file")
+
+
+def _check_array_pixels(cfg: CfgNode, dataset: str) -> None:
+    """Raise ValueError for a setting of files that array data do not heed."""
+    if cfg.DATA_LOADER.DEPTH == "full" and has_one_size(dataset):
+        raise ValueError(f"DATA_LOADER.DEPTH full: {dataset} is array data, which has 8 bits; leave it at uint8")
+    if cfg.DATA_LOADER.EXIF_ROTATE and has_one_size(dataset):
+        raise ValueError(f"DATA_LOADER.EXIF_ROTATE True: {dataset} is array data, which has no EXIF; set it False")
 
 
 def check_processes(cfg: CfgNode, phases: tuple[str, ...] = ("TRAIN", "TEST")) -> None:

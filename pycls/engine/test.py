@@ -14,10 +14,11 @@ from yacs.config import CfgNode
 from pycls.core import distributed
 from pycls.core.checkpoint import LoadReport, best_path, checkpoint_dir
 from pycls.core.config import with_value
-from pycls.core.logging import get_logger, json_line
+from pycls.core.logging import FILE_ONLY, get_logger, json_line
 from pycls.core.weights import fill_model
 from pycls.core.weights.files import load_tensor_file
 from pycls.core.weights.formats import unpack_weights
+from pycls.core.weights.input_channels import RGB_CHANNELS
 from pycls.core.weights.sources import run_checkpoint
 from pycls.datasets import build_loader, list_samples
 from pycls.datasets.readers.samples import Samples
@@ -31,11 +32,14 @@ from pycls.engine.identity import network_differences
 from pycls.engine.network.features import recorded_features
 from pycls.engine.network.precision import pick_precision
 from pycls.engine.profiling.memory_format import saved_layout
-from pycls.engine.reporting.evaluation import describe, evaluation_figures, evaluation_record
+from pycls.engine.reporting.evaluation import evaluation_figures, evaluation_record
 from pycls.engine.reporting.evaluation_files import save_evaluation
 from pycls.engine.reporting.image_predictions import Collector
+from pycls.engine.reporting.lines import evaluation_line
+from pycls.engine.reporting.meters import peak_memory_mb
 from pycls.engine.reporting.mistakes import mistakes_and_example
 from pycls.engine.reporting.result import Result
+from pycls.engine.reporting.view_text import describe_view
 from pycls.engine.run_page.page import PageSource, save_run_page
 from pycls.engine.setup import run_processes, setup_process, warn_of_other_pixels
 from pycls.engine.weights_file import warn_of_other_view, weights_file
@@ -100,13 +104,15 @@ def _test_process(cfg: CfgNode) -> Result:
     samples, outputs = samples_to_test(cfg, saved.get("classes"), str(path))
     with contextlib.closing(build_loader(cfg, "test", device, samples)) as loader:
         model = load_model(cfg, path, saved).to(device)
+        logger.info("View (test): %s", describe_view(cfg, "test"))
         start = time.perf_counter()
-        options = cfg.TEST.HFLIP, cfg.TEST.COMPILE, Collector(), outputs
+        options = cfg.TEST.HFLIP, cfg.TEST.COMPILE, "Test", Collector(), outputs
         with features_file(cfg, model) as features:
             result = evaluate(model, loader, build_loss(cfg), precision, len(samples.classes), *options)
-        record = evaluation_record("test_epoch", "1/1", result, time.perf_counter() - start)
-    logger.info(json_line(record), extra={"machine": True})
-    logger.info("Test: %s%s", describe(record), _of_which(cfg))
+        seconds = time.perf_counter() - start
+        record = evaluation_record("test_epoch", "1/1", result, seconds, peak_memory_mb(device))
+    logger.info(json_line(record), extra=FILE_ONLY)
+    logger.info("Test: %s%s", evaluation_line(record), _of_which(cfg))
     files = []
     if distributed.is_main():
         out_dir = Path(cfg.OUT_DIR)
@@ -147,6 +153,7 @@ def features_file(cfg: CfgNode, model: nn.Module) -> Iterator[list[Path]]:
 def load_model(cfg: CfgNode, path: Path, saved: dict[str, Any]) -> nn.Module:
     """Build the network with the weights of the file `path`, which holds `saved`."""
     if "pixels" in saved:
+        _check_channels(saved["pixels"], cfg, path)
         warn_of_other_pixels(saved["pixels"], cfg, str(path))
     warn_of_other_view(cfg.TEST.WEIGHTS, cfg)
     model = build_model(cfg)
@@ -158,6 +165,13 @@ def load_model(cfg: CfgNode, path: Path, saved: dict[str, Any]) -> nn.Module:
     wanted = cfg.TRAIN.CHANNELS_LAST
     channels_last = saved_layout(saved, path) if wanted == "auto" else wanted
     return model.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
+
+
+def _check_channels(pixels: dict[str, Any], cfg: CfgNode, path: Path) -> None:
+    there = pixels.get("num_channels", RGB_CHANNELS)
+    if there != cfg.DATA_LOADER.CHANNELS:
+        now = cfg.DATA_LOADER.CHANNELS
+        raise ValueError(f"{path}: its network sees {there} channels, DATA_LOADER.CHANNELS is {now}: set it to {there}")
 
 
 def check_complete(report: LoadReport, path: Path) -> None:

@@ -153,6 +153,9 @@ def test_a_part_of_the_classes_is_evaluated_on_their_outputs_alone(tmp_path):
     ]
     assert "classes of the network" not in tool("test_net.py", *words, "DATA.MISSING_CLASSES", "True")
     whole = json.loads((tmp_path / "run/test.json").read_text())
+    flat = [*data_words(part / "val"), "DATA.VAL_FRACTION", "1"]  # class folders without splits, as ImageNet-A has
+    assert "on 4 images" in tool("test_net.py", *words_for(flat, tmp_path / "run"))
+    assert json.loads((tmp_path / "run/test.json").read_text())["top1_err"] == summary["top1_err"]
     assert "classes" not in whole and whole["top1_err"] >= summary["top1_err"]
 
 
@@ -182,6 +185,14 @@ def test_weights_without_names_take_them_from_a_class_file(tmp_path):
     assert "class 0 is 'ant' in the checkpoint and 'bee' in DATA.CLASSES" in message
     message = refused("predict.py", part, "--weights", tmp_path / "run/checkpoints/best.pyth", "DATA.CLASSES", names)
     assert "class 0 is 'ant' in the checkpoint and 'bee' in DATA.CLASSES" in message
+
+
+@pytest.mark.parametrize(("text", "message"), [("a\0", "holds zero bytes"), ("a\nb\n", "MODEL.NUM_CLASSES is 3, but")])
+def test_a_class_file_is_checked_before_anything_is_written(tmp_path, text, message):
+    root, names = write_folders(tmp_path / "data"), tmp_path / "names.txt"
+    names.write_text(text)
+    words = words_for([*data_words(root), "DATA.CLASSES", names], tmp_path / "run")
+    assert message in refused("train_net.py", *words) and not (tmp_path / "run").exists()
 
 
 def test_files_that_a_list_names_and_are_not_there(tmp_path):

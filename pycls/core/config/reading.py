@@ -179,7 +179,7 @@ READ_BY: dict[str, Readers] = {
     "DATA_LOADER.WORKER_MODE": Readers(_ALL_BUT_COMPARING, "--backends custom compares both"),
     "DATA_LOADER.NUM_WORKERS": Readers(_ALL_BUT_COMPARING, "--workers says what is compared"),
     "OUT_DIR": Readers(
-        ("train", "test", "time", "info", "scale", "compare-loaders", "zoo"),
+        ("train", "test", "time", "info", "scale", "check-data", "compare-loaders", "zoo"),
         "options of its own say where it writes (--help)",
     ),
 }

@@ -17,7 +17,8 @@ REFUSED, ONE_CLASS = "refused", "one_class"
 UNREADABLE, DAMAGED, DISAGREE, WRONG_TYPE, TINY = "unreadable", "damaged", "disagree", "wrong_type", "tiny"
 LEFT_OUT, NO_FILE, NO_IMAGE = "left_out", "no_file", "no_image"
 TWICE, OTHER_CLASS, BOTH_SPLITS = "twice", "in_two_classes", "in_two_splits"
-NOTES = ("animated", "cmyk", "16_bit", "alpha", "exif_rotated")  # decoded alike everywhere, but worth knowing
+BLACK = "black"
+NOTES = ("animated", "cmyk", "16_bit", "float", "alpha", "exif_rotated")  # decoded alike everywhere, but worth knowing
 
 KINDS = {
     MISSING_SPLIT: "training finds no such split",
@@ -31,6 +32,7 @@ KINDS = {
     NO_FILE: "left out: a broken link, pipe, socket or device",
     DAMAGED: "shown, but a part of it is missing or wrong",
     DISAGREE: "backends do not show the same",
+    BLACK: "shown black, though its 16-bit or float pixels are not all 0",
     WRONG_TYPE: "the file's ending says another type; shown all the same",
     TINY: "shorter side below --tiny-px",
     OTHER_CLASS: "the same bytes under two labels",

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from pycls.dataset_tools.validation.dali_decoder import DaliDecoder
-from pycls.dataset_tools.validation.findings import DAMAGED, DISAGREE, NOTES, TINY, UNREADABLE, WRONG_TYPE
+from pycls.dataset_tools.validation.findings import BLACK, DAMAGED, DISAGREE, NOTES, TINY, UNREADABLE, WRONG_TYPE
 from pycls.datasets.decoders import opencv, pillow, torchvision_io
 from pycls.datasets.decoders.image_header import Header, read_header
 from pycls.datasets.heartbeat import NOTHING, HeartbeatBoard
@@ -107,7 +107,14 @@ def inspect_bytes(data: bytes, name: str, decoders: dict[str, Decode], tiny_px: 
     findings = _compare(data, header, pixels, decoders)
     if min(header[:2]) < tiny_px:
         findings.append((TINY, f"{header.width} x {header.height} px"))
+    if not pixels.any() and _has_light(data):
+        findings.append((BLACK, "its 16-bit or float pixels are all below one gray level of 255"))
     return findings + _describe(data, name)
+
+
+def _has_light(data: bytes) -> bool:
+    with Image.open(io.BytesIO(data)) as image:
+        return bool(np.asarray(image).any())
 
 
 def _any_reader(data: bytes, decoders: dict[str, Decode]) -> str:
@@ -162,6 +169,7 @@ def _describe(data: bytes, name: str) -> list[tuple[str, str]]:
             "animated": getattr(image, "is_animated", False) and kind != "MPO",
             "cmyk": image.mode == "CMYK",
             "16_bit": image.mode.startswith("I") or (kind == "PNG" and data[24] == 16),
+            "float": image.mode == "F",
             "alpha": image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info,
             "exif_rotated": image.getexif().get(_EXIF_ORIENTATION, 1) not in (0, 1),
         }

@@ -18,6 +18,8 @@ def load_classes(path: str, key: str = "DATA.CLASSES") -> tuple[str, ...]:
         text = Path(path).expanduser().read_text(encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:
         raise ValueError(f"{key} {path}: {error.strerror or error}") from None
+    if "\0" in text:
+        raise ValueError(f"{key} {path}: holds zero bytes; expected text, one class in each line")
     is_json = path.lower().endswith(".json")
     names = _from_json(text, f"{key} {path}") if is_json else _from_lines(text)
     if not names:
@@ -25,9 +27,6 @@ def load_classes(path: str, key: str = "DATA.CLASSES") -> tuple[str, ...]:
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:
         raise ValueError(f"{key} {path}: names a class twice: {', '.join(twice[:3])}")
-    odd = next((name for name in names if "\0" in name), None)
-    if odd is not None:
-        raise ValueError(f"{key} {path}: holds zero bytes; expected text, one class in each line")
     return tuple(names)
 
 

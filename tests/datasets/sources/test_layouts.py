@@ -6,15 +6,18 @@ from collections import Counter
 import pytest
 
 from pycls.core.config import load_cfg
+from pycls.dataset_tools import validation
 from pycls.datasets import build_samples
 from pycls.loader_benchmark.sources import find_sources, load_samples
 from tests.helpers.layouts import CLASSES, LAYOUTS, images, layout_words
 from tests.helpers.runs import run_tool_here
+from tests.helpers.threads import ThreadWorkers
 
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("PYCLS_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(validation, "ProcessWorkers", ThreadWorkers)  # spares seconds
 
 
 def shown(samples) -> Counter:
