@@ -11,7 +11,7 @@ from pycls.core import distributed
 from pycls.core.config import check_divisible, dump_cfg
 from pycls.core.config.defaults import default_cfg
 from pycls.core.machine import usable_cores
-from pycls.datasets import DATASETS, check_num_classes, dataset_view
+from pycls.datasets import DATASETS, check_divisible_data, check_num_classes, dataset_view
 from pycls.datasets.mix import build_mixer
 from pycls.datasets.sources.class_file import load_classes
 from pycls.datasets.sources.split_names import is_none
@@ -79,7 +79,8 @@ def check_dataset(cfg: CfgNode, phase: str) -> None:
     """Raise ValueError unless the data set of a phase, "TRAIN" or "TEST", is named and what it skips is there."""
     if not cfg[phase].DATASET:
         raise ValueError(f"{phase}.DATASET is not set: give a config (--cfg configs/...) or {phase}.DATASET digits")
-    dataset_view(cfg, phase.lower())  # its errors come before anything is written
+    dataset_view(cfg, phase.lower())  # its errors come before anything is written, as do these
+    check_divisible_data(cfg, phase.lower())
     if cfg.DATA.CLASSES:
         check_num_classes(cfg, len(load_classes(cfg.DATA.CLASSES)), f"DATA.CLASSES {cfg.DATA.CLASSES}")
     _check_array_pixels(cfg, cfg[phase].DATASET)

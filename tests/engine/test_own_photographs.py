@@ -1,6 +1,7 @@
 """Own photographs in one command: class folders in; a split by file names, a network and what to type next out."""
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -11,13 +12,13 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from pycls.engine.settle_data import settle_data
 
 from pycls.core.checkpoint import best_path, last_path, load_checkpoint
 from pycls.core.config import load_cfg
 from pycls.core.weights.sources import find_weights
 from pycls.datasets import list_samples
 from pycls.engine import train
+from pycls.engine.data.settle_data import settle_data
 from pycls.engine.step import Stepper
 from tests.engine.test_resume import figures, same
 from tests.helpers.photographs import encode, load
@@ -186,6 +187,7 @@ def test_one_class_and_one_image_are_named(photos, tmp_path):
     (tmp_path / "few/Ei").mkdir()
     shutil.copy(photos / "Kaffee/cmyk.jpg", tmp_path / "few/Ei")
     assert "Ei (1)" in refused(tmp_path / "few", tmp_path / "o")
+    assert "MODEL.NUM_CLASSES is 5, but" in refused(photos, tmp_path / "o", MODEL__NUM_CLASSES=5)
 
 
 def test_a_run_is_not_written_among_the_classes(photos, tmp_path):
@@ -195,7 +197,10 @@ def test_a_run_is_not_written_among_the_classes(photos, tmp_path):
 
 @pytest.mark.parametrize("dataset", ["digits", "cifar10"])
 def test_data_sets_with_images_of_their_own_for_validation_are_not_divided(dataset, tmp_path):
-    said = refused(tmp_path, tmp_path / "o", TRAIN__DATASET=dataset, TEST__DATASET=dataset, TRAIN__IM_SIZE=32)
+    words = ["TRAIN.DATASET", dataset, "TEST.DATASET", dataset, "TRAIN.IM_SIZE", "32", "OUT_DIR", str(tmp_path / "o")]
+    done = run_tool_here("train_net.py", *words, "DATA.VAL_FRACTION", "0.2", "MODEL.TYPE", "effnet")
+    said = done.stderr
+    assert done.returncode == 2 and not (tmp_path / "o").exists()
     assert f"{dataset} has images for validation" in said and "set DATA.VAL_FRACTION 0" in said
 
 
@@ -205,10 +210,10 @@ def test_data_sets_with_images_of_their_own_for_validation_are_not_divided(datas
 def test_a_batch_is_near_sixteen_and_leaves_few_images_out(photos, tmp_path, monkeypatch):
     cfg = small_cfg(photos, tmp_path)
     for count in (1, 2, 12, 17, 24, 40, 1000):
-        monkeypatch.setattr("pycls.engine.settle_data.list_samples", lambda cfg, phase, n=count: FewSamples(n))
+        monkeypatch.setattr("pycls.engine.data.settle_data.build_samples", lambda cfg, phase, n=count: FewSamples(n))
         size = settle_data(cfg).TRAIN.BATCH_SIZE
         assert size <= count and count % size <= count / 16 and (11 <= size <= 23 or size == count < 24), count
-    monkeypatch.setattr("pycls.engine.settle_data.list_samples", lambda cfg, phase: FewSamples(30))
+    monkeypatch.setattr("pycls.engine.data.settle_data.build_samples", lambda cfg, phase: FewSamples(30))
     assert settle_data(small_cfg(photos, tmp_path, OPTIM__ACCUM_STEPS=4)).TRAIN.BATCH_SIZE == 12
 
 
@@ -260,11 +265,12 @@ def test_every_command_finds_the_number_of_classes_in_the_data_or_says_that_it_n
     assert tested.returncode == 0 and "DATA.VAL_FRACTION 1 evaluates all" in tested.stdout, tested.stderr
     everything = command("test_net.py", photos, tmp_path / "o", DATA__VAL_FRACTION=1)
     assert "on 36 images" in everything.stdout and "holds out" not in everything.stdout
-    assert "3 activations" not in (said := command("info_net.py", photos, tmp_path).stdout) and "parameters" in said
+    shown = run_tool_here("info_net.py", "--cfg", PHOTOS, "DATA_DIR", str(photos))
+    assert re.search(r"head\.fc .* 3 .*3,843", shown.stdout), "1280 x 3 + 3 parameters"
     timed = command("time_net.py", photos, tmp_path / "t", PREC_TIME__NUM_ITER=1, PREC_TIME__WARMUP_ITER=1)
     assert timed.returncode == 0 and "End to end" in timed.stdout, timed.stderr
     for tool in ("info_net.py", "time_net.py", "train_net.py"):
-        done = command(tool, "''", tmp_path / "none")
+        done = run_tool_here(tool, "--cfg", PHOTOS, "OUT_DIR", str(tmp_path / "none"))
         assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "DATA_DIR" in done.stderr, done.stderr
     checkpoint = str(best_path(tmp_path / "o"))
     predicted = run_tool_here("predict.py", "--cfg", PHOTOS, str(photos), "--weights", checkpoint, *overrides(SMALL))

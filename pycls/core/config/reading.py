@@ -138,6 +138,7 @@ READ_IF: dict[str, tuple[Need, ...]] = {
     "FSDP": (_with("FSDP.ENABLED"),),
     "FSDP.ENABLED": (),
     "DATA_DIR": (Need(_DATASETS, (*_FOLDERS, *_ARRAYS)),),
+    "DATA.SPLIT_SEED": (Need(("DATA.VAL_FRACTION", "DATA.FOLDS")),),
     "DATA.CLASSES": (Need(_DATASETS, _FOLDERS),),
     "DATA.MISSING_CLASSES": (Need(_DATASETS, _FOLDERS),),
     "MAX_GPUS_PER_NODE": (NOTHING,),
@@ -170,8 +171,8 @@ READ_BY: dict[str, Readers] = {
     "PREC_TIME": Readers(("time", "scale", "compare-loaders", "zoo"), "pycls time measures"),
     "MODEL.SCALING_TYPE": Readers(("scale",), "pycls scale writes the config to use"),
     "MODEL.SCALING_FACTOR": Readers(("scale",), "pycls scale writes the config to use"),
-    "DATA_DIR": Readers(
-        ("train", "test", "time", "scale", "check-data", "compare-loaders", "zoo"),
+    "DATA_DIR": Readers(  # info and scale: for MODEL.NUM_CLASSES 0
+        ("train", "test", "time", "info", "scale", "check-data", "compare-loaders", "zoo"),
         "its images are named by its own words",
     ),
     "DATA_LOADER.BACKEND": Readers(_ALL_BUT_COMPARING, "--backends says what is compared"),

@@ -12,7 +12,7 @@ from pycls.core.checkpoint import checkpoint_dir
 from pycls.core.config import WITHOUT_PLUGINS, check_cfg, load_cfg_text, with_value
 from pycls.core.distributed import requested_world_size
 from pycls.core.registry import shown
-from pycls.datasets import list_samples
+from pycls.datasets import build_samples
 from pycls.datasets.readers.samples import Samples
 from pycls.datasets.sources.split_names import is_none
 from pycls.engine.checks import check_dataset
@@ -28,7 +28,7 @@ def settle_data(cfg: CfgNode, phases: Sequence[str] = ("train", "test")) -> CfgN
     if cfg.MODEL.NUM_CLASSES and cfg.TRAIN.BATCH_SIZE:
         return cfg
     check_dataset(cfg, "TRAIN")
-    samples, *_ = (list_samples(cfg, phase) for phase in phases if not is_none(cfg[phase.upper()].SPLIT))
+    samples, *_ = (build_samples(cfg, phase) for phase in phases if not is_none(cfg[phase.upper()].SPLIT))
     cfg = _with_classes(cfg, samples)
     if cfg.TRAIN.BATCH_SIZE == 0:
         cfg = with_value(cfg, "TRAIN.BATCH_SIZE", _size_of_run(cfg, len(samples)) or _batch_size(cfg, len(samples)))
@@ -43,9 +43,9 @@ def settle_classes(cfg: CfgNode, phase: str = "") -> CfgNode:
     phase = phase or ("train" if cfg.TRAIN.DATASET else "test")
     try:
         check_dataset(cfg, phase.upper())
-        samples = list_samples(cfg, phase)
+        samples = build_samples(cfg, phase)
     except ValueError as error:
-        raise ValueError(f"MODEL.NUM_CLASSES 0 is as many as the data has, or set it to a number: {error}") from None
+        raise ValueError(f"{error}; MODEL.NUM_CLASSES 0 asks the data, a number does not") from None
     cfg = _with_classes(cfg, samples)
     check_cfg(cfg)
     return cfg

@@ -17,13 +17,17 @@ _NUM_NAMED = 6  # classes
 def introduction(cfg: CfgNode, train: Samples, test: Samples | None, model: nn.Module, num_steps: int) -> list[str]:
     """Return lines on the data, what is trained, how long, and where the files go."""
     evaluated = "an evaluation after each" if test is not None else "no evaluation (TEST.SPLIT none)"
-    size = f"{num_steps} step{'s' if num_steps != 1 else ''} of {cfg.TRAIN.BATCH_SIZE} images"
+    epochs, steps = _counted(cfg.OPTIM.MAX_EPOCH, "epoch"), _counted(num_steps, "step")
     return [
         _data(cfg, train, test),
         _trained(cfg, model),
-        f"Training: {cfg.OPTIM.MAX_EPOCH} epochs of {size}, {evaluated}",
+        f"Training: {epochs} of {steps} of {_counted(cfg.TRAIN.BATCH_SIZE, 'image')}, {evaluated}",
         f"Files: {os.path.join(cfg.OUT_DIR, '')}",
     ]
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _data(cfg: CfgNode, train: Samples, test: Samples | None) -> str:
