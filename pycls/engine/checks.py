@@ -92,6 +92,11 @@ def _check_array_pixels(cfg: CfgNode, dataset: str) -> None:
 def check_processes(cfg: CfgNode, phases: tuple[str, ...] = ("TRAIN", "TEST")) -> None:
     """Raise ValueError unless each process has a GPU of its own and the same share of the batches of `phases`."""
     count = distributed.requested_world_size(cfg.NUM_GPUS)
+    if count > 1 and ":" in cfg.DEVICE:
+        raise ValueError(
+            f"DEVICE {cfg.DEVICE} is one GPU, and NUM_GPUS asks for {count} processes with one each: set DEVICE cuda "
+            "(CUDA_VISIBLE_DEVICES chooses which), or NUM_GPUS 1"
+        )
     on_gpus = distributed.pick_device(cfg.DEVICE).type == "cuda"
     if on_gpus and not distributed.under_torchrun() and count > torch.cuda.device_count():
         raise ValueError(
