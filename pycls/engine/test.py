@@ -12,7 +12,7 @@ from yacs.config import CfgNode
 
 from pycls.core import distributed
 from pycls.core.checkpoint import LoadReport, best_path, checkpoint_dir
-from pycls.core.logging import get_logger, json_line
+from pycls.core.logging import FILE_ONLY, get_logger, json_line
 from pycls.core.weights import fill_model
 from pycls.core.weights.files import load_tensor_file
 from pycls.core.weights.formats import unpack_weights
@@ -24,9 +24,12 @@ from pycls.engine.evaluate import evaluate
 from pycls.engine.identity import check_classes, network_differences
 from pycls.engine.network.precision import pick_precision
 from pycls.engine.profiling.memory_format import saved_layout
-from pycls.engine.reporting.evaluation import describe, evaluation_figures, evaluation_record
+from pycls.engine.reporting.evaluation import evaluation_figures, evaluation_record
 from pycls.engine.reporting.evaluation_files import save_evaluation
+from pycls.engine.reporting.lines import evaluation_line
+from pycls.engine.reporting.meters import peak_memory_mb
 from pycls.engine.reporting.result import Result
+from pycls.engine.reporting.view_text import describe_view
 from pycls.engine.setup import run_processes, setup_process, warn_of_other_pixels
 from pycls.engine.weights_file import warn_of_other_view, weights_file
 from pycls.losses import build_loss
@@ -72,12 +75,14 @@ def _test_process(cfg: CfgNode) -> Result:
     precision = pick_precision(device, cfg.TRAIN.MIXED_PRECISION, cfg.TRAIN.AMP_DTYPE)
     with contextlib.closing(build_loader(cfg, "test", device)) as loader:
         model = load_model(cfg, weights_path(cfg), loader.samples.classes).to(device)
+        logger.info("View (test): %s", describe_view(cfg, "test"))
         start = time.perf_counter()
-        flags = cfg.TEST.HFLIP, cfg.TEST.COMPILE
+        flags = cfg.TEST.HFLIP, cfg.TEST.COMPILE, "Test"
         result = evaluate(model, loader, build_loss(cfg), precision, cfg.MODEL.NUM_CLASSES, *flags)
-        record = evaluation_record("test_epoch", "1/1", result, time.perf_counter() - start)
-    logger.info(json_line(record), extra={"machine": True})
-    logger.info("Test: %s", describe(record))
+        seconds = time.perf_counter() - start
+        record = evaluation_record("test_epoch", "1/1", result, seconds, peak_memory_mb(device))
+    logger.info(json_line(record), extra=FILE_ONLY)
+    logger.info("Test: %s", evaluation_line(record))
     files = []
     if distributed.is_main():
         out_dir = Path(cfg.OUT_DIR)

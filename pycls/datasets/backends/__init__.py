@@ -9,7 +9,7 @@ import torch
 from yacs.config import CfgNode
 
 from pycls.core.distributed import local_world_size
-from pycls.core.logging import get_logger
+from pycls.core.logging import ONCE, get_logger
 from pycls.core.machine import usable_cores
 from pycls.datasets.backends.base import Backend, BackendOptions
 from pycls.datasets.readers.samples import ArraySamples, FileSamples
@@ -27,22 +27,18 @@ _NUM_IN_USE = 2  # batches that the training step and the copy to the device hol
 
 
 def build_custom(cfg: CfgNode, samples: FileSamples, view: View, device: torch.device, max_batch: int) -> Backend:
-    """Build the backend of the C extension, or else OpenCV, and log which of them it is."""
+    """Build the backend of the C extension, or else OpenCV, and log once if that makes it slower than it could be."""
     from pycls.datasets.backends.custom import CustomBackend
-    from pycls.datasets.decoders.libjpeg_turbo import describe, fits
+    from pycls.datasets.decoders.libjpeg_turbo import fits, how_to_be_faster
 
     options = _worker_options(cfg, device, max_batch)
     processes = choose_mode(options.worker_mode, options.num_workers) == "processes"
     check_room(_process_needs(options, view) if processes else Needs(threads=options.num_workers))
     decoder = cfg.DATA_LOADER.JPEG
-    if fits(view):
-        logger.info("JPEG decoder: %s", describe(decoder))
-    elif decoder == "c":
+    if decoder == "c" and not fits(view):
         raise ValueError("DATA_LOADER.JPEG: 'c' shows squares of RGB or gray of 8 bits only; use 'auto'")
-    else:
-        logger.info(
-            "JPEG decoder: %s (the C extension shows squares of RGB only)", "OpenCV" if view.is_plain else "Pillow"
-        )
+    if fits(view) and (hint := how_to_be_faster(decoder)):
+        logger.info("JPEG decoder: OpenCV: %s", hint, extra=ONCE)
     return CustomBackend(samples, view, options, decoder)
 
 

@@ -46,7 +46,13 @@ def describe(choice: str) -> str:
         return f"OpenCV (DATA_LOADER.JPEG: {choice})"
     if not isinstance(extension(), str):
         return "OpenCV: faster than the C extension on a processor without AVX2"
-    return f"OpenCV: {extension()}; to make it faster, {HOW_TO_BUILD}"
+    return f"OpenCV: {how_to_be_faster(choice)}"
+
+
+def how_to_be_faster(choice: str) -> str:
+    """Return why a choice of DATA_LOADER.JPEG means OpenCV though the extension was wanted, and the way out; or ""."""
+    missing = extension() if CHOICES[choice] else None
+    return f"{missing}; to make it faster, {HOW_TO_BUILD}" if isinstance(missing, str) else ""
 
 
 def decode_batch(view: View, encoded: EncodedBatch, out: np.ndarray, note: Heartbeat) -> list[bool]:

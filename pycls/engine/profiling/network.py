@@ -33,11 +33,13 @@ def time_network(cfg: CfgNode, device: torch.device) -> list[dict[str, Any]]:
     for name, channels_last in itertools.product(supported_formats(device), (False, True)):
         layout = "channels_last" if channels_last else "contiguous"
         try:
-            rows.append(_time_combination(cfg, Precision(device, name), channels_last))
+            row = _time_combination(cfg, Precision(device, name), channels_last)
         except torch.OutOfMemoryError:
-            logger.info("%s %s: out of memory", name, layout)
-        else:
-            logger.info("%s %s: timed", name, layout)
+            logger.info("%s, %s: out of memory", name, layout)
+            continue
+        rows.append(row)
+        rates = row["infer_images_per_sec"], row["train_images_per_sec"]
+        logger.info("%s, %s: inference %.1f images/s, training %.1f images/s", name, layout, *rates)
     for line in timing_table(rows).splitlines():
         logger.info(line)
     return rows
@@ -79,9 +81,10 @@ def supported_formats(device: torch.device) -> list[str]:
 def _time_combination(cfg: CfgNode, precision: Precision, channels_last: bool) -> dict[str, Any]:
     layout = torch.channels_last if channels_last else torch.contiguous_format
     model = build_model(cfg).to(precision.device).to(memory_format=layout)
-    infer = time_inference(model, cfg, precision, cfg.TEST.BATCH_SIZE, layout)
-    infer_64 = time_inference(model, cfg, precision, NUM_IMAGES, layout)
-    forward, both = time_training(model, cfg, precision, layout)
+    label = f"{precision.name}, {'channels_last' if channels_last else 'contiguous'}"
+    infer = time_inference(model, cfg, precision, cfg.TEST.BATCH_SIZE, layout, label)
+    infer_64 = time_inference(model, cfg, precision, NUM_IMAGES, layout, label)
+    forward, both = time_training(model, cfg, precision, layout, label)
     return {
         "format": precision.name,
         "layout": "channels_last" if channels_last else "contiguous",
@@ -96,7 +99,9 @@ def _time_combination(cfg: CfgNode, precision: Precision, channels_last: bool) -
     }
 
 
-def time_inference(model: nn.Module, cfg: CfgNode, precision: Precision, batch_size: int, layout: Any) -> Timing:
+def time_inference(
+    model: nn.Module, cfg: CfgNode, precision: Precision, batch_size: int, layout: Any, label: str
+) -> Timing:
     """Time forward passes in eval mode, compiled with TEST.COMPILE."""
     net = CompiledNetwork(model.eval()) if cfg.TEST.COMPILE else model.eval()
     images = _images(cfg, batch_size, precision.device, layout)
@@ -106,10 +111,12 @@ def time_inference(model: nn.Module, cfg: CfgNode, precision: Precision, batch_s
         with precision.autocast():
             net(images)
 
-    return measure(forward, cfg, precision.device)
+    return measure(forward, cfg, precision.device, f"{label}: inference of {batch_size} images")
 
 
-def time_training(model: nn.Module, cfg: CfgNode, precision: Precision, layout: Any) -> tuple[Timing, Timing]:
+def time_training(
+    model: nn.Module, cfg: CfgNode, precision: Precision, layout: Any, label: str
+) -> tuple[Timing, Timing]:
     """Time forward passes in train mode, and whole steps (forward, loss, backward, update)."""
     images = _images(cfg, cfg.TRAIN.BATCH_SIZE, precision.device, layout)
     labels = torch.arange(cfg.TRAIN.BATCH_SIZE, device=precision.device) % cfg.MODEL.NUM_CLASSES
@@ -121,8 +128,9 @@ def time_training(model: nn.Module, cfg: CfgNode, precision: Precision, layout: 
         with precision.autocast():
             stepper.loss_fn(stepper.net(images), targets)
 
-    whole = measure(lambda: stepper.step(images, targets, 0.0), cfg, precision.device)
-    return measure(forward, cfg, precision.device), whole
+    device, step = precision.device, f"training step of {cfg.TRAIN.BATCH_SIZE} images"
+    whole = measure(lambda: stepper.step(images, targets, 0.0), cfg, device, f"{label}: {step}")
+    return measure(forward, cfg, device, f"{label}: its forward pass"), whole
 
 
 def build_bench_stepper(cfg: CfgNode, model: nn.Module, precision: Precision) -> Stepper:
