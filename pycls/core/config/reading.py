@@ -132,6 +132,8 @@ READ_IF: dict[str, tuple[Need, ...]] = {
     "DATA_LOADER.PREFETCH": (_FILES,),
     "DATA_LOADER.WORKER_MODE": (_FILES, _with("DATA_LOADER.BACKEND", "auto", "custom")),
     "DATA_LOADER.JPEG": (_FILES, _with("DATA_LOADER.BACKEND", "auto", "custom")),
+    "DATA_LOADER.EXIF_ROTATE": (_FILES,),
+    "DATA_LOADER.DEPTH": (_FILES,),
     "DATA_LOADER.ON_BAD_IMAGE": (_FILES,),
     "DATA_LOADER.TIMEOUT_SEC": (_FILES,),
     "LAUNCH": (NOTHING,),

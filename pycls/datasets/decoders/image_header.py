@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
-from pycls.datasets.decoders.deep import is_tiff, read_samples
+from pycls.datasets.decoders.deep import is_tiff, read_unknown
 from pycls.datasets.decoders.orientation import UPRIGHT, read_orientation, swaps_sides
 from pycls.datasets.decoders.png_chunks import PNG_SIGNATURE
 
@@ -103,6 +103,6 @@ def _pillow_header(data: bytes) -> Header:
             return Header(image.height, image.width, False)
     except (OSError, Image.DecompressionBombError) as error:
         if isinstance(error, UnidentifiedImageError) and is_tiff(data):
-            height, width, _ = read_samples(data).shape
+            height, width, _ = read_unknown(data).shape
             return Header(height, width, False)
         raise ValueError(f"not an image that can be read (first bytes {data[:8]!r})") from error
