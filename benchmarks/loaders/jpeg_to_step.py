@@ -22,7 +22,7 @@ from benchmarks.time_limit import TimeLimit
 from benchmarks.training.train_step import conditions, device_name
 from pycls.core.config import load_cfg
 from pycls.core.logging import setup_logging
-from pycls.engine.profiling.loader import time_data
+from pycls.engine.profiling.loader import find_samples, time_data
 
 BACKENDS = ("custom", "dali_gpu", "torch", "dali_cpu")  # in the order of being measured
 GOAL_IMAGES_PER_SEC, GOAL_WAIT_PCT = 4500, 3.0  # of the best backend on one H200
@@ -81,7 +81,7 @@ def time_backend(arguments: argparse.Namespace, backend: str, data_dir: Path) ->
     """Return the figures of a backend, or why there are none."""
     cfg = build_cfg(arguments, backend, data_dir)
     try:
-        found = time_data(cfg, torch.device(arguments.device))
+        found = time_data(cfg, torch.device(arguments.device), find_samples(cfg))
     except (RuntimeError, ValueError) as error:  # a backend may lack its driver; the others are still to be timed
         return {"error": str(error).splitlines()[0]}
     return found["loader"] or {"error": found["loader_not_timed"]}

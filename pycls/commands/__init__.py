@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import pycls
 from pycls.core.cli import OneLineParser, called_as
 from pycls.core.registry import did_you_mean
+from pycls.core.stop_signals import quiet_closed_pipe
 
 COMMANDS = {
     "train": "train a network, or go on with a training",
@@ -38,7 +39,11 @@ EXAMPLE = "train --cfg configs/quickstart/digits.yaml OUT_DIR runs/digits"
 
 def main() -> int:
     """Run the command that the first word names: `pycls COMMAND ...`, `python -m pycls COMMAND ...`."""
-    prog, words = called_as(sys.argv[0]), sys.argv[1:]
+    with quiet_closed_pipe():
+        return _run(called_as(sys.argv[0]), sys.argv[1:])
+
+
+def _run(prog: str, words: Sequence[str]) -> int:
     if words and words[0] in COMMANDS:
         return command(words[0])(f"{prog} {words[0]}", words[1:])
     parser = OneLineParser(prog, DESCRIPTION, EXAMPLE, usage=f"{prog} [-h] [--version] COMMAND ...")
@@ -53,7 +58,8 @@ def main() -> int:
 
 def run_file(name: str) -> int:
     """Do what a file in tools/ does: run a command, called by the file's name."""
-    return command(name)(called_as(sys.argv[0]), sys.argv[1:])
+    with quiet_closed_pipe():
+        return command(name)(called_as(sys.argv[0]), sys.argv[1:])
 
 
 def command(name: str) -> Callable[[str, Sequence[str]], int]:

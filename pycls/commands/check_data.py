@@ -24,13 +24,17 @@ INSTALLED, ALL = ("custom", "torch"), ("custom", "torch", "dali_cpu")
 
 def act(cfg: CfgNode, args: argparse.Namespace) -> int:
     """Check, save and print."""
+    from pycls.core.paths import check_output_folder
     from pycls.dataset_tools import validation
 
     folders = [*([args.dir] if args.dir else []), *args.paths]
     if not args.out.strip():
         raise ValueError("--out must be a folder (. is the current one), got ''")
+    check_output_folder(Path(args.out), "--out")
     if len(folders) > 1:
         raise ValueError(f"one folder is checked at a time, got {', '.join(folders)}")
+    if folders and cfg.DATA_DIR:
+        raise ValueError(f"DATA_DIR {cfg.DATA_DIR} does nothing beside {folders[0]}, which is checked; leave one out")
     splits = validation.samples_of_folder(folders[0]) if folders else validation.samples_of_cfg(cfg)
     backends = ALL if args.backends == "all" else INSTALLED
     findings = validation.check_data(splits, backends, args.tiny_px, cfg.DATA_LOADER.TIMEOUT_SEC)
@@ -48,4 +52,4 @@ def main(prog: str, words: Sequence[str]) -> int:
     add("--out", metavar="DIR", default="data_check", help="where to write (default: data_check)")
     add("--tiny-px", type=whole(0), metavar="PX", default=32, help="report images with a shorter side below (32)")
     add("--backends", choices=("installed", "all"), default="installed", help="all: ask DALI's decoder too")
-    return run_tool(parser, act, words)
+    return run_tool(parser, act, words, "check-data")

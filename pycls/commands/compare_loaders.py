@@ -71,4 +71,4 @@ def main(prog: str, words: Sequence[str]) -> int:
     """Run the command."""
     parser = build_parser(prog, DESCRIPTION, EXAMPLE, paths="DATA_DIR")
     add_options(parser)
-    return run_tool(parser, act, words)
+    return run_tool(parser, act, words, "compare-loaders")

@@ -39,4 +39,4 @@ def main(prog: str, words: Sequence[str]) -> int:
     parser = build_parser(prog, DESCRIPTION, EXAMPLE, paths="SRC DST")
     layouts = ("safetensors", "torchvision", "pycls", "ours")
     parser.add_argument("--to", required=True, choices=layouts, help="layout of DST")
-    return run_tool(parser, act, words)
+    return run_tool(parser, act, words, "convert")

@@ -19,6 +19,7 @@ EXAMPLE = "runs/digits/checkpoints/best.pyth digits.onnx --format onnx --images 
 def act(cfg: CfgNode, args: argparse.Namespace) -> int:
     """Export and say how well it agrees."""
     from pycls.core.logging import setup_logging
+    from pycls.core.paths import check_outputs
     from pycls.inference.export import export
     from pycls.inference.predict import predict_words
     from pycls.inference.saved_network import load_network
@@ -27,8 +28,9 @@ def act(cfg: CfgNode, args: argparse.Namespace) -> int:
         raise ValueError(f"two files are needed, CHECKPOINT and OUT, got {len(args.paths)}")
     setup_logging(None, main=False)
     weights, out = args.paths
+    check_outputs([out], [*args.images], makes_folders=True)  # before anything is downloaded
     network = load_network(weights, args.cfg, [*predict_words(), *args.overrides])
-    done = export(network, Path(out), args.format, args.images or ())
+    done = export(network, Path(out), args.format, args.images)
     seen = f"noise and {done.num_images} images" if done.num_images else "noise only; --images gives it photographs"
     print(f"{done.path}: logits differ by at most {done.difference:.1e} of the largest one ({seen})")
     return 0
@@ -38,5 +40,7 @@ def main(prog: str, words: Sequence[str]) -> int:
     """Run the command."""
     parser = build_parser(prog, DESCRIPTION, EXAMPLE, paths="CHECKPOINT OUT")
     parser.add_argument("--format", required=True, choices=("onnx", "torch"), help="onnx, or torch: .pt2")
-    parser.add_argument("--images", metavar="PATH", action="append", help="image or folder to compare on, too")
-    return run_tool(parser, act, words)
+    parser.add_argument(
+        "--images", metavar="PATH", action="append", default=[], help="image or folder to compare on, too"
+    )
+    return run_tool(parser, act, words, "export")

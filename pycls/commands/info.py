@@ -27,4 +27,4 @@ def main(prog: str, words: Sequence[str]) -> int:
     parser = build_parser(prog, DESCRIPTION, EXAMPLE)
     parser.add_argument("--fvcore", action="store_true", help="show what fvcore counts beside our own counts")
     parser.add_argument("--plot-lr", metavar="FILE.png", help="draw the learning rate of every epoch into this file")
-    return run_tool(parser, act, words)
+    return run_tool(parser, act, words, "info")

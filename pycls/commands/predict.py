@@ -20,16 +20,19 @@ EXAMPLE = "photos/ --weights runs/digits/checkpoints/best.pyth --csv classes.csv
 def act(cfg: CfgNode, args: argparse.Namespace) -> int:
     """Predict, print and save."""
     from pycls.core.logging import setup_logging
+    from pycls.core.paths import check_outputs
     from pycls.inference.predict import pick_topk, predict, predict_words
-    from pycls.inference.predictions import check_outputs, save_predictions
+    from pycls.inference.predictions import save_predictions
     from pycls.inference.saved_network import load_network
 
     setup_logging(None, main=False)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
+    outputs = [name for name in (args.csv, args.jsonl) if name]
+    check_outputs(outputs, args.paths)  # before anything is downloaded
     network = load_network(args.weights, args.cfg, [*predict_words(args.backend), *args.overrides])
     topk = pick_topk(args.topk, network)
-    check_outputs([name for name in (args.csv, args.jsonl) if name], [network.path, *args.paths])
+    check_outputs(outputs, [network.path])
     num_images = num_failed = 0
     found = predict(network, args.paths, topk)
     for prediction in save_predictions(found, topk, args.csv, args.jsonl, network.has_uncertainty):
@@ -43,9 +46,9 @@ def act(cfg: CfgNode, args: argparse.Namespace) -> int:
 def main(prog: str, words: Sequence[str]) -> int:
     """Run the command."""
     parser = build_parser(prog, DESCRIPTION, EXAMPLE, paths="IMAGE | DIR")
-    parser.add_argument("--weights", required=True, metavar="FILE", help="path, URL or name (docs/WEIGHTS.md)")
+    parser.add_argument("--weights", required=True, metavar="FILE", help="path, run, URL or name (docs/WEIGHTS.md)")
     parser.add_argument("--csv", metavar="FILE", help="write a table")
     parser.add_argument("--jsonl", metavar="FILE", help="write a JSON object a line")
     parser.add_argument("--topk", type=whole(1), metavar="K", help="classes for each image (default: 5, or all)")
     parser.add_argument("--backend", metavar="NAME", default="auto", help="loader: custom, torch, dali_cpu, dali_gpu")
-    return run_tool(parser, act, words)
+    return run_tool(parser, act, words, "predict")

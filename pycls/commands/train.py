@@ -25,4 +25,4 @@ def act(cfg: CfgNode, args: argparse.Namespace) -> int:
 
 def main(prog: str, words: Sequence[str]) -> int:
     """Run the command."""
-    return run_tool(build_parser(prog, DESCRIPTION, EXAMPLE), act, words)
+    return run_tool(build_parser(prog, DESCRIPTION, EXAMPLE), act, words, "train")

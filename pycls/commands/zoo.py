@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from pycls.core.cli import OneLineParser, how_to_call, run_plain_tool
+from pycls.core.config.command_words import sort_words
 
 DESCRIPTION = """List the networks of the model zoo, measure one of them again, or write MODEL_ZOO.md.
 
@@ -26,10 +27,11 @@ def act(args: argparse.Namespace) -> int:
     """List, verify, measure, write or check."""
     from pycls.zoo import actions
 
-    if args.words and args.check:
+    words = [*args.words, *args.overrides]
+    if words and args.check:
         raise ValueError("--check goes without other words")
-    if args.words:
-        return actions.act_on_words(args.words, args.call)
+    if words:
+        return actions.act_on_words(words, args.call)
     return actions.check(args.call) if args.check else actions.write(args.call)
 
 
@@ -40,4 +42,6 @@ def main(prog: str, words: Sequence[str]) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing")
     parser.add_argument("--traceback", action="store_true", help="show where in the code an error arose")
     parser.set_defaults(call=how_to_call(prog))
-    return run_plain_tool(parser, act, words)
+    rest, overrides = sort_words(parser, words, takes_paths=True)
+    parser.set_defaults(overrides=overrides)
+    return run_plain_tool(parser, act, rest)

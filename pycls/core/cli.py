@@ -5,6 +5,7 @@ Nothing heavy is imported here, so that --help answers at once.
 
 import argparse
 import contextlib
+import functools
 import itertools
 import os
 import re
@@ -17,10 +18,13 @@ from typing import Any, NoReturn
 from yacs.config import CfgNode
 
 from pycls.core.config import diff_cfg, dump_cfg, load_cfg
+from pycls.core.config.command_words import sort_words
+from pycls.core.config.shipped_configs import find_cfg
+from pycls.core.paths import expand_path
 from pycls.core.registry import printable
-from pycls.core.shipped_configs import find_cfg
+from pycls.core.stop_signals import stdout_is_open
 
-_EPILOG = """KEY VALUE pairs override the file: OPTIM.MAX_EPOCH 20 TRAIN.BATCH_SIZE 64.
+_EPILOG = """KEY VALUE pairs override the file: OPTIM.MAX_EPOCH 20 TRAIN.BATCH_SIZE=64.
 Every key with its default, range and meaning is in docs/KEYS.md, and `python -m pycls.core.config.describe OPTIM` tells
 of those of a section; --print-cfg shows the values in force."""
 
@@ -29,7 +33,7 @@ of those of a section; --print-cfg shows the values in force."""
 # is for machines without other work: with loader threads on the same cores a training step on a CPU took ten times as
 # long.
 _SPIN_COUNT = "1000"
-_KEY = re.compile(r"[A-Z][A-Z0-9_]*(\.\w+)*")
+_PATHS = ("RUN", "FILE", "FILE.png", "DIR", "PATH", "SRC", "DST")  # how options that take paths call them
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 
 
@@ -48,6 +52,8 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print what is wrong, without the usage, and end with exit code 2."""
+        if message.startswith("unrecognized arguments") and "--cfg" in self._option_string_actions:
+            message += "; keys of the config are written KEY VALUE, such as OPTIM.MAX_EPOCH 20 (--help)"
         self.exit(2, f"{self.prog}: error: {printable(message)}\n")
 
 
@@ -69,28 +75,58 @@ def how_to_call(prog: str) -> str:
 def build_parser(prog: str, description: str, example: str, paths: str = "") -> OneLineParser:
     """Return the parser of a command; `paths` names what it takes before the KEY VALUE pairs, as `args.paths`."""
     parser = OneLineParser(prog, description, example, epilog=f"{_EPILOG}\n\n")
-    parser.add_argument("--cfg", metavar="FILE", help="YAML config, for example configs/quickstart/digits.yaml")
+    example = "YAML config, for example configs/quickstart/digits.yaml; a .yaml without --cfg is one, too"
+    parser.add_argument("--cfg", "--config", metavar="FILE", action=Once, help=example)
     parser.add_argument("--print-cfg", action="store_true", help="print the resolved config and stop")
     parser.add_argument("--diff", action="store_true", help="print the keys that differ from the defaults and stop")
     parser.add_argument("--traceback", action="store_true", help="show where in the code an error arose")
     if paths:
         parser.add_argument("words", nargs="*", metavar=f"{paths} | KEY VALUE", help=f"{paths}, then overrides")
     else:
-        overrides = "overrides, after all options"
-        parser.add_argument("overrides", nargs=argparse.REMAINDER, metavar="KEY VALUE", help=overrides)
+        parser.add_argument("words", nargs="*", metavar="KEY VALUE", help="overrides")
+    parser.set_defaults(takes_paths=bool(paths))
     return parser
 
 
 def _parse(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
-    if not any(action.dest == "words" for action in parser._actions):
-        return parser.parse_args(words)
-    args = parser.parse_intermixed_args(words)  # options may stand between folders
-    args.paths, args.overrides = split_words([*args.words, *getattr(args, "late_words", ())])
+    rest, overrides = sort_words(parser, words, parser.get_default("takes_paths"))
+    args = parser.parse_intermixed_args(rest)  # options may stand between folders
+    args.paths, args.overrides = [*args.words, *getattr(args, "late_words", ())], overrides
     return args
 
 
+def _expand_paths(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Replace `~` and variables in what options and words name as paths: a shell leaves --csv=~/x alone, for one."""
+    for action in parser._actions:
+        value = getattr(args, action.dest, None)
+        if value and action.metavar in _PATHS:
+            expand = functools.partial(expand_path, what=(action.option_strings or [str(action.metavar)])[0])
+            new = list(map(expand, value)) if isinstance(value, list) else type(value)(expand(str(value)))
+            setattr(args, action.dest, new)
+    args.paths = [expand_path(path, "command line") for path in getattr(args, "paths", ())]
+
+
+class Once(argparse.Action):
+    """An option that is given once: a second one would hide the first."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,  # str
+        option_string: str | None = None,
+    ) -> None:
+        """Store the value."""
+        first = getattr(namespace, self.dest)
+        if first is not None:
+            raise argparse.ArgumentError(
+                self, f"is given twice, {first} and {values}: one file is read (_BASE_ in it names others)"
+            )
+        setattr(namespace, self.dest, values)
+
+
 class Several(argparse.Action):
-    """An option with several values: names, or numbers that `const` reads; a folder or KEY after them is a word again.
+    """An option with several values: names, or numbers that `const` reads; a folder after them is a word again.
 
     `const` is a type as argparse has them: text -> number, or argparse.ArgumentTypeError.
     """
@@ -115,26 +151,24 @@ class Several(argparse.Action):
     def _fits(self, value: str) -> bool:
         if self.const:
             return _NUMBER.fullmatch(value) is not None
-        return not (_KEY.fullmatch(value) or os.path.isdir(value) or os.sep in value)
-
-
-def split_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Split words into paths and KEY VALUE pairs, which begin at the first word that looks like a key and is no path.
-
-    Cameras write IMG_0001.JPG, which looks like one.
-    """
-    folders = list(itertools.takewhile(lambda word: os.path.exists(word) or not _KEY.fullmatch(word), words))
-    return folders, list(words[len(folders) :])
+        return not (os.path.isdir(value) or os.sep in value)
 
 
 def run_tool(
-    parser: argparse.ArgumentParser, act: Callable[[CfgNode, argparse.Namespace], int], words: Sequence[str]
+    parser: argparse.ArgumentParser,
+    act: Callable[[CfgNode, argparse.Namespace], int],
+    words: Sequence[str],
+    command: str = "",
 ) -> int:
-    """Parse a command line, load the config, call `act(cfg, args)` and return its exit code; errors exit."""
+    """Parse a command line, load the config, call `act(cfg, args)` and return its exit code; errors exit.
+
+    `command`: its name in COMMANDS; a key that it does not read is then an error.
+    """
     args = _parse(parser, words)
     with _errors_in_one_line(parser.prog, args.traceback):
+        _expand_paths(parser, args)
         args.cfg = find_cfg(args.cfg) if args.cfg else None
-        cfg = load_cfg(args.cfg, args.overrides)
+        cfg = load_cfg(args.cfg, args.overrides, command)
         if args.print_cfg or args.diff:
             print(dump_cfg(cfg) if args.print_cfg else _diff_text(cfg), end="")
             return 0
@@ -147,6 +181,7 @@ def run_plain_tool(
     """Parse a command line without a config, call `act(args)` and return its exit code; errors exit."""
     args = parser.parse_intermixed_args(words)  # options may stand between the others
     with _errors_in_one_line(parser.prog, args.traceback):
+        _expand_paths(parser, args)
         return act(args)
 
 
@@ -158,7 +193,7 @@ def _errors_in_one_line(prog: str, with_traceback: bool) -> Iterator[None]:
     try:
         yield
     except (ValueError, FloatingPointError, OSError) as error:
-        if with_traceback:
+        if with_traceback or (isinstance(error, BrokenPipeError) and not stdout_is_open()):
             raise
         print(f"{prog}: error: {_one_line(error)}", file=sys.stderr)
         raise SystemExit(2 if isinstance(error, ValueError) else 1) from None

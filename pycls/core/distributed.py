@@ -75,20 +75,37 @@ def any_process(flag: bool) -> bool:
 
 
 def pick_device(name: str) -> torch.device:
-    """Return the device for DEVICE auto | cuda | mps | cpu; one that is not there raises ValueError."""
+    """Return the device for DEVICE auto | cuda | cuda:N | mps | cpu; one that is not there raises ValueError.
+
+    `cuda` is each process's own GPU; `cuda:N` is for a single process.
+    """
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         name = next(kind for kind, there in available.items() if there)
-    if not available[name]:
+    kind, _, number = name.partition(":")
+    if not available[kind]:
         raise ValueError(
             f"DEVICE {name}: not available here (available: {', '.join(k for k, v in available.items() if v)})"
         )
-    if name != "cuda":
-        return torch.device(name)
+    if kind != "cuda":
+        return torch.device(kind)
+    if number:
+        return _numbered_gpu(name, int(number))
     if local_rank() >= torch.cuda.device_count():
         count = torch.cuda.device_count()
         raise ValueError(f"NUM_GPUS: process {local_rank()} of this node has no GPU of its own, {count} visible")
     return torch.device("cuda", local_rank())
+
+
+def _numbered_gpu(name: str, number: int) -> torch.device:
+    """Return the GPU of DEVICE cuda:N, which one process alone may ask for."""
+    count = torch.cuda.device_count()
+    if number >= count:
+        numbers = "cuda:0" if count == 1 else f"cuda:0 to cuda:{count - 1}"
+        raise ValueError(f"DEVICE {name}: there is no GPU of that number, {count} visible ({numbers})")
+    if world_size() > 1 or local_world_size() > 1:
+        raise ValueError(f"DEVICE {name}: several processes cannot share one GPU; set DEVICE cuda, or NUM_GPUS 1")
+    return torch.device("cuda", number)
 
 
 def gather_objects(value: Any) -> list[Any]:

@@ -1,12 +1,16 @@
-"""Stop requests: SIGTERM, SIGINT and SIGUSR1 ask for a clean stop after the step that runs."""
+"""Stop requests: SIGTERM, SIGINT and SIGUSR1 ask for a clean stop after the step that runs; a closed pipe for any."""
 
 import contextlib
+import os
+import select
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from types import FrameType
 
 EXIT_STOPPED = 75  # exit code of a run that was asked to stop, saved, and can be continued (EX_TEMPFAIL of sysexits.h)
+_EXIT_CLOSED_PIPE = 141  # as of a program that SIGPIPE ends
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
@@ -53,3 +57,29 @@ def stop_on_signal() -> Iterator[StopRequest]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def quiet_closed_pipe() -> Iterator[None]:
+    """End the program silently when its standard output is closed."""
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        if stdout_is_open():
+            raise  # another pipe, of a worker process say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python writes out at its end
+        raise SystemExit(_EXIT_CLOSED_PIPE) from None
+
+
+def stdout_is_open() -> bool:
+    """Tell whether what is written to the standard output still goes somewhere."""
+    try:
+        file = sys.stdout.fileno()
+    except (OSError, ValueError):  # no file, or one that is closed
+        return True
+    poll = select.poll()
+    poll.register(file, 0)  # errors are told in any case
+    return not poll.poll(0)

@@ -59,8 +59,6 @@ def _check_combinations(cfg: CfgNode) -> None:
         raise ValueError(f"TRAIN.FROZEN {cfg.TRAIN.FROZEN} would keep random weights: it needs TRAIN.WEIGHTS")
     if cfg.TEST.COMPILE and cfg.MODEL.HEAD == "introspective":
         raise ValueError("TEST.COMPILE True: a network with MODEL.HEAD introspective is not compiled; set it False")
-    if cfg.TEST.FEATURES:
-        raise ValueError("TEST.FEATURES True: training writes no features; set it when you run test_net.py afterwards")
     im_size = DATASETS[cfg.TRAIN.DATASET].im_size if has_one_size(cfg.TRAIN.DATASET) else None
     if im_size is not None and im_size <= cfg.TRAIN.CROP_PADDING:
         raise ValueError(
@@ -85,6 +83,11 @@ def check_dataset(cfg: CfgNode, phase: str) -> None:
 def check_processes(cfg: CfgNode, phases: tuple[str, ...] = ("TRAIN", "TEST")) -> None:
     """Raise ValueError unless each process has a GPU of its own and the same share of the batches of `phases`."""
     count = distributed.requested_world_size(cfg.NUM_GPUS)
+    if count > 1 and ":" in cfg.DEVICE:
+        raise ValueError(
+            f"DEVICE {cfg.DEVICE} is one GPU, and NUM_GPUS asks for {count} processes with one each: set DEVICE cuda "
+            "(CUDA_VISIBLE_DEVICES chooses which), or NUM_GPUS 1"
+        )
     on_gpus = distributed.pick_device(cfg.DEVICE).type == "cuda"
     if on_gpus and not distributed.under_torchrun() and count > torch.cuda.device_count():
         raise ValueError(

@@ -13,6 +13,7 @@ from pycls.core import distributed
 from pycls.core.launch import launch
 from pycls.core.logging import get_logger, setup_logging
 from pycls.core.machine import usable_cores
+from pycls.core.paths import check_output_folder
 from pycls.core.plugins import import_plugins
 from pycls.core.registry import shown
 from pycls.datasets import DATASETS, backend_name, color_scale
@@ -30,6 +31,8 @@ def setup_process(cfg: CfgNode) -> torch.device:
     """Set up plugins, log, threads and cuDNN of this process and return its device."""
     import_plugins(cfg.PLUGINS)  # a process that was started by another has none yet
     device = distributed.pick_device(cfg.DEVICE)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # what names no device is then on this one, too
     if distributed.is_main():
         _make_folder(Path(cfg.OUT_DIR))
     setup_logging(cfg.OUT_DIR, cfg.LOG_DEST, distributed.is_main())
@@ -44,6 +47,7 @@ def setup_process(cfg: CfgNode) -> torch.device:
 
 
 def _make_folder(out_dir: Path) -> None:
+    check_output_folder(out_dir, "OUT_DIR")
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:

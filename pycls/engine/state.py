@@ -32,8 +32,13 @@ class TrainState:
     epoch: int = 0
     step: int = 0
     best_err: float = float("inf")  # percent top-1, of the model or its EMA, whichever was lower
-    test_err: float | None = None  # percent top-1 after the last finished epoch
+    test_err: float | None = None  # percent top-1 after the last finished epoch; None: it was not evaluated
     ema_err: float | None = None
+
+
+def evaluation_is_due(cfg: CfgNode, epoch: int) -> bool:
+    """Tell whether an epoch, from 0, ends with an evaluation: every TRAIN.EVAL_PERIOD-th one does, and the last."""
+    return (epoch + 1) % cfg.TRAIN.EVAL_PERIOD == 0 or epoch + 1 == cfg.OPTIM.MAX_EPOCH
 
 
 def check_network(cfg: CfgNode) -> None:

@@ -11,12 +11,13 @@ from torch import nn
 from yacs.config import CfgNode
 
 from pycls.core import distributed
-from pycls.core.checkpoint import LoadReport, best_path
+from pycls.core.checkpoint import LoadReport, best_path, checkpoint_dir
 from pycls.core.logging import get_logger, json_line
 from pycls.core.weights import fill_model
 from pycls.core.weights.files import load_tensor_file
 from pycls.core.weights.formats import unpack_weights
-from pycls.datasets import build_loader
+from pycls.core.weights.sources import run_checkpoint
+from pycls.datasets import build_loader, build_samples
 from pycls.engine.checks import check_dataset, check_processes
 from pycls.engine.evaluate import evaluate
 from pycls.engine.identity import check_classes, network_differences
@@ -43,8 +44,10 @@ def test(cfg: CfgNode) -> Result:
         raise ValueError(
             "TEST.FEATURES True: they are read by a hook, which compiled code does not call; set TEST.COMPILE False"
         )
-    weights_path(cfg)
     check_processes(cfg, ("TEST",))
+    if cfg.TEST.WEIGHTS and not Path(cfg.TEST.WEIGHTS).exists():
+        build_samples(cfg, "test")  # its errors come before anything is downloaded
+    check_folder_is_free(cfg.OUT_DIR, weights_path(cfg))
     return run_processes(cfg, _test_process)
 
 
@@ -52,11 +55,22 @@ def weights_path(cfg: CfgNode) -> Path:
     """Return the file to evaluate, downloaded if need be; none raises ValueError."""
     if cfg.TEST.WEIGHTS:
         return weights_file(cfg.TEST.WEIGHTS, cfg.DOWNLOAD_CACHE, "TEST.WEIGHTS")
-    path = best_path(cfg.OUT_DIR)
-    if not path.is_file():
-        hint = f"give a checkpoint, for example TEST.WEIGHTS {best_path('runs/digits')}"
-        raise ValueError(f"TEST.WEIGHTS is not set and {path} does not exist; {hint}")
+    path = run_checkpoint(checkpoint_dir(cfg.OUT_DIR))
+    if path is None:
+        hint = "give a checkpoint or the folder of a run, for example TEST.WEIGHTS runs/digits"
+        raise ValueError(f"TEST.WEIGHTS is not set and {best_path(cfg.OUT_DIR)} does not exist; {hint}")
     return path
+
+
+def check_folder_is_free(out_dir: str, weights: Path) -> None:
+    """Raise ValueError if OUT_DIR holds a run that the weights are not of: its files would be overwritten."""
+    folder = checkpoint_dir(out_dir)
+    if not any(folder.glob("*.pyth")) or folder.resolve() in weights.resolve().parents:
+        return
+    raise ValueError(
+        f"OUT_DIR {out_dir} holds another run than the one of {weights}, whose results would overwrite its own: "
+        "set OUT_DIR to a folder for these"
+    )
 
 
 def _test_process(cfg: CfgNode) -> Result:

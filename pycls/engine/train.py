@@ -28,7 +28,7 @@ from pycls.engine.reporting.result import Result
 from pycls.engine.run import Run, build_run, resume
 from pycls.engine.run_files import final_files
 from pycls.engine.setup import run_processes, setup_process
-from pycls.engine.state import check_network
+from pycls.engine.state import check_network, evaluation_is_due
 from pycls.engine.step import seed_step
 from pycls.engine.weights_file import weights_file
 from pycls.losses import build_loss
@@ -81,19 +81,24 @@ def open_run(cfg: CfgNode) -> Iterator[Run]:
             yield run
 
 
-def end_epoch(run: Run) -> Evaluation:
-    """Close an epoch: log it, precise BN, evaluate the model and its EMA, save; return the better evaluation."""
+def end_epoch(run: Run) -> Evaluation | None:
+    """Close an epoch: log it, precise BN, evaluate the model and its EMA if it is time, save.
+
+    Return the better evaluation.
+    """
     state = run.state
     num_bad = run.recorder.train_epoch(state, run.meter, run.learning_rate(state.step - 1), run.clock)
     if num_bad:
         for failures in distributed.gather_objects(list(run.train_loader.bad.values())):
             run.train_loader.note_bad(failures)  # those of other processes are not in the log yet
     refresh_statistics(run)
-    test = evaluate_run(run, state.epoch)
+    state.test_err = state.ema_err = None  # as of an epoch that is not evaluated
+    test = evaluate_run(run, state.epoch) if evaluation_is_due(run.cfg, state.epoch) else None
     run.meter.reset()
     state.epoch, state.step = state.epoch + 1, 0
-    improved = test.top1_err < state.best_err
-    state.best_err = min(test.top1_err, state.best_err)
+    improved = test is not None and test.top1_err < state.best_err
+    if test is not None and improved:
+        state.best_err = test.top1_err
     save_epoch(run, improved)
     return test
 

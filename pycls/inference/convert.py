@@ -10,6 +10,7 @@ from yacs.config import CfgNode
 
 from pycls.core.checkpoint import save_checkpoint, save_safetensors
 from pycls.core.config import WITHOUT_PLUGINS, decides, declaration, diff_cfg, dump_cfg, load_cfg
+from pycls.core.paths import check_outputs
 from pycls.core.registry import pick
 from pycls.core.weights.files import load_tensor_file, safetensors_metadata
 from pycls.core.weights.formats import Weights, flip_stem, is_bgr, unpack_weights
@@ -17,8 +18,7 @@ from pycls.core.weights.key_mapping import Naming, blocks_of
 from pycls.core.weights.key_tables import NAMINGS
 from pycls.engine.identity import saved_cfg
 from pycls.engine.setup import pixel_contract
-from pycls.engine.weights_file import weights_file
-from pycls.inference.saved_network import cache_dir, load_network
+from pycls.inference.saved_network import chosen_file, load_network
 
 _PYCLS_SECTIONS = {"anynet": "ANYNET", "effnet": "EN", "regnet": "REGNET", "resnet": "RESNET", "vit": "VIT"}
 _EVERY_NETWORKS = ("MODEL", "BN", "LN")  # sections; those of a classifier count with MODEL.HEAD
@@ -32,7 +32,8 @@ def convert_weights(src: str, dst: Path, to: str, cfg_file: str | None = None, o
     The better of model and EMA is taken, as everywhere. `ours` needs a config, in the file or given. ValueError for a
     layout that has no names for the network, and for a file that would be overwritten by itself.
     """
-    path = weights_file(src, cache_dir(overrides))
+    check_outputs([dst], makes_folders=True)
+    path = chosen_file(src, overrides)
     if dst.exists() and dst.samefile(path):
         raise ValueError(f"{dst}: is the file to read from; give another name")
     return pick(WRITERS, to, "--to")(path, dst, cfg_file, overrides)

@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from pycls.core.paths import check_outputs
 from pycls.core.registry import pick
 from pycls.datasets import build_loader, color_scale
 from pycls.inference.predict import eval_cfg, file_samples, list_images
-from pycls.inference.predictions import check_outputs
 from pycls.inference.saved_network import SavedNetwork
 
 # Greatest difference to the network itself that is accepted, as a part of its largest logit.
@@ -36,7 +36,7 @@ def export(network: SavedNetwork, path: Path, kind: str, images: Sequence[str] =
     ValueError if a package for the format is missing. RuntimeError, and no file, if the logits differ by more than
     TOLERANCE.
     """
-    check_outputs([path], [network.path, *images])
+    check_outputs([path], [network.path, *images], makes_folders=True)
     write, open_file = pick(FORMATS, kind, "--format")
     missing = [name for name in ONNX_PACKAGES if kind == "onnx" and importlib.util.find_spec(name) is None]
     if missing:

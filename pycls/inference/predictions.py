@@ -3,10 +3,8 @@
 import contextlib
 import csv
 import json
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TextIO
 
 _COLUMNS = ("class", "index", "prob")
@@ -51,15 +49,6 @@ def save_predictions(
             if lines:
                 lines.write(json.dumps(_json_row(prediction), ensure_ascii=False) + "\n")
             yield prediction
-
-
-def check_outputs(outputs: Sequence[str | Path], inputs: Sequence[str | Path]) -> None:
-    """Raise ValueError for a file that is to be written and is also read, or written twice."""
-    seen = {os.path.realpath(path): path for path in inputs}
-    for path in outputs:
-        if os.path.realpath(path) in seen:
-            raise ValueError(f"{path}: is named twice, it would be overwritten; give another name to write to")
-        seen[os.path.realpath(path)] = path
 
 
 def _open(path: str) -> TextIO:

@@ -1,5 +1,6 @@
 """A network as a file holds it, ready to be used: its config, weights in evaluation mode, and names of its classes."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,7 @@ def load_network(weights: str, cfg_file: str | None = None, overrides: Sequence[
 
     ValueError for a file without a config, or with weights that are not exactly those of the config's network.
     """
-    path = weights_file(weights, cache_dir(overrides))
+    path = chosen_file(weights, overrides)
     saved = load_tensor_file(path)
     cfg = load_cfg(cfg_file, overrides) if cfg_file else saved_cfg(saved, str(path), tuple(overrides))
     model = build_model(cfg)
@@ -66,6 +67,14 @@ def load_network(weights: str, cfg_file: str | None = None, overrides: Sequence[
     if classes is not None and len(classes) != cfg.MODEL.NUM_CLASSES:
         raise ValueError(f"{path}: names {len(classes)} classes, but MODEL.NUM_CLASSES is {cfg.MODEL.NUM_CLASSES}")
     return SavedNetwork(path, cfg, model.eval(), classes, report)
+
+
+def chosen_file(weights: str, overrides: Sequence[str]) -> Path:
+    """Return the file of a path, a run's folder, a URL or a name; of a folder it is said which file that is."""
+    path = weights_file(weights, cache_dir(overrides))
+    if Path(weights).is_dir():
+        print(f"{weights}: its {path.name} is taken, {path}", file=sys.stderr)
+    return path
 
 
 def cache_dir(overrides: Sequence[str]) -> str:

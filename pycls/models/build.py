@@ -43,6 +43,8 @@ def build_model(cfg: CfgNode) -> nn.Module:
 
     It maps (N, 3, S, S) normalized RGB floats to logits (N, K). ValueError for values that make no network.
     """
+    if not cfg.MODEL.TYPE:
+        raise ValueError("MODEL.TYPE is not set: give a config (--cfg FILE), or for instance MODEL.TYPE resnet")
     model = pick(MODELS, cfg.MODEL.TYPE, "MODEL.TYPE")(cfg)
     pick(HEADS, cfg.MODEL.HEAD, "MODEL.HEAD")(model, cfg)
     if cfg.MODEL.BLURPOOL and not add_blurpool(model):

@@ -10,9 +10,9 @@ from torch import nn
 
 from pycls.core.checkpoint import load_weights
 from pycls.core.config import load_cfg
+from pycls.core.config.shipped_configs import configs_dir
 from pycls.core.logging import get_logger
 from pycls.core.registry import did_you_mean
-from pycls.core.shipped_configs import configs_dir
 from pycls.core.weights.sources import ZOO
 from pycls.models.build import build_model
 

@@ -25,7 +25,7 @@ def measure(root: Path, name: str, overrides: Sequence[str]) -> Measurement:
     entry = find_entry(root, GROUPS, name, load_counts(root))
     if entry.config is None:
         raise ValueError(f"{entry.name}: has no config here, so there is nothing to time")
-    cfg = load_cfg(str(config_file(root, entry.config)), overrides)
+    cfg = load_cfg(str(config_file(root, entry.config)), overrides, "zoo")
     timing, versions = time_64(cfg), package_versions()
     new = Measurement(
         config=entry.config,

@@ -7,6 +7,7 @@ from yacs.config import CfgNode
 
 from pycls.core.config import check_cfg, dump_changes
 from pycls.core.config.defaults import default_cfg
+from pycls.core.paths import check_output_folder
 from pycls.core.registry import pick
 from pycls.models import build_model
 from pycls.models.complexity import complexity
@@ -20,6 +21,7 @@ def scale(cfg: CfgNode) -> str:
     Raises ValueError for families without scaling rules, and rather than overwriting a file.
     """
     path = Path(cfg.OUT_DIR) / cfg.CFG_DEST
+    check_output_folder(path.parent, "OUT_DIR")
     if path.exists():
         raise ValueError(f"{path} is there already; choose another OUT_DIR or CFG_DEST")
     if not cfg.MODEL.SCALING_TYPE:

@@ -47,7 +47,7 @@ def verify(root: Path, name: str, overrides: Sequence[str], show: Callable[[Chec
     entry = find_entry(root, list(GROUPS), name, load_counts(root))
     if entry.config is None:
         raise ValueError(f"{entry.name}: has no config here, so there is nothing to measure; {entry.source}")
-    cfg = load_cfg(str(config_file(root, entry.config)), overrides)
+    cfg = load_cfg(str(config_file(root, entry.config)), overrides, "zoo")
     checks = []
     for part in (check_counts(root, entry), check_time(root, entry, cfg), check_error(root, entry, cfg)):
         for check in part:

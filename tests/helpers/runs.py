@@ -50,7 +50,15 @@ TINY = {
 def tiny_words(out_dir: Path, **keys: Any) -> list[str]:
     """Return the overrides of a tiny digits run; `SECTION__KEY=value` changes a key."""
     changed = {name.replace("__", "."): value for name, value in keys.items()}
-    return overrides(TINY | {"OUT_DIR": out_dir} | changed)
+    return overrides({key: TINY[key] for key in TINY if _has_effect(key, changed)} | {"OUT_DIR": out_dir} | changed)
+
+
+def _has_effect(key: str, changed: dict[str, Any]) -> bool:
+    """Tell whether a key of TINY still does something beside what is changed: an idle one is refused."""
+    if key.startswith("ANYNET."):
+        return changed.get("MODEL.TYPE", "anynet") == "anynet"
+    switches = {"OPTIM.EMA_ALPHA": "OPTIM.EMA_UPDATE_PERIOD", "BN.NUM_SAMPLES_PRECISE": "BN.USE_PRECISE_STATS"}
+    return bool(changed.get(switches.get(key, ""), True))
 
 
 def tiny_cfg(out_dir: Path, **keys: Any) -> CfgNode:

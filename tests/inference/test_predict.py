@@ -14,7 +14,6 @@ import torch
 from PIL import Image
 
 from pycls.core.checkpoint import save_checkpoint
-from pycls.core.cli import split_words
 from pycls.core.config import dump_cfg, load_cfg_text
 from pycls.core.weights.files import load_tensor_file
 from pycls.datasets.digits import export_digits
@@ -234,12 +233,6 @@ def test_mistakes_are_answered(tmp_path):
     assert done.stderr.count("\n") == 1 and not (tmp_path / "a.csv").exists()
     done = run_tool("--weights", tmp_path / "a.pyth")
     assert done.returncode == 2 and "no images: give files or folders" in done.stderr
-
-
-def test_a_photograph_may_be_called_as_cameras_call_it(tmp_path, monkeypatch):
-    (tmp_path / "IMG_0001.JPG").touch()
-    monkeypatch.chdir(tmp_path)
-    assert split_words(["IMG_0001.JPG", "DEVICE", "cpu"]) == (["IMG_0001.JPG"], ["DEVICE", "cpu"])
 
 
 def test_what_is_read_is_not_written_over(tmp_path):

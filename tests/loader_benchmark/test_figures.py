@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from pycls.core.cli import Several, build_parser, run_tool, split_words
+from pycls.core.cli import Several, build_parser, run_tool
 from pycls.core.config import load_cfg
 from pycls.loader_benchmark.grid import Cell, Variant, build_grid, default_workers, rounds, variants
 from pycls.loader_benchmark.options import Options, check_one_process, quick_options, settled
@@ -109,13 +109,6 @@ def test_variants_name_their_choices():
 @pytest.mark.parametrize(("cores", "workers"), [(1, [1]), (2, [1, 2]), (4, [1, 2, 4]), (64, [1, 16, 32, 64])])
 def test_default_workers(cores, workers):
     assert default_workers(cores) == workers
-
-
-def test_words_are_folders_then_pairs(tmp_path):
-    (tmp_path / "DATA").mkdir()
-    words = ["photos", str(tmp_path / "DATA"), "TRAIN.BATCH_SIZE", "8", "DEVICE", "cpu"]
-    assert split_words(words) == (words[:2], words[2:])
-    assert split_words(["DEVICE", "cpu"]) == ([], ["DEVICE", "cpu"])
 
 
 def test_options_are_settled():

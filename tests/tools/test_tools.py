@@ -41,8 +41,8 @@ def test_bad_input_is_one_line_and_exit_code_2():
     ],
 )
 def test_nothing_is_written_before_a_mistake_is_told(tmp_path, key, value, words):
-    for tool in ("train_net.py", "test_net.py"):
-        done = run_tool_here(tool, "--cfg", DIGITS, *tiny_words(tmp_path / "out", TEST__WEIGHTS=DIGITS), key, value)
+    for tool, weights in (("train_net.py", []), ("test_net.py", ["TEST.WEIGHTS", DIGITS])):
+        done = run_tool_here(tool, "--cfg", DIGITS, *tiny_words(tmp_path / "out"), *weights, key, value)
         assert done.returncode == 2 and words in done.stderr and len(done.stderr.splitlines()) == 1
     assert not list(tmp_path.iterdir())
 
@@ -70,7 +70,6 @@ MODES = {
     "train": ([], "Top-1 accuracy"),
     "test": ([], "on 355 images"),
     "time": (["PREC_TIME.NUM_ITER", 1, "PREC_TIME.WARMUP_ITER", 0], "Bottleneck: the "),
-    "info": ([], " parameters"),
     "scale": (["MODEL.SCALING_TYPE", "w", "MODEL.SCALING_FACTOR", 4, "CFG_DEST", "wide.yaml"], "Written: "),
 }
 
@@ -80,6 +79,7 @@ def test_run_net_has_every_mode(tmp_path):
         keys = tiny_words(tmp_path, OPTIM__MAX_EPOCH=1, BN__NUM_SAMPLES_PRECISE=96)
         done = run_tool_here("run_net.py", "--mode", mode, "--cfg", DIGITS, *keys, *words)
         assert done.returncode == 0 and said in done.stdout, (mode, done.stderr)
+    assert " parameters" in run_tool_here("run_net.py", "--mode", "info", "--cfg", DIGITS).stdout
     by_mode = run_tool_here("run_net.py", "--cfg", DIGITS, "--mode", "info")
     assert by_mode.returncode == 0 and by_mode.stdout == run_tool_here("info_net.py", "--cfg", DIGITS).stdout
     drawn = run_tool_here("run_net.py", "--mode", "info", "--plot-lr", tmp_path / "lr.png", "--cfg", DIGITS)
@@ -159,9 +159,10 @@ def test_time_names_the_bottleneck(tmp_path):
 def test_what_could_not_work_is_told_in_one_line(tmp_path, tool, words, said):
     (tmp_path / "file").touch()
     options, keys = [words, []] if words[0].startswith("--") else [[], words]
+    trains = tool in ("train_net.py", "test_net.py")
     done = run_tool_here(
         tool,
-        *["--cfg", DIGITS, *options, *tiny_words(tmp_path / "out")],
+        *["--cfg", DIGITS, *options, *(tiny_words(tmp_path / "out") if trains else [])],
         *[word.format(file=tmp_path / "file") for word in keys],
     )
     assert done.returncode == 2 and said.format(file=tmp_path / "file") in done.stderr

@@ -1,4 +1,4 @@
-"""Load, check and print a config: defaults, then a YAML file, then KEY VALUE pairs.
+"""Load, check and print a config: defaults, then a YAML file and what it builds on, then KEY VALUE pairs.
 
 A mistake is answered by one ValueError line that names the file and line (or the argument), the key, what was expected
 and the nearest known key. Every key is declared once, in keys/; code from outside adds its own by `add_section`.
@@ -17,14 +17,16 @@ from pycls.core.config.checks import check_cfg as check_cfg
 from pycls.core.config.checks import check_divisible as check_divisible
 from pycls.core.config.checks import check_values
 from pycls.core.config.compat import todays_settings
-from pycls.core.config.convert import convert
+from pycls.core.config.convert import convert, expand_paths
 from pycls.core.config.defaults import add_section as add_section
 from pycls.core.config.defaults import decides as decides
 from pycls.core.config.defaults import declaration, default_cfg
 from pycls.core.config.defaults import known_choices as known_choices
 from pycls.core.config.defaults import table_entry as table_entry
+from pycls.core.config.effect import check_effects, idle_keys, idle_notes
+from pycls.core.config.files import BASE, file_settings
 from pycls.core.config.key import Key as Key
-from pycls.core.config.settings import Setting, file_settings, override_settings, text_settings
+from pycls.core.config.settings import COMMAND_LINE, Setting, override_settings, text_settings
 from pycls.core.plugins import check_imported, import_plugins
 from pycls.core.registry import did_you_mean, shown
 
@@ -33,13 +35,18 @@ _PLUGINS = "PLUGINS"
 WITHOUT_PLUGINS = (_PLUGINS, "[]")
 
 
-def load_cfg(cfg_file: str | None, overrides: Sequence[str] = ()) -> CfgNode:
-    """Return the frozen config: defaults, then the YAML file (None: no file), then `KEY VALUE` pairs."""
+def load_cfg(cfg_file: str | None, overrides: Sequence[str] = (), command: str = "") -> CfgNode:
+    """Return the frozen config: defaults, then the YAML file (None: no file), then `KEY VALUE` pairs.
+
+    `command`: whose command line the pairs are; those without an effect are then a ValueError. In a file they are
+    warned of.
+    """
     settings = [*file_settings(cfg_file), *override_settings(overrides)]
     import_plugins(*_plugins(settings))  # their names and sections are known from here on
     cfg = default_cfg()
-    places = _apply_all(cfg, settings)
+    places = _apply_all(cfg, expand_paths(settings), f"{cfg_file}:")
     check_cfg(cfg, places)
+    check_effects(cfg, places, command)
     cfg.freeze()
     return cfg
 
@@ -56,7 +63,7 @@ def load_cfg_text(text: str, where: str, overrides: Sequence[str] = ()) -> CfgNo
     else:
         check_imported(_plugins(stored)[0], where)
     cfg = default_cfg()
-    places = _apply_all(cfg, [*stored, *given])
+    places = _apply_all(cfg, [*stored, *expand_paths(given)])
     check_values(cfg, {key: place for key, place in places.items() if given and place == given[0].where})
     cfg.freeze()
     return cfg
@@ -116,16 +123,19 @@ def _plugins(settings: Sequence[Setting]) -> tuple[list[Any], str]:
         raise ValueError(f"{setting.where}: {_PLUGINS} expects {expected}, got {shown(setting.value)}") from None
 
 
-def _apply_all(cfg: CfgNode, settings: Sequence[Setting]) -> dict[str, str]:
+def _apply_all(cfg: CfgNode, settings: Sequence[Setting], own: str = "") -> dict[str, str]:
     """Apply the settings in order and return {key: where it was set last}.
 
-    One warning tells of all keys that are ignored or called otherwise here.
+    One warning tells of all keys that are ignored or called otherwise here, and of what has no effect in the file whose
+    places begin with `own`; what the command line switches off there is meant.
     """
     current, notes = todays_settings(settings)
-    places = {}
-    for setting in current:
-        if _apply(cfg, setting):
-            places[setting.key] = setting.where
+    written = [setting for setting in current if setting.where != COMMAND_LINE]
+    places = {setting.key: setting.where for setting in written if _apply(cfg, setting)}
+    idle = idle_keys(cfg, [key for key, place in places.items() if own and place.startswith(own)])
+    given = [setting for setting in current if setting.where == COMMAND_LINE]
+    places |= {setting.key: setting.where for setting in given if _apply(cfg, setting)}
+    notes += idle_notes(cfg, {key: places[key] for key in idle if places[key] != COMMAND_LINE})
     if notes:
         warnings.warn("; ".join(notes), stacklevel=3)
     return places
@@ -148,6 +158,8 @@ def _apply(cfg: CfgNode, setting: Setting) -> bool:
 def _find(cfg: CfgNode, setting: Setting) -> tuple[CfgNode, str] | None:
     """Return the section and the name of a key in it, None for an empty section; unknown keys raise ValueError."""
     where, key, value = setting
+    if key == BASE:
+        raise ValueError(f"{where}: {BASE} is written at the top of a YAML file, outside of its sections")
     *sections, name = key.split(".")
     node = cfg
     for section in sections:

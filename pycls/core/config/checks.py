@@ -1,5 +1,6 @@
 """Checks of a finished tree: each value against its declaration, then combinations that could not run."""
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from pycls.core.config.key import Key, mistake
 from pycls.core.registry import did_you_mean, shown
 
 _LONGEST_NAME = 200  # file systems take 255 bytes, of which an unfinished file needs some
+_FOLDERS_HINT = "which DATA_DIR takes: write TRAIN.DATASET imagenet TEST.DATASET imagenet DATA_DIR <folder>"
 _KEY = re.compile(r"[A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)?")
 
 
@@ -39,7 +41,6 @@ def _check_combinations(cfg: CfgNode) -> None:
     _check_classes(cfg)
     _check_schedule(cfg)
     _check_views(cfg)
-    _check_network(cfg)
     _check_step(cfg)
 
 
@@ -70,10 +71,16 @@ def _mistake(key: str, value: Any, row: Key) -> str | None:
     for word in value if isinstance(value, list) else [value]:
         if choices and isinstance(word, str) and word not in choices:
             known = ", ".join(choice for choice in choices if choice)
+            if key.endswith(".DATASET") and _is_path(word):
+                return f"{key} {shown(word)}: is a path, {_FOLDERS_HINT} (choices: {known})"
             outside = "; PLUGINS adds others" if row.table else ""
             return f"{key}: unknown choice '{shown(word)}'{did_you_mean(word, choices)} (choices: {known}{outside})"
     expected = _WRONG_FORM[row.form](value) if row.form else mistake(row, value, choices)
     return None if expected is None else f"{key} must be {expected}, got {_in_quotes(value)}"
+
+
+def _is_path(word: str) -> bool:
+    return os.sep in word or word in (".", "..") or Path(word).suffix != "" or os.path.isdir(word)
 
 
 def _in_quotes(value: Any) -> str:
@@ -98,8 +105,13 @@ def _not_yaml_name(text: str) -> str | None:
     return None if is_name else "the bare name of a file in OUT_DIR that ends in .yaml, such as config.yaml"
 
 
+def _not_device(text: str) -> str | None:
+    is_known = text in ("auto", "cuda", "mps", "cpu") or re.fullmatch(r"cuda:\d{1,4}", text, re.ASCII)
+    return None if is_known else "auto, cuda, cuda:N (the GPU of number N), mps or cpu"
+
+
 # What text of a form should have been, None for one that is right.
-_WRONG_FORM = {"path": _not_path, "folder": _not_folder, "yaml name": _not_yaml_name}
+_WRONG_FORM = {"path": _not_path, "folder": _not_folder, "yaml name": _not_yaml_name, "device": _not_device}
 
 
 # ---- combinations
@@ -167,18 +179,7 @@ def _check_views(cfg: CfgNode) -> None:
             raise ValueError(f"{key} {name} needs DATA_LOADER.ANTIALIAS True: without it only bilinear is there")
 
 
-def _check_network(cfg: CfgNode) -> None:
-    for key, kind in (("RESNET.POOL", "resnet"), ("ANYNET.POOL", "anynet")):
-        pool = cfg[kind.upper()].POOL
-        if pool and cfg.MODEL.TYPE not in (kind, ""):
-            raise ValueError(
-                f"{key} {pool} does nothing for MODEL.TYPE {cfg.MODEL.TYPE}: it is a key of MODEL.TYPE {kind}"
-            )
-
-
 def _check_step(cfg: CfgNode) -> None:
-    if cfg.TRAIN.COMPILE_MODE != "default" and not cfg.TRAIN.COMPILE:
-        raise ValueError(f"TRAIN.COMPILE_MODE {cfg.TRAIN.COMPILE_MODE} does nothing without TRAIN.COMPILE True")
     if cfg.TRAIN.ACTIVATION_CHECKPOINT and cfg.TRAIN.COMPILE:
         hint = "a compiled network decides itself what to compute again"
         raise ValueError(f"TRAIN.ACTIVATION_CHECKPOINT True and TRAIN.COMPILE True: set one of them, {hint}")

@@ -28,7 +28,6 @@ IGNORED = {
     "PREC_TIME.BATCH_SIZE": "use TRAIN.BATCH_SIZE and TEST.BATCH_SIZE",
     "PREC_TIME.ENABLED": "use tools/time_net.py",
     "PORT": "a free port is found",
-    "TRAIN.EVAL_PERIOD": "every epoch is evaluated",
     "TRAIN.CHECKPOINT_PERIOD": "every epoch is saved, use TRAIN.KEEP",
     "TEST.AMP": "use TRAIN.MIXED_PRECISION",
     "DATA_LOADER.WORLD_SIZE": "the number of processes is known",
@@ -38,19 +37,26 @@ IGNORED = {
     "DATA_LOADER.CUTOUT": "cutout is not available; TRAIN.RANDOM_ERASE is close to it",
     "RANDOM_OUT_DIR": "use OUT_DIR",
     "SAVE_NAME": "use OUT_DIR",
+    "DARTS": "its networks are not here",
     "_type": "pycls's log tag",
 }
 
 
 def todays_settings(settings: Sequence[Setting]) -> tuple[list[Setting], list[str]]:
     """Return the settings in today's words, in order and without those that mean nothing; and what to tell the user."""
-    notes = _missing_activation(settings)
-    current = [_translate(setting, notes) for setting in settings]
+    notes, ignored = _missing_activation(settings), dict[str, list[Setting]]()
+    current = [_translate(setting, notes, ignored) for setting in settings]
+    for hint, found in ignored.items():
+        names, verb = ", ".join(setting.key for setting in found), "mean nothing here and are" if found[1:] else ""
+        notes.append(f"{found[0].where}: {names} {verb or 'means nothing here and is'} ignored ({hint})")
     return [setting for setting in current if setting is not None], notes
 
 
-def _translate(setting: Setting, notes: list[str]) -> Setting | None:
-    """Return the setting in today's words, None for one that means nothing here; append what to tell the user."""
+def _translate(setting: Setting, notes: list[str], ignored: dict[str, list[Setting]]) -> Setting | None:
+    """Return the setting in today's words, None for one that means nothing here, which is `ignored` for a reason.
+
+    What to tell the user is appended to `notes`.
+    """
     where, key, value = setting
     if (key, str(value).lower()) in TRANSLATED:
         new_key, new_value = TRANSLATED[key, str(value).lower()]
@@ -62,7 +68,7 @@ def _translate(setting: Setting, notes: list[str]) -> Setting | None:
     hint = next((text for name, text in IGNORED.items() if key == name or key.startswith(f"{name}.")), None)
     if hint is None:
         return setting
-    notes.append(f"{where}: {key} means nothing here and is ignored ({hint})")
+    ignored.setdefault(hint, []).append(setting)
     return None
 
 

@@ -5,12 +5,25 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+from pycls.core.config.defaults import declaration, is_declared
 from pycls.core.config.key import Key
 from pycls.core.config.settings import Setting, YamlBool
+from pycls.core.paths import expand_path
 from pycls.core.registry import shown
 
 _EXPECTED = {bool: "True or False", int: "a whole number", float: "a number", str: "text", list: "a list"}
+_PATHS = ("path", "folder")
 _TOO_LARGE = 10**30  # beyond all that a key could mean; Python does not print numbers of 5,000 digits
+
+
+def expand_paths(settings: Sequence[Setting]) -> list[Setting]:
+    """Return the settings with `~` and variables of paths replaced; ValueError names a variable that is not set."""
+    return [
+        setting._replace(value=expand_path(setting.value, f"{setting.where}: {setting.key}"))
+        if isinstance(setting.value, str) and is_declared(setting.key) and declaration(setting.key).form in _PATHS
+        else setting
+        for setting in settings
+    ]
 
 
 def convert(setting: Setting, row: Key) -> Any:

@@ -71,6 +71,12 @@ def declaration(key: str) -> Key:
     return (SECTIONS.get(section) or _OUTSIDE[section])[name]
 
 
+def is_declared(key: str) -> bool:
+    """Tell whether anybody has declared "SECTION.KEY"."""
+    section, _, name = key.rpartition(".")
+    return name in (SECTIONS.get(section) or _OUTSIDE.get(section, {}))
+
+
 def decides(key: str) -> str:
     """Return what a key decides, one of key.DECIDES; KeyError for a key that nobody has declared."""
     return declaration(key).decides

@@ -11,7 +11,9 @@ import yaml
 
 from pycls.core.config.defaults import declared_keys
 from pycls.core.config.key import Key, expectation
+from pycls.core.config.reading import NOTHING, READ_IF, Need
 from pycls.core.registry import did_you_mean
+from pycls.core.stop_signals import quiet_closed_pipe
 
 _HEAD = """# Every key
 
@@ -24,7 +26,12 @@ resumed nor evaluated with another value. **training**: which weights come out; 
 **data**: which pixels are seen in which order; it warns, too. **evaluation**: the figures of a test. **nothing**: only
 where and how fast a run is. **fixed**: a resume with another value is refused.
 """
-_FORMS = {"path": "a path", "folder": "a folder", "yaml name": "a file name that ends in .yaml"}
+_FORMS = {
+    "path": "a path",
+    "folder": "a folder",
+    "yaml name": "a file name that ends in .yaml",
+    "device": "auto, cuda, cuda:N, mps, cpu",
+}
 _KINDS = {bool: "True, False", str: "text"}
 
 
@@ -38,13 +45,12 @@ def page() -> str:
             f"`{value_text(row.default)}`",
             allowed(row),
             _decides(row),
-            row.comment,
+            row.comment + (f"; {words}" if (words := _read_with(READ_IF.get(key, ()))) else ""),
         )
         tables.setdefault(section, []).append(_line(cells))
     heading = _line(("key", "default", "allowed", "decides", "meaning"))
     blocks = [
-        "\n".join([f"## {section or 'Outside of sections'}\n", heading, "|---" * 5 + "|", *lines])
-        for section, lines in tables.items()
+        "\n".join([*_section_head(section), heading, "|---" * 5 + "|", *lines]) for section, lines in tables.items()
     ]
     return "\n".join([_HEAD, "\n\n".join(blocks), ""])
 
@@ -59,7 +65,21 @@ def describe(words: Sequence[str]) -> str:
         for key, row in found.items():
             lines.append(f"{key} {value_text(row.default)}\n    {row.comment}")
             lines.append(f"    allowed: {allowed(row)}; decides: {_decides(row)}{'' if row.ours else '; as pycls'}")
+            needs = READ_IF.get(key, READ_IF.get(key.rpartition(".")[0], ()))
+            lines += [f"    {_read_with(needs)}"] if needs else []
     return "\n".join(lines) + "\n"
+
+
+def _read_with(needs: Sequence[Need]) -> str:
+    if NOTHING in needs:
+        return "no effect here"
+    return f"read with {' and '.join(map(str, needs))}" if needs else ""
+
+
+def _section_head(section: str) -> list[str]:
+    words = _read_with(READ_IF.get(section, ()))
+    note = [f"{words[0].upper()}{words[1:]}, where a key does not say otherwise.\n"] if words else []
+    return [f"## {section or 'Outside of sections'}\n", *note]
 
 
 def _decides(row: Key) -> str:
@@ -88,7 +108,8 @@ def _line(cells: Sequence[str]) -> str:
 def main(words: Sequence[str]) -> int:
     """Print the page, or what is known of the keys and sections named; return the exit code (2: no such key)."""
     try:
-        print(describe(words) if words else page(), end="")
+        with quiet_closed_pipe():
+            print(describe(words) if words else page(), end="")
     except ValueError as error:
         print(f"describe: error: {error}", file=sys.stderr)
         return 2

@@ -1,12 +1,11 @@
-"""Where settings come from: a YAML file, YAML text, KEY VALUE pairs; each with the place where it was written."""
+"""Where settings come from: YAML text, KEY VALUE pairs; each with the place where it was written."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
-from pycls.core.registry import did_you_mean
+COMMAND_LINE = "command line"
 
 
 class Setting(NamedTuple):
@@ -19,20 +18,6 @@ class Setting(NamedTuple):
 
 class YamlBool(str):
     """A word that YAML reads as a truth value, yes or off for instance."""
-
-
-def file_settings(cfg_file: str | None) -> list[Setting]:
-    """Return the settings of a YAML file, none for None; ValueError for a file that is none."""
-    if not cfg_file:
-        return []
-    path = Path(cfg_file)
-    if not path.is_file():
-        siblings = [str(p) for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-        raise ValueError(f"{cfg_file}: no such config file{did_you_mean(str(path), siblings)}")
-    try:
-        return list(text_settings(path.read_text(encoding="utf-8"), cfg_file))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{cfg_file}: not a text file in UTF-8 ({error.reason} at byte {error.start})") from None
 
 
 def text_settings(text: str, where: str) -> Iterator[Setting]:
@@ -53,7 +38,7 @@ def override_settings(overrides: Sequence[str]) -> list[Setting]:
     words = list(overrides)
     if len(words) % 2:
         raise ValueError(f"overrides come in KEY VALUE pairs; '{words[-1]}' at the end has no value")
-    return [Setting("command line", key, value) for key, value in zip(words[::2], words[1::2], strict=True)]
+    return [Setting(COMMAND_LINE, key, value) for key, value in zip(words[::2], words[1::2], strict=True)]
 
 
 def _node_settings(node: yaml.MappingNode, where: str, prefix: str) -> Iterator[Setting]:

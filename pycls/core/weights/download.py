@@ -83,10 +83,18 @@ def _fetch(url: str, part: Path) -> None:
         except (OSError, HTTPException) as error:
             if attempt == NUM_TRIES - 1:
                 so_far = f"{part.stat().st_size:,} bytes are kept" if part.exists() else "nothing came"
-                raise OSError(f"{url}: {_reason(error)}; {so_far}, the same command goes on from there") from error
+                goes_on = f"{so_far}, the same command goes on from there"
+                raise OSError(f"{url}: {_reason(error)}; {goes_on}{_without_network(error, part)}") from error
             logger.warning("%s: %s; trying again", url, _reason(error))
             time.sleep(_PAUSE_SEC * 2**attempt)
     raise AssertionError("not reached")
+
+
+def _without_network(error: Exception, part: Path) -> str:
+    """Return what to do where the server was not even reached."""
+    if not isinstance(error, urllib.error.URLError):
+        return ""
+    return f"; without a network, put the file there yourself: {part.with_suffix('')}"
 
 
 def _reason(error: Exception) -> str:

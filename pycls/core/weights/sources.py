@@ -1,10 +1,13 @@
-"""Where weights come from: a path, a URL, or a name of pycls's model zoo."""
+"""Where weights come from: a path, the folder of a run, a URL, or a name of pycls's model zoo."""
 
 from pathlib import Path
 
 from pycls.core.machine import download_dir
 from pycls.core.registry import did_you_mean
 from pycls.core.weights.download import download
+
+# What a run's folder is asked for, in this order: its best state (ours, pytorch-cls's, pycls's names), then its last.
+_IN_RUN = ("best.pyth", "model_best.pyth", "model.pyth", "last.pyth")
 
 DEFAULT_CACHE = "/tmp/pycls-download-cache"  # pycls's; the key DOWNLOAD_CACHE
 
@@ -53,17 +56,39 @@ ZOO = {
 def find_weights(name: str | Path, cache_dir: str | Path = DEFAULT_CACHE, key: str = "weights") -> Path:
     """Return the file of a path, a URL or a zoo name such as RegNetX-400MF or regnetx/400MF, downloaded if need be.
 
-    ValueError, naming the config key, for what is none of them.
+    Of a run's folder, or its checkpoints/, that of the best epoch, else of the last. ValueError, naming the config key,
+    for what is none of them.
     """
     if is_url(name):
         return download(str(name), download_dir(cache_dir))
     path = Path(name).expanduser()
     if path.is_file():
         return path
+    if path.is_dir():
+        return _of_run(path, key)
     url = zoo_url(str(name))
     if url is None:
         raise ValueError(f"{key} {name}: no such file, and no name in pycls's zoo{did_you_mean(str(name), ZOO)}")
     return download(url, download_dir(cache_dir))
+
+
+def run_checkpoint(folder: Path) -> Path | None:
+    """Return the best, else the newest checkpoint in a run's folder or its checkpoints/, None where there is none."""
+    for place in (folder / "checkpoints", folder):
+        found = [place / name for name in _IN_RUN if (place / name).is_file()]
+        found += sorted(place.glob("model_epoch_*.pyth"), key=lambda path: (len(path.name), path.name), reverse=True)
+        if found:
+            return found[0]
+    return None
+
+
+def _of_run(folder: Path, key: str) -> Path:
+    found = run_checkpoint(folder)
+    if found is None:
+        raise ValueError(
+            f"{key} {folder}: is a folder without checkpoints of a run ({', '.join(_IN_RUN)}); give a file"
+        )
+    return found
 
 
 def is_url(name: str | Path) -> bool:

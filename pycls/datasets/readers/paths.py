@@ -4,6 +4,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from pycls.core.paths import expand_path
+
 VARIABLE = "PYCLS_DATA_DIR"
 
 
@@ -17,7 +19,7 @@ def data_root(data_dir: str) -> Path:
     if not has_data_root(data_dir):
         raise ValueError(f"no data folder given: set the key DATA_DIR or the environment variable {VARIABLE} to it")
     source, named = ("DATA_DIR", data_dir) if data_dir else (VARIABLE, os.environ[VARIABLE])
-    root = Path(named).expanduser()
+    root = Path(expand_path(named, source))
     if not root.is_dir():
         raise ValueError(f"{source}: {named} is not a folder")
     return root

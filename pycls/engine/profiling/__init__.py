@@ -8,7 +8,7 @@ from yacs.config import CfgNode
 from pycls.core.config import with_value
 from pycls.core.logging import get_logger, json_line
 from pycls.engine.network.precision import pick_precision
-from pycls.engine.profiling.loader import time_data
+from pycls.engine.profiling.loader import find_samples, time_data
 from pycls.engine.profiling.network import time_network, zoo_line
 from pycls.engine.reporting.result import Result
 from pycls.engine.setup import environment, setup_process
@@ -22,10 +22,11 @@ def time(cfg: CfgNode) -> Result:
         raise ValueError(
             f"NUM_GPUS {cfg.NUM_GPUS}: timing runs on one process; use NUM_GPUS 1 and a process's share of the batch"
         )
+    samples = find_samples(cfg)  # a wrong DATA_DIR is told before minutes of timing
     device = setup_process(cfg)
     details: dict[str, Any] = {"environment": environment(), "network": time_network(cfg, device)}
     logger.info(zoo_line(cfg, device, details["network"]))
-    details |= time_data(_as_measured(cfg, device, details["network"]), device)
+    details |= time_data(_as_measured(cfg, device, details["network"]), device, samples)
     logger.info(json_line({"_type": "timing", **_flat(details)}), extra={"machine": True})
     return Result(details=details)
 

@@ -8,6 +8,7 @@ from tabulate import tabulate
 from torch import nn
 from yacs.config import CfgNode
 
+from pycls.core.paths import check_outputs
 from pycls.datasets.decoders import libjpeg_turbo
 from pycls.engine.profiling.fvcore_flops import fvcore_flops
 from pycls.engine.reporting.plots import plot_lr
@@ -77,6 +78,7 @@ def save_lr_plot(cfg: CfgNode, path: str) -> str:
     optim = cfg.OPTIM
     if Path(path).suffix not in (".png", ".pdf", ".svg"):
         raise ValueError(f"--plot-lr {path}: the name must end in .png, .pdf or .svg")
+    check_outputs([path])
     factors = optim.LR_POLICY in ("steps", "exp")  # each fall a share of the rate before: to scale the last are unseen
     plot_lr(build_lr_policy(cfg), optim.MAX_EPOCH, optim.LR_PER_ITER, Path(path), log_scale=factors)
     moves = "every step" if optim.LR_PER_ITER else "every epoch"

@@ -10,10 +10,12 @@ import torch
 from yacs.config import CfgNode
 
 from pycls.core.logging import get_logger
-from pycls.datasets import build_loader
+from pycls.datasets import build_loader, build_samples
 from pycls.datasets.backends import count_workers
 from pycls.datasets.loader import Batch, Loader
 from pycls.datasets.mix import build_mixer
+from pycls.datasets.readers.samples import Samples
+from pycls.engine.checks import check_dataset
 from pycls.engine.network.precision import pick_precision
 from pycls.engine.profiling.measure import for_a_while, synchronize
 from pycls.engine.profiling.network import build_bench_stepper
@@ -23,13 +25,26 @@ from pycls.models import build_model
 logger = get_logger(__name__)
 
 
-def time_data(cfg: CfgNode, device: torch.device) -> dict[str, Any]:
-    """Time the training loader alone and with the network; without a data set say why not."""
+def find_samples(cfg: CfgNode) -> Samples | str:
+    """Return the images to train on, or why there are none; ValueError if DATA_DIR says where they should be."""
     try:
-        loader = build_loader(cfg, "train", device)
+        check_dataset(cfg, "TRAIN")
+        return build_samples(cfg, "train")
     except ValueError as error:
-        logger.info("Loader: not timed: %s", error)
-        return {"loader": None, "loader_not_timed": str(error)}
+        if cfg.DATA_DIR:
+            raise
+        return str(error)
+
+
+def time_data(cfg: CfgNode, device: torch.device, samples: Samples | str) -> dict[str, Any]:
+    """Time the training loader alone and with the network; without images, `samples` says why not."""
+    try:
+        loader = samples if isinstance(samples, str) else build_loader(cfg, "train", device, samples)
+    except ValueError as error:  # a backend that is not there, say
+        loader = str(error)
+    if isinstance(loader, str):
+        logger.info("Loader: not timed: %s", loader)
+        return {"loader": None, "loader_not_timed": loader}
     with contextlib.closing(loader):
         loader_rate = time_loader(loader, cfg, device)
         end_to_end, wait_pct, compute = time_end_to_end(loader, cfg, device)

@@ -64,7 +64,11 @@ TOP_LEVEL = {
         ours=True,
     ),
     "DEVICE": Key(
-        "auto", "nothing", "auto: CUDA, else MPS, else CPU", choices=("auto", "cuda", "mps", "cpu"), ours=True
+        "auto",
+        "nothing",
+        "auto: CUDA, else MPS, else CPU; cuda:N: the GPU of number N, from 0, of one process",
+        form="device",
+        ours=True,
     ),
     "DATA_DIR": Key(
         "",

@@ -50,7 +50,7 @@ _STEP = {
     "WEIGHTS": Key(
         "",
         "training",
-        "initial weights: path, URL, or a name such as RegNetX-400MF; docs/WEIGHTS.md",
+        "initial weights: path, a run's folder, URL, or a name such as RegNetX-400MF; docs/WEIGHTS.md",
         form="path",
     ),
     "FROZEN": Key(
@@ -122,6 +122,14 @@ _STEP = {
 }
 
 _SAVING = {
+    "EVAL_PERIOD": Key(
+        1,
+        "nothing",
+        "epochs from one evaluation to the next; the last epoch is always evaluated (pytorch-cls's)",
+        at_least=1,
+        at_most=1_000_000,
+        ours=True,
+    ),
     "KEEP": Key(
         3,
         "nothing",
@@ -170,7 +178,7 @@ TEST = {
     "WEIGHTS": Key(
         "",
         "evaluation",
-        "what test_net.py evaluates: as TRAIN.WEIGHTS; empty: the best checkpoint in OUT_DIR",
+        "what test_net.py evaluates: as TRAIN.WEIGHTS; empty: the best checkpoint in OUT_DIR, else the last",
         form="path",
     ),
 }

@@ -1,0 +1,63 @@
+"""Paths as users write them: `~` and variables are expanded, and what is to be written is tried before the work."""
+
+import errno
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from pycls.core.registry import shown
+
+_VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")
+
+
+def expand_path(text: str, what: str) -> str:
+    """Return a path with `~`, `$NAME` and `${NAME}` replaced; addresses, and names that lie there so, stay.
+
+    ValueError, which begins with `what`, names a variable that is not set.
+    """
+    if "://" in text or os.path.exists(text):
+        return text
+    for match in _VARIABLE.finditer(text):
+        name = match[1] or match[2]
+        if name not in os.environ:
+            raise ValueError(f"{what}: the environment variable {name} is not set, in {shown(text)}")
+    return os.path.expanduser(_VARIABLE.sub(lambda match: os.environ[match[1] or match[2]], text))
+
+
+def check_outputs(
+    outputs: Sequence[str | Path], inputs: Sequence[str | Path] = (), makes_folders: bool = False
+) -> None:
+    """Raise ValueError for a file that is to be written and is also read, is written twice, or cannot be written.
+
+    `makes_folders`: its folder need not be there, the writer makes it.
+    """
+    seen = {os.path.realpath(path): path for path in inputs}
+    for path in outputs:
+        if os.path.realpath(path) in seen:
+            raise ValueError(f"{path}: is named twice, it would be overwritten; give another name to write to")
+        seen[os.path.realpath(path)] = path
+        if makes_folders:
+            check_output_folder(Path(path).parent, f"{path}: the folder")
+        _check_file(Path(path), makes_folders)
+
+
+def check_output_folder(folder: Path, what: str) -> None:
+    """Raise ValueError, which begins with `what`, unless a folder that may not be there yet can be written to."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        reason = os.strerror(errno.EEXIST if there == folder else errno.ENOTDIR)
+        raise ValueError(f"{what} {shown(str(folder))}: cannot be made, or is no folder ({reason})")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ValueError(f"{what} {shown(str(folder))}: {there} may not be written to; choose another folder")
+
+
+def _check_file(path: Path, makes_folders: bool) -> None:
+    if path.is_dir():
+        raise ValueError(f"{path}: is a folder; give the name of a file to write")
+    if makes_folders and not path.exists():
+        return
+    if not path.parent.is_dir():
+        raise ValueError(f"{path}: cannot be written, there is no folder {path.parent}; make it, or choose another")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ValueError(f"{path}: may not be written; choose another name or folder")
