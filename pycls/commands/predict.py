@@ -1,7 +1,6 @@
 """Name what is on images."""
 
 import argparse
-import io
 import sys
 from collections.abc import Sequence
 
@@ -19,24 +18,23 @@ EXAMPLE = "photos/ --weights runs/digits/checkpoints/best.pyth --csv classes.csv
 
 def act(cfg: CfgNode, args: argparse.Namespace) -> int:
     """Predict, print and save."""
-    from pycls.core.logging import setup_logging
+    from pycls.core.logging import print_line, progress_bar, setup_logging
     from pycls.core.paths import check_outputs
-    from pycls.inference.predict import pick_topk, predict, predict_words
+    from pycls.inference.predict import list_images, pick_topk, predict, predict_words
     from pycls.inference.predictions import save_predictions
     from pycls.inference.saved_network import load_network
 
     setup_logging(None, main=False)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     outputs = [name for name in (args.csv, args.jsonl) if name]
     check_outputs(outputs, args.paths)  # before anything is downloaded
     network = load_network(args.weights, args.cfg, [*predict_words(args.backend), *args.overrides])
     topk = pick_topk(args.topk, network)
     check_outputs(outputs, [network.path])
+    files = list_images(args.paths)
+    found = save_predictions(predict(network, files, topk), topk, args.csv, args.jsonl, network.has_uncertainty)
     num_images = num_failed = 0
-    found = predict(network, args.paths, topk)
-    for prediction in save_predictions(found, topk, args.csv, args.jsonl, network.has_uncertainty):
-        print(prediction, flush=True)
+    for prediction in progress_bar(found, "Predict", len(files), delay_sec=1):
+        print_line(str(prediction))
         num_images, num_failed = num_images + 1, num_failed + bool(prediction.error)
     if num_failed:
         print(f"{num_failed} of {num_images} images could not be read", file=sys.stderr)

@@ -208,4 +208,6 @@ def _diff_text(cfg: CfgNode) -> str:
 
 
 def _one_line_warning(message, category, filename, lineno, file=None, line=None) -> None:
-    print(f"warning: {printable(str(message))}", file=sys.stderr)
+    from pycls.core.logging import print_line  # who warns has loaded more than that
+
+    print_line(f"warning: {printable(str(message))}", sys.stderr)

@@ -17,6 +17,7 @@ from pycls.core.registry import pick
 from pycls.datasets import backends, cifar, digits, fashion_mnist, imagenet
 from pycls.datasets.backends.base import Backend
 from pycls.datasets.check_samples import check_samples
+from pycls.datasets.decoders.float_notice import notice_floats
 from pycls.datasets.info import DATASETS, Dataset, find_dataset
 from pycls.datasets.info import color_scale as color_scale
 from pycls.datasets.loader import Loader
@@ -98,15 +99,17 @@ def build_loader(cfg: CfgNode, phase: str, device: torch.device, samples: Sample
     view = dataset_view(cfg, phase)
     name = backend_name(cfg.DATA_LOADER.BACKEND, isinstance(samples, ArraySamples))
     backend = pick(BACKENDS, name, "DATA_LOADER.BACKEND")
+    if not isinstance(samples, ArraySamples) and not view.full:
+        notice_floats(samples)
     return Loader(
         samples,
         view,
         backend(cfg, _all_views(samples) if phase == "train" else samples, view, device, batch_size // world_size()),
-        Normalize(*color_scale(cfg, phase), device, cfg.TRAIN.CHANNELS_LAST is True),
+        Normalize(*color_scale(cfg, phase), device, cfg.TRAIN.CHANNELS_LAST is True, 1 if view.full else 255),
         batch_size=batch_size,
         device=device,
         pin_memory=cfg.DATA_LOADER.PIN_MEMORY,
-        lighting_std=cfg.TRAIN.PCA_STD if dataset.lighting else 0.0,
+        lighting_std=cfg.TRAIN.PCA_STD if dataset.lighting and view.channels == 3 else 0.0,
         balanced=cfg.TRAIN.CLASS_BALANCE == "sampler",
         repeats=cfg.TRAIN.REPEATS,
         rank=rank(),

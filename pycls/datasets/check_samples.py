@@ -27,9 +27,9 @@ def _check_images(samples: ArraySamples, im_size: int | None, where: str) -> Non
     images = samples.images
     if im_size is None:
         raise ValueError(f"{where}: array data needs Dataset.im_size, the side of its images in pixels")
-    shapes = [(len(samples), im_size, im_size, channels) for channels in (1, 3)]
-    if images.dtype != np.uint8 or images.shape not in shapes:
+    shape = len(samples), im_size, im_size, 3
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[:3] != shape[:3] or images.shape[3] < 1:
         raise ValueError(
-            f"{where}: images must be a uint8 array of shape {shapes[1]}, or with 1 channel (Dataset.im_size is "
+            f"{where}: images must be a uint8 array of shape {shape}, or with 1 channel (Dataset.im_size is "
             f"{im_size}), got {images.dtype} {images.shape}"
         )

@@ -9,6 +9,9 @@ from yacs.config import CfgNode
 from pycls.core.registry import pick
 
 RGB = tuple[float, float, float]
+Color = tuple[float, ...]  # a number for each channel
+LUMA = (0.299, 0.587, 0.114)  # what gray is of red, green and blue (ITU-R BT.601), as in Pillow and libjpeg
+_ALPHA = 0.5
 _SMALL_PX = 64
 
 
@@ -47,7 +50,17 @@ def find_dataset(cfg: CfgNode, phase: str) -> Dataset:
     return pick(DATASETS, cfg[phase.upper()].DATASET, f"{phase.upper()}.DATASET")
 
 
-def color_scale(cfg: CfgNode, phase: str) -> tuple[RGB, RGB]:
-    """Return mean and standard deviation of the normalization, RGB, 0..1: DATA_LOADER's, else those of the data set."""
-    dataset = find_dataset(cfg, phase)
-    return tuple(cfg.DATA_LOADER.MEAN) or dataset.mean, tuple(cfg.DATA_LOADER.STD) or dataset.std
+def color_scale(cfg: CfgNode, phase: str) -> tuple[Color, Color]:
+    """Return mean and standard deviation of the normalization, 0..1, a number for each of DATA_LOADER.CHANNELS.
+
+    They are DATA_LOADER's, else those of the data set: for gray the luma of its RGB, for alpha 0.5 and 0.5.
+    """
+    dataset, count = find_dataset(cfg, phase), cfg.DATA_LOADER.CHANNELS
+    mean, std = tuple(cfg.DATA_LOADER.MEAN), tuple(cfg.DATA_LOADER.STD)
+    return mean or _of_channels(dataset.mean, count), std or _of_channels(dataset.std, count)
+
+
+def _of_channels(color: RGB, count: int) -> Color:
+    if count == 1:
+        return (sum(weight * part for weight, part in zip(LUMA, color, strict=True)),)
+    return color if count == len(color) else (*color, _ALPHA)

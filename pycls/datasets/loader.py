@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from pycls.core.logging import get_logger
+from pycls.core.logging import FILE_ONLY, get_logger
 from pycls.datasets.backends.base import Backend
 from pycls.datasets.prefetcher import Tensors, move_batches
 from pycls.datasets.readers.samples import Samples
@@ -26,6 +26,7 @@ from pycls.datasets.workers.bad_images import Failure, settle_failures
 
 logger = get_logger(__name__)
 
+_MOST_SHOWN = 20  # bad images that are named on the terminal; a log file names all
 _MANY = 100_000  # training images from which on the next epoch's order is worth a thread
 
 
@@ -33,7 +34,7 @@ _MANY = 100_000  # training images from which on the next epoch's order is worth
 class Batch:
     """One step's data on this process."""
 
-    images: torch.Tensor  # float32 (N, 3, S, S) on the device, normalized
+    images: torch.Tensor  # float32 (N, C, S, S) on the device, normalized
     labels: torch.Tensor  # int64 (N,) on the device
     indices: torch.Tensor  # int64 (N,) on the host: which samples these are, substitutes of bad ones included
     failures: tuple[Failure, ...] = ()  # bad images: substituted in training, left out (N may be 0) in evaluation
@@ -119,7 +120,10 @@ class Loader:
             image = failure.index % len(self.samples)
             if image not in self.bad:
                 self.bad[image] = failure
-                logger.warning("Skipped a bad image: %s", failure)
+                is_one_of_many = len(self.bad) > _MOST_SHOWN
+                logger.warning("Skipped a bad image: %s", failure, extra=FILE_ONLY if is_one_of_many else None)
+                if is_one_of_many:
+                    logger.warning("More than %d bad images: stdout.log in OUT_DIR names all", _MOST_SHOWN)
 
     def close(self) -> None:
         """Stop the backend's workers, after the copies from its buffers that are still under way."""

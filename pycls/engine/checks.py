@@ -75,9 +75,18 @@ def check_dataset(cfg: CfgNode, phase: str) -> None:
     if not cfg[phase].DATASET:
         raise ValueError(f"{phase}.DATASET is not set: give a config (--cfg configs/...) or {phase}.DATASET digits")
     dataset_view(cfg, phase.lower())  # its errors come before anything is written
+    _check_array_pixels(cfg, cfg[phase].DATASET)
     skip_list = cfg.DATA_LOADER.SKIP_LIST
     if skip_list and not Path(skip_list).is_file():
         raise ValueError(f"DATA_LOADER.SKIP_LIST {skip_list}: no such file")
+
+
+def _check_array_pixels(cfg: CfgNode, dataset: str) -> None:
+    """Raise ValueError for a setting of files that array data do not heed."""
+    if cfg.DATA_LOADER.DEPTH == "full" and has_one_size(dataset):
+        raise ValueError(f"DATA_LOADER.DEPTH full: {dataset} is array data, which has 8 bits; leave it at uint8")
+    if cfg.DATA_LOADER.EXIF_ROTATE and has_one_size(dataset):
+        raise ValueError(f"DATA_LOADER.EXIF_ROTATE True: {dataset} is array data, which has no EXIF; set it False")
 
 
 def check_processes(cfg: CfgNode, phases: tuple[str, ...] = ("TRAIN", "TEST")) -> None:

@@ -1,15 +1,15 @@
 """Evaluation that counts: every image once on any number of processes, integers summed, one reduction."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from pycls.core.distributed import all_reduce_sum, gather_objects
-from pycls.core.logging import get_logger
-from pycls.datasets.loader import Loader
+from pycls.core.distributed import all_reduce_sum, gather_objects, is_main, world_size
+from pycls.core.logging import get_logger, progress_bar
+from pycls.datasets.loader import Batch, Loader
 from pycls.datasets.workers.bad_images import Failure
 from pycls.engine.network.compile import CompiledNetwork
 from pycls.engine.network.forward import forward
@@ -35,15 +35,17 @@ def evaluate(
     hflip: bool = False,
     compiled: bool = False,
     collector: Collector | None = None,
+    label: str = "test",
 ) -> Evaluation:
     """Evaluate a model on every image of the loader's data set, bad ones left out, counted over all processes.
 
     `hflip`: by the mean of the logits of each image and its mirror image. `compiled`: by torch.compile, see
-    `CompiledNetwork`. With a `collector` the predictions of every image are in the result.
+    `CompiledNetwork`. With a `collector` the predictions of every image are in the result. `label`: of the progress
+    bar, on a terminal.
     """
     model = CompiledNetwork(model.eval()) if compiled else model.eval()
     counter = Counter(num_classes, precision.device)
-    for batch in loader.epoch(0):
+    for batch in _with_bar(loader, label):
         counter.leave_out(batch.failures)
         if len(batch.labels) == 0:
             continue
@@ -65,6 +67,15 @@ def evaluate(
     if result.left_out:
         loader.note_bad(result.left_out)  # those of other processes are not in the log yet
     return result
+
+
+def _with_bar(loader: Loader, label: str) -> Iterator[Batch]:
+    """Iterate over the batches, on a terminal with a bar that counts the main process's images."""
+    own_share = math.ceil(len(loader.samples) / world_size())
+    with progress_bar(None, label, own_share, delay_sec=1, hidden=not is_main()) as bar:
+        for batch in loader.epoch(0):
+            yield batch
+            bar.update(len(batch.labels) + len(batch.failures))
 
 
 class Counter:

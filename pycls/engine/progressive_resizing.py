@@ -9,6 +9,7 @@ import torch
 from yacs.config import CfgNode
 
 from pycls.core.config import with_value
+from pycls.core.config.im_size import is_square
 from pycls.core.logging import get_logger
 from pycls.datasets import build_loader
 from pycls.engine.run import Run
@@ -45,6 +46,10 @@ def check_schedule(cfg: CfgNode) -> None:
             f"TRAIN.IM_SIZE_SCHEDULE must be [[epoch, pixels], ...] with rising epochs and whole "
             f"numbers of pixels, at least {_LEAST_PX}, got {points}"
         )
+    if not is_square(cfg.TRAIN.IM_SIZE):
+        raise ValueError(
+            f"TRAIN.IM_SIZE_SCHEDULE is for squares, TRAIN.IM_SIZE is {cfg.TRAIN.IM_SIZE}: set one of them"
+        )
     if has_one_size(cfg.TRAIN.DATASET):
         raise ValueError(f"TRAIN.IM_SIZE_SCHEDULE: the images of {cfg.TRAIN.DATASET} have one size only")
     shapes = _shapes(cfg)
@@ -57,8 +62,9 @@ def check_schedule(cfg: CfgNode) -> None:
 def fit_im_size(run: Run) -> None:
     """Give the run a training loader of the current epoch's size; only a change costs anything."""
     old, cfg = run.train_loader, run.cfg
-    size = scheduled_im_size(cfg.TRAIN.IM_SIZE_SCHEDULE, run.state.epoch, cfg.TRAIN.IM_SIZE)
-    if size == old.view.size:
+    points = cfg.TRAIN.IM_SIZE_SCHEDULE
+    size = scheduled_im_size(points, run.state.epoch, 0)
+    if not points or size == old.view.size:
         return
     old.close()
     run.train_loader = build_loader(with_value(cfg, "TRAIN.IM_SIZE", size), "train", old.device, old.samples)

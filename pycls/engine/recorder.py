@@ -1,7 +1,6 @@
 """The run's diary: log lines, metrics.jsonl, TensorBoard and the progress bar, on the main process."""
 
 import itertools
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -9,17 +8,19 @@ from typing import Any
 
 import torch
 from torch import nn
-from tqdm import tqdm
 from yacs.config import CfgNode
 
 from pycls.core.config import dump_cfg
 from pycls.core.distributed import is_main
-from pycls.core.logging import MetricsFile, get_logger, json_line
+from pycls.core.logging import FILE_ONLY, GOOD_NEWS, NOT_ON_TERMINAL, MetricsFile, get_logger, json_line, progress_bar
 from pycls.datasets.loader import Batch
-from pycls.engine.reporting.evaluation import Evaluation, describe, evaluation_figures, evaluation_record
+from pycls.datasets.readers.samples import Samples
+from pycls.engine.reporting.evaluation import Evaluation, evaluation_figures, evaluation_record
+from pycls.engine.reporting.lines import bar_figures, epoch_line, evaluations_line, step_line
 from pycls.engine.reporting.meters import Clock, TrainMeter, Window, peak_memory_mb, time_string
 from pycls.engine.reporting.result import Result
 from pycls.engine.reporting.tensorboard import build_writer
+from pycls.engine.reporting.view_text import describe_view
 from pycls.engine.setup import environment
 from pycls.engine.state import TrainState
 from pycls.models.complexity import complexity
@@ -35,7 +36,10 @@ class Recorder:
         self.metrics = MetricsFile(Path(cfg.OUT_DIR) / "metrics.jsonl")
         self._writer = None
         self._waited = 0.0
+        self._last_line = time.monotonic()
+        self._bar = progress_bar(None, "", None, hidden=True)  # that of the epoch under way
         self._lowest: dict[str, dict[str, float]] = {}
+        self._evaluated: dict[str, dict[str, Any]] = {}  # the newest record of each kind
 
     # ---- start and end
 
@@ -60,14 +64,18 @@ class Recorder:
             path.rename(next(other for other in numbered if not other.exists()))
         path.write_text(text, encoding="utf-8")
 
-    def network(self, model: nn.Module) -> None:
-        """Record what the network costs and, with VERBOSE, the config and the network as text."""
-        counts = complexity(model, self.cfg.TRAIN.IM_SIZE)
-        self._log_machine({"_type": "complexity", **counts})
-        logger.info("Network: %s multiply-adds, %s parameters, %s activations", *(f"{n:,}" for n in counts.values()))
+    def introduce(self, model: nn.Module, train: Samples, test: Samples) -> None:
+        """Say what is about to be trained on what; record its cost and, with VERBOSE, config and network as text."""
+        counts = f"{len(train):,} training and {len(test):,} test images of {len(train.classes):,} classes"
+        logger.info("Data (%s): %s, %d steps an epoch", self.cfg.TRAIN.DATASET, counts, self.steps)
+        for phase in ("train", "test"):
+            logger.info("View (%s): %s", phase, describe_view(self.cfg, phase))
+        costs = complexity(model, self.cfg.TRAIN.IM_SIZE)
+        self._log_machine({"_type": "complexity", **costs})
+        logger.info("Network: %s multiply-adds, %s parameters, %s activations", *(f"{n:,}" for n in costs.values()))
         if self.cfg.VERBOSE:
-            logger.info("Config:\n%s", dump_cfg(self.cfg), extra={"machine": True})
-            logger.info("Network:\n%s", model, extra={"machine": True})
+            logger.info("Config:\n%s", dump_cfg(self.cfg), extra=FILE_ONLY)
+            logger.info("Network:\n%s", model, extra=FILE_ONLY)
 
     def close(self) -> None:
         """Flush what is open."""
@@ -81,11 +89,17 @@ class Recorder:
     # ---- training
 
     def progress(self, batches: Iterable[Batch], state: TrainState) -> Iterator[Batch]:
-        """Iterate with a progress bar, on a terminal only."""
-        hidden = not (is_main() and sys.stderr.isatty())
-        label = f"epoch {state.epoch + 1}/{self.cfg.OPTIM.MAX_EPOCH}"
+        """Iterate with a progress bar, on a terminal only; its figures are those of the newest log line."""
+        label = f"Epoch {state.epoch + 1}/{self.cfg.OPTIM.MAX_EPOCH}"
         self._waited = 0.0
-        yield from tqdm(batches, label, self.steps, initial=state.step, leave=False, disable=hidden, unit="step")
+        with progress_bar(None, label, self.steps, unit="step", start=state.step, hidden=not is_main()) as self._bar:
+            for batch in batches:
+                yield batch
+                self._bar.update()
+
+    def count(self, steps: int, label: str) -> Iterator[int]:
+        """Count steps of other work than training, with a bar if it takes long."""
+        return iter(progress_bar(range(steps), label, steps, unit="step", delay_sec=1, hidden=not is_main()))
 
     def train_iter(
         self, state: TrainState, window: Window, lr: float, clock: Clock, seconds: float, waited: float
@@ -109,6 +123,10 @@ class Recorder:
             "data_wait_pct": 100.0 * waited / seconds,
         }
         self._write(record, state.epoch * self.steps + state.step)
+        self._bar.set_postfix_str(bar_figures(record), refresh=False)
+        if state.step < self.steps and time.monotonic() - self._last_line >= self.cfg.LOG.STEP_SEC:
+            logger.info(step_line(record, self._seconds_left(state, clock)), extra=NOT_ON_TERMINAL)
+            self._last_line = time.monotonic()
 
     def train_epoch(self, state: TrainState, meter: TrainMeter, lr: float, clock: Clock) -> int:
         """Record the epoch's sample-weighted means and its speed; return the number of bad images in it."""
@@ -126,16 +144,11 @@ class Recorder:
             "mem": peak_memory_mb(self.device),
             "images_per_sec": clock.images_per_sec(),
             "data_wait_pct": 100.0 * self._waited / max(1e-9, clock.seconds),
+            "substituted": num_bad,
         }
-        if num_bad:
-            record["substituted"] = num_bad
         self._write(record, (state.epoch + 1) * self.steps)
-        logger.info(
-            "Epoch %s: train loss %.4f, top-1 error %.2f %%, lr %.5g, %.0f images/s, data wait %.1f %%, ETA %s, %d MiB",
-            *(record[k] for k in ("epoch", "loss", "top1_err", "lr", "images_per_sec", "data_wait_pct", "eta", "mem")),
-        )
-        if num_bad:
-            logger.warning("Epoch %s: in the place of %d bad images others of their class", record["epoch"], num_bad)
+        logger.info(epoch_line(record, self._seconds_left(state, clock)))
+        self._last_line = time.monotonic()
         return num_bad
 
     # ---- evaluation
@@ -144,15 +157,21 @@ class Recorder:
         """Run an evaluation and record it under `kind` (test_epoch, test_ema_epoch), unless it is done `again`."""
         start = time.perf_counter()
         result = run()
-        record = evaluation_record(kind, f"{epoch + 1}/{self.cfg.OPTIM.MAX_EPOCH}", result, time.perf_counter() - start)
-        record["mem"] = peak_memory_mb(self.device)
+        where = f"{epoch + 1}/{self.cfg.OPTIM.MAX_EPOCH}"
+        seconds = time.perf_counter() - start
+        record = evaluation_record(kind, where, result, seconds, peak_memory_mb(self.device))
         self._note_lowest(record)
         record.update(self._lowest[kind])
         if not again:
             self._write(record, (epoch + 1) * self.steps)
-        name = "EMA test" if "ema" in kind else "test"
-        logger.info("Epoch %s: %s %s", record["epoch"], name, describe(record))
+        self._evaluated[kind] = record
         return result
+
+    def end_evaluation(self, is_best: bool) -> None:
+        """Say what the evaluations of an epoch found."""
+        line = evaluations_line(self._evaluated["test_epoch"], self._evaluated.get("test_ema_epoch"), is_best)
+        logger.info(line, extra=GOOD_NEWS if is_best else None)
+        self._last_line = time.monotonic()
 
     def result(self, state: TrainState, test: Evaluation | None = None, **more: Any) -> Result:
         """Return the figures of the run so far."""
@@ -177,7 +196,7 @@ class Recorder:
                     self._writer.add_scalar(f"{record['_type']}/{name}", value, step)
 
     def _log_machine(self, record: dict[str, Any]) -> None:
-        logger.info(json_line(record), extra={"machine": True})
+        logger.info(json_line(record), extra=FILE_ONLY)
 
     def _note_lowest(self, record: dict[str, Any]) -> None:
         lowest = self._lowest.setdefault(record["_type"], {})
@@ -186,8 +205,11 @@ class Recorder:
                 lowest[f"min_{name}"] = min(lowest.get(f"min_{name}", 100.0), record[name])
 
     def _eta(self, state: TrainState, clock: Clock) -> str:
+        return time_string(self._seconds_left(state, clock))
+
+    def _seconds_left(self, state: TrainState, clock: Clock) -> float:
         done = state.epoch * self.steps + state.step
-        return time_string(clock.sec_per_step() * (self.cfg.OPTIM.MAX_EPOCH * self.steps - done))
+        return clock.sec_per_step() * (self.cfg.OPTIM.MAX_EPOCH * self.steps - done)
 
 
 def _is_before(record: dict[str, Any], epoch: int, step: int) -> bool:

@@ -1,8 +1,10 @@
 """The parts of a training run, built from the config once and shared by the functions that train."""
 
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -13,6 +15,7 @@ from pycls.core.async_save import Background
 from pycls.core.checkpoint import load_newest, load_weights, remove_temporaries
 from pycls.core.dtensor import is_sharded
 from pycls.core.logging import get_logger
+from pycls.core.registry import printable
 from pycls.core.stop_signals import StopRequest
 from pycls.core.weights.files import load_tensor_file
 from pycls.datasets import build_loader
@@ -139,8 +142,7 @@ def resume(run: Run) -> None:
         warn_of_other_pixels(saved["pixels"], cfg, str(path))
         check_data(saved.get("data", {}), run.data, state.step, str(path))
         run.meter.load_state(saved["meter"])
-        where = f"epoch {state.epoch + 1} of {cfg.OPTIM.MAX_EPOCH}, step {state.step + 1}"
-        logger.info("Resuming from %s at %s", path, where if state.epoch < cfg.OPTIM.MAX_EPOCH else "its end")
+        logger.info(resume_line(cfg, state, path))
     elif cfg.TRAIN.WEIGHTS:
         path = weights_file(cfg.TRAIN.WEIGHTS, cfg.DOWNLOAD_CACHE, "TRAIN.WEIGHTS")
         report = load_weights(state.model, path)
@@ -151,7 +153,20 @@ def resume(run: Run) -> None:
             state.ema.model.load_state_dict(state.model.state_dict())
     check_all_equal("state (is OUT_DIR one folder for all processes?)", fingerprint(state))
     run.recorder.resume_at(state.epoch, state.step)
-    run.recorder.network(describable(cfg, state.model))
+    if state.epoch < cfg.OPTIM.MAX_EPOCH:
+        samples = run.train_loader.samples, run.test_loader.samples
+        run.recorder.introduce(describable(cfg, state.model), *samples)
+
+
+def resume_line(cfg: CfgNode, state: TrainState, path: Path) -> str:
+    """Return in words where a run goes on, or that it is finished and how to start another."""
+    if state.epoch < cfg.OPTIM.MAX_EPOCH:
+        return f"Resuming from {path} at epoch {state.epoch + 1} of {cfg.OPTIM.MAX_EPOCH}, step {state.step + 1}"
+    out_dir = printable(shlex.quote(cfg.OUT_DIR))
+    return (
+        f"{out_dir} holds this run, finished ({state.epoch} epochs): nothing is left to train, it is evaluated again. "
+        f"To start anew: rm -r {out_dir}, or another OUT_DIR"
+    )
 
 
 def describable(cfg: CfgNode, model: nn.Module) -> nn.Module:

@@ -74,7 +74,10 @@ def pixel_contract(cfg: CfgNode) -> dict[str, Any]:
     return {
         "channels": cfg.DATA_LOADER.CHANNEL_ORDER,
         "backend": backend_name(cfg.DATA_LOADER.BACKEND, has_one_size(dataset)),
+        "num_channels": cfg.DATA_LOADER.CHANNELS,
+        "depth": cfg.DATA_LOADER.DEPTH,
         "antialias": cfg.DATA_LOADER.ANTIALIAS,
+        "exif_rotate": cfg.DATA_LOADER.EXIF_ROTATE,
         "train_interpolation": cfg.TRAIN.INTERPOLATION,
         "test_interpolation": cfg.TEST.INTERPOLATION,
         "train_im_size": cfg.TRAIN.IM_SIZE,

@@ -1,5 +1,6 @@
 """Everything a run must remember: networks, optimizer, scaler, position, best error; and its way into a checkpoint."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from pycls.core.config import decides, declaration, dump_cfg, flatten, load_cfg_
 from pycls.core.dtensor import load_whole, local_part, shard_like, whole, whole_state
 from pycls.core.logging import get_logger
 from pycls.core.machine import memory_gb
+from pycls.core.weights.formats import score
 from pycls.engine.network.freeze import freeze
 from pycls.engine.network.fsdp import shard_network
 from pycls.engine.network.precision import DTYPES
@@ -31,9 +33,16 @@ class TrainState:
     scaler: torch.amp.GradScaler
     epoch: int = 0
     step: int = 0
-    best_err: float = float("inf")  # percent top-1, of the model or its EMA, whichever was lower
+    best_err: float = math.inf  # percent top-1, of the model or its EMA, whichever was better
+    best_loss: float = math.inf
     test_err: float | None = None  # percent top-1 after the last finished epoch; None: it was not evaluated
+    test_loss: float | None = None
     ema_err: float | None = None
+    ema_loss: float | None = None
+
+    def is_best(self, err: float, loss: float) -> bool:
+        """Tell whether an evaluation is better than all before: its error, or among equal errors its loss, is lower."""
+        return score(err, loss) < score(self.best_err, self.best_loss)
 
 
 def evaluation_is_due(cfg: CfgNode, epoch: int) -> bool:
@@ -101,8 +110,11 @@ def pack_state(state: TrainState, cfg: CfgNode, meter: dict, **about: Any) -> di
         "epoch": state.epoch - 1,
         "position": {"epoch": state.epoch, "step": state.step},
         "test_err": state.test_err,
+        "test_loss": state.test_loss,
         "ema_err": state.ema_err,
+        "ema_loss": state.ema_loss,
         "best_err": state.best_err,
+        "best_loss": state.best_loss,
         "model_state": whole_state(state.model.state_dict()),
         "ema_state": whole_state(state.ema.model.state_dict()) if state.ema else None,
         "optimizer_state": whole_state(state.optimizer.state_dict()),
@@ -131,6 +143,9 @@ def unpack_state(state: TrainState, saved: dict[str, Any], cfg: CfgNode, where: 
         state.scaler.load_state_dict(saved["scaler_state"])
     state.epoch, state.step = saved["position"]["epoch"], saved["position"]["step"]
     state.best_err, state.test_err, state.ema_err = saved["best_err"], saved["test_err"], saved["ema_err"]
+    # Older checkpoints hold no losses: their best stays until an error is lower.
+    state.best_loss = saved.get("best_loss", -math.inf if math.isfinite(state.best_err) else math.inf)
+    state.test_loss, state.ema_loss = saved.get("test_loss"), saved.get("ema_loss")
 
 
 # What optimizers of timm count in their groups, besides the numbers of the parameters.

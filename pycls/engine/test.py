@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -12,10 +13,11 @@ from yacs.config import CfgNode
 
 from pycls.core import distributed
 from pycls.core.checkpoint import LoadReport, best_path, checkpoint_dir
-from pycls.core.logging import get_logger, json_line
+from pycls.core.logging import FILE_ONLY, get_logger, json_line
 from pycls.core.weights import fill_model
 from pycls.core.weights.files import load_tensor_file
 from pycls.core.weights.formats import unpack_weights
+from pycls.core.weights.input_channels import RGB_CHANNELS
 from pycls.core.weights.sources import run_checkpoint
 from pycls.datasets import build_loader, build_samples
 from pycls.engine.checks import check_dataset, check_processes
@@ -24,10 +26,13 @@ from pycls.engine.identity import check_classes, network_differences
 from pycls.engine.network.features import recorded_features
 from pycls.engine.network.precision import pick_precision
 from pycls.engine.profiling.memory_format import saved_layout
-from pycls.engine.reporting.evaluation import describe, evaluation_figures, evaluation_record
+from pycls.engine.reporting.evaluation import evaluation_figures, evaluation_record
 from pycls.engine.reporting.evaluation_files import save_evaluation
 from pycls.engine.reporting.image_predictions import Collector
+from pycls.engine.reporting.lines import evaluation_line
+from pycls.engine.reporting.meters import peak_memory_mb
 from pycls.engine.reporting.result import Result
+from pycls.engine.reporting.view_text import describe_view
 from pycls.engine.run_page.page import PageSource, save_run_page
 from pycls.engine.setup import run_processes, setup_process, warn_of_other_pixels
 from pycls.engine.weights_file import warn_of_other_view, weights_file
@@ -78,13 +83,15 @@ def _test_process(cfg: CfgNode) -> Result:
     precision = pick_precision(device, cfg.TRAIN.MIXED_PRECISION, cfg.TRAIN.AMP_DTYPE)
     with contextlib.closing(build_loader(cfg, "test", device)) as loader:
         model = load_model(cfg, weights_path(cfg), loader.samples.classes).to(device)
+        logger.info("View (test): %s", describe_view(cfg, "test"))
         start = time.perf_counter()
-        options = cfg.TEST.HFLIP, cfg.TEST.COMPILE, Collector()
+        options = cfg.TEST.HFLIP, cfg.TEST.COMPILE, Collector(), "Test"
         with features_file(cfg, model) as features:
             result = evaluate(model, loader, build_loss(cfg), precision, cfg.MODEL.NUM_CLASSES, *options)
-        record = evaluation_record("test_epoch", "1/1", result, time.perf_counter() - start)
-    logger.info(json_line(record), extra={"machine": True})
-    logger.info("Test: %s", describe(record))
+        seconds = time.perf_counter() - start
+        record = evaluation_record("test_epoch", "1/1", result, seconds, peak_memory_mb(device))
+    logger.info(json_line(record), extra=FILE_ONLY)
+    logger.info("Test: %s", evaluation_line(record))
     files = []
     if distributed.is_main():
         out_dir = Path(cfg.OUT_DIR)
@@ -114,6 +121,7 @@ def load_model(cfg: CfgNode, path: Path, classes: tuple[str, ...]) -> nn.Module:
     if "classes" in saved:
         check_classes(saved["classes"], classes, str(path))
     if "pixels" in saved:
+        _check_channels(saved["pixels"], cfg, path)
         warn_of_other_pixels(saved["pixels"], cfg, str(path))
     warn_of_other_view(cfg.TEST.WEIGHTS, cfg)
     model = build_model(cfg)
@@ -125,6 +133,13 @@ def load_model(cfg: CfgNode, path: Path, classes: tuple[str, ...]) -> nn.Module:
     wanted = cfg.TRAIN.CHANNELS_LAST
     channels_last = saved_layout(saved, path) if wanted == "auto" else wanted
     return model.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
+
+
+def _check_channels(pixels: dict[str, Any], cfg: CfgNode, path: Path) -> None:
+    there = pixels.get("num_channels", RGB_CHANNELS)
+    if there != cfg.DATA_LOADER.CHANNELS:
+        now = cfg.DATA_LOADER.CHANNELS
+        raise ValueError(f"{path}: its network sees {there} channels, DATA_LOADER.CHANNELS is {now}: set it to {there}")
 
 
 def check_complete(report: LoadReport, path: Path) -> None:

@@ -14,6 +14,7 @@ from pycls.core.checkpoint import checkpoint_dir
 from pycls.core.locks import sole_run
 from pycls.core.logging import get_logger
 from pycls.core.stop_signals import stop_on_signal
+from pycls.core.weights.formats import score
 from pycls.engine.checkpointing import finish_saving, save_epoch
 from pycls.engine.checks import check_processes, check_supported
 from pycls.engine.epoch import log_and_save, remaining_batches, train_epoch
@@ -92,13 +93,13 @@ def end_epoch(run: Run) -> Evaluation | None:
         for failures in distributed.gather_objects(list(run.train_loader.bad.values())):
             run.train_loader.note_bad(failures)  # those of other processes are not in the log yet
     refresh_statistics(run)
-    state.test_err = state.ema_err = None  # as of an epoch that is not evaluated
+    state.test_err = state.ema_err = state.test_loss = state.ema_loss = None  # as of an epoch that is not evaluated
     test = evaluate_run(run, state.epoch) if evaluation_is_due(run.cfg, state.epoch) else None
     run.meter.reset()
     state.epoch, state.step = state.epoch + 1, 0
-    improved = test is not None and test.top1_err < state.best_err
+    improved = test is not None and state.is_best(test.top1_err, test.loss)
     if test is not None and improved:
-        state.best_err = test.top1_err
+        state.best_err, state.best_loss = test.top1_err, test.loss
     save_epoch(run, improved)
     return test
 
@@ -114,31 +115,33 @@ def refresh_statistics(run: Run) -> None:
         count = num_precise_batches(cfg.BN.NUM_SAMPLES_PRECISE, cfg.TRAIN.BATCH_SIZE, len(loader))
         seed_step(cfg.RNG_SEED, state.epoch, len(loader), distributed.rank())
         with contextlib.closing(loader.epoch(state.epoch)) as batches:
-            images = (batch.images for _, batch in zip(range(count), batches, strict=False))
+            counted = run.recorder.count(count, "Batch norm statistics")
+            images = (batch.images for _, batch in zip(counted, batches, strict=False))
             compute_precise_bn(models, images, cfg.TRAIN.FROZEN)
     for model in models:
         distributed.broadcast_buffers(model)
 
 
 def evaluate_run(run: Run, epoch: int, again: bool = False) -> Evaluation:
-    """Evaluate the model and its EMA, log both, and return the one with the lower top-1 error (a tie: the model).
+    """Evaluate the model and its EMA, log both, and return the better one (a tie: the model).
 
     `again`: the epoch has its records already.
     """
     state, ema = run.state, run.state.ema
-    test = run.recorder.evaluation("test_epoch", epoch, lambda: _evaluate(run, state.model), again)
-    state.test_err = test.top1_err
-    if ema is None:
-        return test
-    ema_test = run.recorder.evaluation("test_ema_epoch", epoch, lambda: _evaluate(run, ema.model), again)
-    state.ema_err = ema_test.top1_err
-    return ema_test if ema_test.top1_err < test.top1_err else test
+    test = best = run.recorder.evaluation("test_epoch", epoch, lambda: _evaluate(run, state.model, "test"), again)
+    state.test_err, state.test_loss = test.top1_err, test.loss
+    if ema is not None:
+        ema_test = run.recorder.evaluation("test_ema_epoch", epoch, lambda: _evaluate(run, ema.model, "EMA"), again)
+        state.ema_err, state.ema_loss = ema_test.top1_err, ema_test.loss
+        best = min(test, ema_test, key=lambda found: score(found.top1_err, found.loss))
+    run.recorder.end_evaluation(is_best=not again and state.is_best(best.top1_err, best.loss))
+    return best
 
 
-def _evaluate(run: Run, model: nn.Module) -> Evaluation:
+def _evaluate(run: Run, model: nn.Module, label: str) -> Evaluation:
     cfg = run.cfg
     is_last = run.state.epoch + 1 >= cfg.OPTIM.MAX_EPOCH  # of it the single images are of interest, too
-    options = cfg.TEST.HFLIP, cfg.TEST.COMPILE, Collector() if is_last else None
+    options = cfg.TEST.HFLIP, cfg.TEST.COMPILE, Collector() if is_last else None, label
     with gathered(model, cfg.FSDP.RESHARD_AFTER_FW):  # processes may have different numbers of batches
         return evaluate(model, run.test_loader, build_loss(cfg), run.precision, cfg.MODEL.NUM_CLASSES, *options)
 

@@ -10,6 +10,7 @@ from yacs.config import CfgNode
 
 from pycls.core.checkpoint import save_checkpoint, save_safetensors
 from pycls.core.config import WITHOUT_PLUGINS, decides, declaration, diff_cfg, dump_cfg, load_cfg
+from pycls.core.config.im_size import is_square
 from pycls.core.paths import check_outputs
 from pycls.core.registry import pick
 from pycls.core.weights.files import load_tensor_file, safetensors_metadata
@@ -173,6 +174,7 @@ def _check_pycls_can(cfg: CfgNode, path: Path) -> None:
     """Raise ValueError for what pycls has no keys for: its logits would not be those of the network."""
     what = [f"MODEL.TYPE {cfg.MODEL.TYPE}"] if cfg.MODEL.TYPE not in _PYCLS_SECTIONS else []
     what += ["MODEL.ACTIVATION_FUN relu6"] if cfg.MODEL.ACTIVATION_FUN == "relu6" else []
+    what += [] if is_square(cfg.TRAIN.IM_SIZE) else [f"TRAIN.IM_SIZE {cfg.TRAIN.IM_SIZE}"]
     what += [f"{key} {value}" for key, value in diff_cfg(cfg).items() if key in (*_keys_of_ours(cfg), *_SCALE)]
     if what:
         raise ValueError(f"{path}: pycls has nothing like {what[0]}, so its logits would differ; write another layout")

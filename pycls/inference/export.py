@@ -5,10 +5,12 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from pycls.core.config.im_size import ImSize, sides
 from pycls.core.paths import check_outputs
 from pycls.core.registry import pick
 from pycls.datasets import build_loader, color_scale
@@ -41,12 +43,13 @@ def export(network: SavedNetwork, path: Path, kind: str, images: Sequence[str] =
     missing = [name for name in ONNX_PACKAGES if kind == "onnx" and importlib.util.find_spec(name) is None]
     if missing:
         raise ValueError(f"--format onnx needs {' and '.join(missing)}: pip install {' '.join(ONNX_PACKAGES)}")
-    model, size = network.model.cpu().float().eval(), network.cfg.TRAIN.IM_SIZE
+    model, cfg = network.model.cpu().float().eval(), network.cfg
+    shape = cfg.DATA_LOADER.CHANNELS, *sides(cfg.TRAIN.IM_SIZE)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
-        write(model, torch.zeros(2, 3, size, size), part, metadata(network))
-        noise = torch.randn(3, 3, size, size, generator=torch.Generator().manual_seed(0))
+        write(model, torch.zeros(2, *shape), part, metadata(network))
+        noise = torch.randn(3, *shape, generator=torch.Generator().manual_seed(0))
         batches = [noise, noise[:1], *_image_batches(network, images)]
         difference = _difference(model, open_file(part), batches)
         if difference > TOLERANCE:
@@ -62,19 +65,29 @@ def metadata(network: SavedNetwork) -> dict[str, str]:
     cfg = network.cfg
     seen = eval_cfg(network, 1)
     mean, std = color_scale(seen, "test")
+    channels, unit = cfg.DATA_LOADER.CHANNELS, "value 0..1" if cfg.DATA_LOADER.DEPTH == "full" else "pixel / 255"
+    height, width = sides(cfg.TRAIN.IM_SIZE)
     pixels = {
-        "input": f"{_INPUT}: float32 (N, 3, {cfg.TRAIN.IM_SIZE}, {cfg.TRAIN.IM_SIZE}), (pixel / 255 - mean) / std",
+        "input": f"{_INPUT}: float32 (N, {channels}, {height}, {width}), ({unit} - mean) / std",
         "output": f"{_OUTPUT}: float32 (N, {cfg.MODEL.NUM_CLASSES}), before the softmax",
-        "channels": cfg.DATA_LOADER.CHANNEL_ORDER,
-        "resize_shorter_side": seen.TEST.IM_SIZE,
+        "channels": "gray" if channels == 1 else cfg.DATA_LOADER.CHANNEL_ORDER,
+        "num_channels": channels,
+        "depth": cfg.DATA_LOADER.DEPTH,
+        **_resize_rule(seen.TEST.IM_SIZE),
         "center_crop": cfg.TRAIN.IM_SIZE,
         "interpolation": cfg.TEST.INTERPOLATION,
         "antialias": cfg.DATA_LOADER.ANTIALIAS,
+        "exif_rotate": cfg.DATA_LOADER.EXIF_ROTATE,
         "mean": list(mean),
         "std": list(std),
     }
     names = json.dumps(list(network.names()), ensure_ascii=False)
     return {"pixels": json.dumps(pixels), "classes": names, "weights": network.path.name, "cfg": cfg.dump()}
+
+
+def _resize_rule(im_size: ImSize) -> dict[str, Any]:
+    """Return what to resize an image to: its shorter side, or what it has to cover."""
+    return {"resize_shorter_side": im_size} if isinstance(im_size, int) else {"resize_to_cover": list(im_size)}
 
 
 def _image_batches(network: SavedNetwork, images: Sequence[str]) -> list[Tensor]:

@@ -9,6 +9,8 @@ import numpy as np
 from yacs.config import CfgNode
 
 from pycls.datasets.decoders import pillow
+from pycls.datasets.decoders.bands import decode_pixels
+from pycls.datasets.decoders.orientation import UPRIGHT, read_orientation, turn_upright
 from pycls.datasets.readers.subset import Subset
 from pycls.datasets.transforms import view as views
 from pycls.datasets.transforms.interpolation import Filter
@@ -48,12 +50,23 @@ def _compare(phase: str, shown: dict[str, dict[str, np.ndarray]], cfg: CfgNode, 
     indices = np.arange(count)
     names = [samples.name(index) for index in range(count)]
     reference = pillow_pixels(samples, build_view(cfg, phase), indices)
-    return Squares(names, reference, {name: both[phase] for name, both in shown.items()})
+    return Squares(names, _three(reference), {name: _three(both[phase]) for name, both in shown.items()})
+
+
+def _three(squares: np.ndarray) -> np.ndarray:
+    """Return what a page can show, uint8: the first three channels, or the first three times."""
+    squares = squares if squares.dtype == np.uint8 else np.rint(255 * squares).astype(np.uint8)
+    return squares[..., :3] if squares.shape[3] >= 3 else squares[..., [0, 0, 0]]
+
+
+def _decode(data: bytes, view: View) -> np.ndarray:
+    pixels = pillow.decode_rgb(data) if view.is_plain else decode_pixels(data, view.image_shape[2], view.full)
+    return turn_upright(pixels, read_orientation(data) if view.exif_rotate else UPRIGHT)
 
 
 def pillow_pixels(samples: Subset, view: View, indices: np.ndarray) -> np.ndarray:
     """Return what Pillow shows of some images in epoch 0, uint8 (N, S, S, 3): the reference of the pixel contract."""
-    images = [pillow.decode_rgb(samples.read(index)) for index in indices]
+    images = [_decode(samples.read(index), view) for index in indices]
     heights, widths = np.array([image.shape[:2] for image in images]).T
     boxes, flips = views.boxes(view, 0, indices, heights, widths), views.flips(view, 0, indices)
     looks = zip(images, boxes, flips, map(Filter, views.filters(view, 0, indices)), strict=True)

@@ -6,6 +6,7 @@ from torch import nn
 from yacs.config import CfgNode
 
 from pycls.core.registry import pick
+from pycls.core.weights.input_channels import RGB_CHANNELS, set_input_channels
 from pycls.models.anynet import build_anynet
 from pycls.models.cutmix_resnet import build_cutmix_resnet
 from pycls.models.densenet import build_densenet
@@ -41,11 +42,14 @@ MODELS: dict[str, Callable[[CfgNode], nn.Module]] = {
 def build_model(cfg: CfgNode) -> nn.Module:
     """Build the network of MODEL.TYPE, initialized, on the current default device.
 
-    It maps (N, 3, S, S) normalized RGB floats to logits (N, K). ValueError for values that make no network.
+    It maps normalized floats (N, C, H, W) to logits (N, K); C is DATA_LOADER.CHANNELS, 3 for RGB. ValueError for values
+    that make no network.
     """
     if not cfg.MODEL.TYPE:
         raise ValueError("MODEL.TYPE is not set: give a config (--cfg FILE), or for instance MODEL.TYPE resnet")
     model = pick(MODELS, cfg.MODEL.TYPE, "MODEL.TYPE")(cfg)
+    if cfg.DATA_LOADER.CHANNELS != RGB_CHANNELS:
+        set_input_channels(model, cfg.DATA_LOADER.CHANNELS, f"{cfg.MODEL.TYPE} {cfg.MODEL.NAME}".strip())
     pick(HEADS, cfg.MODEL.HEAD, "MODEL.HEAD")(model, cfg)
     if cfg.MODEL.BLURPOOL and not add_blurpool(model):
         raise ValueError(f"MODEL.BLURPOOL True: {cfg.MODEL.TYPE} has no plain strided convolution to blur for")

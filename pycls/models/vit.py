@@ -3,10 +3,13 @@
 Dosovitskiy et al., arXiv 2010.11929 (patches); Xiao et al., arXiv 2106.14881 (convolutional stem). No dropout.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
+from pycls.core.config.im_size import ImSize, sides
 from pycls.core.registry import pick
 from pycls.models.layers.attention import SelfAttention
 from pycls.models.layers.basic import named_sequential
@@ -32,7 +35,7 @@ class EncoderBlock(nn.Module):
 
 
 class ViT(nn.Module):
-    """Stem, class token (or the mean of all tokens), learned positions, encoder, head: (N, 3, S, S) -> (N, K).
+    """Stem, class token (or the mean of all tokens), learned positions, encoder, head: (N, 3, H, W) -> (N, K).
 
     Positions exist for images of `im_size` pixels only; the forward pass raises ValueError for another size.
     """
@@ -40,7 +43,7 @@ class ViT(nn.Module):
     def __init__(
         self,
         stem: nn.Sequential,
-        im_size: int,
+        im_size: ImSize,
         patch_size: int,
         num_layers: int,
         num_heads: int,
@@ -51,10 +54,10 @@ class ViT(nn.Module):
         ln_eps: float = 1e-5,
     ):
         super().__init__()
-        self.im_size = im_size
+        self.im_size = sides(im_size)
         self.stem = stem
         self.class_token = nn.Parameter(torch.zeros(1, 1, width)) if has_token else None
-        num_tokens = (im_size // patch_size) ** 2 + has_token
+        num_tokens = math.prod(side // patch_size for side in self.im_size) + has_token
         self.pos_embedding = nn.Parameter(torch.empty(num_tokens, 1, width))  # sequence first, as in pycls's files
         blocks = [(f"block_{i}", EncoderBlock(width, num_heads, mlp_width, ln_eps)) for i in range(num_layers)]
         self.encoder = named_sequential([*blocks, ("ln", nn.LayerNorm(width, eps=ln_eps))])
@@ -62,9 +65,9 @@ class ViT(nn.Module):
         init_vit(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.shape[2] != self.im_size or x.shape[3] != self.im_size:
-            size = f"{x.shape[2]} x {x.shape[3]}"
-            raise ValueError(f"this ViT has positions for {self.im_size} x {self.im_size} pixels, the image is {size}")
+        if tuple(x.shape[2:]) != self.im_size:
+            there, size = f"{self.im_size[0]} x {self.im_size[1]}", f"{x.shape[2]} x {x.shape[3]}"
+            raise ValueError(f"this ViT has positions for {there} pixels, the image is {size}")
         x = self.stem(x).flatten(2).transpose(1, 2)  # (N, tokens, D)
         if self.class_token is not None:
             x = torch.cat([self.class_token.expand(x.shape[0], -1, -1), x], dim=1)
@@ -92,7 +95,8 @@ def build_vit(cfg: CfgNode) -> ViT:
     """Build the network of the VIT keys for TRAIN.IM_SIZE: (N, 3, S, S) -> (N, K)."""
     keys, im_size = cfg.VIT, cfg.TRAIN.IM_SIZE
     _check_divides("VIT.NUM_HEADS", keys.NUM_HEADS, "VIT.HIDDEN_DIM", keys.HIDDEN_DIM)
-    _check_divides("VIT.PATCH_SIZE", keys.PATCH_SIZE, "TRAIN.IM_SIZE", im_size)
+    for side in sides(im_size):
+        _check_divides("VIT.PATCH_SIZE", keys.PATCH_SIZE, "TRAIN.IM_SIZE", side)
     return ViT(
         pick(VIT_STEMS, keys.STEM_TYPE, "VIT.STEM_TYPE")(cfg),
         im_size,

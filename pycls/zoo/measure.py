@@ -49,7 +49,7 @@ def time_64(cfg: CfgNode) -> Timing:
     device, layout = pick_device(cfg.DEVICE), torch.channels_last
     precision = pick_precision(device, cfg.TRAIN.MIXED_PRECISION, cfg.TRAIN.AMP_DTYPE)
     model = build_model(cfg).to(device).to(memory_format=layout)
-    return time_inference(model, cfg, precision, NUM_IMAGES, layout)
+    return time_inference(model, cfg, precision, NUM_IMAGES, layout, precision.name)
 
 
 def hardware(device: torch.device) -> str:

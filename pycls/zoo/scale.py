@@ -7,6 +7,7 @@ from yacs.config import CfgNode
 
 from pycls.core.config import check_cfg, dump_changes
 from pycls.core.config.defaults import default_cfg
+from pycls.core.config.im_size import is_square, sides
 from pycls.core.paths import check_output_folder
 from pycls.core.registry import pick
 from pycls.models import build_model
@@ -41,7 +42,8 @@ def scaled_cfg(cfg: CfgNode) -> CfgNode:
     scaled.defrost()
     pick(SCALERS, cfg.MODEL.TYPE, "MODEL.TYPE (of networks that can be scaled)")(scaled, factors)
     for phase in (scaled.TRAIN, scaled.TEST):
-        phase.IM_SIZE = scale_size(phase.IM_SIZE, factors.resolution)
+        scaled_sides = [scale_size(side, factors.resolution) for side in sides(phase.IM_SIZE)]
+        phase.IM_SIZE = scaled_sides[0] if is_square(scaled_sides) else scaled_sides
     scaled.MODEL.SCALING_TYPE, scaled.MODEL.SCALING_FACTOR = "", 1.0
     check_cfg(scaled)
     scaled.freeze()

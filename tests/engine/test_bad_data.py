@@ -67,7 +67,7 @@ def test_training_counts_and_names_what_it_skipped(finished):
         (test,) = records(out_dir, kind)
         assert test["count"] == 352 and test["left_out"] == 3
         assert [Path(name).name for name in test["left_out_files"]] == [Path(name).name for name in BAD_VAL]
-    assert "352 images (3 LEFT OUT, which could not be read: " in text
+    assert "352 images (3 LEFT OUT, which could not be read), " in text
     assert out_dir / "test_left_out.txt" in result.files
 
 

@@ -25,12 +25,10 @@ CLASSES = {
 NAMES = [pytest.param(name, marks=pytest.mark.dali) if "dali" in name else name for name in CLASSES]
 
 
-def make_view(
-    train: bool = True, antialias: bool = True, size: int = 224, resize: int = 256, interpolation: str = "bilinear"
-) -> View:
-    """Return a view with ImageNet's crops."""
+def make_view(train: bool = True, antialias: bool = True, size: int = 224, resize: int = 256, **more: object) -> View:
+    """Return a view with ImageNet's crops; `more` are further fields."""
     crops = (0.08, 1.0), (3 / 4, 4 / 3), 0.5, "torchvision"
-    return View(train, size, resize, *crops, antialias, seed=1, interpolation=interpolation)
+    return View(train, size, resize, *crops, antialias, seed=1, **more)
 
 
 # One of each kind: both phases, every filter.

@@ -5,6 +5,7 @@ import struct
 import zlib
 
 import numpy as np
+from PIL import Image
 
 from tests.helpers.photographs import encode, load
 
@@ -36,7 +37,8 @@ def readable() -> dict[str, bytes]:
         "tall_10x20000.png": encode(photo.resize((10, 20000)), "PNG"),
         "animated.gif.JPEG": encode(frames[0], "GIF", save_all=True, append_images=frames[1:]),
         "alpha_gray.png": encode(photo.convert("LA"), "PNG"),
-        "rgb_16_bit.png": _png_rgb16(np.asarray(photo).astype(np.uint16) * 257),
+        "rgb_16_bit.png": png_rgb16(np.asarray(photo).astype(np.uint16) * 257),
+        "float.tif": _tiff(np.asarray(photo.convert("L"), np.float32) / 255),
         "one_bit.png": encode(photo.convert("1"), "PNG"),
         "rubbish_at_end.JPEG": jpeg + b"rubbish" * 99,
     }
@@ -57,6 +59,9 @@ def unreadable() -> dict[str, bytes]:
         "no_tables.JPEG": jpeg.replace(b"\xff\xdb", b"\xff\xfe"),
         "no_height.JPEG": _with_height(jpeg, 0),
         "bomb.png": _png_chunked(60000, 60000, 8, 2, b"\0" * 99),
+        "float_255.tif": _tiff(np.asarray(photo.convert("L"), np.float32)),
+        "float_nan.tif": _tiff(np.full((32, 32), np.nan, np.float32)),
+        "int32_255.tif": _tiff(np.asarray(photo.convert("L"), np.int32)),
         "damaged.png": png[:300] + bytes(byte ^ 0x5A for byte in png[300:400]) + png[400:],
     }
 
@@ -72,6 +77,10 @@ def damaged() -> dict[str, bytes]:
     }
 
 
+def _tiff(pixels: np.ndarray) -> bytes:
+    return encode(Image.fromarray(pixels), "TIFF")
+
+
 def _as_ycck(cmyk: bytes) -> bytes:
     """Mark a CMYK JPEG as YCCK: its first three channels then mean luma and chroma."""
     where = cmyk.index(b"Adobe") + 11
@@ -84,7 +93,7 @@ def _with_height(jpeg: bytes, height: int) -> bytes:
     return jpeg[:where] + struct.pack(">H", height) + jpeg[where + 2 :]
 
 
-def _png_rgb16(pixels: np.ndarray) -> bytes:
+def png_rgb16(pixels: np.ndarray) -> bytes:
     height, width, _ = pixels.shape
     lines = b"".join(b"\0" + line.astype(">u2").tobytes() for line in pixels)
     return _png_chunked(width, height, 16, 2, lines)

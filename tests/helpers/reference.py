@@ -20,8 +20,10 @@ def reference_square(data: bytes, view: View, box: np.ndarray, flip: bool, cubic
 
 
 def open_rgb(data: bytes) -> Image.Image:
-    """Open as torchvision's ImageFolder does, but for 16-bit gray, of which it would make white."""
+    """Open as torchvision's ImageFolder does, but for 16-bit and float gray, of which it would make white and black."""
     image = Image.open(io.BytesIO(data))
+    if image.mode == "F":
+        image = Image.fromarray(np.rint(255 * np.asarray(image)).astype(np.uint8))
     if image.mode.startswith("I"):
         image = Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
     return image.convert("RGB")

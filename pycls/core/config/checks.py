@@ -41,6 +41,7 @@ def _check_combinations(cfg: CfgNode) -> None:
     _check_classes(cfg)
     _check_schedule(cfg)
     _check_views(cfg)
+    _check_channels(cfg)
     _check_step(cfg)
 
 
@@ -177,6 +178,26 @@ def _check_views(cfg: CfgNode) -> None:
     for key, name in (("TRAIN.INTERPOLATION", cfg.TRAIN.INTERPOLATION), ("TEST.INTERPOLATION", cfg.TEST.INTERPOLATION)):
         if name != "bilinear" and not cfg.DATA_LOADER.ANTIALIAS:
             raise ValueError(f"{key} {name} needs DATA_LOADER.ANTIALIAS True: without it only bilinear is there")
+
+
+def _check_channels(cfg: CfgNode) -> None:
+    count, jitter = cfg.DATA_LOADER.CHANNELS, cfg.TRAIN.COLOR_JITTER
+    for name in ("MEAN", "STD"):
+        numbers = cfg.DATA_LOADER[name]
+        if len(numbers) not in (0, count):
+            raise ValueError(
+                f"DATA_LOADER.{name} must be no or {count} numbers, one for each of DATA_LOADER.CHANNELS, got {numbers}"
+            )
+        if not numbers and count not in (1, 3, 4):
+            raise ValueError(f"DATA_LOADER.{name} must be {count} numbers with DATA_LOADER.CHANNELS {count}, got none")
+    if cfg.DATA_LOADER.DEPTH == "full" and (any(jitter) or cfg.TRAIN.AUGMENT):
+        key = f"TRAIN.AUGMENT {cfg.TRAIN.AUGMENT}" if cfg.TRAIN.AUGMENT else f"TRAIN.COLOR_JITTER {jitter}"
+        raise ValueError(f"{key} is for 8 bits, not for DATA_LOADER.DEPTH full")
+    if count == 1 and any(jitter[2:]):
+        raise ValueError(f"TRAIN.COLOR_JITTER {jitter}: no saturation or hue in one channel (DATA_LOADER.CHANNELS 1)")
+    if count > 3 and (any(jitter) or cfg.TRAIN.AUGMENT):
+        key = f"TRAIN.AUGMENT {cfg.TRAIN.AUGMENT}" if cfg.TRAIN.AUGMENT else f"TRAIN.COLOR_JITTER {jitter}"
+        raise ValueError(f"{key} is for RGB and gray, not for DATA_LOADER.CHANNELS {count}")
 
 
 def _check_step(cfg: CfgNode) -> None:

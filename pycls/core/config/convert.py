@@ -33,10 +33,13 @@ def convert(setting: Setting, row: Key) -> Any:
         return copy.deepcopy(row.default)
     if row.may_be_auto and value == "auto":
         return value
+    if row.may_be_pair and isinstance(pair := _literal(value), (list, tuple)):
+        return _to_pair(pair)
     kind = type(row.default)
     converted = {bool: _to_bool, int: _to_int, float: _to_float, str: _to_str, list: _to_list}[kind](value)
     if converted is None:
         expected = "True, False or auto" if row.may_be_auto else _EXPECTED[kind]
+        expected += " or two, [height, width]" if row.may_be_pair else ""
         raise ValueError(f"{where}: {key} expects {expected}, got {shown(value)}")
     return converted
 
@@ -84,6 +87,12 @@ def _to_str(value: Any) -> str | None:
 def _to_list(value: Any) -> list | None:
     value = _literal(value)
     return _literals(value) if isinstance(value, (list, tuple)) else None
+
+
+def _to_pair(values: Sequence[Any]) -> Any:
+    """Return [height, width], one number where they are equal; what is no pair is left to the check of the value."""
+    pair = _literals(values)
+    return pair[0] if len(pair) == 2 and pair[0] == pair[1] else pair
 
 
 def _literals(items: Sequence[Any]) -> list:

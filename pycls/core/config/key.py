@@ -43,6 +43,7 @@ class Key:
     items: type | None = None  # of a list: int, float, str, or list (pairs, with bounds for the numbers in them)
     counts: tuple[int, ...] = ()  # of a list: how many items it may have; empty: any number
     form: str = ""  # of text: one of FORMS; empty: free
+    may_be_pair: bool = False  # a whole number that may also be a list of two, [height, width]; equal ones become one
     may_be_auto: bool = False  # a switch that may say `auto` besides True and False: the program decides
     fixed: bool = False  # a run is not resumed with another value: its state or position would not fit
     every_type: bool = False  # decides "network" for networks of every MODEL.TYPE
@@ -53,8 +54,11 @@ class Key:
 def mistake(key: Key, value: Any, choices: Sequence[str]) -> str | None:
     """Return what a value of the right type should have been ("at least 1"), None if it is one that is allowed."""
     items = value if isinstance(value, list) else [value]
-    right = not isinstance(value, list) or (
-        (not key.counts or len(value) in key.counts) and all(_is_item(item, key.items) for item in value)
+    right = (
+        _is_pair(value)
+        if key.may_be_pair
+        else not isinstance(value, list)
+        or ((not key.counts or len(value) in key.counts) and all(_is_item(item, key.items) for item in value))
     )
     if right and all(_is_within(key, item, choices) for item in items):
         return None
@@ -68,7 +72,7 @@ def expectation(key: Key) -> str:
     """Return in words what values are allowed, "" where the type says all: "between 0 and 1", "3 numbers ..."."""
     bounds = _bounds_in_words(key)
     if not isinstance(key.default, list):
-        return bounds
+        return f"{bounds}, or two such numbers [height, width]" if key.may_be_pair else bounds
     noun = _NOUNS[key.items]
     amount = " or ".join("no" if count == 0 else str(count) for count in key.counts)
     return " ".join(f"{amount} {noun}{', each' if bounds and key.items is not list else ''} {bounds}".split())
@@ -86,6 +90,10 @@ def _bounds_in_words(key: Key) -> str:
 
 def _number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
+def _is_pair(value: Any) -> bool:
+    return not isinstance(value, list) or (len(value) == 2 and all(_is_item(part, int) for part in value))
 
 
 def _is_item(item: Any, kind: type | None) -> bool:

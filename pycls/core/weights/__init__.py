@@ -9,6 +9,7 @@ from pycls.core.dtensor import shard_like
 from pycls.core.module_names import classifier_weight
 from pycls.core.weights.files import load_tensor_file
 from pycls.core.weights.formats import Weights, unpack_weights
+from pycls.core.weights.input_channels import adapt_stem
 from pycls.core.weights.key_mapping import Naming, blocks_of
 from pycls.core.weights.key_tables import NAMINGS
 from pycls.core.weights.sources import DEFAULT_CACHE, find_weights
@@ -41,8 +42,9 @@ class LoadReport:
 def load_weights(model: nn.Module, path: str | Path, cache_dir: str | Path = DEFAULT_CACHE) -> LoadReport:
     """Fill a model from a file, a URL or a name of pycls's zoo, and report what was done; see docs/WEIGHTS.md.
 
-    Files of pycls, whose networks see BGR, become RGB. A classifier of another size keeps its fresh values. ValueError
-    when less than 90 % of the other tensors match, or when the same tensors would mean another network.
+    Files of pycls, whose networks see BGR, become RGB. A classifier of another size keeps its fresh values; filters
+    over RGB are adapted to as many channels as the network sees. ValueError when less than 90 % of the other
+    tensors match, or when the same tensors would mean another network.
     """
     path = find_weights(path, cache_dir)
     weights = unpack_weights(load_tensor_file(path), str(path))
@@ -53,8 +55,9 @@ def fill_model(model: nn.Module, weights: Weights, where: str) -> LoadReport:
     """Copy a file's weights into a model under whatever names fit it best; `where` names the file in errors."""
     target = model.state_dict()
     naming, tensors = best_naming(target, weights.tensors)
+    tensors, adapted = adapt_stem(target, tensors)
     report = _match(target, tensors, weights.layout if naming is None else f"{weights.layout}, names of {naming.name}")
-    report.notes += weights.notes
+    report.notes += weights.notes + adapted
     _check_enough(report, classifier_weight(target), where)
     if naming is not None:
         _check_arithmetic(model, naming, where)

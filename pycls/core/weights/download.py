@@ -10,11 +10,9 @@ import urllib.request
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
-from tqdm import tqdm
-
 from pycls.core.atomic_io import rename_durably
 from pycls.core.locks import locked
-from pycls.core.logging import get_logger
+from pycls.core.logging import get_logger, progress_bar
 
 logger = get_logger(__name__)
 
@@ -135,7 +133,7 @@ def _copy(response: HTTPResponse, part: Path, start: int) -> None:
     length = response.headers.get("Content-Length")
     expected = start + int(length) if length else None
     logger.info("Downloading %s%s", response.url, f" from byte {start:,} on" if start else "")
-    bar = tqdm(desc=part.stem, initial=start, total=expected, unit="B", unit_scale=True, disable=None, leave=False)
+    bar = progress_bar(None, part.stem, expected, unit="byte", start=start)
     with part.open("r+b" if start else "wb") as file, bar:
         file.seek(start)
         while chunk := response.read(_CHUNK_BYTES):

@@ -4,6 +4,7 @@ What comes out has plain names (no `module.`), expects RGB, and holds the networ
 published files that its networks no longer use become today's: torchvision loads such files with the same rules.
 """
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -56,11 +57,20 @@ def _container(state: dict[str, Any]) -> str:
 
 
 def _better_of(state: dict[str, Any]) -> str:
-    """Return the key of the weights with the lower recorded error, the model's on a tie (as pycls)."""
+    """Return the key of the weights with the better recorded score, the model's on a tie (as pycls)."""
     error, ema_error = state.get("test_err"), state.get("ema_err")
     if not isinstance(error, (int, float)) or not isinstance(ema_error, (int, float)):
         return "model_state"
-    return "ema_state" if state.get("ema_state") and ema_error < error else "model_state"
+    loss, ema_loss = state.get("test_loss"), state.get("ema_loss")
+    if loss is None or ema_loss is None:  # pycls keeps none
+        loss = ema_loss = 0.0
+    is_better = score(ema_error, ema_loss) < score(error, loss)
+    return "ema_state" if state.get("ema_state") and is_better else "model_state"
+
+
+def score(error: float, loss: float) -> tuple[float, float]:
+    """Return what the better of two evaluations has less of: top-1 error, then loss; one that is no number is last."""
+    return error, math.inf if math.isnan(loss) else loss
 
 
 def _layout(state: dict[str, Any], name: str, tensors: dict[str, Tensor]) -> str:

@@ -4,10 +4,11 @@ import io
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 from pycls.datasets.decoders import pillow
 from pycls.datasets.decoders.image_header import read_header
+from pycls.datasets.decoders.orientation import UPRIGHT, read_orientation
 from pycls.datasets.readers.tar_index import DAMAGED, REENCODED
 
 
@@ -30,7 +31,8 @@ def prepare_image(data: bytes, max_side: int | None, quality: int, reencode_all:
         header = read_header(data)
         too_large = max_side is not None and max(header.height, header.width) > max_side
         if too_large or reencode_all:
-            smaller = _reencoded(pillow.decode_rgb(data), max_side if too_large else None, quality)
+            side, orientation = max_side if too_large else None, read_orientation(data)
+            smaller = _reencoded(pillow.decode_rgb(data), side, quality, orientation)
             if too_large or len(smaller.data) < len(data):
                 return smaller
     except ValueError:
@@ -38,13 +40,25 @@ def prepare_image(data: bytes, max_side: int | None, quality: int, reencode_all:
     return PackedImage(data, header.width, header.height, 0)
 
 
-def _reencoded(pixels: np.ndarray, max_side: int | None, quality: int) -> PackedImage:
-    """Encode (H, W, 3) as a JPEG, its longer side resized to `max_side` px, if any (as FFCV's max_resolution)."""
+def _reencoded(pixels: np.ndarray, max_side: int | None, quality: int, orientation: int) -> PackedImage:
+    """Encode (H, W, 3) as a JPEG, its longer side resized to `max_side` px, if any (as FFCV's max_resolution).
+
+    Of its EXIF only the orientation is kept.
+    """
     image = Image.fromarray(pixels)
     if max_side is not None:
         scale = max_side / max(image.size)
         width, height = (max(1, round(side * scale)) for side in image.size)
         image = image.resize((width, height), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=quality, subsampling="4:2:0")
+    image.save(buffer, "JPEG", quality=quality, subsampling="4:2:0", **_exif(orientation))
     return PackedImage(buffer.getvalue(), image.width, image.height, REENCODED)
+
+
+def _exif(orientation: int) -> dict[str, Image.Exif]:
+    """Return what the encoder is told of an image that is not stored upright; nothing of others."""
+    if orientation == UPRIGHT:
+        return {}
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    return {"exif": exif}

@@ -4,8 +4,8 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
+from pycls.core.logging import progress_bar
 from pycls.dataset_tools.packing.parallel_map import parallel_map
 from pycls.datasets.readers.tar import PackedSamples, load_packed
 from pycls.datasets.readers.tar_index import DAMAGED, Index, load_index
@@ -21,7 +21,7 @@ def verify_packed(index_file: Path, num_workers: int) -> list[str]:
     samples, index = load_packed(index_file), load_index(index_file)
     order = np.lexsort((index.images["offset"], index.images["shard"]))
     found = parallel_map(lambda number: _read_problem(samples, number), order.tolist(), num_workers)
-    read = tqdm(found, f"verify {index_file.stem}", len(order), unit="image", disable=None)
+    read = progress_bar(found, f"Verify {index_file.stem}", len(order))
     problems = [problem for problem in read if problem]
     return problems + [problem for shard in range(len(index.shards)) if (problem := _tar_problem(index, shard))]
 

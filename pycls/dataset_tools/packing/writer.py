@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from pycls.core.atomic_io import atomic_file
-from pycls.core.logging import get_logger
+from pycls.core.logging import get_logger, progress_bar
 from pycls.dataset_tools.packing.options import PackOptions, file_sizes, make_recipe
 from pycls.dataset_tools.packing.parallel_map import parallel_map
 from pycls.dataset_tools.packing.progress import RECORD, Work, working
@@ -93,7 +92,7 @@ def _prepared(
 
     images = parallel_map(prepare, map(int, todo), num_workers)
     num_done = len(samples) - len(todo)
-    yield from tqdm(images, f"pack {split}", len(samples), initial=num_done, unit="image", disable=None)
+    yield from progress_bar(images, f"Pack {split}", len(samples), start=num_done)
 
 
 def _write_shards(

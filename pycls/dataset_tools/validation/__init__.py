@@ -1,15 +1,14 @@
 """Check every file of a data set before training does: what is unreadable, damaged, there twice, or odd."""
 
 import json
-import sys
 from collections import Counter, deque
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 from yacs.config import CfgNode
 
+from pycls.core.logging import progress_bar
 from pycls.core.machine import usable_cores
 from pycls.dataset_tools.validation.duplicates import (
     BOTH_SPLITS,
@@ -21,6 +20,7 @@ from pycls.dataset_tools.validation.duplicates import (
     find_duplicates,
 )
 from pycls.dataset_tools.validation.inspect import (
+    BLACK,
     DAMAGED,
     DISAGREE,
     NOTES,
@@ -48,6 +48,7 @@ KINDS = {
     UNREADABLE: "no image, empty, or cut short: ends a run, or is skipped",
     DAMAGED: "shown, but a part of it is missing or wrong",
     DISAGREE: "backends do not show the same",
+    BLACK: "shown black, though its 16-bit or float pixels are not all 0",
     WRONG_TYPE: "the file's ending says another type; shown all the same",
     TINY: "shorter side below --tiny-px",
     OTHER_CLASS: "the same bytes under two labels",
@@ -115,8 +116,7 @@ def check_data(
 
 
 def _progress(inspections: Iterator[Inspection], samples: EncodedSamples) -> Iterator[Inspection]:
-    hidden = not sys.stderr.isatty()
-    return tqdm(inspections, samples.split, len(samples), disable=hidden, unit="image", leave=False)
+    return progress_bar(inspections, f"Check {samples.split}", len(samples))
 
 
 def _inspect_all(samples: EncodedSamples, decoders: dict, tiny_px: int, timeout_sec: float) -> Iterator[Inspection]:

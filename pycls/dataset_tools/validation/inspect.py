@@ -22,7 +22,8 @@ from pycls.datasets.readers.samples import EncodedSamples
 
 # What a finding means, the worst first. An UNREADABLE image ends a run, or is skipped.
 UNREADABLE, DAMAGED, DISAGREE, WRONG_TYPE, TINY = "unreadable", "damaged", "disagree", "wrong_type", "tiny"
-NOTES = ("animated", "cmyk", "16_bit", "alpha", "exif_rotated")  # decoded alike everywhere, but worth knowing
+BLACK = "black"
+NOTES = ("animated", "cmyk", "16_bit", "float", "alpha", "exif_rotated")  # decoded alike everywhere, but worth knowing
 
 Decode = Callable[[bytes, Header], np.ndarray | None]  # -> uint8 (H, W, 3) RGB, or None where only the verdict counts
 _FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".bmp": "BMP", ".webp": "WEBP"}
@@ -120,7 +121,14 @@ def inspect_bytes(data: bytes, name: str, decoders: dict[str, Decode], tiny_px: 
     findings = _compare(data, header, pixels, decoders)
     if min(header[:2]) < tiny_px:
         findings.append((TINY, f"{header.width} x {header.height} px"))
+    if not pixels.any() and _has_light(data):
+        findings.append((BLACK, "its 16-bit or float pixels are all below one gray level of 255"))
     return findings + _describe(data, name)
+
+
+def _has_light(data: bytes) -> bool:
+    with Image.open(io.BytesIO(data)) as image:
+        return bool(np.asarray(image).any())
 
 
 def _any_reader(data: bytes, decoders: dict[str, Decode]) -> str:
@@ -175,6 +183,7 @@ def _describe(data: bytes, name: str) -> list[tuple[str, str]]:
             "animated": getattr(image, "is_animated", False) and kind != "MPO",
             "cmyk": image.mode == "CMYK",
             "16_bit": image.mode.startswith("I") or (kind == "PNG" and data[24] == 16),
+            "float": image.mode == "F",
             "alpha": image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info,
             "exif_rotated": image.getexif().get(_EXIF_ORIENTATION, 1) not in (0, 1),
         }

@@ -3,11 +3,13 @@
 Each says first what its workers need, so that a machine without room for them is told before the first batch.
 """
 
+import math
+
 import torch
 from yacs.config import CfgNode
 
 from pycls.core.distributed import local_world_size
-from pycls.core.logging import get_logger
+from pycls.core.logging import ONCE, get_logger
 from pycls.core.machine import usable_cores
 from pycls.datasets.backends.base import Backend, BackendOptions
 from pycls.datasets.readers.samples import ArraySamples, FileSamples
@@ -25,15 +27,18 @@ _NUM_IN_USE = 2  # batches that the training step and the copy to the device hol
 
 
 def build_custom(cfg: CfgNode, samples: FileSamples, view: View, device: torch.device, max_batch: int) -> Backend:
-    """Build the backend of the C extension, or else OpenCV, and log which of them it is."""
+    """Build the backend of the C extension, or else OpenCV, and log once if that makes it slower than it could be."""
     from pycls.datasets.backends.custom import CustomBackend
-    from pycls.datasets.decoders.libjpeg_turbo import describe
+    from pycls.datasets.decoders.libjpeg_turbo import fits, how_to_be_faster
 
     options = _worker_options(cfg, device, max_batch)
     processes = choose_mode(options.worker_mode, options.num_workers) == "processes"
     check_room(_process_needs(options, view) if processes else Needs(threads=options.num_workers))
     decoder = cfg.DATA_LOADER.JPEG
-    logger.info("JPEG decoder: %s", describe(decoder))
+    if decoder == "c" and not fits(view):
+        raise ValueError("DATA_LOADER.JPEG: 'c' shows squares of RGB or gray of 8 bits only; use 'auto'")
+    if fits(view) and (hint := how_to_be_faster(decoder)):
+        logger.info("JPEG decoder: OpenCV: %s", hint, extra=ONCE)
     return CustomBackend(samples, view, options, decoder)
 
 
@@ -60,6 +65,11 @@ def build_memory(cfg: CfgNode, samples: ArraySamples, view: View, device: torch.
     """Build the backend that holds array data on the device."""
     from pycls.datasets.backends.memory import MemoryBackend
 
+    if view.full:
+        raise ValueError(f"DATA_LOADER.DEPTH full: the images of {samples.source} have 8 bits; leave it at uint8")
+    there = samples.images.shape[3]
+    if there != view.channels and not (view.is_rgb and there in (1, 3)):
+        raise ValueError(f"DATA_LOADER.CHANNELS {view.channels}: the images of {samples.source} have {there} channels")
     return MemoryBackend(samples, view, device=device)
 
 
@@ -68,6 +78,11 @@ def _build_dali(
 ) -> Backend:
     from pycls.datasets.backends.dali import DaliBackend
 
+    if not view.is_plain:
+        asked = "DATA_LOADER.DEPTH full" if view.full else f"DATA_LOADER.CHANNELS {view.channels}"
+        raise ValueError(
+            f"DATA_LOADER.BACKEND: 'dali_{decoder}' shows RGB and gray of 8 bits, not {asked}; use 'custom' or 'torch'"
+        )
     options = _worker_options(cfg, device, max_batch)
     check_room(Needs(threads=2 * options.num_workers))  # those that read, and DALI's own
     return DaliBackend(samples, view, options, decoder)
@@ -82,7 +97,8 @@ def _process_needs(options: BackendOptions, view: View) -> Needs:
     """Return what worker processes need: each prepares a batch ahead, or PREFETCH if that is more."""
     workers = options.num_workers
     batches = max(options.prefetch, workers) + _NUM_IN_USE if workers else 0
-    return Needs(processes=workers, shared_bytes=batches * options.max_batch * 3 * view.size**2, batches=batches)
+    shared_bytes = batches * options.max_batch * math.prod(view.image_shape) * view.image_dtype.itemsize
+    return Needs(processes=workers, shared_bytes=shared_bytes, batches=batches)
 
 
 def _worker_options(cfg: CfgNode, device: torch.device, max_batch: int) -> BackendOptions:

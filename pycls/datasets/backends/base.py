@@ -18,7 +18,7 @@ class Backend(Protocol):
     interrupt: Callable[[], None] | None  # called now and then while waiting for a batch; may raise to end that
 
     def batches(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
-        """Yield uint8 RGB (B, S, S, 3) for each index array, in order.
+        """Yield uint8 (B, S, S, C) for each index array, in order: RGB, or as many channels as the view says.
 
         A host tensor stays valid until the second next one is drawn; a CUDA tensor is new and ready on the current
         stream.
@@ -48,14 +48,14 @@ class BackendOptions:
 
 
 class FileBackend(ABC):
-    """Encoded files -> uint8 (B, S, S, 3) RGB batches."""
+    """Encoded files -> uint8 (B, S, S, C) batches."""
 
     failures: Sequence[Failure] = ()  # of the batch that was drawn last
     interrupt: Callable[[], None] | None = None  # called now and then while waiting; may raise to end that
     _running: Generator[torch.Tensor, None, None] | None = None
 
     def batches(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
-        """Yield uint8 (B, S, S, 3) RGB tensors, one for each index array, in order.
+        """Yield uint8 (B, S, S, C) tensors, one for each index array, in order.
 
         A tensor stays valid until the second next one is drawn. An epoch that was left open ends here: its iterator
         stops. ValueError names a file that cannot be read, unless such files are skipped: then `failures` tells which.

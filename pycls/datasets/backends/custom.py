@@ -31,7 +31,7 @@ _NUM_HELD = 2
 
 
 class CustomBackend(FileBackend):
-    """Encoded files -> uint8 (B, S, S, 3) RGB batches in host memory."""
+    """Encoded files -> uint8 (B, S, S, C) batches in host memory."""
 
     def __init__(
         self,
@@ -43,13 +43,13 @@ class CustomBackend(FileBackend):
         num_workers = options.num_workers
         mode = choose_mode(options.worker_mode, num_workers)
         self._prefetch = max(1, options.prefetch) if num_workers > 0 else 0
-        shape = (self._prefetch + _NUM_HELD, options.max_batch, view.size, view.size, 3)
-        self._slots = allocate(shape, shared=mode == "processes", pinned=options.pinned)
+        shape = (self._prefetch + _NUM_HELD, options.max_batch, *view.image_shape)
+        self._slots = allocate(shape, view.image_dtype, shared=mode == "processes", pinned=options.pinned)
         self._chunk_size = choose_chunk_size(options.max_batch * max(1, self._prefetch), num_workers)
         self._chunks_per_slot = -(-options.max_batch // self._chunk_size)
         board = HeartbeatBoard(len(self._slots) * self._chunks_per_slot, shared=mode == "processes")
         self._watchdog = Watchdog(samples, board, options.timeout_sec, self._ask)
-        in_c = libjpeg_turbo.use_extension(decoder)
+        in_c = libjpeg_turbo.use_extension(decoder) and libjpeg_turbo.fits(view)
         decode_one, decode_many = (decode_rest, libjpeg_turbo.decode_batch) if in_c else (decode_crop, decode_none)
         fetch = Fetcher(samples, view, decode_one, board, options.skip_bad, decode_many)
         work, watched = SlotFetcher(fetch, self._slots), options.timeout_sec > 0
@@ -91,11 +91,11 @@ def choose_chunk_size(num_ahead: int, num_workers: int) -> int:
     return min(_MOST_CHUNK, max(_LEAST_CHUNK, num_ahead // (_CHUNKS_A_WORKER * max(1, num_workers))))
 
 
-def allocate(shape: tuple[int, ...], *, shared: bool, pinned: bool) -> torch.Tensor:
-    """Allocate uint8 host memory, page-locked for fast copies to the GPU and shared with child processes as asked."""
+def allocate(shape: tuple[int, ...], dtype: torch.dtype, *, shared: bool, pinned: bool) -> torch.Tensor:
+    """Allocate host memory, page-locked for fast copies to the GPU and shared with child processes as asked."""
     if not shared:
-        return torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
-    memory = torch.empty(shape, dtype=torch.uint8).share_memory_()
+        return torch.empty(shape, dtype=dtype, pin_memory=pinned)
+    memory = torch.empty(shape, dtype=dtype).share_memory_()
     if pinned:
         torch.cuda.check_error(torch.cuda.cudart().cudaHostRegister(memory.data_ptr(), memory.nbytes, 0))
     return memory

@@ -27,6 +27,8 @@ from pycls.datasets.backends.dali_pipeline import (
 )
 from pycls.datasets.decoders import pillow
 from pycls.datasets.decoders.encoded import EncodedBatch, EncodedImage, read_encoded
+from pycls.datasets.decoders.image_header import Header
+from pycls.datasets.decoders.orientation import UPRIGHT, turn_upright
 from pycls.datasets.heartbeat import NOTHING, HeartbeatBoard
 from pycls.datasets.readers.samples import FileSamples
 from pycls.datasets.transforms.interpolation import Filter
@@ -151,7 +153,7 @@ class DaliBackend(FileBackend):
         odd = [
             row
             for row, header in enumerate(encoded.headers)
-            if not header.common or self._is_refused(encoded, row) or _is_small(encoded, row)
+            if _is_odd(header) or self._is_refused(encoded, row) or _is_small(encoded, row)
         ]
         patches, failures = self._decode_rows(encoded, epoch, odd, heartbeat)
         sizes = np.array([header[:2] for header in encoded.headers], np.float64)
@@ -169,8 +171,8 @@ class DaliBackend(FileBackend):
         self, encoded: EncodedBatch, epoch: int, rows: Sequence[int], heartbeat: int
     ) -> tuple[dict[int, np.ndarray], list[Failure]]:
         """Decode some rows of a batch with Pillow; return their squares and the bad ones among them."""
-        side, note = self._view.size, self._board.heartbeat(heartbeat)
-        squares = {row: np.zeros((side, side, 3), np.uint8) for row in rows}
+        note = self._board.heartbeat(heartbeat)
+        squares = {row: np.zeros(self._view.image_shape, np.uint8) for row in rows}
         try:
             outcomes = [self._fetch.decode_row(encoded, row, epoch, squares[row], note) for row in rows]
         finally:
@@ -233,7 +235,13 @@ class DaliBackend(FileBackend):
 
 def decode_with_pillow(view: View, image: EncodedImage, out: np.ndarray) -> None:
     """Decode, crop, resize and flip one image into `out`, uint8 (S, S, 3)."""
-    out[:] = pillow.crop_resize(pillow.decode_rgb(image.data), view, image.box, image.flip, image.filter)
+    pixels = turn_upright(pillow.decode_rgb(image.data), image.header.orientation)
+    out[:] = pillow.crop_resize(pixels, view, image.box, image.flip, image.filter)
+
+
+def _is_odd(header: Header) -> bool:
+    """Tell whether DALI would show other pixels, or show them turned."""
+    return not header.common or header.orientation != UPRIGHT
 
 
 def _is_small(encoded: EncodedBatch, row: int) -> bool:

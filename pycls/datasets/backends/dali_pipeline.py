@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from pycls.core.config.im_size import sides
 from pycls.datasets.transforms.interpolation import Filter
 from pycls.datasets.transforms.view import View
 
@@ -41,7 +42,7 @@ def build_feed(
     begin, end = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
     # A training crop ends at its box. The eval view is cut from a resized whole: the filter sees what lies around it.
     reach = np.where(filters == Filter.BICUBIC, 2, 1)[:, None]
-    margin = 0 if view.train else np.ceil(reach * np.maximum(boxes[:, 2:] / view.size, 1)) + 1
+    margin = 0 if view.train else np.ceil(reach * np.maximum(boxes[:, 2:] / sides(view.size), 1)) + 1
     start = np.maximum(np.floor(begin - margin), 0)
     stop = np.minimum(np.ceil(end + margin), sizes)
     roi_start, roi_end = (begin - start).astype(np.float32), (end - start).astype(np.float32)
@@ -144,7 +145,7 @@ def _build_graph(view: View, num_threads: int, device_id: int | None, max_batch:
         )
         return fn.resize(
             image,
-            size=(view.size, view.size),
+            size=sides(view.size),
             roi_start=fn.external_source(name="roi_start", dtype=types.FLOAT, ndim=1),
             roi_end=fn.external_source(name="roi_end", dtype=types.FLOAT, ndim=1),
             interp_type=fn.cast(fn.external_source(name="filter", dtype=types.INT32, ndim=0), dtype=types.INTERP_TYPE),

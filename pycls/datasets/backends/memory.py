@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 import numpy as np
 import torch
 
+from pycls.core.config.im_size import sides
 from pycls.datasets.readers.samples import ArraySamples
 from pycls.datasets.transforms.rng import Stream, uniforms
 from pycls.datasets.transforms.view import View, flips
@@ -27,7 +28,10 @@ class MemoryBackend:
         self.images = _padded(images, view.padding, view.border) if view.train else images
 
     def batches(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
-        """Yield uint8 RGB (B, S, S, 3) for each index array, in order: on the device, augmented ones on the host."""
+        """Yield uint8 (B, S, S, C) for each index array, in order: on the device, augmented ones on the host.
+
+        Gray arrays come as RGB.
+        """
         batches = self._cut_batches(epoch, index_batches)
         if self._augmenter is None:
             return batches
@@ -37,7 +41,7 @@ class MemoryBackend:
     def _cut_batches(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
         for indices in index_batches:
             cut = self._cut(epoch, indices) if self.view.train else self.images[self._to_device(indices)]
-            yield cut.expand(-1, -1, -1, 3)
+            yield cut.expand(-1, -1, -1, 3) if cut.shape[3] == 1 else cut
 
     def close(self) -> None:
         """End the thread that augments."""
@@ -49,8 +53,8 @@ class MemoryBackend:
         images, flipped = indices % len(self.images), flips(self.view, epoch, indices)
         plan = np.concatenate([images[None], offsets(self.view, epoch, indices), flipped[None]])
         picked, top, left, flip = self._to_device(plan)
-        steps = torch.arange(self.view.size, device=self.device)
-        rows, columns = top[:, None] + steps, left[:, None] + steps
+        down, across = (torch.arange(side, device=self.device) for side in sides(self.view.size))
+        rows, columns = top[:, None] + down, left[:, None] + across
         columns = torch.where(flip[:, None].bool(), self.images.shape[2] - 1 - columns, columns)
         return self.images[picked[:, None, None], rows[:, :, None], columns[:, None, :]]
 
@@ -71,6 +75,6 @@ def _padded(images: torch.Tensor, padding: int, color: tuple[int, int, int]) -> 
     """Add a border of one color, (N, H, W, C) -> (N, H + 2 * padding, W + 2 * padding, C)."""
     num, height, width, channels = images.shape
     padded = images.new_empty(num, height + 2 * padding, width + 2 * padding, channels)
-    padded[:] = torch.tensor(color[:channels], dtype=torch.uint8)
+    padded[:] = torch.tensor((*color, *[0] * channels)[:channels], dtype=torch.uint8)
     padded[:, padding : padding + height, padding : padding + width] = images
     return padded

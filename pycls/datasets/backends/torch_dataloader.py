@@ -27,7 +27,7 @@ Answer = tuple[torch.Tensor, list[Failure]] | ValueError
 
 
 class TorchBackend(FileBackend):
-    """Encoded files -> uint8 (B, S, S, 3) RGB batches in host memory."""
+    """Encoded files -> uint8 (B, S, S, C) batches in host memory."""
 
     def __init__(self, samples: FileSamples, view: View, options: BackendOptions):
         check_worker_mode("torch", options.worker_mode, "processes")
@@ -135,7 +135,7 @@ class Requests(Sampler[Request]):
 
 
 class BatchDataset(Dataset[Any]):
-    """Map a request to its finished batch, uint8 (B, S, S, 3), and the images in it that were bad.
+    """Map a request to its finished batch, uint8 (B, S, S, C), and the images in it that were bad.
 
     An error about a file is returned, not raised: the DataLoader would bury its sentence in a traceback.
     """
@@ -145,8 +145,8 @@ class BatchDataset(Dataset[Any]):
 
     def __getitem__(self, request: Request) -> Answer:
         epoch, indices = request
-        size = self._fetch.view.size
-        batch = torch.empty((len(indices), size, size, 3), dtype=torch.uint8)
+        view = self._fetch.view
+        batch = torch.empty((len(indices), *view.image_shape), dtype=view.image_dtype)
         worker = get_worker_info()
         try:
             failures = self._fetch(batch.numpy(), epoch, indices, worker.id if worker else 0)

@@ -56,7 +56,7 @@ def read_encoded(samples: EncodedSamples, view: View, epoch: int, indices: np.nd
     errors: dict[int, ValueError] = {}
     for row, content in enumerate(samples.read_many(indices, indices, note)):
         try:
-            files.append(_image(samples, indices[row], content, note))
+            files.append(_image(samples, view, indices[row], content, note))
         except ValueError as error:
             errors[row] = error
             files.append(_UNREADABLE)
@@ -68,12 +68,14 @@ def read_encoded(samples: EncodedSamples, view: View, epoch: int, indices: np.nd
     return EncodedBatch(indices, data, headers, *look, errors)
 
 
-def _image(samples: EncodedSamples, index: int, data: bytes | None, note: Heartbeat) -> tuple[bytes, Header]:
+def _image(
+    samples: EncodedSamples, view: View, index: int, data: bytes | None, note: Heartbeat
+) -> tuple[bytes, Header]:
     with naming(samples, index):
         if data is None:
             note(index)
             data = samples.read(index)
-        return data, read_header(data)
+        return data, read_header(data, view.exif_rotate)
 
 
 @contextmanager

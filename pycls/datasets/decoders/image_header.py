@@ -8,7 +8,10 @@ import io
 import struct
 from typing import NamedTuple
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
+
+from pycls.datasets.decoders.deep import is_tiff, read_samples
+from pycls.datasets.decoders.orientation import UPRIGHT, read_orientation, swaps_sides
 
 JPEG_SIGNATURE = b"\xff\xd8\xff"
 # Pillow refuses to decode more, lest a small file fill the memory; then no backend does.
@@ -24,21 +27,31 @@ _COMMON_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 
 
 class Header(NamedTuple):
-    """Size in pixels as stored (EXIF orientation ignored), and whether all decoders agree on the RGB pixels."""
+    """Size in pixels as shown, whether all decoders agree on the RGB pixels, and how these are to be turned."""
 
     height: int
     width: int
     common: bool
+    orientation: int = UPRIGHT  # of EXIF, where it is heeded
 
 
-def read_header(data: bytes) -> Header:
-    """Return the header of one encoded image; ValueError when it is not an image."""
+def read_header(data: bytes, exif_rotate: bool = False) -> Header:
+    """Return the header of one encoded image; ValueError when it is not an image.
+
+    EXIF orientation is ignored unless `exif_rotate`: the size is then that of the image turned upright.
+    """
     if not data:
         raise ValueError("the file is empty (0 bytes)")
     header = _header_of(data)
     if header.height < 1 or header.width < 1:
         raise ValueError(f"the image has no pixels ({header.width} x {header.height})")
-    return header
+    return _turned(header, read_orientation(data)) if exif_rotate else header
+
+
+def _turned(header: Header, orientation: int) -> Header:
+    height, width = header.height, header.width
+    sides = (width, height) if swaps_sides(orientation) else (height, width)
+    return Header(*sides, header.common, orientation)
 
 
 def _header_of(data: bytes) -> Header:
@@ -89,4 +102,7 @@ def _pillow_header(data: bytes) -> Header:
         with Image.open(io.BytesIO(data)) as image:
             return Header(image.height, image.width, False)
     except (OSError, Image.DecompressionBombError) as error:
+        if isinstance(error, UnidentifiedImageError) and is_tiff(data):
+            height, width, _ = read_samples(data).shape
+            return Header(height, width, False)
         raise ValueError(f"not an image that can be read (first bytes {data[:8]!r})") from error

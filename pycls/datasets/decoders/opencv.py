@@ -7,8 +7,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from pycls.core.config.im_size import sides
 from pycls.datasets.decoders import libjpeg_turbo, pillow
+from pycls.datasets.decoders.bands import decode_pixels
 from pycls.datasets.decoders.encoded import EncodedImage
+from pycls.datasets.decoders.orientation import UPRIGHT, turn_upright
 from pycls.datasets.transforms.interpolation import Filter
 from pycls.datasets.transforms.view import View, eval_geometry
 
@@ -16,16 +19,22 @@ _DECODE_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 def decode_rest(view: View, image: EncodedImage, out: np.ndarray) -> None:
-    """Decode one image that the C extension leaves: JPEGs with Pillow, all else as without the extension."""
-    if libjpeg_turbo.is_plain_jpeg(image.data, image.header):
+    """Decode one image that the C extension leaves: damaged JPEGs with Pillow, all else as without the extension.
+
+    Like `decode_crop` it writes uint8 (S, S, C).
+    """
+    if libjpeg_turbo.is_plain_jpeg(image.data, image.header) and image.header.orientation == UPRIGHT:
         _write(pillow.decode_rgb(image.data), view, image, out)
     else:
         decode_crop(view, image, out)
 
 
 def decode_crop(view: View, image: EncodedImage, out: np.ndarray) -> None:
-    """Decode, crop, resize and flip one image into `out`, uint8 (S, S, 3)."""
-    _write(decode(image.data, image.header.common), view, image, out)
+    """Decode, crop, resize and flip one image into `out`, (S, S, C) of the view's kind."""
+    if view.is_plain:
+        _write(decode(image.data, image.header.common), view, image, out)
+    else:
+        _write(decode_pixels(image.data, view.image_shape[2], view.full), view, image, out)
 
 
 def decode(data: bytes, common: bool) -> np.ndarray:
@@ -38,8 +47,8 @@ def decode(data: bytes, common: bool) -> np.ndarray:
 
 
 def _write(pixels: np.ndarray, view: View, image: EncodedImage, out: np.ndarray) -> None:
-    """Write the view of a decoded image into `out`, uint8 (S, S, 3)."""
-    square = _cut(pixels, view, image)
+    """Write the view of a decoded image (H, W, C) into `out`, uint8 (S, S, C)."""
+    square = _cut(turn_upright(pixels, image.header.orientation), view, image)
     if image.flip:
         cv2.flip(square, 1, dst=out)
     else:
@@ -47,18 +56,19 @@ def _write(pixels: np.ndarray, view: View, image: EncodedImage, out: np.ndarray)
 
 
 def _cut(pixels: np.ndarray, view: View, image: EncodedImage) -> np.ndarray:
-    """Return the (S, S, 3) square of a decoded image, not yet flipped."""
+    """Return the (S, S, C) square of a decoded image, not yet flipped."""
     if view.train:
         top, left, height, width = (int(value) for value in image.box)
-        return resize(pixels[top : top + height, left : left + width], view.size, view.size, image.filter)
+        return resize(pixels[top : top + height, left : left + width], *sides(view.size), image.filter)
     height, width, top, left = eval_geometry(view, pixels.shape[0], pixels.shape[1])
     if pillow.is_long(height, width):
         return pillow.long_square(pixels, view, image.filter)
-    return resize(pixels, height, width, image.filter)[top : top + view.size, left : left + view.size]
+    view_h, view_w = sides(view.size)
+    return resize(pixels, height, width, image.filter)[top : top + view_h, left : left + view_w]
 
 
 def resize(image: np.ndarray, height: int, width: int, kind: Filter) -> np.ndarray:
-    """Resize uint8 (H, W, 3): torch's antialiased kernels equal Pillow's, OpenCV's is plain bilinear."""
+    """Resize uint8 (H, W, C): torch's antialiased kernels equal Pillow's, OpenCV's is plain bilinear."""
     if kind == Filter.PLAIN:
         return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
     # Dense (1, H, W, 3) memory seen as (1, 3, H, W): torch then writes its result the same way. A crop with gaps

@@ -5,10 +5,15 @@ all of them have the same pixels.
 """
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from pycls.core.config.im_size import sides
+from pycls.datasets.decoders.deep import UNKNOWN, is_tiff, read_samples
+from pycls.datasets.decoders.depth import to_eight_bit
 from pycls.datasets.transforms.interpolation import Filter
 from pycls.datasets.transforms.view import View, eval_geometry
 
@@ -18,39 +23,73 @@ _PILLOWS = {Filter.BILINEAR: Image.Resampling.BILINEAR, Filter.BICUBIC: Image.Re
 
 def decode_rgb(data: bytes) -> np.ndarray:
     """Decode a file to uint8 (H, W, 3) RGB, alpha dropped, EXIF orientation ignored; ValueError if that fails."""
+    image = open_image(data)
+    if image is None:
+        return _unknown_rgb(data)
+    with one_error(), image:
+        return np.array(_eight_bit(image).convert("RGB"))
+
+
+def open_image(data: bytes) -> Image.Image | None:
+    """Open a file, None for a kind that Pillow does not know; ValueError for one that it refuses."""
+    with one_error():
+        try:
+            return Image.open(io.BytesIO(data))
+        except UnidentifiedImageError:
+            return None
+
+
+def _unknown_rgb(data: bytes) -> np.ndarray:
+    samples = to_eight_bit(read_unknown(data))
+    return samples[..., :3] if samples.shape[2] > 1 else samples.repeat(3, axis=2)
+
+
+def read_unknown(data: bytes) -> np.ndarray:
+    """Return the samples (H, W, 1, 3 or 4) of a TIFF file that Pillow does not know, such as one of float RGB."""
+    if not is_tiff(data):
+        raise ValueError(UNKNOWN)
+    return read_samples(data)
+
+
+def is_gray_deep(image: Image.Image) -> bool:
+    """Tell whether an opened image is gray of 16 or 32 bits, or of floats."""
+    return image.mode.startswith("I") or image.mode == "F"
+
+
+@contextmanager
+def one_error() -> Iterator[None]:
+    """Turn whatever Pillow raises on a file that it cannot decode into a ValueError."""
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            return np.array(_eight_bit(image).convert("RGB"))
+        yield
     except UnidentifiedImageError as error:  # its own words name an object in memory
-        raise ValueError("cannot decode the image: no decoder knows this kind of file") from error
+        raise ValueError(UNKNOWN) from error
     # Pillow's plug-ins let many exception types through on damaged files; all of them mean the same to the user.
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, Image.DecompressionBombError) as error:
         raise ValueError(f"cannot decode the image: {error}") from error
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """Keep the high byte of 16-bit gray pixels: Pillow's own conversion would turn all above 255 white."""
-    if not image.mode.startswith("I"):
-        return image
-    return Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+    """Bring 16-bit and float gray pixels to 8 bits: Pillow's own conversion makes all above 255 white, 0 .. 1 black."""
+    return Image.fromarray(to_eight_bit(np.asarray(image))) if is_gray_deep(image) else image
 
 
 def crop_resize(image: np.ndarray, view: View, box: np.ndarray, flip: bool, kind: Filter) -> np.ndarray:
-    """Cut `box` (top, left, height, width) out of (H, W, 3) and resize it to the (S, S, 3) square of `view`."""
+    """Cut `box` (top, left, height, width) out of (H, W, C) and resize it to the (S, S, C) square of `view`."""
     square = _train_square(image, view, box, kind) if view.train else _eval_square(image, view, kind)
     return np.ascontiguousarray(square[:, ::-1] if flip else square)
 
 
 def _train_square(image: np.ndarray, view: View, box: np.ndarray, kind: Filter) -> np.ndarray:
     top, left, height, width = (int(value) for value in box)
-    return resize(image[top : top + height, left : left + width], view.size, view.size, kind)
+    return resize(image[top : top + height, left : left + width], *sides(view.size), kind)
 
 
 def _eval_square(image: np.ndarray, view: View, kind: Filter) -> np.ndarray:
     height, width, top, left = eval_geometry(view, image.shape[0], image.shape[1])
     if is_long(height, width):
         return long_square(image, view, kind)
-    return resize(image, height, width, kind)[top : top + view.size, left : left + view.size]
+    view_h, view_w = sides(view.size)
+    return resize(image, height, width, kind)[top : top + view_h, left : left + view_w]
 
 
 def is_long(height: int, width: int) -> bool:
@@ -62,25 +101,43 @@ def is_long(height: int, width: int) -> bool:
 
 
 def long_square(image: np.ndarray, view: View, kind: Filter) -> np.ndarray:
-    """Return the eval view (S, S, 3) of a long image (H, W, 3), resizing only what it needs."""
+    """Return the eval view (S, S, C) of a long image (H, W, C), resizing only what it needs."""
     height, width, top, left = eval_geometry(view, image.shape[0], image.shape[1])
+    view_h, view_w = sides(view.size)
     if kind == Filter.PLAIN:
-        columns = _sample(image.swapaxes(0, 1).astype(np.float32), width, left, view.size).swapaxes(0, 1)
-        return np.rint(_sample(columns, height, top, view.size)).astype(np.uint8)
+        columns = _sample(image.swapaxes(0, 1).astype(np.float32), width, left, view_w).swapaxes(0, 1)
+        return _as_before(_sample(columns, height, top, view_h), image)
     down, across = image.shape[0] / height, image.shape[1] / width  # source pixels of one that is shown
-    box = (left * across, top * down, (left + view.size) * across, (top + view.size) * down)
-    source = Image.fromarray(np.ascontiguousarray(image))
-    return np.array(source.resize((view.size, view.size), _PILLOWS[kind], box=box))
+    box = (left * across, top * down, (left + view_w) * across, (top + view_h) * down)
+    return _resize_part(image, view_h, view_w, kind, box)
 
 
 def resize(image: np.ndarray, height: int, width: int, kind: Filter) -> np.ndarray:
-    """Resize uint8 (H, W, 3) with Pillow's filters, or by plain bilinear sampling."""
+    """Resize (H, W, C) with Pillow's filters, or by plain bilinear sampling."""
     if kind != Filter.PLAIN:
-        source = Image.fromarray(np.ascontiguousarray(image))
-        return np.array(source.resize((width, height), _PILLOWS[kind]))
+        return _resize_part(image, height, width, kind, None)
     # Pillow's `resize` always antialiases and its `transform` cuts fractions off, half a gray level too dark.
     columns = _sample(image.swapaxes(0, 1).astype(np.float32), width, 0, width).swapaxes(0, 1)
-    return np.rint(_sample(columns, height, 0, height)).astype(np.uint8)
+    return _as_before(_sample(columns, height, 0, height), image)
+
+
+def _as_before(values: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Return float values as the numbers that an image is made of."""
+    return np.rint(values).astype(np.uint8) if image.dtype == np.uint8 else values
+
+
+def _resize_part(
+    image: np.ndarray, height: int, width: int, kind: Filter, box: tuple[float, float, float, float] | None
+) -> np.ndarray:
+    """Resize the part `box` (left, top, right, bottom) of (H, W, C) with Pillow's filters, None: all of it.
+
+    Each channel is resized for itself: Pillow would weigh the colors of RGBA with alpha.
+    """
+    if image.shape[2] == 3 and image.dtype == np.uint8:
+        source = Image.fromarray(np.ascontiguousarray(image))
+        return np.array(source.resize((width, height), _PILLOWS[kind], box=box))
+    planes = [Image.fromarray(np.ascontiguousarray(plane)) for plane in np.moveaxis(image, 2, 0)]
+    return np.stack([np.asarray(plane.resize((width, height), _PILLOWS[kind], box=box)) for plane in planes], axis=2)
 
 
 def _sample(lines: np.ndarray, count: int, first: int, num: int) -> np.ndarray:

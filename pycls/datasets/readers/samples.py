@@ -133,7 +133,7 @@ class FileSamples(EncodedSamples):
 class ArraySamples:
     """Decoded images of one size in one array."""
 
-    images: np.ndarray  # uint8 (N, H, W, C), C = 1 (gray) or 3 (RGB)
+    images: np.ndarray  # uint8 (N, H, W, C), C = 1 (gray), 3 (RGB) or DATA_LOADER.CHANNELS
     labels: np.ndarray  # int64 (N,)
     classes: tuple[str, ...]
     source: str  # for messages, such as "cifar10 train"

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pycls.datasets.info import LUMA
 from pycls.datasets.transforms.rng import Stream, uniforms
 
 NUM_DRAWS = 6  # place in the order, then amount, of brightness, contrast and saturation
-GRAY = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
 
 
 def jitter_amounts(strengths: tuple[float, float, float], seed: int, epoch: int, indices: np.ndarray) -> np.ndarray:
@@ -32,7 +32,7 @@ def jitter_map(amounts: Tensor, means: Tensor) -> tuple[Tensor, Tensor]:
 
     `amounts` are those of `jitter_amounts`, `means` (n, 3) the images' mean pixels.
     """
-    gray, identity = means.new_tensor(GRAY), torch.eye(3, dtype=means.dtype, device=means.device)
+    gray, identity = means.new_tensor(LUMA), torch.eye(3, dtype=means.dtype, device=means.device)
     matrix, shift = identity.expand(len(means), 3, 3), torch.zeros_like(means)
     for amount in amounts.to(means.dtype).unbind(1):
         _, contrast, saturation = amount.T

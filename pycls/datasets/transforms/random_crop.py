@@ -5,13 +5,15 @@ A box is (top, left, height, width), float64. A random law turns uniform draws (
 
 import numpy as np
 
+from pycls.core.config.im_size import ImSize, sides
+
 NUM_TRIES = 10
 NUM_DRAWS = 3 * NUM_TRIES + 2  # area, aspect and swap of each try, then top and left
 Range = tuple[float, float]
 
 
 def torchvision_boxes(
-    draws: np.ndarray, heights: np.ndarray, widths: np.ndarray, area: Range, aspect: Range, size: int
+    draws: np.ndarray, heights: np.ndarray, widths: np.ndarray, area: Range, aspect: Range, size: ImSize
 ) -> np.ndarray:
     """Return (n, 4) boxes as torchvision's RandomResizedCrop draws them: log-uniform aspect, every offset possible."""
     areas, ratios, _ = _tries(draws)
@@ -25,38 +27,44 @@ def torchvision_boxes(
 
 
 def pycls_boxes(
-    draws: np.ndarray, heights: np.ndarray, widths: np.ndarray, area: Range, aspect: Range, size: int
+    draws: np.ndarray, heights: np.ndarray, widths: np.ndarray, area: Range, aspect: Range, size: ImSize
 ) -> np.ndarray:
-    """Return (n, 4) boxes as pycls draws them: linear aspect, sides swapped half the time, never the last offset."""
+    """Return (n, 4) boxes as pycls draws them: linear aspect, sides swapped half the time, never the last offset.
+
+    They are made for squares.
+    """
     areas, ratios, swaps = _tries(draws)
     ratios = _between(aspect, ratios)
     ratios = np.where(swaps < 0.5, 1 / ratios, ratios)
     found, height, width = _first_fit(_between(area, areas), ratios, heights, widths)
     top = np.floor(draws[:, -2] * (heights - height))
     left = np.floor(draws[:, -1] * (widths - width))
-    fallback = _short_side_boxes(heights, widths, size)
+    fallback = _short_side_boxes(heights, widths, sides(size)[0])
     return np.where(found[:, None], np.stack([top, left, height, width], axis=1), fallback)
 
 
 CROP_LAWS = {"torchvision": torchvision_boxes, "pycls": pycls_boxes}
 
 
-def center_view(heights: np.ndarray, widths: np.ndarray, resize: int, size: int) -> tuple[np.ndarray, ...]:
+def center_view(heights: np.ndarray, widths: np.ndarray, resize: ImSize, size: ImSize) -> tuple[np.ndarray, ...]:
     """Return torchvision's Resize(resize) + CenterCrop(size) as whole numbers: resized height and width, top, left.
 
-    The long side is truncated, the offsets are rounded half to even, as torchvision does.
+    Resized, an image just covers `resize`: one side is as long (of a square: the shorter one), the other is truncated.
+    The offsets are rounded half to even. All as torchvision does.
     """
-    short = np.minimum(heights, widths)
-    resized_h = np.where(heights == short, resize, np.floor(resize * heights / short))
-    resized_w = np.where(widths == short, resize, np.floor(resize * widths / short))
-    return resized_h, resized_w, np.rint((resized_h - size) / 2), np.rint((resized_w - size) / 2)
+    (cover_h, cover_w), (height, width) = sides(resize), sides(size)
+    by_height, by_width = cover_h * widths >= cover_w * heights, cover_h * widths <= cover_w * heights
+    resized_h = np.where(by_height, cover_h, np.floor(cover_w * heights / widths))
+    resized_w = np.where(by_width, cover_w, np.floor(cover_h * widths / heights))
+    return resized_h, resized_w, np.rint((resized_h - height) / 2), np.rint((resized_w - width) / 2)
 
 
-def center_view_boxes(heights: np.ndarray, widths: np.ndarray, resize: int, size: int) -> np.ndarray:
+def center_view_boxes(heights: np.ndarray, widths: np.ndarray, resize: ImSize, size: ImSize) -> np.ndarray:
     """Return the (n, 4) source regions that the center view shows, rounding of both its steps included."""
     resized_h, resized_w, top, left = center_view(heights, widths, resize, size)
     scale_h, scale_w = heights / resized_h, widths / resized_w
-    return np.stack([top * scale_h, left * scale_w, size * scale_h, size * scale_w], axis=1)
+    height, width = sides(size)
+    return np.stack([top * scale_h, left * scale_w, height * scale_h, width * scale_w], axis=1)
 
 
 def _tries(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

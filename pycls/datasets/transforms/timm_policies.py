@@ -13,7 +13,7 @@ from PIL import Image
 from yacs.config import CfgNode
 
 from pycls.core.config.augment_spec import AugmentName
-from pycls.datasets.info import RGB, color_scale
+from pycls.datasets.info import color_scale
 from pycls.datasets.transforms.policy import Choice
 from pycls.datasets.transforms.pycls_ops import OPERATORS, Color, RangedOp, solarize_add
 from pycls.datasets.transforms.pycls_policies import RAND_OPS
@@ -88,9 +88,9 @@ def build_rand_augment(name: AugmentName, cfg: CfgNode) -> Choice:
     return Choice({op: operator.apply for op, operator in operators.items()}, programs, num_picks=name.num_ops)
 
 
-def _as_color(mean: RGB) -> Color:
-    """Return the mean that pixels are normalized with, 0..1, as a color: what a warp uncovers."""
-    red, green, blue = (round(255 * part) for part in mean)
+def _as_color(mean: tuple[float, ...]) -> Color:
+    """Return the mean that pixels are normalized with, 0..1 (of RGB, or of gray), as a color: what a warp uncovers."""
+    red, green, blue = (round(255 * part) for part in (mean if len(mean) == 3 else mean * 3))
     return red, green, blue
 
 

@@ -10,6 +10,7 @@ import torch
 from yacs.config import CfgNode
 
 from pycls.core.config.augment_spec import AugmentName
+from pycls.core.config.im_size import ImSize, sides
 from pycls.core.registry import pick
 from pycls.datasets.info import DATASETS
 from pycls.datasets.transforms.policy import Choice, Mixture, Op, Operator
@@ -32,10 +33,11 @@ def _bits(most: int, dropped: int, num_bins: int) -> tuple[float, ...]:
 
 
 def _space(
-    num_bins: int, shear: float, shift: float, degrees: float, enhance: float, bits: tuple[int, int]
+    num_bins: int, shear: float, shift: tuple[float, float], degrees: float, enhance: float, bits: tuple[int, int]
 ) -> dict[str, Op]:
     """Return the operations that all spaces share, with their values from the weakest to the strongest."""
-    warps = {"ShearX": shear, "ShearY": shear, "TranslateX": shift, "TranslateY": shift, "Rotate": degrees}
+    down, across = shift
+    warps = {"ShearX": shear, "ShearY": shear, "TranslateX": across, "TranslateY": down, "Rotate": degrees}
     tops = warps | dict.fromkeys(("Brightness", "Color", "Contrast", "Sharpness"), enhance)
     ops = {name: Op(name, _rising(top, num_bins), signed=True) for name, top in tops.items()}
     ops["Posterize"] = Op("Posterize", _bits(*bits, num_bins))
@@ -43,24 +45,31 @@ def _space(
     return ops | {name: Op(name) for name in ("AutoContrast", "Equalize")}
 
 
-def auto_space(size: int) -> dict[str, Op]:
-    """Return AutoAugment's operations for squares of `size` px."""
-    return _space(NUM_AUTO_BINS, 0.3, 150.0 / 331.0 * size, 30.0, 0.9, (8, 4)) | {"Invert": Op("Invert")}
+def _shares(share: float, size: ImSize) -> tuple[float, float]:
+    """Return shares of height and width in px."""
+    height, width = sides(size)
+    return share * height, share * width
 
 
-def rand_space(size: int) -> dict[str, Op]:
+def auto_space(size: ImSize) -> dict[str, Op]:
+    """Return AutoAugment's operations for views of `size` px."""
+    return _space(NUM_AUTO_BINS, 0.3, _shares(150.0 / 331.0, size), 30.0, 0.9, (8, 4)) | {"Invert": Op("Invert")}
+
+
+def rand_space(size: ImSize) -> dict[str, Op]:
     """Return RandAugment's operations."""
-    return _space(NUM_BINS, 0.3, 150.0 / 331.0 * size, 30.0, 0.9, (8, 4)) | {"Identity": Op("Identity")}
+    return _space(NUM_BINS, 0.3, _shares(150.0 / 331.0, size), 30.0, 0.9, (8, 4)) | {"Identity": Op("Identity")}
 
 
-def trivial_space(size: int) -> dict[str, Op]:
+def trivial_space(size: ImSize) -> dict[str, Op]:
     """Return TrivialAugment's operations, the wide space."""
-    return _space(NUM_BINS, 0.99, 32.0, 135.0, 0.99, (8, 6)) | {"Identity": Op("Identity")}
+    return _space(NUM_BINS, 0.99, (32.0, 32.0), 135.0, 0.99, (8, 6)) | {"Identity": Op("Identity")}
 
 
-def augmix_space(size: int) -> dict[str, Op]:
+def augmix_space(size: ImSize) -> dict[str, Op]:
     """Return AugMix's operations."""
-    return _space(NUM_AUTO_BINS, 0.3, size / 3.0, 30.0, 0.9, (4, 4))
+    height, width = sides(size)
+    return _space(NUM_AUTO_BINS, 0.3, (height / 3.0, width / 3.0), 30.0, 0.9, (4, 4))
 
 
 # ---- policies

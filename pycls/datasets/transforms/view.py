@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from yacs.config import CfgNode
 
+from pycls.core.config.im_size import ImSize, is_square, sides
 from pycls.datasets.transforms.float_color_jitter import jitter_amounts
 from pycls.datasets.transforms.interpolation import Filter
 from pycls.datasets.transforms.random_crop import CROP_LAWS, NUM_DRAWS, center_view, center_view_boxes
@@ -26,8 +28,8 @@ class View:
     """What one phase shows of its images."""
 
     train: bool
-    size: int  # side of the output square, px
-    resize: int  # eval: length that the shorter side is resized to before the center crop, px
+    size: ImSize  # of what is shown, px: the side of a square, or height and width
+    resize: ImSize  # eval: what the resized image just covers before the center crop, px, in the same way
     area: tuple[float, float]  # train: crop area as a part of the image
     aspect: tuple[float, float]  # train: crop width / height
     flip_prob: float  # train: probability of a left-right flip
@@ -39,21 +41,48 @@ class View:
     augment: "Augmentation | None" = None  # train: operations on the finished square
     erase_prob: float = 0.0  # train: probability of random erasing
     jitter: tuple[float, float, float] | None = None  # train: strengths of the color jitter of float_color_jitter.py
+    channels: int = 3  # that the network sees; gray, 1, is made of RGB at the end
+    full: bool = False  # whether pixels are float32 from 0 to 1, of all the bits of a file, instead of uint8
+    exif_rotate: bool = False  # whether images are turned as their EXIF orientation says
     interpolation: str = "bilinear"  # "bilinear" | "bicubic" | "random": one of them, half the time each
+
+    @property
+    def is_rgb(self) -> bool:
+        """Whether backends show RGB: for the networks that see RGB or gray."""
+        return self.channels in (1, 3)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether backends show 8 bits of RGB."""
+        return self.is_rgb and not self.full
+
+    @property
+    def image_dtype(self) -> torch.dtype:
+        """What the numbers are that backends hand over."""
+        return torch.float32 if self.full else torch.uint8
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of what backends hand over of each image."""
+        return *sides(self.size), 3 if self.is_rgb else self.channels
 
 
 def build_view(cfg: CfgNode, phase: str) -> View:
     """Build the view of a phase, "train" or "test"; raise ValueError if the test crop does not fit its image."""
     size, resize = cfg.TRAIN.IM_SIZE, cfg.TEST.IM_SIZE
-    if phase == "test" and resize < size:
+    if phase == "test" and any(large < small for large, small in zip(sides(resize), sides(size), strict=True)):
         raise ValueError(
             f"TEST.IM_SIZE = {resize} is smaller than TRAIN.IM_SIZE = {size}: "
             f"the shorter side is resized to the first, then the second is cropped; use at least {size}"
         )
+    if cfg.TRAIN.CROP_STYLE == "pycls" and not is_square(size):
+        raise ValueError(
+            f"TRAIN.IM_SIZE {size}: TRAIN.CROP_STYLE pycls crops for squares only; set TRAIN.CROP_STYLE torchvision"
+        )
     return View(
         train=phase == "train",
-        size=size,
-        resize=resize,
+        size=_plain(size),
+        resize=_plain(resize),
         area=tuple(cfg.TRAIN.CROP_AREA),
         aspect=tuple(cfg.TRAIN.CROP_ASPECT),
         flip_prob=float(cfg.TRAIN.HFLIP),
@@ -64,8 +93,16 @@ def build_view(cfg: CfgNode, phase: str) -> View:
         augment=optional_augmentation(cfg) if phase == "train" else None,
         erase_prob=float(cfg.TRAIN.RANDOM_ERASE),
         jitter=_float_jitter(cfg),
+        channels=cfg.DATA_LOADER.CHANNELS,
+        full=cfg.DATA_LOADER.DEPTH == "full",
+        exif_rotate=cfg.DATA_LOADER.EXIF_ROTATE,
         interpolation=cfg.TRAIN.INTERPOLATION if phase == "train" else cfg.TEST.INTERPOLATION,
     )
+
+
+def _plain(im_size: ImSize) -> ImSize:
+    """Return a size that cannot be changed."""
+    return im_size if isinstance(im_size, int) else tuple(im_size)
 
 
 def optional_augmentation(cfg: CfgNode) -> "Augmentation | None":
@@ -116,13 +153,13 @@ def filters(view: View, epoch: int, indices: np.ndarray) -> np.ndarray:
 
 
 def augment(view: View, epoch: int, indices: np.ndarray, squares: np.ndarray) -> None:
-    """Augment the finished squares of `indices`, uint8 RGB (n, S, S, 3), in place; nothing in eval."""
+    """Augment the finished squares of `indices`, uint8 RGB (n, H, W, 3), in place; nothing in eval."""
     if view.train and view.augment is not None:
         view.augment(squares, view.seed, epoch, indices)
 
 
 def erased(view: View, epoch: int, indices: np.ndarray) -> np.ndarray:
-    """Return int64 (n, 4): top, left, height, width of what random erasing empties, in pixels of the square."""
+    """Return int64 (n, 4): top, left, height, width of what random erasing empties, in pixels of the view."""
     draws = uniforms(view.seed, Stream.ERASE, epoch, indices, NUM_ERASE_DRAWS)
     return erased_boxes(draws, view.erase_prob, view.size)
 

@@ -75,6 +75,8 @@ class Fetcher:
         image = encoded[row]
         with naming(self.samples, encoded.indices[row]):
             self.decode_one(self.view, image, out)
+        if self.view.full:
+            np.clip(out, 0, 1, out=out)  # as the bicubic filter of 8 bits does
 
     def _substitute(self, bad: int, epoch: int, out: np.ndarray, note: Heartbeat) -> int:
         """Decode another image of the class, the same view of it as in its own row, and return its index."""

@@ -6,7 +6,7 @@ import torch
 from yacs.config import CfgNode
 
 from pycls.core.config import with_value
-from pycls.core.logging import get_logger, json_line
+from pycls.core.logging import FILE_ONLY, get_logger, json_line
 from pycls.engine.network.precision import pick_precision
 from pycls.engine.profiling.loader import find_samples, time_data
 from pycls.engine.profiling.network import time_network, zoo_line
@@ -27,7 +27,8 @@ def time(cfg: CfgNode) -> Result:
     details: dict[str, Any] = {"environment": environment(), "network": time_network(cfg, device)}
     logger.info(zoo_line(cfg, device, details["network"]))
     details |= time_data(_as_measured(cfg, device, details["network"]), device, samples)
-    logger.info(json_line({"_type": "timing", **_flat(details)}), extra={"machine": True})
+    record = {"_type": "timing", "loader": None, "loader_not_timed": "", "bottleneck": "", **details}
+    logger.info(json_line(record), extra=FILE_ONLY)
     return Result(details=details)
 
 
@@ -39,17 +40,3 @@ def _as_measured(cfg: CfgNode, device: torch.device, rows: list[dict[str, Any]])
     found = {row["layout"]: row["train_step_ms"] for row in rows if row["format"] == name}
     fastest = min(found, key=found.__getitem__, default="")
     return with_value(cfg, "TRAIN.CHANNELS_LAST", fastest == "channels_last")
-
-
-def _flat(details: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested figures as one level, for a log line."""
-    flat: dict[str, Any] = {}
-    for key, value in details.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        elif isinstance(value, list) and value and isinstance(value[0], dict):
-            for row in value:
-                flat |= _flat(row, f"{prefix}{row['format']}_{row['layout']}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

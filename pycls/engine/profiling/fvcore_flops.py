@@ -12,6 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from pycls.core.config.im_size import ImSize, sides
+from pycls.core.weights.input_channels import input_channels
+
 
 @dataclass(frozen=True)
 class FvcoreFlops:
@@ -29,7 +32,7 @@ class FvcoreFlops:
         )
 
 
-def fvcore_flops(model: nn.Module, im_size: int) -> FvcoreFlops:
+def fvcore_flops(model: nn.Module, im_size: ImSize) -> FvcoreFlops:
     """Count the network `model`, which is on the meta device and moves to the CPU, with weights of zero."""
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # torch.jit, which fvcore needs, is deprecated
@@ -38,7 +41,7 @@ def fvcore_flops(model: nn.Module, im_size: int) -> FvcoreFlops:
         network = model.eval().to_empty(device="cpu")
         for tensor in itertools.chain(network.parameters(), network.buffers()):
             tensor.zero_()  # the memory holds anything: numbers near zero would take long
-        counts = FlopCountAnalysis(network, torch.zeros(1, 3, im_size, im_size))
+        counts = FlopCountAnalysis(network, torch.zeros(1, input_channels(network), *sides(im_size)))
         counts.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
         nested = counts.by_module()
     own = {

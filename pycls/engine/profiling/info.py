@@ -8,6 +8,7 @@ from tabulate import tabulate
 from torch import nn
 from yacs.config import CfgNode
 
+from pycls.core.config.im_size import size_text
 from pycls.core.paths import check_outputs
 from pycls.datasets.decoders import libjpeg_turbo
 from pycls.engine.profiling.fvcore_flops import fvcore_flops
@@ -57,7 +58,7 @@ def totals(cfg: CfgNode, counts: dict[str, int]) -> str:
     name = " ".join(word for word in (cfg.MODEL.TYPE, cfg.MODEL.NAME) if word)
     macs = f"{counts['flops']:,} MACs (pycls's flops; {2 * counts['flops']:,} FLOPs at two a MAC)"
     acts = f"{counts['acts']:,} activations (outputs of convolutions, linear layers, attention and max-pools)"
-    return f"{name} at {cfg.TRAIN.IM_SIZE} px: {macs}, {counts['params']:,} parameters, {acts}"
+    return f"{name} at {size_text(cfg.TRAIN.IM_SIZE)} px: {macs}, {counts['params']:,} parameters, {acts}"
 
 
 def conventions(cfg: CfgNode, model: nn.Module) -> list[str]:

@@ -19,6 +19,7 @@ from pycls.engine.checks import check_dataset
 from pycls.engine.network.precision import pick_precision
 from pycls.engine.profiling.measure import for_a_while, synchronize
 from pycls.engine.profiling.network import build_bench_stepper
+from pycls.engine.reporting.view_text import describe_view
 from pycls.losses import soft_targets
 from pycls.models import build_model
 
@@ -45,6 +46,7 @@ def time_data(cfg: CfgNode, device: torch.device, samples: Samples | str) -> dic
     if isinstance(loader, str):
         logger.info("Loader: not timed: %s", loader)
         return {"loader": None, "loader_not_timed": loader}
+    logger.info("View (train): %s", describe_view(cfg, "train"))
     with contextlib.closing(loader):
         loader_rate = time_loader(loader, cfg, device)
         end_to_end, wait_pct, compute = time_end_to_end(loader, cfg, device)

@@ -9,6 +9,10 @@ from typing import Any
 import torch
 from yacs.config import CfgNode
 
+from pycls.core.logging import NOT_ON_TERMINAL, get_logger, progress_bar
+
+logger = get_logger(__name__)
+
 MAX_SEC = 20.0  # one measurement ends after this, however many iterations were asked for
 
 
@@ -29,17 +33,25 @@ class Timing:
         return ranked[min(len(ranked) - 1, int(pct / 100 * len(ranked)))]
 
 
-def measure(call: Callable[[], Any], cfg: CfgNode, device: torch.device) -> Timing:
-    """Time a call PREC_TIME.NUM_ITER times after PREC_TIME.WARMUP_ITER untimed ones, the device's work included."""
-    for _ in for_a_while(cfg.PREC_TIME.WARMUP_ITER):
-        call()
-        synchronize(device)
+def measure(call: Callable[[], Any], cfg: CfgNode, device: torch.device, what: str = "call") -> Timing:
+    """Time a call PREC_TIME.NUM_ITER times after PREC_TIME.WARMUP_ITER untimed ones, the device's work included.
+
+    `what` it does is shown meanwhile by a bar, and in a pipe by a line with the result.
+    """
+    warmup, timed = (max(1, count) for count in (cfg.PREC_TIME.WARMUP_ITER, cfg.PREC_TIME.NUM_ITER))
     ms: list[float] = []
-    for _ in for_a_while(cfg.PREC_TIME.NUM_ITER):
-        start = time.perf_counter()
-        call()
-        synchronize(device)
-        ms.append(1000 * (time.perf_counter() - start))
+    with progress_bar(None, what, warmup + timed, unit="step") as bar:
+        for _ in for_a_while(warmup):
+            call()
+            synchronize(device)
+            bar.update()
+        for _ in for_a_while(timed):
+            start = time.perf_counter()
+            call()
+            synchronize(device)
+            ms.append(1000 * (time.perf_counter() - start))
+            bar.update()
+    logger.info("%s: %.1f ms", what, median(ms), extra=NOT_ON_TERMINAL)
     return Timing(ms)
 
 

@@ -13,6 +13,7 @@ from yacs.config import CfgNode
 from pycls.core import distributed
 from pycls.core.checkpoint import load_newest
 from pycls.core.config import WITHOUT_PLUGINS, load_cfg_text, with_value
+from pycls.core.config.im_size import sides
 from pycls.core.logging import get_logger
 from pycls.engine.network.compile import compile_for_training
 from pycls.engine.network.freeze import freeze, set_train_mode
@@ -87,14 +88,15 @@ def _time_layout(cfg: CfgNode, device: torch.device, channels_last: bool) -> flo
 def _build_step(cfg: CfgNode, precision: Precision, channels_last: bool) -> Callable[[], Any]:
     """Return a call that takes a step of this process alone at learning rate 0."""
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    device, num_classes, size = precision.device, cfg.MODEL.NUM_CLASSES, cfg.TRAIN.IM_SIZE
+    device, num_classes = precision.device, cfg.MODEL.NUM_CLASSES
     model = build_model(cfg).to(device).to(memory_format=layout)
     freeze(model, cfg.TRAIN.FROZEN)
     set_train_mode(model, cfg.TRAIN.FROZEN)
     state = TrainState(model, None, build_optimizer(cfg, model), precision.scaler())
     stepper = build_stepper(cfg, state, precision, net=compile_for_training(model, cfg))
     labels = torch.arange(cfg.TRAIN.BATCH_SIZE // distributed.world_size(), device=device) % num_classes
-    images = torch.rand(len(labels), 3, size, size, device=device).to(memory_format=layout)
+    shape = len(labels), cfg.DATA_LOADER.CHANNELS, *sides(cfg.TRAIN.IM_SIZE)
+    images = torch.rand(shape, device=device).to(memory_format=layout)
     targets = soft_targets(labels, num_classes, cfg.TRAIN.LABEL_SMOOTHING)
     return lambda: stepper.step(images, targets, 0.0)
 

@@ -8,6 +8,7 @@ from tabulate import tabulate
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
+from pycls.core.config.im_size import sides, size_text
 from pycls.core.logging import get_logger
 from pycls.engine.network.compile import CompiledNetwork
 from pycls.engine.network.precision import DTYPES, Precision, pick_precision
@@ -27,16 +28,18 @@ NUM_IMAGES = 64  # of the zoo's inference time, as pycls's table
 def time_network(cfg: CfgNode, device: torch.device) -> list[dict[str, Any]]:
     """Time inference and whole training steps on synthetic images for every number format and memory layout."""
     limit = f"median over up to {cfg.PREC_TIME.NUM_ITER} runs, at most {MAX_SEC:.0f} s each"
-    logger.info("Network alone on %s, %d px; %s:", device, cfg.TRAIN.IM_SIZE, limit)
+    logger.info("Network alone on %s, %s px; %s:", device, size_text(cfg.TRAIN.IM_SIZE), limit)
     rows = []
     for name, channels_last in itertools.product(supported_formats(device), (False, True)):
         layout = "channels_last" if channels_last else "contiguous"
         try:
-            rows.append(_time_combination(cfg, Precision(device, name), channels_last))
+            row = _time_combination(cfg, Precision(device, name), channels_last)
         except torch.OutOfMemoryError:
-            logger.info("%s %s: out of memory", name, layout)
-        else:
-            logger.info("%s %s: timed", name, layout)
+            logger.info("%s, %s: out of memory", name, layout)
+            continue
+        rows.append(row)
+        rates = row["infer_images_per_sec"], row["train_images_per_sec"]
+        logger.info("%s, %s: inference %.1f images/s, training %.1f images/s", name, layout, *rates)
     for line in timing_table(rows).splitlines():
         logger.info(line)
     return rows
@@ -78,9 +81,10 @@ def supported_formats(device: torch.device) -> list[str]:
 def _time_combination(cfg: CfgNode, precision: Precision, channels_last: bool) -> dict[str, Any]:
     layout = torch.channels_last if channels_last else torch.contiguous_format
     model = build_model(cfg).to(precision.device).to(memory_format=layout)
-    infer = time_inference(model, cfg, precision, cfg.TEST.BATCH_SIZE, layout)
-    infer_64 = time_inference(model, cfg, precision, NUM_IMAGES, layout)
-    forward, both = time_training(model, cfg, precision, layout)
+    label = f"{precision.name}, {'channels_last' if channels_last else 'contiguous'}"
+    infer = time_inference(model, cfg, precision, cfg.TEST.BATCH_SIZE, layout, label)
+    infer_64 = time_inference(model, cfg, precision, NUM_IMAGES, layout, label)
+    forward, both = time_training(model, cfg, precision, layout, label)
     return {
         "format": precision.name,
         "layout": "channels_last" if channels_last else "contiguous",
@@ -95,7 +99,9 @@ def _time_combination(cfg: CfgNode, precision: Precision, channels_last: bool) -
     }
 
 
-def time_inference(model: nn.Module, cfg: CfgNode, precision: Precision, batch_size: int, layout: Any) -> Timing:
+def time_inference(
+    model: nn.Module, cfg: CfgNode, precision: Precision, batch_size: int, layout: Any, label: str
+) -> Timing:
     """Time forward passes in eval mode, compiled with TEST.COMPILE."""
     net = CompiledNetwork(model.eval()) if cfg.TEST.COMPILE else model.eval()
     images = _images(cfg, batch_size, precision.device, layout)
@@ -105,10 +111,12 @@ def time_inference(model: nn.Module, cfg: CfgNode, precision: Precision, batch_s
         with precision.autocast():
             net(images)
 
-    return measure(forward, cfg, precision.device)
+    return measure(forward, cfg, precision.device, f"{label}: inference of {batch_size} images")
 
 
-def time_training(model: nn.Module, cfg: CfgNode, precision: Precision, layout: Any) -> tuple[Timing, Timing]:
+def time_training(
+    model: nn.Module, cfg: CfgNode, precision: Precision, layout: Any, label: str
+) -> tuple[Timing, Timing]:
     """Time forward passes in train mode, and whole steps (forward, loss, backward, update)."""
     images = _images(cfg, cfg.TRAIN.BATCH_SIZE, precision.device, layout)
     labels = torch.arange(cfg.TRAIN.BATCH_SIZE, device=precision.device) % cfg.MODEL.NUM_CLASSES
@@ -120,8 +128,9 @@ def time_training(model: nn.Module, cfg: CfgNode, precision: Precision, layout: 
         with precision.autocast():
             stepper.loss_fn(stepper.net(images), targets)
 
-    whole = measure(lambda: stepper.step(images, targets, 0.0), cfg, precision.device)
-    return measure(forward, cfg, precision.device), whole
+    device, step = precision.device, f"training step of {cfg.TRAIN.BATCH_SIZE} images"
+    whole = measure(lambda: stepper.step(images, targets, 0.0), cfg, device, f"{label}: {step}")
+    return measure(forward, cfg, device, f"{label}: its forward pass"), whole
 
 
 def build_bench_stepper(cfg: CfgNode, model: nn.Module, precision: Precision) -> Stepper:
@@ -130,5 +139,5 @@ def build_bench_stepper(cfg: CfgNode, model: nn.Module, precision: Precision) ->
 
 
 def _images(cfg: CfgNode, batch_size: int, device: torch.device, layout: Any) -> Tensor:
-    size = cfg.TRAIN.IM_SIZE
-    return torch.rand(batch_size, 3, size, size, device=device).to(memory_format=layout)
+    shape = batch_size, cfg.DATA_LOADER.CHANNELS, *sides(cfg.TRAIN.IM_SIZE)
+    return torch.rand(shape, device=device).to(memory_format=layout)

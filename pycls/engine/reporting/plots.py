@@ -6,9 +6,16 @@ from typing import Any
 
 from torch import Tensor
 
+from pycls.core.page.curves import LOG_BELOW_PCT
+
+_TICKS_PCT = (0, *(step * 10.0**power for power in (-3, -2, -1, 0, 1) for step in (1, 2, 5)), 100)
+
 
 def plot_curves(records: Sequence[dict[str, Any]], path: Path) -> None:
-    """Draw loss, top-1 error (percent) and learning rate over epochs from the records of metrics.jsonl."""
+    """Draw loss, top-1 error (percent) and learning rate over epochs from the records of metrics.jsonl.
+
+    Errors that fall below 5 % are drawn on a logarithmic scale.
+    """
     figure, axes = _subplots(3, (13, 4))
     series = {"train": "train_epoch", "test": "test_epoch", "test, EMA": "test_ema_epoch"}
     for axis, key, title in zip(
@@ -23,7 +30,27 @@ def plot_curves(records: Sequence[dict[str, Any]], path: Path) -> None:
         axis.grid(alpha=0.3)
         if axis.get_legend_handles_labels()[1][1:]:
             axis.legend()
+    scale_errors(axes[1])
     _save(figure, path)
+
+
+def scale_errors(axis: Any) -> None:
+    """Give an axis with curves of errors in percent the scale on which they can be read."""
+    errors = [value for line in axis.get_lines() for value in line.get_ydata()]
+    least = min(errors, default=100.0)
+    if least >= LOG_BELOW_PCT:
+        return
+    above_zero = [value for value in errors if value > 0] or [1.0]
+    floor, low, high = min(above_zero), 0.8 * min(above_zero), 1.25 * max(above_zero)
+    if least > 0:
+        axis.set_yscale("log")
+    else:  # no error at all has a place, too: a straight piece of the scale below the least error there was
+        axis.set_yscale("symlog", linthresh=floor, linscale=0.3)
+        low = -0.1 * floor
+    ticks = [tick for tick in _TICKS_PCT if tick == least == 0 or 0.8 * floor <= tick <= high]
+    axis.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axis.set_yticks([], minor=True)
+    axis.set_ylim(low, high)
 
 
 def plot_lr(policy: Callable[[float], float], max_epoch: int, per_iter: bool, path: Path, log_scale: bool) -> None:

@@ -13,13 +13,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from pycls.core.config.im_size import ImSize, sides
 from pycls.core.registry import pick
+from pycls.core.weights.input_channels import input_channels
 from pycls.models.complexity.conventions import CONVENTIONS, Convention, Rule
 from pycls.models.complexity.functional import Products
 
 
-def complexity(model: nn.Module, im_size: int, convention: str = "macs") -> dict[str, int]:
-    """Return {"flops", "params", "acts"} for one image of `im_size` pixels a side; see CONVENTIONS for what counts.
+def complexity(model: nn.Module, im_size: ImSize, convention: str = "macs") -> dict[str, int]:
+    """Return {"flops", "params", "acts"} for one image of `im_size` pixels; see CONVENTIONS for what counts.
 
     Activations are pycls's in every convention: outputs of convolutions, linear layers, attention products, max pools.
     """
@@ -31,7 +33,7 @@ def complexity(model: nn.Module, im_size: int, convention: str = "macs") -> dict
     }
 
 
-def layer_table(model: nn.Module, im_size: int, convention: str = "macs") -> list[dict]:
+def layer_table(model: nn.Module, im_size: ImSize, convention: str = "macs") -> list[dict]:
     """Return a row per layer call, in order: name, type, output_shape (of one image), flops, params, acts.
 
     A module with layers inside has a row, after theirs, if it computes or has parameters of its own.
@@ -45,12 +47,12 @@ def layer_table(model: nn.Module, im_size: int, convention: str = "macs") -> lis
     return table.rows
 
 
-def show_image(twin: nn.Module, im_size: int) -> Tensor:
-    """Run a network without data on one image of `im_size` pixels a side and return its output, shape without data."""
+def show_image(twin: nn.Module, im_size: ImSize) -> Tensor:
+    """Run a network without data on one image of `im_size` pixels and return its output, shape without data."""
     dtype = next((parameter.dtype for parameter in twin.parameters()), torch.float32)
     # The plain form of attention shows its two products; the fused ones are a single operation.
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
-        return twin(torch.empty(1, 3, im_size, im_size, dtype=dtype, device="meta"))
+        return twin(torch.empty(1, input_channels(twin), *sides(im_size), dtype=dtype, device="meta"))
 
 
 def meta_twin(model: nn.Module) -> nn.Module:

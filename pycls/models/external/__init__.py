@@ -8,6 +8,7 @@ from yacs.config import CfgNode
 
 from pycls.core.config import flatten
 from pycls.core.config.defaults import default_cfg
+from pycls.core.config.im_size import ImSize, size_text
 from pycls.models.complexity import meta_twin, show_image
 
 # Keys of our own layers. Those libraries set their own values, so a choice here could not be honored.
@@ -15,9 +16,9 @@ OWN_KEYS = ("MODEL.ACTIVATION_FUN", "BN.EPS", "BN.MOM", "BN.ZERO_INIT_FINAL_GAMM
 
 
 def build_foreign(
-    cfg: CfgNode, library: str, names: Sequence[str], make: Callable[[str, int, int], nn.Module]
+    cfg: CfgNode, library: str, names: Sequence[str], make: Callable[[str, int, ImSize, int], nn.Module]
 ) -> nn.Module:
-    """Build MODEL.NAME, one of `names`, as make(name, num_classes, im_size): (N, 3, S, S) -> (N, K).
+    """Build MODEL.NAME, one of `names`, as make(name, num_classes, im_size, channels): (N, C, H, W) -> (N, K).
 
     ValueError for an unknown name, a key that the library would ignore, an image size the network cannot take.
     """
@@ -26,7 +27,7 @@ def build_foreign(
         if now[key] != before[key]:
             raise ValueError(f"{key} {now[key]}: networks of {library} have their own; leave it at {before[key]}")
     check_name(cfg.MODEL.NAME, names, library)
-    model = make(cfg.MODEL.NAME, cfg.MODEL.NUM_CLASSES, cfg.TRAIN.IM_SIZE)
+    model = make(cfg.MODEL.NAME, cfg.MODEL.NUM_CLASSES, cfg.TRAIN.IM_SIZE, cfg.DATA_LOADER.CHANNELS)
     check_takes(model, cfg.TRAIN.IM_SIZE, cfg.MODEL.NAME)
     return model
 
@@ -40,7 +41,7 @@ def check_name(name: str, names: Sequence[str], library: str, key: str = "MODEL.
         raise ValueError(f"{key}: {library} has no network '{name}' (nearest: {', '.join(near)})")
 
 
-def check_takes(model: nn.Module, im_size: int, name: str) -> None:
+def check_takes(model: nn.Module, im_size: ImSize, name: str) -> None:
     """Raise ValueError naming TRAIN.IM_SIZE unless the network takes such images; a copy without data tries it."""
     try:
         show_image(meta_twin(model), im_size)
@@ -48,7 +49,7 @@ def check_takes(model: nn.Module, im_size: int, name: str) -> None:
         raise cannot_take(name, im_size, error) from error
 
 
-def cannot_take(name: str, im_size: int, error: Exception) -> ValueError:
+def cannot_take(name: str, im_size: ImSize, error: Exception) -> ValueError:
     """Return the ValueError that says in one line that a network cannot take images of this size, and why."""
     reason = (str(error) or type(error).__name__).splitlines()[0]
-    return ValueError(f"TRAIN.IM_SIZE: {name} cannot take images of {im_size} pixels ({reason})")
+    return ValueError(f"TRAIN.IM_SIZE: {name} cannot take images of {size_text(im_size)} pixels ({reason})")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pycls.core.registry import did_you_mean
 
 RGB = tuple[float, float, float]
+_Color = tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Published:
     top5_err: float | None = None
 
     def differences(
-        self, crop_px: int, resize_px: int, interpolation: str, antialias: bool, mean: RGB, std: RGB
+        self, crop_px: int, resize_px: int, interpolation: str, antialias: bool, mean: _Color, std: _Color
     ) -> list[str]:
         """Return in words how the view in force differs from the preset; its figures hold only where it does not."""
         pairs = {

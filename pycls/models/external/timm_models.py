@@ -6,6 +6,8 @@ from typing import Any
 from torch import nn
 from yacs.config import CfgNode
 
+from pycls.core.config.im_size import ImSize, sides
+from pycls.core.weights.input_channels import RGB_CHANNELS, mark_input_channels
 from pycls.models.external import build_foreign, cannot_take, check_name
 from pycls.models.external.pretrained_cfg import Published, pick_tag
 
@@ -26,16 +28,27 @@ def timm_names() -> list[str]:
     return timm.list_models()
 
 
-def timm_model(name: str, num_classes: int, im_size: int) -> nn.Module:
+def timm_model(name: str, num_classes: int, im_size: ImSize, channels: int = RGB_CHANNELS) -> nn.Module:
     """Return a fresh network with plain logits (N, K); one made for a single image size is made for this one."""
     import timm
 
     preset = timm.get_pretrained_cfg(name)
-    options: dict[str, Any] = {"img_size": im_size} if preset and preset.fixed_input_size else {}
+    options: dict[str, Any] = {"img_size": _plain(im_size)} if preset and preset.fixed_input_size else {}
+    options |= {} if channels == RGB_CHANNELS else {"in_chans": channels}  # one that has no such option says so
     try:
-        return timm.create_model(name, pretrained=False, num_classes=num_classes, **options)
+        model = timm.create_model(name, pretrained=False, num_classes=num_classes, **options)
+        return mark_input_channels(model, channels)
     except (AssertionError, ValueError) as error:  # of networks whose image size is not free
         raise cannot_take(name, im_size, error) from error
+    except TypeError as error:
+        if "in_chans" not in str(error):
+            raise
+        raise ValueError(f"DATA_LOADER.CHANNELS {channels}: {name} sees RGB only; leave it at 3") from error
+
+
+def _plain(im_size: ImSize) -> int | tuple[int, int]:
+    """Return a size as timm takes it."""
+    return im_size if isinstance(im_size, int) else sides(im_size)
 
 
 def timm_weights(name: str, tag: str) -> Published:

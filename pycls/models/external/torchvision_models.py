@@ -11,8 +11,13 @@ import torch
 from torch import nn
 from yacs.config import CfgNode
 
+from pycls.core.config.im_size import ImSize, is_square, sides, size_text
+from pycls.core.weights.input_channels import RGB_CHANNELS, set_input_channels
 from pycls.models.external import build_foreign, check_name
 from pycls.models.external.pretrained_cfg import Published, pick_tag
+
+# Their published weights expect inputs scaled to -1 .. 1, which the network then does itself.
+_SCALES_RGB = ("googlenet", "inception_v3")
 
 
 def build_torchvision(cfg: CfgNode) -> nn.Module:
@@ -27,35 +32,40 @@ def torchvision_names() -> list[str]:
     return models.list_models(module=models)
 
 
-def torchvision_model(name: str, num_classes: int, im_size: int) -> nn.Module:
+def torchvision_model(name: str, num_classes: int, im_size: ImSize, channels: int = RGB_CHANNELS) -> nn.Module:
     """Return a fresh network with plain logits (N, K): auxiliary heads are left out."""
     from torchvision import models
 
+    if name in _SCALES_RGB and channels != RGB_CHANNELS:
+        raise ValueError(f"DATA_LOADER.CHANNELS {channels}: {name} scales the three of RGB itself; leave it at 3")
     with _widths_on_cpu(name):
         model = models.get_model(name, weights=None, num_classes=num_classes, **_options(name, im_size))
+    set_input_channels(model, channels, name)
     return model.to(torch.empty(0).device)  # the default device
 
 
-def _options(name: str, im_size: int) -> dict[str, Any]:
+def _options(name: str, im_size: ImSize) -> dict[str, Any]:
     """Return what a family needs to be told; ValueError for an image size that a transformer cannot cut."""
-    if name in ("googlenet", "inception_v3"):
-        # Their published weights expect inputs scaled to -1 .. 1, which the network then does itself.
+    if name in _SCALES_RGB:
         return {"aux_logits": False, "transform_input": True, "init_weights": True}
     if name.startswith("vit_"):
+        if not is_square(im_size):
+            raise ValueError(f"TRAIN.IM_SIZE: {name} of torchvision takes squares only, got {size_text(im_size)}")
         _check_multiple(name, im_size, int(name.rpartition("_")[2]))
-        return {"image_size": im_size}
+        return {"image_size": sides(im_size)[0]}
     if name.startswith("maxvit"):
         _check_multiple(name, im_size, 7 * 32)  # windows of 7 pixels at every stride up to 32
-        return {"input_size": (im_size, im_size)}
+        return {"input_size": sides(im_size)}
     return {}
 
 
-def _check_multiple(name: str, im_size: int, step: int) -> None:
-    if im_size % step:
-        near = max(step, round(im_size / step) * step)
-        raise ValueError(
-            f"TRAIN.IM_SIZE: {name} takes multiples of {step} pixels only, got {im_size} (nearest: {near})"
-        )
+def _check_multiple(name: str, im_size: ImSize, step: int) -> None:
+    for side in sides(im_size):
+        if side % step:
+            near = max(step, round(side / step) * step)
+            raise ValueError(
+                f"TRAIN.IM_SIZE: {name} takes multiples of {step} pixels only, got {side} (nearest: {near})"
+            )
 
 
 def _widths_on_cpu(name: str) -> contextlib.AbstractContextManager:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from yacs.config import CfgNode
 
 from pycls.core.config import table_entry
+from pycls.core.config.im_size import ImSize, sides, size_text
 
 # Data sets of small images get the 3-stage networks of He et al., section 4.2, all others the ImageNet ones. One from
 # outside says itself which it is.
@@ -34,11 +35,12 @@ def check_odd_kernels(key: str, kernels: Sequence[int]) -> None:
         raise ValueError(f"{key}: kernels must be odd, got {even[0]} (nearest: {even[0] - 1} or {even[0] + 1})")
 
 
-def check_im_size(im_size: int, total_stride: int) -> None:
+def check_im_size(im_size: ImSize, total_stride: int) -> None:
     """Raise ValueError naming TRAIN.IM_SIZE when an image would be smaller than one pixel of the last feature map."""
-    if im_size < total_stride:
+    if min(sides(im_size)) < total_stride:
         raise ValueError(
-            f"TRAIN.IM_SIZE: {im_size} pixels is less than the network's total stride; expected at least {total_stride}"
+            f"TRAIN.IM_SIZE: {size_text(im_size)} pixels is less than the network's total stride; "
+            f"expected at least {total_stride}"
         )
 
 

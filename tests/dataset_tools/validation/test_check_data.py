@@ -24,6 +24,7 @@ EXPECTED = {
     "tiny": ("jpeg_tiny", "jpeg_line", "png_one", "one_pixel", "wide_", "tall_"),
     "cmyk": ("jpeg_cmyk", "cmyk", "ycck"),
     "16_bit": ("png_gray16", "rgb_16"),
+    "float": ("float.tif",),
     "alpha": ("png_alpha", "alpha_gray"),
     "exif_rotated": ("jpeg_exif",),
     "animated": ("animated",),
@@ -60,6 +61,13 @@ def test_a_decoder_that_disagrees_is_reported():
     decoders = {"mirror": lambda data, header: np.asarray(photo)[:, ::-1], "refuses": refuses}
     details = [detail for kind, detail in inspect_bytes(encode(photo), "a.jpg", decoders, 1) if kind == "disagree"]
     assert "mirror differs from Pillow by" in details[0] and "refuses does not: no" in details[1]
+
+
+@pytest.mark.parametrize("pixels", [np.full((40, 40), 200, np.uint16), np.full((40, 40), 0.001, np.float32)])
+def test_what_is_shown_black_and_is_not_is_reported(pixels):
+    kinds_ = {kind for kind, _ in inspect_bytes(encode(Image.fromarray(pixels), "TIFF"), "a.tif", {}, 1)}
+    assert "black" in kinds_
+    assert "black" not in {kind for kind, _ in inspect_bytes(encode(Image.new("L", (40, 40))), "a.jpg", {}, 1)}
 
 
 def test_duplicates_and_class_names():

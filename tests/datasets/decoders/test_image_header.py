@@ -31,7 +31,7 @@ def test_the_thumbnail_in_exif_is_not_taken_for_the_image():
 
 def test_fill_bytes_between_markers_are_skipped():
     photo = encode(load("coffee.png", (500, 375)))
-    assert read_header(photo[:2] + b"\xff\xff\xff" + photo[2:]) == (375, 500, True)
+    assert read_header(photo[:2] + b"\xff\xff\xff" + photo[2:])[:3] == (375, 500, True)
 
 
 @pytest.mark.parametrize("kind, options", [("JPEG", {}), ("PNG", {})])
@@ -43,7 +43,7 @@ def test_a_file_cut_short_is_left_to_pillow(kind, options):
 
 def test_a_png_with_a_transparent_color_is_left_to_pillow():
     data = encode(load("coffee.png", (50, 40)), "PNG", transparency=(1, 2, 3))
-    assert read_header(data) == (40, 50, False)
+    assert read_header(data)[:3] == (40, 50, False)
 
 
 @pytest.mark.parametrize(
@@ -56,4 +56,4 @@ def test_what_is_no_image_is_an_error(data):
 
 def test_webp_and_tiff_sizes_come_from_pillow():
     image = Image.new("RGB", (31, 17))
-    assert read_header(encode(image, "TIFF")) == (17, 31, False)
+    assert read_header(encode(image, "TIFF"))[:3] == (17, 31, False)

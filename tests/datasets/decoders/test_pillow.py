@@ -15,6 +15,35 @@ def test_sixteen_bit_gray_keeps_its_high_byte():
     assert (decode_rgb(encode(Image.fromarray(wide), "PNG")) == (wide // 256)[..., None]).all()
 
 
+@pytest.mark.parametrize("top", [1.0, 0.5, 0.004])
+def test_floats_between_0_and_1_are_gray_levels(top):
+    floats = np.linspace(0, top, 40 * 30, dtype=np.float32).reshape(30, 40)
+    assert (decode_rgb(encode(Image.fromarray(floats), "TIFF")) == np.rint(255 * floats)[..., None]).all()
+
+
+@pytest.mark.parametrize("low, high", [(0, 255), (-0.5, 1), (-3, -1), (0, 1.01), (0, np.nan), (0, np.inf), (-1, 1)])
+def test_floats_whose_white_nobody_knows_are_refused(low, high):
+    floats = np.array([[low, high], [0.5, 0.25]], np.float32)
+    with pytest.raises(ValueError, match=r"float pixels (go from .* expected 0 to 1|that are no numbers)"):
+        decode_rgb(encode(Image.fromarray(floats), "TIFF"))
+
+
+@pytest.mark.parametrize("low, high", [(0, 200), (-5, 300), (0, 65_536), (0, 2**31 - 1)])
+def test_integers_of_32_bits_whose_white_nobody_knows_are_refused(low, high):
+    with pytest.raises(ValueError, match=f"integers from {low} to {high}, .*save it with 8 or 16 bits"):
+        decode_rgb(encode(Image.fromarray(np.array([[low, high]], np.int32)), "TIFF"))
+
+
+def test_integers_of_32_bits_that_hold_16_are_shown_as_such():
+    levels = np.array([[0, 256, 40_000, 65_535]], np.int32)
+    assert (decode_rgb(encode(Image.fromarray(levels), "TIFF"))[..., 0] == [0, 1, 156, 255]).all()
+
+
+def test_gray_of_a_pgm_is_scaled_to_its_white():
+    data = b"P5 4 1 1000\n" + np.array([0, 1, 500, 1000], ">u2").tobytes()
+    assert (decode_rgb(data)[..., 0] == [0, 0, 128, 255]).all()
+
+
 def test_alpha_is_dropped_not_blended():
     image = Image.new("RGBA", (4, 3), (10, 20, 30, 0))
     assert (decode_rgb(encode(image, "PNG")) == (10, 20, 30)).all()

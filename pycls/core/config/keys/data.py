@@ -48,6 +48,22 @@ DATA_LOADER = {
         choices=("RGB",),
         ours=True,
     ),
+    "CHANNELS": Key(
+        3,
+        "network",
+        "that the network sees: 1 gray, 3 RGB, 4 RGB and alpha, others: bands of TIFF files (docs/LOADERS.md)",
+        at_least=1,
+        at_most=256,
+        every_type=True,
+        ours=True,
+    ),
+    "DEPTH": Key(
+        "uint8",
+        "data",
+        "of pixels: uint8, or full: floats from 0 to 1 of all the bits in 16-bit and float files (docs/LOADERS.md)",
+        choices=("uint8", "full"),
+        ours=True,
+    ),
     "JPEG": Key(
         "auto",
         "data",
@@ -59,9 +75,8 @@ DATA_LOADER = {
     "MEAN": Key(
         [],
         "data",
-        "RGB mean that is subtracted, 0..1; empty: that of the data set",
+        "mean that is subtracted, 0..1, a number for each of CHANNELS; empty: that of the data set",
         items=float,
-        counts=(0, 3),
         at_least=0,
         at_most=1,
         ours=True,
@@ -69,9 +84,8 @@ DATA_LOADER = {
     "STD": Key(
         [],
         "data",
-        "RGB standard deviation that is divided by, 0..1; empty: that of the data set",
+        "standard deviation that is divided by, 0..1, the same; empty: that of the data set",
         items=float,
-        counts=(0, 3),
         at_least=0.001,
         at_most=1,
         ours=True,
@@ -80,6 +94,12 @@ DATA_LOADER = {
         True,
         "data",
         "Pillow's filters, wider the more an image shrinks; False: plain bilinear, as pycls",
+        ours=True,
+    ),
+    "EXIF_ROTATE": Key(
+        False,
+        "data",
+        "turn photographs upright, as their EXIF orientation says; False: show them as stored",
         ours=True,
     ),
     "ON_BAD_IMAGE": Key(

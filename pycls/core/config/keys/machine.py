@@ -52,6 +52,14 @@ LOG = {
         choices=("auto", "on", "off"),
         ours=True,
     ),
+    "STEP_SEC": Key(
+        10.0,
+        "nothing",
+        "in a pipe: seconds, at least, between lines about steps; 0: one every LOG_PERIOD",
+        at_least=0,
+        at_most=1_000_000,
+        ours=True,
+    ),
 }
 
 TOP_LEVEL = {
@@ -78,7 +86,7 @@ TOP_LEVEL = {
         ours=True,
     ),
     "DESC": Key("", "nothing", "free text, stored with the run"),
-    "VERBOSE": Key(True, "nothing", "log the config and the network as text too"),
+    "VERBOSE": Key(True, "nothing", "the config and the network as text in OUT_DIR/stdout.log"),
     "NUM_GPUS": Key(
         1,
         "nothing",
@@ -98,7 +106,13 @@ TOP_LEVEL = {
         "stdout: terminal and OUT_DIR/stdout.log; file: OUT_DIR/stdout.log only",
         choices=("stdout", "file"),
     ),
-    "LOG_PERIOD": Key(10, "nothing", "steps between log lines", at_least=1, at_most=1_000_000_000),
+    "LOG_PERIOD": Key(
+        10,
+        "nothing",
+        "steps between train_iter records",
+        at_least=1,
+        at_most=1_000_000_000,
+    ),
     "DIST_BACKEND": Key(
         "nccl",
         "nothing",

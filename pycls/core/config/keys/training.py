@@ -29,9 +29,10 @@ _STEP = {
     "IM_SIZE": Key(
         224,
         "data",
-        "side of the square that the network sees, in training and evaluation (pixels)",
+        "side of the square that the network sees, in training and evaluation, or [height, width] (pixels)",
         at_least=1,
         at_most=LARGEST_PX,
+        may_be_pair=True,
         fixed=True,
     ),
     "IM_SIZE_SCHEDULE": Key(
@@ -171,9 +172,11 @@ TEST = {
     "IM_SIZE": Key(
         256,
         "evaluation",
-        "shorter side after the resize, before the central TRAIN.IM_SIZE crop (pixels)",
+        "what the resized image just covers, before the central TRAIN.IM_SIZE crop: a square (its shorter side is as "
+        "long) or [height, width] (pixels)",
         at_least=1,
         at_most=LARGEST_PX,
+        may_be_pair=True,
     ),
     "WEIGHTS": Key(
         "",

@@ -1,0 +1,104 @@
+"""Log lines for people (terminal, stdout.log) and records for programs (stdout.log, metrics.jsonl).
+
+People see plain lines, on a terminal as in a pipe. OUT_DIR/stdout.log has them too and, between them, the records as
+pycls's `json_stats` lines, which `load_log_data` and `sort_log_data`, ours or pycls's, read back.
+"""
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+from pycls.core.logging.progress import progress_bar as progress_bar
+from pycls.core.logging.records import TAG
+from pycls.core.logging.records import MetricsFile as MetricsFile
+from pycls.core.logging.records import json_line as json_line
+from pycls.core.logging.records import load_log_data as load_log_data
+from pycls.core.logging.records import sort_log_data as sort_log_data
+from pycls.core.logging.terminal import LineFormatter, TerminalHandler
+from pycls.core.logging.terminal import print_line as print_line
+
+# What a line may say of itself, as `extra=` of the logger's methods.
+FILE_ONLY = {"file_only": True}  # records, and what is too long for a terminal: to stdout.log
+NOT_ON_TERMINAL = {"beside_bar": True}  # said by the progress bar where there is one
+ONCE = {"once": True}  # not again when it repeats word for word; so are all warnings
+GOOD_NEWS = {"good_news": True}  # set off by color, on a terminal
+
+_RECORD_FORMAT = "[%(filename)s: %(lineno)3d]: %(message)s"  # pycls's, of records only
+
+
+def get_logger(name: str) -> logging.Logger:
+    """Return the logger of a module; `setup_logging` decides where its lines go."""
+    return logging.getLogger(name)
+
+
+def setup_logging(out_dir: str | None, log_dest: str = "stdout", main: bool = True) -> None:
+    """Send the package's log lines to the terminal and, when given, to `out_dir`/stdout.log (main process only).
+
+    `log_dest` "file": to that file only. Other processes than the main one say errors, and nothing else.
+    """
+    package = logging.getLogger("pycls")
+    for handler in list(package.handlers):
+        package.removeHandler(handler)
+        handler.close()
+    package.propagate = False
+    package.setLevel(logging.INFO if main else logging.ERROR)
+    for handler in _handlers(out_dir, log_dest, main):
+        handler.addFilter(_Repeats())
+        package.addHandler(handler)
+
+
+def _handlers(out_dir: str | None, log_dest: str, main: bool) -> list[logging.Handler]:
+    handlers: list[logging.Handler] = []
+    if log_dest == "stdout" or out_dir is None or not main:
+        handlers.append(TerminalHandler(sys.stdout))
+    if out_dir is not None and main:
+        path = Path(out_dir, "stdout.log")
+        _drop_cut_off_record(path)
+        file = logging.FileHandler(path, encoding="utf-8", errors="surrogateescape")
+        file.setFormatter(_FileFormatter())
+        handlers.append(file)
+    return handlers
+
+
+class _FileFormatter(LineFormatter):
+    """Lines for people as they are, records behind the place in the code that wrote them, as pycls."""
+
+    def __init__(self) -> None:
+        super().__init__(in_color=False)
+        self._of_records = logging.Formatter(_RECORD_FORMAT)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._of_records.format(record) if record.getMessage().startswith(TAG) else super().format(record)
+
+
+class _Repeats(logging.Filter):
+    """Let each warning, and each line that is marked so, pass once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING and not getattr(record, "once", False):
+            return True
+        text = record.getMessage()
+        is_new = text not in self._seen
+        self._seen.add(text)
+        return is_new
+
+
+def _drop_cut_off_record(path: Path) -> None:
+    """Take away the beginning of a record at the end of a log, which a crash left: pycls's reader would stop there."""
+    if not path.exists():
+        return
+    with path.open("rb+") as file:
+        start = max(0, file.seek(0, os.SEEK_END) - _LONGEST_LINE)
+        file.seek(start)
+        *_, cut_off = file.read().rpartition(b"\n")
+        if TAG.encode() in cut_off:
+            file.seek(-len(cut_off), os.SEEK_END)
+            file.truncate()
+
+
+_LONGEST_LINE = 1 << 20  # bytes

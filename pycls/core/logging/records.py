@@ -1,0 +1,105 @@
+"""Records for programs: pycls's `json_stats` lines and how they are read back, and metrics.jsonl.
+
+The lines have pycls's format (sorted keys, floats cut to 4 decimals); metrics.jsonl holds the same in full precision.
+"""
+
+import math
+from collections.abc import Collection
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import simplejson
+
+from pycls.core.atomic_io import write_durably
+
+TAG = "json_stats: "
+_TYPE = "_type"
+
+
+def json_line(stats: dict[str, Any]) -> str:
+    """Return pycls's machine-readable line for one record."""
+    rounded = {key: _rounded(value) for key, value in stats.items()}
+    text = simplejson.dumps(rounded, sort_keys=True, use_decimal=True, ignore_nan=True)
+    return TAG + text
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float) and math.isfinite(value):
+        return Decimal(f"{value:.4f}")
+    return value
+
+
+def load_log_data(log_file: str | Path, data_types_to_skip: Collection[str] = ()) -> dict[str, dict[str, list[Any]]]:
+    """Return the records of a stdout.log, ours or pycls's, as data[type][figure], a list in the order of the file.
+
+    Types are "train_iter", "train_epoch", "test_epoch", "cfg" and so on; those to skip are left out. A figure that a
+    record does not have is None (pycls refuses such a log), and a line that a crash cut off is left out. ValueError if
+    there is no such file.
+    """
+    path = Path(log_file)
+    if not path.is_file():
+        raise ValueError(f"{path}: no such log file; expected the stdout.log of a run")
+    records: dict[str, list[dict[str, Any]]] = {}
+    with path.open(encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            record = _parse(line.partition(TAG)[2])
+            if isinstance(record, dict) and record.get(_TYPE, "") not in ("", *data_types_to_skip):
+                records.setdefault(record.pop(_TYPE), []).append(record)
+    return {kind: _columns(rows) for kind, rows in records.items()}
+
+
+def _columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    names = sorted(set().union(*rows))
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def sort_log_data(data: dict[str, dict[str, list[Any]]]) -> dict[str, dict[str, Any]]:
+    """Sort what `load_log_data` returned by epoch and step, in place, and return it.
+
+    "epoch" and "iter" ("3/100") get numbers beside them: epoch_ind and epoch_max, iter_ind and iter_max. Of records
+    without an epoch the first counts. Rows of one position keep their order and stay together; pycls sorts each list
+    for itself there, so that after a resume figures of different records stand side by side.
+    """
+    for kind, columns in data.items():
+        if "epoch" not in columns:
+            data[kind] = {name: values[0] for name, values in columns.items()}
+            continue
+        for name in ("epoch", "iter"):
+            if name in columns:
+                done, total = zip(*(map(int, text.split("/")) for text in columns[name]), strict=True)
+                columns |= {f"{name}_ind": list(done), f"{name}_max": list(total)}
+        positions = list(zip(columns["epoch_ind"], columns.get("iter_ind", columns["epoch_ind"]), strict=True))
+        order = sorted(range(len(positions)), key=positions.__getitem__)
+        data[kind] = {name: [values[number] for number in order] for name, values in columns.items()}
+    return data
+
+
+class MetricsFile:
+    """Append records to OUT_DIR/metrics.jsonl, one JSON object a line, full precision, flushed at once."""
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+
+    def write(self, record: dict[str, Any]) -> None:
+        """Append one record."""
+        with self.path.open("a") as file:
+            file.write(simplejson.dumps(record, ignore_nan=True) + "\n")
+
+    def read(self) -> list[dict[str, Any]]:
+        """Return every complete record; a line cut off by a crash is left out."""
+        if not self.path.exists():
+            return []
+        return [record for line in self.path.read_text().splitlines() if (record := _parse(line)) is not None]
+
+    def replace(self, records: list[dict[str, Any]]) -> None:
+        """Put these records in the place of all that was there, atomically."""
+        lines = (simplejson.dumps(record, ignore_nan=True) + "\n" for record in records)
+        write_durably(self.path, "".join(lines).encode())
+
+
+def _parse(line: str) -> dict[str, Any] | None:
+    try:
+        return simplejson.loads(line)
+    except simplejson.JSONDecodeError:
+        return None

@@ -1,0 +1,82 @@
+"""Decode what the usual contract, 8 bits of RGB, leaves out: alpha, bands of TIFF files, all bits of samples."""
+
+import numpy as np
+from PIL import Image, TiffImagePlugin
+
+from pycls.datasets.decoders import pillow
+from pycls.datasets.decoders.deep import is_deep, read_deep
+from pycls.datasets.decoders.depth import to_eight_bit, to_unit_floats
+
+_RGB_CHANNELS, _RGBA_CHANNELS = 3, 4
+_SAMPLES_PER_PIXEL = 277  # tag of TIFF
+
+
+def decode_pixels(data: bytes, num_channels: int, full: bool = False) -> np.ndarray:
+    """Decode a file to (H, W, num_channels); ValueError for one that has not that many.
+
+    They are uint8, or with `full` float32 from 0 to 1, of all the bits in the file. A TIFF file of as many gray pages
+    has them as its channels. Otherwise three are RGB, four RGB and alpha, which is white where an image has none.
+    """
+    samples = _read(data, num_channels, full)
+    return to_unit_floats(samples) if full else to_eight_bit(samples)
+
+
+def _read(data: bytes, num_channels: int, full: bool) -> np.ndarray:
+    """Return the samples (H, W, num_channels) as they are in the file."""
+    image = pillow.open_image(data)
+    if image is None:
+        return _with_channels(pillow.read_unknown(data), num_channels)
+    with pillow.one_error(), image:
+        num_pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+        if num_pages == num_channels:
+            return _pages(image, num_pages)
+        if num_channels not in (_RGB_CHANNELS, _RGBA_CHANNELS):
+            raise ValueError(
+                f"expected a TIFF file of {num_channels} gray pages (DATA_LOADER.CHANNELS), it is {image.format} "
+                f"{image.mode} of {num_pages}"
+            )
+        return _with_channels(_colors(image, data, num_channels, full), num_channels)
+
+
+def _pages(image: Image.Image, count: int) -> np.ndarray:
+    """Return the pages of a file of several, all gray and of one size, as channels (H, W, count)."""
+    pages = []
+    for number in range(count):
+        image.seek(number)
+        pages.append(np.array(image))
+    shapes = {page.shape for page in pages}
+    if len(shapes) > 1 or len(pages[0].shape) != 2:
+        raise ValueError(f"its {count} pages are not gray images of one size")
+    return np.stack(pages, axis=2)
+
+
+def _colors(image: Image.Image, data: bytes, num_channels: int, full: bool) -> np.ndarray:
+    """Return the samples (H, W, 1, 3 or 4) of gray, RGB or RGBA."""
+    if full and is_deep(image, data):
+        return read_deep(image, data)
+    if pillow.is_gray_deep(image):
+        return np.asarray(image)[..., None]
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        return np.array(image.convert("RGBA"))
+    is_four = isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(_SAMPLES_PER_PIXEL, 1) > len("RGB")
+    if is_four and num_channels == _RGBA_CHANNELS and image.mode == "RGB":
+        return read_deep(image, data)  # Pillow would drop the fourth, which is not said to be alpha
+    return np.array(image.convert("RGB"))
+
+
+def _with_channels(samples: np.ndarray, num_channels: int) -> np.ndarray:
+    """Return RGB, or RGBA, of samples (H, W, 1, 3 or 4): gray is repeated, alpha left out or white."""
+    there = samples.shape[2]
+    if num_channels not in (_RGB_CHANNELS, _RGBA_CHANNELS):
+        raise ValueError(f"expected {num_channels} channels (DATA_LOADER.CHANNELS), it has {there}")
+    rgb = samples.repeat(_RGB_CHANNELS, axis=2) if there == 1 else samples[..., :_RGB_CHANNELS]
+    if num_channels == _RGB_CHANNELS:
+        return np.ascontiguousarray(rgb)
+    alpha = samples[..., 3:] if there == _RGBA_CHANNELS else np.full((*rgb.shape[:2], 1), _white(samples), rgb.dtype)
+    return np.concatenate([rgb, alpha], axis=2)
+
+
+def _white(samples: np.ndarray) -> float:
+    if np.issubdtype(samples.dtype, np.floating):
+        return 1.0
+    return 255 if samples.dtype == np.uint8 else 65_535

@@ -1,0 +1,141 @@
+"""What people see: plain lines in a pipe, colors and bars on a terminal, no records."""
+
+import io
+import logging
+from types import SimpleNamespace
+
+import pytest
+
+from pycls.core.logging import (
+    FILE_ONLY,
+    GOOD_NEWS,
+    NOT_ON_TERMINAL,
+    ONCE,
+    get_logger,
+    print_line,
+    progress_bar,
+    setup_logging,
+)
+from pycls.datasets.loader import Loader
+from pycls.datasets.workers.bad_images import Failure
+
+
+class Screen(io.StringIO):
+    """A terminal."""
+
+    encoding = "utf-8"
+
+    def isatty(self):
+        return True
+
+
+@pytest.fixture(autouse=True)
+def _quiet_afterwards():
+    yield
+    setup_logging(None)
+
+
+def say(monkeypatch, stream, out_dir=None, log_dest="stdout", main=True):
+    monkeypatch.setattr("sys.stdout", stream)
+    setup_logging(out_dir and str(out_dir), log_dest, main)
+    logger = get_logger("pycls.somewhere")
+    logger.info("Epoch 1/2: %s", "good", extra=GOOD_NEWS)
+    logger.info("step 3", extra=NOT_ON_TERMINAL)
+    logger.info('json_stats: {"_type": "a"}', extra=FILE_ONLY)
+    for _ in range(2):
+        logger.warning("a file is missing")
+        logger.info("a hint", extra=ONCE)
+        logger.info("a line")
+    logger.error("broken")
+    logging.getLogger("pycls").handlers[0].flush()
+    return stream.getvalue()
+
+
+PLAIN = "Epoch 1/2: good\nstep 3\nwarning: a file is missing\na hint\na line\na line\nerror: broken\n"
+
+
+def test_a_pipe_gets_plain_lines(monkeypatch):
+    assert say(monkeypatch, io.StringIO()) == PLAIN
+
+
+@pytest.mark.parametrize("settings", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_a_terminal_without_colors_gets_what_the_bar_does_not_say(monkeypatch, settings):
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    assert say(monkeypatch, Screen()) == PLAIN.replace("step 3\n", "")
+
+
+def test_a_terminal_sets_off_good_news_warnings_and_errors(monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    lines = say(monkeypatch, Screen()).splitlines()
+    assert lines == [
+        "\033[1;32mEpoch 1/2: good\033[0m",
+        "\033[33mwarning: a file is missing\033[0m",
+        "a hint",
+        "a line",
+        "a line",
+        "\033[31merror: broken\033[0m",
+    ]
+
+
+def test_the_log_file_has_lines_and_records(monkeypatch, tmp_path):
+    assert say(monkeypatch, io.StringIO(), tmp_path) == PLAIN
+    head, tail = PLAIN[: PLAIN.index("warning")], PLAIN[PLAIN.index("warning") :]
+    text = (tmp_path / "stdout.log").read_text()
+    assert text.startswith(f"{head}[test_terminal.py: ") and text.endswith(f']: json_stats: {{"_type": "a"}}\n{tail}')
+    assert say(monkeypatch, io.StringIO(), tmp_path, "file") == "" and (tmp_path / "stdout.log").read_text() == 2 * text
+
+
+def test_other_processes_say_errors_only(monkeypatch, tmp_path):
+    assert say(monkeypatch, io.StringIO(), tmp_path, main=False) == "error: broken\n"
+    assert not (tmp_path / "stdout.log").exists()
+
+
+def test_names_that_are_no_text_are_written_with_escapes(monkeypatch):
+    narrow = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr("sys.stdout", narrow)
+    setup_logging(None)
+    get_logger("pycls.x").info("né\udcff")
+    print_line("é")
+    assert narrow.buffer.getvalue() == b"n\\xe9\\udcff\n\\xe9\n"
+
+
+def test_there_is_no_bar_where_nobody_looks(monkeypatch):
+    for stream in (io.StringIO(), Screen()):
+        monkeypatch.setattr("sys.stderr", stream)
+        assert list(progress_bar(range(3), "Work", 3, hidden=stream.isatty())) == [0, 1, 2]
+        assert stream.getvalue() == ""
+
+
+def test_lines_stand_above_the_bar(monkeypatch):
+    screen = Screen()
+    monkeypatch.setattr("sys.stdout", screen)
+    monkeypatch.setattr("sys.stderr", screen)
+    with progress_bar(None, "Epoch 1/2", 10, unit="step", start=4) as bar:
+        bar.set_postfix_str("loss 0.5", refresh=False)
+        bar.update()
+        print_line("a line")
+    shown = [part for part in screen.getvalue().replace("\n", "\r").split("\r") if part.strip()]
+    assert shown[0].startswith("Epoch 1/2  40 %, ? left, 4/10 |")
+    assert shown[1:3] == ["a line", shown[2]] and shown[2].startswith("Epoch 1/2  50 %, loss 0.5, ")
+    assert screen.getvalue().rsplit("\r", 2)[1].strip() == "", "it vanishes"
+
+
+def test_short_work_needs_no_bar(monkeypatch):
+    screen = Screen()
+    monkeypatch.setattr("sys.stderr", screen)
+    assert list(progress_bar(range(3), "Predict", 3, delay_sec=100)) == [0, 1, 2]
+    assert screen.getvalue().strip() == ""
+
+
+def test_of_many_bad_images_the_terminal_names_the_first(monkeypatch, tmp_path):
+    shown = io.StringIO()
+    monkeypatch.setattr("sys.stdout", shown)
+    setup_logging(str(tmp_path))
+    loader = SimpleNamespace(samples=range(100), bad={})
+    Loader.note_bad(loader, [Failure(number % 30, f"{number % 30}.png", "it is empty", None) for number in range(60)])
+    named = [f"warning: Skipped a bad image: {number}.png: it is empty" for number in range(30)]
+    more = "warning: More than 20 bad images: stdout.log in OUT_DIR names all"
+    assert shown.getvalue().splitlines() == [*named[:20], more]
+    assert [line for line in (tmp_path / "stdout.log").read_text().splitlines() if line != more] == named
