@@ -33,7 +33,7 @@ of those of a section; --print-cfg shows the values in force."""
 # is for machines without other work: with loader threads on the same cores a training step on a CPU took ten times as
 # long.
 _SPIN_COUNT = "1000"
-_PATHS = ("FILE", "FILE.png", "DIR", "PATH", "SRC", "DST")  # how options that take paths call them
+_PATHS = ("RUN", "FILE", "FILE.png", "DIR", "PATH", "SRC", "DST")  # how options that take paths call them
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 
 

@@ -62,8 +62,6 @@ def _check_combinations(cfg: CfgNode) -> None:
         raise ValueError(f"TRAIN.FROZEN {cfg.TRAIN.FROZEN} would keep random weights: it needs TRAIN.WEIGHTS")
     if cfg.TEST.COMPILE and cfg.MODEL.HEAD == "introspective":
         raise ValueError("TEST.COMPILE True: a network with MODEL.HEAD introspective is not compiled; set it False")
-    if cfg.TEST.FEATURES:
-        raise ValueError("TEST.FEATURES True: training writes no features; set it when you run test_net.py afterwards")
     im_size = DATASETS[cfg.TRAIN.DATASET].im_size if has_one_size(cfg.TRAIN.DATASET) else None
     if im_size is not None and im_size <= cfg.TRAIN.CROP_PADDING:
         raise ValueError(

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import simplejson
 import yaml
 
-from pycls.core.logging import MetricsFile
+from pycls.core.logging import MetricsFile, load_log_data
 from pycls.core.page.curves import Record, epoch_of
 
 METRICS, LOG, CONFIG = "metrics.jsonl", "stdout.log", "config.yaml"
-_TAG = "json_stats: "
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def load_run(folder: Path) -> ComparedRun:
     tree, records = _read_config(folder / CONFIG, notes), _read_metrics(folder / METRICS, notes)
     if tree is None or records is None:
         logged = _log_records(folder / LOG)
-        in_log = [record for record in logged if isinstance(record, dict) and record.get("_type") == "cfg"]
+        in_log = [record for record in logged if record["_type"] == "cfg"]
         tree = in_log[-1] if tree is None and in_log else tree
         if records is None:
             notes.append(f"no {METRICS}, figures are those of {LOG}, 4 decimals")
@@ -110,17 +108,15 @@ def _read_metrics(path: Path, notes: list[str]) -> list[Record] | None:
 
 
 def _log_records(path: Path) -> list[Record]:
-    """Return the json_stats records of a log, ours or pycls's; a line that a crash cut off is left out."""
+    """Return the records of a log, ours or pycls's, but those of single steps."""
     if not path.is_file():
         return []
+    data = load_log_data(path, ("train_iter", "test_iter"))
     found = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        _, tag, text = line.partition(_TAG)
-        if tag:
-            try:
-                found.append(simplejson.loads(text))
-            except simplejson.JSONDecodeError:
-                continue
+    for kind, columns in data.items():
+        for values in zip(*columns.values(), strict=True):
+            figures = zip(columns, values, strict=True)
+            found.append({"_type": kind} | {name: value for name, value in figures if value is not None})
     return found
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from pycls.core.page.charts import NUM_COLORS, ChartLine, LineChart, line_chart
 from pycls.core.page.curves import is_log, points
-from pycls.core.page.template import save_page
+from pycls.core.page.template import RUN_PAGE, save_page
+from pycls.core.paths import check_outputs
+from pycls.core.registry import shown
 from pycls.run_comparison.comparison import RunComparison
-from pycls.run_comparison.load_run import CONFIG, LOG, METRICS
 from pycls.run_comparison.table import GROUP_TITLES, RUN_TITLES, WORDS, group_rows, run_rows
 
 _CHARTS = (
@@ -24,13 +25,12 @@ _CHARTS = (
 def check_page_name(out: str, folders: Sequence[Path]) -> Path:
     """Return where the page is to lie; ValueError for a place or a name that it cannot have."""
     path = Path(out)
-    if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
-        raise ValueError(f"--out {out}: expected a file name that ends in .html")
-    if not path.parent.is_dir():
-        raise ValueError(f"--out {out}: there is no folder {path.parent}")
-    own = {(folder / name).resolve() for folder in folders for name in (METRICS, LOG, CONFIG, "report.html")}
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"--out {shown(out)}: expected a file name that ends in .html")
+    own = {(folder / RUN_PAGE).resolve() for folder in folders}
     if path.resolve() in own:
-        raise ValueError(f"--out {out}: is a file of one of the runs; give another name")
+        raise ValueError(f"--out {shown(out)}: is the page of one of the runs; give another name")
+    check_outputs([path])
     return path
 
 

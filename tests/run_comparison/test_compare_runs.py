@@ -143,8 +143,8 @@ def test_what_is_refused(sweep, tmp_path):
     refused = {
         ("nowhere",): "nowhere: expected the OUT_DIR of a run",
         (sweep, "--out", tmp_path / "page.txt"): "expected a file name that ends in .html",
-        (sweep, "--out", tmp_path / "no/page.html"): "there is no folder",
-        (sweep, "--out", sweep / "a_1/report.html"): "is a file of one of the runs",
+        (sweep, "--out", tmp_path / "no/page.html"): "no/page.html",
+        (sweep, "--out", sweep / "a_1/report.html"): "is the page of one of the runs",
     }
     for words, said in refused.items():
         done = run_tool_here("compare_runs.py", *words)

@@ -166,6 +166,7 @@ READ_BY: dict[str, Readers] = {
     "TRAIN.WEIGHTS": Readers(
         ("train", "scale"), "test evaluates TEST.WEIGHTS, other commands have --weights or a word of their own"
     ),
+    "TEST.FEATURES": Readers(("test", "scale"), "test writes features, of what is trained already"),
     "TEST": Readers(
         ("train", "test", "time", "scale", "predict", "export", "convert", "check-data", "compare-loaders", "zoo"),
         "leave it out",

@@ -6,7 +6,7 @@ from typing import Any
 
 from pycls.core.page.charts import ChartLine
 
-LOG_BELOW_PCT = 5.0  # errors that fall below this are drawn on a logarithmic axis
+LOG_BELOW_PCT = 5.0  # where errors fall below this, a linear axis shows nothing but their fall
 
 Record = dict[str, Any]
 

@@ -7,6 +7,7 @@ from typing import Any
 from pycls.core.atomic_io import write_durably
 
 HERE = "pycls.core.page"
+RUN_PAGE = "report.html"  # in the OUT_DIR of a run
 
 
 def save_page(path: Path, name: str, package: str, **values: Any) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
-LOG_BELOW_PCT = 5.0  # where curves fall below this, a linear scale shows nothing but their fall
+from pycls.core.page.curves import LOG_BELOW_PCT
+
 _TICKS_PCT = (0, *(step * 10.0**power for power in (-3, -2, -1, 0, 1) for step in (1, 2, 5)), 100)
 
 

@@ -15,7 +15,7 @@ from pycls.core.config import diff_cfg, flatten
 from pycls.core.config.defaults import default_cfg
 from pycls.core.logging import MetricsFile, get_logger
 from pycls.core.page.curves import Record
-from pycls.core.page.template import save_page
+from pycls.core.page.template import RUN_PAGE, save_page
 from pycls.datasets.readers.samples import Samples
 from pycls.datasets.workers.bad_images import Failure
 from pycls.engine.reporting.evaluation import Evaluation
@@ -25,7 +25,6 @@ from pycls.engine.run_page.curves import run_charts
 from pycls.engine.run_page.environment import environment_rows
 from pycls.engine.run_page.images import NUM_SHOWN, cards, parts
 
-NAME = "report.html"
 NUM_NAMED = 50  # bad images named on the page
 
 logger = get_logger(__name__)
@@ -47,7 +46,7 @@ class PageSource:
 
 def save_run_page(source: PageSource) -> list[Path]:
     """Write the page; return its path in a list, an empty one where it could not be drawn, which is warned of."""
-    path = Path(source.cfg.OUT_DIR) / NAME
+    path = Path(source.cfg.OUT_DIR) / RUN_PAGE
     try:
         save_page(path, "run.html.j2", "pycls.engine.run_page", **page_values(source))
     except Exception as error:  # whatever it is: the run itself is complete
