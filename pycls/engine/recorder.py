@@ -16,11 +16,11 @@ from pycls.core.logging import FILE_ONLY, GOOD_NEWS, NOT_ON_TERMINAL, MetricsFil
 from pycls.datasets.loader import Batch
 from pycls.datasets.readers.samples import Samples
 from pycls.engine.reporting.evaluation import Evaluation, evaluation_figures, evaluation_record
+from pycls.engine.reporting.introduction import introduction
 from pycls.engine.reporting.lines import bar_figures, epoch_line, evaluations_line, step_line
 from pycls.engine.reporting.meters import Clock, TrainMeter, Window, peak_memory_mb, time_string
 from pycls.engine.reporting.result import Result
 from pycls.engine.reporting.tensorboard import build_writer
-from pycls.engine.reporting.view_text import describe_view
 from pycls.engine.setup import environment
 from pycls.engine.state import TrainState
 from pycls.models.complexity import complexity
@@ -66,14 +66,10 @@ class Recorder:
 
     def introduce(self, model: nn.Module, train: Samples, test: Samples | None) -> None:
         """Say what is about to be trained on what; record its cost and, with VERBOSE, config and network as text."""
-        tested = "no" if test is None else f"{len(test):,}"
-        counts = f"{len(train):,} training and {tested} test images of {len(train.classes):,} classes"
-        logger.info("Data (%s): %s, %d steps an epoch", self.cfg.TRAIN.DATASET, counts, self.steps)
-        for phase in ("train",) if test is None else ("train", "test"):
-            logger.info("View (%s): %s", phase, describe_view(self.cfg, phase))
         costs = complexity(model, self.cfg.TRAIN.IM_SIZE)
         self._log_machine({"_type": "complexity", **costs})
-        logger.info("Network: %s multiply-adds, %s parameters, %s activations", *(f"{n:,}" for n in costs.values()))
+        for line in introduction(self.cfg, train, test, model, costs, self.steps):
+            logger.info("%s", line)
         if self.cfg.VERBOSE:
             logger.info("Config:\n%s", dump_cfg(self.cfg), extra=FILE_ONLY)
             logger.info("Network:\n%s", model, extra=FILE_ONLY)

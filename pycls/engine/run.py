@@ -31,7 +31,6 @@ from pycls.engine.network.ddp import distribute
 from pycls.engine.network.freeze import set_train_mode
 from pycls.engine.network.precision import Precision, pick_precision
 from pycls.engine.recorder import Recorder
-from pycls.engine.reporting.introduction import introduction
 from pycls.engine.reporting.meters import Clock, TrainMeter
 from pycls.engine.setup import warn_of_other_pixels
 from pycls.engine.state import TrainState, build_state, fingerprint, unpack_state
@@ -170,10 +169,7 @@ def resume(run: Run) -> None:
     check_all_equal("state (is OUT_DIR one folder for all processes?)", fingerprint(state))
     run.recorder.resume_at(state.epoch, state.step)
     if state.epoch < cfg.OPTIM.MAX_EPOCH:
-        sets = run.train_loader.samples, run.test_samples
-        run.recorder.introduce(describable(cfg, state.model), *sets)
-        for line in introduction(cfg, *sets, state.model, len(run.train_loader)):
-            logger.info("%s", line)
+        run.recorder.introduce(describable(cfg, state.model), run.train_loader.samples, run.test_samples)
 
 
 def resume_line(cfg: CfgNode, state: TrainState, path: Path) -> str:

@@ -58,22 +58,36 @@ def pycls_reader(path):
 
 def test_a_pipe_gets_few_lines_each_worth_reading(run):
     lines = run[0].splitlines()
-    assert lines[0] == "Data (digits): 1,442 training and 355 test images of 10 classes, 15 steps an epoch"
+    assert lines[0].startswith(
+        "Data: digits: 1,442 images to train on and 355 to validate on, in 10 classes: 0 143 + 35"
+    )
     assert lines[1].startswith("View (train): decode(") and lines[2].startswith("View (test): decode(")
-    assert re.fullmatch(r"Network: [\d,]+ multiply-adds, [\d,]+ parameters, [\d,]+ activations", lines[3])
+    costs = r"[\d,]+ multiply-adds, [\d,]+ parameters, [\d,]+ activations"
+    assert re.fullmatch(f"Network: {costs}; trained: all, from random weights", lines[3])
+    files = re.escape(f"files: {run[1]}/")
+    assert re.fullmatch(f"Training: 2 epochs of 15 steps of 96 images, an evaluation after each; {files}", lines[4])
     for number, epoch in enumerate(("1/2", "2/2")):
-        of_steps, of_epoch = lines[4 + 4 * number : 6 + 4 * number], lines[6 + 4 * number : 8 + 4 * number]
+        of_steps, of_epoch = lines[5 + 4 * number : 7 + 4 * number], lines[7 + 4 * number : 9 + 4 * number]
         for step, line in zip((5, 10), of_steps, strict=True):  # the epoch's line speaks of the last steps
             assert re.fullmatch(rf"Epoch {epoch}, step {step}/15: {FIGURES}", line), line
         assert re.fullmatch(rf"Epoch {epoch}: train {FIGURES}", of_epoch[0]), of_epoch
         assert re.fullmatch(rf"Epoch {epoch}: test {TEST}{EMA}(; best so far)?", of_epoch[1]), of_epoch
-    assert [line.split(" ")[0] for line in lines[12:]] == ["Top-1", "Files:"]
+    _check_end(lines[13:])
+
+
+def _check_end(lines):
+    accuracy, mistakes, *shown, files, to_predict = lines
+    assert (
+        accuracy.startswith("Top-1 accuracy ") and files.startswith("Files: ") and to_predict.startswith("To predict: ")
+    )
+    assert mistakes == "Surest mistakes (true -> predicted):"
+    assert len(shown) == 5 and all(re.fullmatch(r"  \S+/(\d)/\d+\.png: \1 -> \d \([\d.]+ %\)", line) for line in shown)
 
 
 def test_by_default_lines_about_steps_wait_their_turn_and_a_hint_comes_once(tmp_path, monkeypatch):
     monkeypatch.setattr(libjpeg_turbo, "extension", lambda: "the C extension is not built")
     done = run_tool_here("train_net.py", "--cfg", DIGITS, *tiny_words(tmp_path, OPTIM__MAX_EPOCH=1, LOG_PERIOD=1))
-    assert "step 1/15" not in done.stdout and len(done.stdout.splitlines()) == 9
+    assert "step 1/15" not in done.stdout and len(done.stdout.splitlines()) == 17
     assert done.stdout.startswith("JPEG decoder: OpenCV: the C extension is not built; to make it faster, install ")
     assert done.stdout.count("JPEG decoder") == 1 and "View (train): decode(custom, jpeg by OpenCV" in done.stdout
     assert len(load_log_data(tmp_path / "stdout.log")["train_iter"]["iter"]) == 15
@@ -82,7 +96,7 @@ def test_by_default_lines_about_steps_wait_their_turn_and_a_hint_comes_once(tmp_
 def test_the_log_has_the_same_lines_and_what_pycls_reads(run):
     text = (run[1] / "stdout.log").read_text()
     lines = [line for line in text.splitlines() if line in run[0].splitlines()]
-    assert lines == run[0].splitlines()[:-2] and "Config:\n" in text and "Network:\nAnyNet(" in text
+    assert lines == run[0].splitlines()[:13] and "Config:\n" in text and "Network:\nAnyNet(" in text
     data = pycls_reader(run[1] / "stdout.log")
     assert load_log_data(run[1] / "stdout.log") == data
     assert set(data) == {
@@ -103,18 +117,18 @@ def test_the_log_has_the_same_lines_and_what_pycls_reads(run):
 def test_a_finished_run_says_so_and_how_to_start_anew(run, tmp_path):
     shutil.copytree(run[1], tmp_path / "my run")
     done = run_tool_here("train_net.py", "--cfg", DIGITS, *tiny_words(tmp_path / "my run"))
-    finished, test, accuracy, files = done.stdout.splitlines()
+    finished, test, *end = done.stdout.splitlines()
     assert f"'{tmp_path}/my run' holds this run, finished (2 epochs): nothing is left to train" in finished
     assert finished.endswith(f"To start anew: rm -r '{tmp_path}/my run', or another OUT_DIR")
     assert re.fullmatch(rf"Epoch 2/2: test {TEST}{EMA}", test)
-    assert [accuracy, files] == [line.replace(str(run[1].parent), str(tmp_path)) for line in run[0].splitlines()[-2:]]
+    assert end == [line.replace(str(run[1].parent), str(tmp_path)) for line in run[0].splitlines()[13:]]
 
 
 def test_tests_and_timings_in_the_same_folder_leave_the_log_readable(run, tmp_path, monkeypatch):
     monkeypatch.delenv("PYCLS_DATA_DIR", raising=False)
     shutil.copytree(run[1], tmp_path, dirs_exist_ok=True)
     tested = run_tool_here("test_net.py", "--cfg", DIGITS, *tiny_words(tmp_path))
-    weights, view, test, accuracy, _ = tested.stdout.splitlines()
+    weights, view, test, accuracy = tested.stdout.splitlines()[:4]
     assert weights.startswith(f"{tmp_path}/checkpoints/best.pyth: ") and view.startswith("View (test): decode(")
     assert re.fullmatch(f"Test: {TEST}", test) and accuracy.endswith("on 355 images")
     quick = {"PREC_TIME__NUM_ITER": 1, "PREC_TIME__WARMUP_ITER": 0}
@@ -139,7 +153,8 @@ def test_tests_and_timings_in_the_same_folder_leave_the_log_readable(run, tmp_pa
 def test_log_dest_file_leaves_the_terminal_to_the_outcome(tmp_path):
     words = tiny_words(tmp_path, OPTIM__MAX_EPOCH=1, LOG_DEST="file", VERBOSE=False)
     done = run_tool_here("train_net.py", "--cfg", DIGITS, *words)
-    assert [line.split(" ")[0] for line in done.stdout.splitlines()] == ["Top-1", "Files:"] and done.stderr == ""
+    _check_end(done.stdout.splitlines())
+    assert done.stderr == ""
     text = (tmp_path / "stdout.log").read_text()
     assert "Epoch 1/1: train loss" in text and "json_stats: " in text and "Network:\n" not in text
 
@@ -156,7 +171,7 @@ def test_a_terminal_has_a_bar_that_fits_and_leaves_no_trace(tmp_path, columns, m
     assert re.match(rf"Epoch 1/1 +\d+ %, loss {NUMBER}, error {NUMBER}", bars[-1]), bars
     if columns == 120:
         assert re.search(r" %, \d+ images/s, \d\d:\d\d left, \d+/15 \|.*\|", bars[-1]), bars
-    assert len(terminal.lines()) == 9 and not any("|  " in line for line in terminal.lines()[4:]), "it is wiped away"
+    assert len(terminal.lines()) == 16 and not any("|  " in line for line in terminal.lines()[4:]), "it is wiped away"
     assert "step 1/15" not in terminal.text and "json_stats" not in terminal.text
     assert "\033[1;32mEpoch 1/1: test top-1 error" in terminal.text and "best so far\033[0m" in terminal.text
     log = (tmp_path / "stdout.log").read_text()

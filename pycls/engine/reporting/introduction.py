@@ -1,7 +1,6 @@
 """What a training is about to do, in a few lines for people."""
 
 import os
-from collections.abc import Sequence
 
 import numpy as np
 from torch import nn
@@ -10,19 +9,27 @@ from yacs.config import CfgNode
 from pycls.core.registry import shown
 from pycls.datasets.readers.samples import EncodedSamples, Samples
 from pycls.datasets.shares import division, is_divided
+from pycls.engine.reporting.view_text import describe_view
 
 _NUM_NAMED = 6  # classes
 
 
-def introduction(cfg: CfgNode, train: Samples, test: Samples | None, model: nn.Module, num_steps: int) -> list[str]:
-    """Return lines on the data, what is trained, how long, and where the files go."""
+def introduction(
+    cfg: CfgNode, train: Samples, test: Samples | None, model: nn.Module, costs: dict[str, int], num_steps: int
+) -> list[str]:
+    """Return lines on the data, the view of an image, what is trained, how long, and where the files go.
+
+    `costs`: those of `models.complexity`. `num_steps`: of an epoch.
+    """
     evaluated = "an evaluation after each" if test is not None else "no evaluation (TEST.SPLIT none)"
     epochs, steps = _counted(cfg.OPTIM.MAX_EPOCH, "epoch"), _counted(num_steps, "step")
+    views = ("train",) if test is None else ("train", "test")
     return [
         _data(cfg, train, test),
-        _trained(cfg, model),
-        f"Training: {epochs} of {steps} of {_counted(cfg.TRAIN.BATCH_SIZE, 'image')}, {evaluated}",
-        f"Files: {os.path.join(cfg.OUT_DIR, '')}",
+        *(f"View ({phase}): {describe_view(cfg, phase)}" for phase in views),
+        _network(cfg, model, costs),
+        f"Training: {epochs} of {steps} of {_counted(cfg.TRAIN.BATCH_SIZE, 'image')}, {evaluated}; files: "
+        f"{shown(os.path.join(cfg.OUT_DIR, ''))}",
     ]
 
 
@@ -48,19 +55,16 @@ def _data(cfg: CfgNode, train: Samples, test: Samples | None) -> str:
     )
 
 
-def _trained(cfg: CfgNode, model: nn.Module) -> str:
+def _network(cfg: CfgNode, model: nn.Module, costs: dict[str, int]) -> str:
+    """Tell what the network costs, and which part of it is trained from where."""
     total = sum(parameter.numel() for parameter in model.parameters())
     moving = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     start = f"from the weights {shown(cfg.TRAIN.WEIGHTS)}" if cfg.TRAIN.WEIGHTS else "from random weights"
-    what = f"all of the {total:,} parameters" if moving == total else f"{moving:,} of the {total:,} parameters"
-    frozen = f"; frozen: {_names(cfg.TRAIN.FROZEN)}" if moving < total and cfg.TRAIN.FROZEN else ""
-    slower = (
-        ""
-        if cfg.OPTIM.BACKBONE_LR_RATIO == 1
-        else (f"; the classifier at the full learning rate, the rest at {cfg.OPTIM.BACKBONE_LR_RATIO:g} of it")
+    what = "all" if moving == total else f"{moving:,} parameters"
+    frozen = f"; frozen: {', '.join(cfg.TRAIN.FROZEN)}" if moving < total and cfg.TRAIN.FROZEN else ""
+    ratio = cfg.OPTIM.BACKBONE_LR_RATIO
+    slower = "" if ratio == 1 else f"; all but the classifier at {ratio:g} of the learning rate"
+    return (
+        f"Network: {costs['flops']:,} multiply-adds, {costs['params']:,} parameters, {costs['acts']:,} activations; "
+        f"trained: {what}, {start}{frozen}{slower}"
     )
-    return f"Trained: {what}, {start}{frozen}{slower}"
-
-
-def _names(parts: Sequence[str]) -> str:
-    return ", ".join(parts)
