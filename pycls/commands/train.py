@@ -1,7 +1,12 @@
 """Train a network."""
 
 import argparse
+import os
+import shlex
+import shutil
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from yacs.config import CfgNode
 
@@ -16,11 +21,38 @@ EXAMPLE = "--cfg configs/quickstart/digits.yaml OUT_DIR runs/mine OPTIM.MAX_EPOC
 
 
 def act(cfg: CfgNode, args: argparse.Namespace) -> int:
-    """Train and print the outcome."""
+    """Train, print the outcome, and how to use the network on one of the images."""
+    from pycls.core.checkpoint import best_path
     from pycls.engine import train
     from pycls.engine.reporting.result import report
 
-    return report(train(cfg))
+    result = train(cfg)
+    exit_code = report(result)
+    if result.example and not result.interrupted:
+        words = [*sibling_command(sys.argv[0], "predict"), result.example, "--weights", str(best_path(cfg.OUT_DIR))]
+        print(f"To predict: {shlex.join(words)}")
+    return exit_code
+
+
+def sibling_command(program: str, name: str) -> list[str]:
+    """Return the words that call another command from this folder, as this one was called (sys.argv[0])."""
+    path = Path(program)
+    if path.name == "__main__.py":
+        return [_python(), "-m", "pycls", name]
+    if path.suffix == ".py":
+        return [_python(), str(path.with_name(f"{name.replace('-', '_')}.py"))]
+    return [path.name if _is_found(path.name, path) else program, name]
+
+
+def _python() -> str:
+    """Return what calls this Python: its name where that is found, else its path."""
+    return "python" if _is_found("python", Path(sys.executable)) else os.path.relpath(sys.executable)
+
+
+def _is_found(name: str, path: Path) -> bool:
+    """Tell whether a shell that is asked for the name runs the file."""
+    found = shutil.which(name)
+    return found is not None and os.path.realpath(found) == os.path.realpath(path)
 
 
 def main(prog: str, words: Sequence[str]) -> int:

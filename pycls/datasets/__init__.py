@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from yacs.config import CfgNode
 
-from pycls.core.config import check_divisible, known_choices
+from pycls.core.config import check_divisible
 from pycls.core.distributed import rank, world_size
 from pycls.core.registry import pick
 from pycls.datasets import backends, cifar, digits, fashion_mnist, imagenet
@@ -24,6 +24,9 @@ from pycls.datasets.loader import Loader
 from pycls.datasets.readers.samples import ArraySamples, Samples
 from pycls.datasets.readers.skip_list import skip_listed
 from pycls.datasets.readers.subset import Views
+from pycls.datasets.shares import division, is_divided, no_division, take_share
+from pycls.datasets.sources import absent
+from pycls.datasets.sources.split_names import USUAL
 from pycls.datasets.transforms.normalize import Normalize
 from pycls.datasets.transforms.view import View, build_view
 
@@ -35,8 +38,8 @@ def _cifar(build: Callable[[CfgNode, str], ArraySamples]) -> Dataset:
 # The table itself lies in info.py, where transforms, which this module imports, can ask it.
 DATASETS.update(
     {
-        "imagenet": Dataset(imagenet.build_imagenet, imagenet.MEAN, imagenet.STD, lighting=True),
-        "imagenet-21k": Dataset(imagenet.build_imagenet, imagenet.MEAN, imagenet.STD, lighting=True),
+        "imagenet": Dataset(imagenet.build_imagenet, imagenet.MEAN, imagenet.STD, lighting=True, divisible=True),
+        "imagenet-21k": Dataset(imagenet.build_imagenet, imagenet.MEAN, imagenet.STD, lighting=True, divisible=True),
         "cifar10": _cifar(cifar.build_cifar10),
         "cifar100": _cifar(cifar.build_cifar100),
         "fashion_mnist": Dataset(
@@ -57,11 +60,30 @@ BACKENDS: dict[str, Callable[[CfgNode, Any, View, torch.device, int], Backend]] 
 
 
 def list_samples(cfg: CfgNode, phase: str) -> Samples:
-    """Return the images and labels of a phase, without those on the skip list, however many classes they have."""
+    """Return the images and labels of a phase, without those on the skip list, however many classes they have.
+
+    Of a data set that is divided (DATA.VAL_FRACTION, DATA.FOLDS) the share of the phase.
+    """
     dataset = find_dataset(cfg, phase)
+    check_divisible_data(cfg, phase)
     samples = dataset.build(cfg, phase)
     check_samples(samples, dataset, f"{phase.upper()}.DATASET {cfg[phase.upper()].DATASET}")
-    return _without_listed(cfg, samples)
+    return take_share(cfg, phase, _without_listed(cfg, samples))
+
+
+def check_divisible_data(cfg: CfgNode, phase: str) -> None:
+    """Raise ValueError if the data set of a phase is to be divided and cannot be, or the other phase has another."""
+    name, names = cfg[phase.upper()].DATASET, {cfg.TRAIN.DATASET, cfg.TEST.DATASET} - {""}
+    if is_divided(cfg) and not find_dataset(cfg, phase).divisible:
+        can = ", ".join(known for known, dataset in DATASETS.items() if dataset.divisible)
+        raise ValueError(
+            f"{division(cfg)}: {name} has images for validation (data sets to divide: {can}); set {no_division(cfg)}"
+        )
+    if is_divided(cfg) and len(names) > 1:
+        raise ValueError(
+            f"{division(cfg)} divides one data set, but TRAIN.DATASET is {cfg.TRAIN.DATASET} and "
+            f"TEST.DATASET {cfg.TEST.DATASET}"
+        )
 
 
 def build_samples(cfg: CfgNode, phase: str) -> Samples:
@@ -69,11 +91,28 @@ def build_samples(cfg: CfgNode, phase: str) -> Samples:
     key = f"{phase.upper()}.DATASET"
     name = cfg[phase.upper()].DATASET
     samples = list_samples(cfg, phase)
-    if len(samples.classes) != cfg.MODEL.NUM_CLASSES:
-        raise ValueError(
-            f"MODEL.NUM_CLASSES is {cfg.MODEL.NUM_CLASSES}, but {key} {name} has {len(samples.classes)} classes"
-        )
+    check_num_classes(cfg, len(samples.classes), f"{key} {name}")
+    _check_all_shown(cfg, samples)
     return samples
+
+
+def check_num_classes(cfg: CfgNode, count: int, where: str, hint: str = "") -> None:
+    """Raise ValueError unless the network has as many outputs as the data has classes."""
+    if cfg.MODEL.NUM_CLASSES not in (0, count):
+        raise ValueError(f"MODEL.NUM_CLASSES is {cfg.MODEL.NUM_CLASSES}, but {where} has {count} classes{hint}")
+
+
+def _check_all_shown(cfg: CfgNode, samples: Samples) -> None:
+    """Raise ValueError for a class of DATA.CLASSES without images, unless that is allowed."""
+    if isinstance(samples, ArraySamples) or not cfg.DATA.CLASSES or cfg.DATA.MISSING_CLASSES:
+        return
+    lacking = absent(samples)
+    if lacking:
+        some = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
+        raise ValueError(
+            f"{samples.split} has no images of {len(lacking)} of the {len(samples.classes)} classes in DATA.CLASSES "
+            f"{cfg.DATA.CLASSES}: {some}; DATA.MISSING_CLASSES True allows that"
+        )
 
 
 def _without_listed(cfg: CfgNode, samples: Samples) -> Samples:
@@ -83,7 +122,7 @@ def _without_listed(cfg: CfgNode, samples: Samples) -> Samples:
         return samples
     if isinstance(samples, ArraySamples):
         raise ValueError(f"DATA_LOADER.SKIP_LIST {path} names image files, but {samples.source} is array data")
-    return skip_listed(samples, path, {*known_choices("TRAIN.SPLIT"), cfg.TRAIN.SPLIT, cfg.TEST.SPLIT})
+    return skip_listed(samples, path, {*USUAL, cfg.TRAIN.SPLIT, cfg.TEST.SPLIT, samples.split})
 
 
 def build_loader(cfg: CfgNode, phase: str, device: torch.device, samples: Samples | None = None) -> Loader:
@@ -124,6 +163,8 @@ def _all_views(samples: Samples) -> Samples:
 
 def _checked_batch_size(cfg: CfgNode, phase: str) -> int:
     batch_size = cfg[phase.upper()].BATCH_SIZE
+    if batch_size == 0:
+        raise ValueError("TRAIN.BATCH_SIZE 0 is settled when a training begins; give a loader of its own a number")
     check_divisible(f"{phase.upper()}.BATCH_SIZE", batch_size, world_size(), 1)
     return batch_size
 

@@ -12,6 +12,7 @@ from yacs.config import CfgNode
 
 from pycls.datasets.readers.paths import data_root, find_file
 from pycls.datasets.readers.samples import ArraySamples
+from pycls.datasets.sources.split_names import resolve_half
 
 MEAN = (125.3 / 255, 123.0 / 255, 113.9 / 255)
 STD = (63.0 / 255, 62.1 / 255, 66.7 / 255)
@@ -23,12 +24,12 @@ CIFAR100_FILES = {"train": ["train"], "test": ["test"]}
 
 def build_cifar10(cfg: CfgNode, phase: str) -> ArraySamples:
     """Load one split of CIFAR-10 ("val" is the test split)."""
-    return load_cifar10(data_root(cfg.DATA_DIR), cfg[phase.upper()].SPLIT)
+    return load_cifar10(data_root(cfg.DATA_DIR), _half(cfg, phase))
 
 
 def build_cifar100(cfg: CfgNode, phase: str) -> ArraySamples:
     """Load one split of CIFAR-100 with its 100 fine labels ("val" is the test split)."""
-    return load_cifar100(data_root(cfg.DATA_DIR), cfg[phase.upper()].SPLIT)
+    return load_cifar100(data_root(cfg.DATA_DIR), _half(cfg, phase))
 
 
 def load_cifar10(root: Path, split: str) -> ArraySamples:
@@ -43,6 +44,11 @@ def load_cifar100(root: Path, split: str) -> ArraySamples:
     split = "train" if split == "train" else "test"
     folder = _find(root, ["", "cifar100", "cifar-100-python", "cifar100/cifar-100-python"], "meta")
     return _load(folder, CIFAR100_FILES[split], "fine_labels", ("meta", "fine_label_names"), f"cifar100 {split}")
+
+
+def _half(cfg: CfgNode, phase: str) -> str:
+    key = phase.upper()
+    return resolve_half(cfg[key].SPLIT, f"{key}.SPLIT", cfg[key].DATASET)
 
 
 def _find(root: Path, places: list[str], meta_file: str) -> Path:

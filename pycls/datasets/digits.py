@@ -10,6 +10,7 @@ from yacs.config import CfgNode
 from pycls.core.machine import cache_dir
 from pycls.datasets.readers.image_folder import load_folder
 from pycls.datasets.readers.samples import FileSamples
+from pycls.datasets.sources.split_names import resolve_half
 
 MEAN = (0.3091, 0.3091, 0.3091)  # measured on the exported training images
 STD = (0.3489, 0.3489, 0.3489)
@@ -20,8 +21,8 @@ HELD_OUT_EVERY = 5  # the test split is every fifth image of each class
 
 def build_digits(cfg: CfgNode, phase: str) -> FileSamples:
     """List one split of the digits ("val", also called "test", is the held-out fifth); export them on first use."""
-    split = cfg[phase.upper()].SPLIT
-    return load_folder(export_digits(), "train" if split == "train" else "val")
+    half = resolve_half(cfg[phase.upper()].SPLIT, f"{phase.upper()}.SPLIT", "digits")
+    return load_folder(export_digits(), "train" if half == "train" else "val")
 
 
 def export_digits() -> Path:

@@ -9,6 +9,7 @@ from yacs.config import CfgNode
 
 from pycls.datasets.readers.paths import data_root, find_file, has_data_root
 from pycls.datasets.readers.samples import ArraySamples
+from pycls.datasets.sources.split_names import resolve_half
 
 MEAN = (0.2860, 0.2860, 0.2860)  # measured on the training images
 STD = (0.3530, 0.3530, 0.3530)
@@ -25,7 +26,9 @@ def build_fashion_mnist(cfg: CfgNode, phase: str) -> ArraySamples:
     if has_data_root(cfg.DATA_DIR):
         root = data_root(cfg.DATA_DIR)
         folders = [root, root / "fashion_mnist", DEBIAN_FOLDER]
-    return load_fashion_mnist(folders, cfg[phase.upper()].SPLIT)
+    return load_fashion_mnist(
+        folders, resolve_half(cfg[phase.upper()].SPLIT, f"{phase.upper()}.SPLIT", "fashion_mnist")
+    )
 
 
 def load_fashion_mnist(folders: list[Path], split: str) -> ArraySamples:

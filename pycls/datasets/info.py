@@ -25,6 +25,7 @@ class Dataset:
     lighting: bool = False  # whether TRAIN.PCA_STD applies
     im_size: int | None = None  # side of array data, px; None: files of any size
     small_images: bool | None = None  # for networks with a variant for such; None: array data below 64 px have them
+    divisible: bool = False  # whether build gives all images in either phase where DATA.VAL_FRACTION or FOLDS are set
     auto_augment: str = "imagenet"  # whose policy TRAIN.AUGMENT AutoAugment is: a name in AUTO_POLICIES
 
     def __post_init__(self) -> None:

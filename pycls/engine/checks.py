@@ -11,8 +11,10 @@ from pycls.core import distributed
 from pycls.core.config import check_divisible, dump_cfg
 from pycls.core.config.defaults import default_cfg
 from pycls.core.machine import usable_cores
-from pycls.datasets import DATASETS, dataset_view
+from pycls.datasets import DATASETS, check_divisible_data, check_num_classes, dataset_view
 from pycls.datasets.mix import build_mixer
+from pycls.datasets.sources.class_file import load_classes
+from pycls.datasets.sources.split_names import is_none
 from pycls.datasets.transforms.view import optional_augmentation
 from pycls.engine.network.compile import check_compile
 from pycls.engine.network.fsdp import check_sharding
@@ -31,7 +33,8 @@ def check_supported(cfg: CfgNode) -> None:
     check_compile(cfg)
     check_sharding(cfg)
     check_dataset(cfg, "TRAIN")
-    check_dataset(cfg, "TEST")
+    if not is_none(cfg.TEST.SPLIT):
+        check_dataset(cfg, "TEST")
     optional_augmentation(cfg)  # its errors come now, not after a million files have been listed
     build_loss(cfg)  # so do these
     build_lr_policy(cfg)
@@ -74,7 +77,10 @@ def check_dataset(cfg: CfgNode, phase: str) -> None:
     """Raise ValueError unless the data set of a phase, "TRAIN" or "TEST", is named and what it skips is there."""
     if not cfg[phase].DATASET:
         raise ValueError(f"{phase}.DATASET is not set: give a config (--cfg configs/...) or {phase}.DATASET digits")
-    dataset_view(cfg, phase.lower())  # its errors come before anything is written
+    dataset_view(cfg, phase.lower())  # its errors come before anything is written, as do these
+    check_divisible_data(cfg, phase.lower())
+    if cfg.DATA.CLASSES:
+        check_num_classes(cfg, len(load_classes(cfg.DATA.CLASSES)), f"DATA.CLASSES {cfg.DATA.CLASSES}")
     _check_array_pixels(cfg, cfg[phase].DATASET)
     skip_list = cfg.DATA_LOADER.SKIP_LIST
     if skip_list and not Path(skip_list).is_file():
@@ -109,9 +115,9 @@ def check_processes(cfg: CfgNode, phases: tuple[str, ...] = ("TRAIN", "TEST")) -
         check_divisible(f"{phase}.BATCH_SIZE", cfg[phase].BATCH_SIZE, count * accum_steps, accum_steps)
 
 
-def check_ranks_agree(cfg: CfgNode, num_train: int, num_test: int) -> None:
+def check_ranks_agree(cfg: CfgNode, num_images: list[int]) -> None:
     """Raise RuntimeError naming the process whose config, data or torch differs from the main process's."""
-    mine = {"config": dump_cfg(cfg), "training images": num_train, "test images": num_test, "torch": torch.__version__}
+    mine = {"config": dump_cfg(cfg), "number of images": num_images, "torch": torch.__version__}
     for name, value in mine.items():
         check_all_equal(name, value)
 

@@ -34,22 +34,24 @@ def evaluate(
     num_classes: int,
     hflip: bool = False,
     compiled: bool = False,
-    collector: Collector | None = None,
     label: str = "test",
+    collector: Collector | None = None,
+    outputs: Sequence[int] | None = None,
 ) -> Evaluation:
     """Evaluate a model on every image of the loader's data set, bad ones left out, counted over all processes.
 
     `hflip`: by the mean of the logits of each image and its mirror image. `compiled`: by torch.compile, see
-    `CompiledNetwork`. With a `collector` the predictions of every image are in the result. `label`: of the progress
-    bar, on a terminal.
+    `CompiledNetwork`. `label`: of the progress bar, on a terminal. With a `collector` the predictions of every image
+    are in the result. `outputs`: the network's outputs that are the `num_classes` classes; None: all of them.
     """
     model = CompiledNetwork(model.eval()) if compiled else model.eval()
     counter = Counter(num_classes, precision.device)
+    chosen = None if outputs is None else torch.tensor(outputs, device=precision.device)
     for batch in _with_bar(loader, label):
         counter.leave_out(batch.failures)
         if len(batch.labels) == 0:
             continue
-        logits, uncertainty = forward(model, batch.images, precision, hflip)
+        logits, uncertainty = forward(model, batch.images, precision, hflip, chosen)
         targets = soft_targets(batch.labels, num_classes, 0.0, dtype=logits.dtype)
         counter.add(logits, batch.labels, loss_fn(logits, targets))
         if uncertainty is not None:

@@ -10,24 +10,25 @@ from yacs.config import CfgNode
 from pycls.core.config import WITHOUT_PLUGINS, flatten, load_cfg_text
 from pycls.core.config.defaults import declared_keys
 from pycls.core.logging import get_logger
+from pycls.datasets.readers.problems import code_points, normalized
 from pycls.datasets.readers.samples import FileSamples, Samples
 from pycls.models.heads import uncertainty_width
 
 logger = get_logger(__name__)
 
 
-def data_identity(train: Samples, test: Samples) -> dict[str, list[int]]:
+def data_identity(train: Samples, test: Samples | None = None) -> dict[str, list[int]]:
     """Return what a checkpoint keeps of each set: number of images, and checksums of their labels and names.
 
     Only image files have names (0: none).
     """
-    return {"training": _identity(train), "test": _identity(test)}
+    return {"training": _identity(train)} | ({} if test is None else {"test": _identity(test)})
 
 
 def check_data(saved: dict[str, list[int]], now: dict[str, list[int]], step: int, where: str) -> None:
     """Warn of other images than those of a checkpoint; ValueError for others in the middle of a training epoch."""
-    for name, old in saved.items():
-        new = now[name]
+    for name in saved.keys() & now.keys():
+        old, new = saved[name], now[name]
         if old[:2] == new[:2] and (old[2] == new[2] or 0 in (old[2], new[2])):
             continue
         words = f"{where}: was made with {old[0]:,} {name} images, now there are {new[0]:,}"
@@ -44,14 +45,18 @@ def _identity(samples: Samples) -> list[int]:
     return [len(samples), *sums]
 
 
-def check_classes(saved: Sequence[str], found: Sequence[str], where: str) -> None:
+def check_classes(saved: Sequence[str], found: Sequence[str], where: str, source: str = "the data set") -> None:
     """Raise ValueError naming the first difference between a checkpoint's classes and the data set's."""
     if list(saved) == list(found):
         return
     if len(saved) != len(found):
-        raise ValueError(f"{where}: was trained on {len(saved)} classes, the data set has {len(found)}")
+        raise ValueError(f"{where}: was trained on {len(saved)} classes, {source} has {len(found)}")
     number, old, new = next((i, a, b) for i, (a, b) in enumerate(zip(saved, found, strict=True)) if a != b)
-    raise ValueError(f"{where}: class {number} is {old!r} in the checkpoint and {new!r} in the data set")
+    spelled = ""
+    if normalized(old) == normalized(new):
+        points = f"{code_points(old)} and {code_points(new)}"
+        spelled = f", the same name spelled with other code points ({points}): rename the class folders"
+    raise ValueError(f"{where}: class {number} is {old!r} in the checkpoint and {new!r} in {source}{spelled}")
 
 
 def saved_cfg(saved: dict[str, Any], where: str, overrides: tuple[str, ...] = ()) -> CfgNode:

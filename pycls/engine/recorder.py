@@ -64,11 +64,12 @@ class Recorder:
             path.rename(next(other for other in numbered if not other.exists()))
         path.write_text(text, encoding="utf-8")
 
-    def introduce(self, model: nn.Module, train: Samples, test: Samples) -> None:
+    def introduce(self, model: nn.Module, train: Samples, test: Samples | None) -> None:
         """Say what is about to be trained on what; record its cost and, with VERBOSE, config and network as text."""
-        counts = f"{len(train):,} training and {len(test):,} test images of {len(train.classes):,} classes"
+        tested = "no" if test is None else f"{len(test):,}"
+        counts = f"{len(train):,} training and {tested} test images of {len(train.classes):,} classes"
         logger.info("Data (%s): %s, %d steps an epoch", self.cfg.TRAIN.DATASET, counts, self.steps)
-        for phase in ("train", "test"):
+        for phase in ("train",) if test is None else ("train", "test"):
             logger.info("View (%s): %s", phase, describe_view(self.cfg, phase))
         costs = complexity(model, self.cfg.TRAIN.IM_SIZE)
         self._log_machine({"_type": "complexity", **costs})

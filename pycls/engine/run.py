@@ -21,6 +21,8 @@ from pycls.core.weights.files import load_tensor_file
 from pycls.datasets import build_loader
 from pycls.datasets.loader import Loader
 from pycls.datasets.mix import Mixer, build_mixer
+from pycls.datasets.readers.samples import Samples
+from pycls.datasets.sources.split_names import is_none
 from pycls.engine.checks import check_all_equal, check_ranks_agree
 from pycls.engine.identity import check_classes, check_data, data_identity, network_differences
 from pycls.engine.network.activation_checkpointing import recompute_blocks
@@ -29,6 +31,7 @@ from pycls.engine.network.ddp import distribute
 from pycls.engine.network.freeze import set_train_mode
 from pycls.engine.network.precision import Precision, pick_precision
 from pycls.engine.recorder import Recorder
+from pycls.engine.reporting.introduction import introduction
 from pycls.engine.reporting.meters import Clock, TrainMeter
 from pycls.engine.setup import warn_of_other_pixels
 from pycls.engine.state import TrainState, build_state, fingerprint, unpack_state
@@ -50,7 +53,7 @@ class Run:
     stepper: Stepper
     precision: Precision
     train_loader: Loader
-    test_loader: Loader
+    test_loader: Loader | None  # None: there are no test images (TEST.SPLIT none)
     lr_policy: Callable[[float], float]
     meter: TrainMeter
     recorder: Recorder
@@ -60,6 +63,17 @@ class Run:
     data: dict[str, list[int]] = field(default_factory=dict)  # which images: see identity.py
     saver: Background = field(default_factory=lambda: Background("pycls-saver"))
     last_save: float = field(default_factory=time.monotonic)
+
+    @property
+    def known_test_loader(self) -> Loader:
+        """The loader of the test images where the caller knows that there are some."""
+        assert self.test_loader is not None
+        return self.test_loader
+
+    @property
+    def test_samples(self) -> Samples | None:
+        """The test images, if there are any."""
+        return None if self.test_loader is None else self.test_loader.samples
 
     def learning_rate(self, step: int) -> float:
         """Return the learning rate of a step of the current epoch."""
@@ -75,8 +89,9 @@ class Run:
         """Finish saving, stop loader workers and close files."""
         if error := self.saver.close():
             logger.error("%s", error)  # beside the one that ends the run
-        self.train_loader.close()
-        self.test_loader.close()
+        for loader in (self.train_loader, self.test_loader):
+            if loader is not None:
+                loader.close()
         self.recorder.close()
 
 
@@ -84,9 +99,10 @@ def build_run(cfg: CfgNode, device: torch.device, stop: StopRequest) -> Run:
     """Build every part; the same on all processes."""
     precision = pick_precision(device, cfg.TRAIN.MIXED_PRECISION, cfg.TRAIN.AMP_DTYPE)
     train_loader = build_loader(cfg, "train", device)
-    test_loader = build_loader(cfg, "test", device)
-    check_classes(train_loader.samples.classes, test_loader.samples.classes, "training data")
-    check_ranks_agree(cfg, len(train_loader.samples), len(test_loader.samples))
+    test_loader = None if is_none(cfg.TEST.SPLIT) else build_loader(cfg, "test", device)
+    samples = [loader.samples for loader in (train_loader, test_loader) if loader is not None]
+    check_classes(samples[0].classes, samples[-1].classes, "training data")
+    check_ranks_agree(cfg, list(map(len, samples)))
     state = build_state(cfg, device, precision.scaler())
     return Run(
         cfg=cfg,
@@ -101,7 +117,7 @@ def build_run(cfg: CfgNode, device: torch.device, stop: StopRequest) -> Run:
         stop=stop,
         clock=Clock(cfg.TRAIN.BATCH_SIZE),
         mixer=build_mixer(cfg),
-        data=data_identity(train_loader.samples, test_loader.samples),
+        data=data_identity(*samples),
     )
 
 
@@ -154,8 +170,10 @@ def resume(run: Run) -> None:
     check_all_equal("state (is OUT_DIR one folder for all processes?)", fingerprint(state))
     run.recorder.resume_at(state.epoch, state.step)
     if state.epoch < cfg.OPTIM.MAX_EPOCH:
-        samples = run.train_loader.samples, run.test_loader.samples
-        run.recorder.introduce(describable(cfg, state.model), *samples)
+        sets = run.train_loader.samples, run.test_samples
+        run.recorder.introduce(describable(cfg, state.model), *sets)
+        for line in introduction(cfg, *sets, state.model, len(run.train_loader)):
+            logger.info("%s", line)
 
 
 def resume_line(cfg: CfgNode, state: TrainState, path: Path) -> str:

@@ -13,16 +13,22 @@ from yacs.config import CfgNode
 
 from pycls.core import distributed
 from pycls.core.checkpoint import LoadReport, best_path, checkpoint_dir
+from pycls.core.config import with_value
 from pycls.core.logging import FILE_ONLY, get_logger, json_line
 from pycls.core.weights import fill_model
 from pycls.core.weights.files import load_tensor_file
 from pycls.core.weights.formats import unpack_weights
 from pycls.core.weights.input_channels import RGB_CHANNELS
 from pycls.core.weights.sources import run_checkpoint
-from pycls.datasets import build_loader, build_samples
+from pycls.datasets import build_loader, list_samples
+from pycls.datasets.readers.samples import Samples
+from pycls.datasets.shares import division, holds_all_out, is_divided
+from pycls.datasets.sources.split_names import is_none
 from pycls.engine.checks import check_dataset, check_processes
+from pycls.engine.data.settle_data import settle_classes
+from pycls.engine.data.tested_classes import samples_to_test
 from pycls.engine.evaluate import evaluate
-from pycls.engine.identity import check_classes, network_differences
+from pycls.engine.identity import network_differences
 from pycls.engine.network.features import recorded_features
 from pycls.engine.network.precision import pick_precision
 from pycls.engine.profiling.memory_format import saved_layout
@@ -31,6 +37,7 @@ from pycls.engine.reporting.evaluation_files import save_evaluation
 from pycls.engine.reporting.image_predictions import Collector
 from pycls.engine.reporting.lines import evaluation_line
 from pycls.engine.reporting.meters import peak_memory_mb
+from pycls.engine.reporting.mistakes import mistakes_and_example
 from pycls.engine.reporting.result import Result
 from pycls.engine.reporting.view_text import describe_view
 from pycls.engine.run_page.page import PageSource, save_run_page
@@ -44,6 +51,8 @@ logger = get_logger(__name__)
 
 def test(cfg: CfgNode) -> Result:
     """Evaluate TEST.WEIGHTS, or the best checkpoint in OUT_DIR, on every image of TEST.DATASET."""
+    if is_none(cfg.TEST.SPLIT):
+        raise ValueError(f"TEST.SPLIT {cfg.TEST.SPLIT}: nothing to evaluate; name a part of the data, such as val")
     check_dataset(cfg, "TEST")
     if cfg.TEST.FEATURES and cfg.TEST.COMPILE:
         raise ValueError(
@@ -51,9 +60,18 @@ def test(cfg: CfgNode) -> Result:
         )
     check_processes(cfg, ("TEST",))
     if cfg.TEST.WEIGHTS and not Path(cfg.TEST.WEIGHTS).exists():
-        build_samples(cfg, "test")  # its errors come before anything is downloaded
-    check_folder_is_free(cfg.OUT_DIR, weights_path(cfg))
+        list_samples(cfg, "test")  # its errors come before anything is downloaded
+    path = weights_path(cfg)
+    check_folder_is_free(cfg.OUT_DIR, path)
+    cfg = _settle_classes(cfg, path)
     return run_processes(cfg, _test_process)
+
+
+def _settle_classes(cfg: CfgNode, path: Path) -> CfgNode:
+    """Return the config with the number of classes that the file names, or else the data have, in the place of 0."""
+    if cfg.MODEL.NUM_CLASSES == 0 and "classes" in (saved := load_tensor_file(path)):
+        return with_value(cfg, "MODEL.NUM_CLASSES", len(saved["classes"]))
+    return settle_classes(cfg, "test")
 
 
 def weights_path(cfg: CfgNode) -> Path:
@@ -81,25 +99,42 @@ def check_folder_is_free(out_dir: str, weights: Path) -> None:
 def _test_process(cfg: CfgNode) -> Result:
     device = setup_process(cfg)
     precision = pick_precision(device, cfg.TRAIN.MIXED_PRECISION, cfg.TRAIN.AMP_DTYPE)
-    with contextlib.closing(build_loader(cfg, "test", device)) as loader:
-        model = load_model(cfg, weights_path(cfg), loader.samples.classes).to(device)
+    path = weights_path(cfg)
+    saved = load_tensor_file(path)
+    samples, outputs = samples_to_test(cfg, saved.get("classes"), str(path))
+    with contextlib.closing(build_loader(cfg, "test", device, samples)) as loader:
+        model = load_model(cfg, path, saved).to(device)
         logger.info("View (test): %s", describe_view(cfg, "test"))
         start = time.perf_counter()
-        options = cfg.TEST.HFLIP, cfg.TEST.COMPILE, Collector(), "Test"
+        options = cfg.TEST.HFLIP, cfg.TEST.COMPILE, "Test", Collector(), outputs
         with features_file(cfg, model) as features:
-            result = evaluate(model, loader, build_loss(cfg), precision, cfg.MODEL.NUM_CLASSES, *options)
+            result = evaluate(model, loader, build_loss(cfg), precision, len(samples.classes), *options)
         seconds = time.perf_counter() - start
         record = evaluation_record("test_epoch", "1/1", result, seconds, peak_memory_mb(device))
     logger.info(json_line(record), extra=FILE_ONLY)
-    logger.info("Test: %s", evaluation_line(record))
+    logger.info("Test: %s%s", evaluation_line(record), _of_which(cfg))
     files = []
     if distributed.is_main():
         out_dir = Path(cfg.OUT_DIR)
         summary = out_dir / "test.json"
-        summary.write_text(json.dumps({**record, "weights": str(weights_path(cfg))}, indent=2) + "\n")
-        page = PageSource(cfg, device, [record], result, loader.samples, weights=str(weights_path(cfg)))
+        facts = {**record, **_classes(samples, outputs, cfg), "weights": str(path)}
+        summary.write_text(json.dumps(facts, indent=2) + "\n")
+        page = PageSource(cfg, device, [record], result, loader.samples, weights=str(path))
         files = [summary, *save_evaluation(result, loader.samples, out_dir, "test"), *features, *save_run_page(page)]
-    return Result(**evaluation_figures(result), left_out=len(result.left_out), files=files)
+    shown = mistakes_and_example(result, loader.samples)
+    return Result(**evaluation_figures(result), left_out=len(result.left_out), files=files, **shown)
+
+
+def _of_which(cfg: CfgNode) -> str:
+    """Tell which images of a data set were evaluated that is divided for training and validation."""
+    if not is_divided(cfg) or holds_all_out(cfg):
+        return ""
+    return f"; those that {division(cfg)} holds out, DATA.VAL_FRACTION 1 evaluates all"
+
+
+def _classes(samples: Samples, outputs: list[int] | None, cfg: CfgNode) -> dict[str, int]:
+    """Return what test.json says of an evaluation on a part of the network's classes."""
+    return {} if outputs is None else {"classes": len(samples.classes), "classes_of_network": cfg.MODEL.NUM_CLASSES}
 
 
 @contextlib.contextmanager
@@ -115,11 +150,8 @@ def features_file(cfg: CfgNode, model: nn.Module) -> Iterator[list[Path]]:
     yield []
 
 
-def load_model(cfg: CfgNode, path: Path, classes: tuple[str, ...]) -> nn.Module:
-    """Build the network with the weights of a file, whose classes must be those of the data."""
-    saved = load_tensor_file(path)
-    if "classes" in saved:
-        check_classes(saved["classes"], classes, str(path))
+def load_model(cfg: CfgNode, path: Path, saved: dict[str, Any]) -> nn.Module:
+    """Build the network with the weights of the file `path`, which holds `saved`."""
     if "pixels" in saved:
         _check_channels(saved["pixels"], cfg, path)
         warn_of_other_pixels(saved["pixels"], cfg, str(path))

@@ -17,6 +17,7 @@ from pycls.core.stop_signals import stop_on_signal
 from pycls.core.weights.formats import score
 from pycls.engine.checkpointing import finish_saving, save_epoch
 from pycls.engine.checks import check_processes, check_supported
+from pycls.engine.data.settle_data import settle_data
 from pycls.engine.epoch import log_and_save, remaining_batches, train_epoch
 from pycls.engine.evaluate import evaluate
 from pycls.engine.network.fsdp import gathered
@@ -25,6 +26,7 @@ from pycls.engine.profiling.memory_format import settle_layout
 from pycls.engine.progressive_resizing import check_schedule, fit_im_size
 from pycls.engine.reporting.evaluation import Evaluation
 from pycls.engine.reporting.image_predictions import Collector
+from pycls.engine.reporting.mistakes import mistakes_and_example
 from pycls.engine.reporting.result import Result
 from pycls.engine.run import Run, build_run, resume
 from pycls.engine.run_files import final_files
@@ -42,6 +44,7 @@ def train(cfg: CfgNode) -> Result:
 
     The run goes on from the newest checkpoint in OUT_DIR to OPTIM.MAX_EPOCH, or until a signal asks it to stop.
     """
+    cfg = settle_data(cfg)
     if distributed.world_size() == 1:
         check_training(cfg)
         if distributed.requested_world_size(cfg.NUM_GPUS) > 1:
@@ -83,10 +86,7 @@ def open_run(cfg: CfgNode) -> Iterator[Run]:
 
 
 def end_epoch(run: Run) -> Evaluation | None:
-    """Close an epoch: log it, precise BN, evaluate the model and its EMA if it is time, save.
-
-    Return the better evaluation.
-    """
+    """Close an epoch: log it, precise BN, evaluate model and EMA if it is time, save; return the better evaluation."""
     state = run.state
     num_bad = run.recorder.train_epoch(state, run.meter, run.learning_rate(state.step - 1), run.clock)
     if num_bad:
@@ -97,7 +97,7 @@ def end_epoch(run: Run) -> Evaluation | None:
     test = evaluate_run(run, state.epoch) if evaluation_is_due(run.cfg, state.epoch) else None
     run.meter.reset()
     state.epoch, state.step = state.epoch + 1, 0
-    improved = test is not None and state.is_best(test.top1_err, test.loss)
+    improved = run.test_loader is None or (test is not None and state.is_best(test.top1_err, test.loss))
     if test is not None and improved:
         state.best_err, state.best_loss = test.top1_err, test.loss
     save_epoch(run, improved)
@@ -122,11 +122,13 @@ def refresh_statistics(run: Run) -> None:
         distributed.broadcast_buffers(model)
 
 
-def evaluate_run(run: Run, epoch: int, again: bool = False) -> Evaluation:
+def evaluate_run(run: Run, epoch: int, again: bool = False) -> Evaluation | None:
     """Evaluate the model and its EMA, log both, and return the better one (a tie: the model).
 
-    `again`: the epoch has its records already.
+    `again`: the epoch has its records already. None where there are no test images.
     """
+    if run.test_loader is None:
+        return None
     state, ema = run.state, run.state.ema
     test = best = run.recorder.evaluation("test_epoch", epoch, lambda: _evaluate(run, state.model, "test"), again)
     state.test_err, state.test_loss = test.top1_err, test.loss
@@ -141,9 +143,9 @@ def evaluate_run(run: Run, epoch: int, again: bool = False) -> Evaluation:
 def _evaluate(run: Run, model: nn.Module, label: str) -> Evaluation:
     cfg = run.cfg
     is_last = run.state.epoch + 1 >= cfg.OPTIM.MAX_EPOCH  # of it the single images are of interest, too
-    options = cfg.TEST.HFLIP, cfg.TEST.COMPILE, Collector() if is_last else None, label
+    options = cfg.TEST.HFLIP, cfg.TEST.COMPILE, label, Collector() if is_last else None
     with gathered(model, cfg.FSDP.RESHARD_AFTER_FW):  # processes may have different numbers of batches
-        return evaluate(model, run.test_loader, build_loss(cfg), run.precision, cfg.MODEL.NUM_CLASSES, *options)
+        return evaluate(model, run.known_test_loader, build_loss(cfg), run.precision, cfg.MODEL.NUM_CLASSES, *options)
 
 
 def stopped(run: Run) -> Result:
@@ -154,8 +156,9 @@ def stopped(run: Run) -> Result:
     return run.recorder.result(run.state, interrupted=True)
 
 
-def finish(run: Run, test: Evaluation) -> Result:
+def finish(run: Run, test: Evaluation | None) -> Result:
     """Wait until the state is saved, write pictures and tables of a finished run, and return its figures."""
     finish_saving(run)
     files = final_files(run, test) if distributed.is_main() else []
-    return run.recorder.result(run.state, test=test, files=files)
+    shown = mistakes_and_example(test, run.test_samples)
+    return run.recorder.result(run.state, test=test, files=files, **shown)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from pycls.core.distributed import pick_device
 from pycls.core.registry import pick
 from pycls.datasets import DATASETS, build_loader
 from pycls.datasets.loader import Batch
-from pycls.datasets.readers.folder_scan import EXTENSIONS
+from pycls.datasets.readers.endings import FORMATS, describe_left_out
+from pycls.datasets.readers.folder_scan import scan_folder
 from pycls.datasets.readers.samples import FileSamples, pack_names
 from pycls.engine.network.forward import forward
 from pycls.engine.network.precision import pick_precision
@@ -81,14 +83,14 @@ def _named(
 
 
 def list_images(paths: Sequence[str]) -> list[str]:
-    """Return the files named, and the images below the folders named (hidden ones left out), each folder sorted."""
+    """Return the files named, and the images below the folders named, each folder sorted, as training lists them.
+
+    What else lies in a folder is told in one line on standard error.
+    """
     files: list[str] = []
     for path in paths:
         if os.path.isdir(path):
-            inside = sorted(str(file) for file in Path(path).rglob("*") if _is_image(file.relative_to(path)))
-            if not inside:
-                raise ValueError(f"{path} holds no images ({', '.join(EXTENSIONS)})")
-            files += inside
+            files += _images_below(path)
         elif os.path.isfile(path):
             files.append(path)
         else:
@@ -98,13 +100,19 @@ def list_images(paths: Sequence[str]) -> list[str]:
     return files
 
 
+def _images_below(folder: str) -> list[str]:
+    images, left_out = scan_folder(Path(folder))
+    told = f"left out {describe_left_out(left_out.counts)}" if len(left_out) else ""
+    if not images:
+        raise ValueError(f"{folder} holds no images ({', '.join(FORMATS)})" + (f"; {told}" if told else ""))
+    if told:
+        print(f"{folder}: {told}", file=sys.stderr)
+    return [str(Path(folder, image)) for image in images]
+
+
 def file_samples(files: Sequence[str]) -> FileSamples:
     """Return image files as samples that belong to no data set."""
     return FileSamples("", pack_names(files), np.zeros(len(files), np.int64), ("unknown",))
-
-
-def _is_image(relative: Path) -> bool:
-    return relative.name.lower().endswith(EXTENSIONS) and not any(part.startswith(".") for part in relative.parts)
 
 
 def eval_cfg(network: SavedNetwork, num_images: int) -> CfgNode:

@@ -4,17 +4,19 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 from yacs.config import CfgNode
 
-from pycls.core.config import load_cfg
+from pycls.core.config import load_cfg, with_value
 from pycls.core.weights import LoadReport, fill_model
 from pycls.core.weights.files import load_tensor_file
 from pycls.core.weights.formats import unpack_weights
 from pycls.core.weights.sources import DEFAULT_CACHE
 from pycls.datasets.imagenet import imagenet_names
-from pycls.engine.identity import saved_cfg
+from pycls.datasets.sources.class_file import load_classes
+from pycls.engine.identity import check_classes, saved_cfg
 from pycls.engine.test import check_complete
 from pycls.engine.weights_file import weights_file
 from pycls.models import build_model
@@ -60,13 +62,28 @@ def load_network(weights: str, cfg_file: str | None = None, overrides: Sequence[
     path = chosen_file(weights, overrides)
     saved = load_tensor_file(path)
     cfg = load_cfg(cfg_file, overrides) if cfg_file else saved_cfg(saved, str(path), tuple(overrides))
+    if cfg.MODEL.NUM_CLASSES == 0 and "classes" in saved:
+        cfg = with_value(cfg, "MODEL.NUM_CLASSES", len(saved["classes"]))
     model = build_model(cfg)
     report = fill_model(model, unpack_weights(saved, str(path)), str(path))
     check_complete(report, path)
-    classes = tuple(saved["classes"]) if "classes" in saved else None
+    classes = _classes(saved, cfg, overrides, path)
     if classes is not None and len(classes) != cfg.MODEL.NUM_CLASSES:
         raise ValueError(f"{path}: names {len(classes)} classes, but MODEL.NUM_CLASSES is {cfg.MODEL.NUM_CLASSES}")
     return SavedNetwork(path, cfg, model.eval(), classes, report)
+
+
+def _classes(saved: dict[str, Any], cfg: CfgNode, overrides: Sequence[str], path: Path) -> tuple[str, ...] | None:
+    """Return the names of the classes, as the file or, where it has none, DATA.CLASSES gives them.
+
+    ValueError if both do, DATA.CLASSES among the overrides, and differ: the one in a training's config may be gone.
+    """
+    named = load_classes(cfg.DATA.CLASSES) if "DATA.CLASSES" in overrides[::2] and cfg.DATA.CLASSES else None
+    if "classes" not in saved:
+        return named or (load_classes(cfg.DATA.CLASSES) if cfg.DATA.CLASSES else None)
+    if named is not None:
+        check_classes(saved["classes"], named, str(path), f"DATA.CLASSES {cfg.DATA.CLASSES}")
+    return tuple(saved["classes"])
 
 
 def chosen_file(weights: str, overrides: Sequence[str]) -> Path:

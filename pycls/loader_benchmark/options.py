@@ -42,6 +42,8 @@ def quick_options(**given: Any) -> Options:
 def settled(options: Options, cfg: CfgNode) -> Options:
     """Return options with nothing left open; ValueError for numbers that cannot be."""
     check_names(options)
+    if cfg.TRAIN.BATCH_SIZE == 0:
+        raise ValueError("TRAIN.BATCH_SIZE 0 leaves the batch to a training; to compare loaders set a number, say 16")
     workers = options.workers or default_workers(usable_cores())
     filled = replace(options, workers=workers, batch_sizes=options.batch_sizes or [cfg.TRAIN.BATCH_SIZE])
     if min(*filled.batch_sizes, filled.rounds, filled.epochs, filled.images) < 1 or min(workers) < 0:

@@ -10,9 +10,10 @@ from pycls.core.config import with_value
 from pycls.core.machine import cache_dir
 from pycls.core.registry import pick
 from pycls.datasets import DATASETS, Dataset, list_samples
-from pycls.datasets.readers import has_split
 from pycls.datasets.readers.image_folder import load_folder
 from pycls.datasets.readers.samples import ArraySamples, EncodedSamples
+from pycls.datasets.sources.list_table import is_list
+from pycls.datasets.sources.places import find_place, splits_of
 from pycls.datasets.synthetic import write_photos
 
 NUM_PHOTOS = 640
@@ -66,15 +67,15 @@ def _is_tree(dataset: Dataset) -> bool:
 
 def _folder_source(cfg: CfgNode, folder: Path) -> Source:
     root = folder.expanduser().resolve()
-    if not root.is_dir():
+    if not root.is_dir() and not (root.is_file() and is_list(root)):
         raise ValueError(f"{folder} is not a folder: expected one with <class>/<image> or <split>/<class>/<image>")
-    return Source(str(folder), str(root), _is_flat(root, (cfg.TRAIN.SPLIT, cfg.TEST.SPLIT)))
+    return Source(str(folder), str(root), root.is_dir() and _is_flat(root, (cfg.TRAIN.SPLIT, cfg.TEST.SPLIT)))
 
 
 def _is_flat(root: Path, splits: Sequence[str]) -> bool:
     """Tell whether class folders lie directly in `root`: sub-folders, but no split and no archive among them."""
     names = {entry.name for entry in root.iterdir() if entry.is_dir() and entry.name[0] != "."}
-    return bool(names) and not names & {*splits, "imagenet"} and not any(root.glob("*.tar"))
+    return bool(names) and not names & {*splits, "imagenet"} and not splits_of(root) and not any(root.glob("*.tar"))
 
 
 def load_samples(cfg: CfgNode, flat: bool, phase: str = "train") -> EncodedSamples:
@@ -90,5 +91,5 @@ def load_samples(cfg: CfgNode, flat: bool, phase: str = "train") -> EncodedSampl
 
 def _present(cfg: CfgNode, root: Path, phase: str) -> str:
     other = "test" if phase == "train" else "train"
-    split, other_split = cfg[phase.upper()].SPLIT, cfg[other.upper()].SPLIT
-    return other if not has_split(root, split) and has_split(root, other_split) else phase
+    here, there = (find_place(root, cfg[key].SPLIT, f"{key}.SPLIT") for key in (phase.upper(), other.upper()))
+    return other if here is None and there is not None else phase

@@ -45,6 +45,8 @@ def build_model(cfg: CfgNode) -> nn.Module:
     It maps normalized floats (N, C, H, W) to logits (N, K); C is DATA_LOADER.CHANNELS, 3 for RGB. ValueError for values
     that make no network.
     """
+    if cfg.MODEL.NUM_CLASSES == 0:
+        raise ValueError("MODEL.NUM_CLASSES 0 is as many as the data has classes, but no data is at hand: set a number")
     if not cfg.MODEL.TYPE:
         raise ValueError("MODEL.TYPE is not set: give a config (--cfg FILE), or for instance MODEL.TYPE resnet")
     model = pick(MODELS, cfg.MODEL.TYPE, "MODEL.TYPE")(cfg)

@@ -6,15 +6,22 @@ from typing import Any
 
 import torch
 
-from pycls.core.config import load_cfg
+from pycls.core.config import load_cfg, with_value
 from pycls.models import build_model
 from pycls.models.complexity import CONVENTIONS, complexity
 from pycls.zoo.records import COUNTS
 
+_IMAGENETS = 1000  # classes
+
 
 def count(config: Path) -> dict[str, Any]:
-    """Return {"im_size", "batch_size", convention -> {"flops", "params", "acts"}} of a config; nothing is allocated."""
+    """Return {"im_size", "batch_size", convention -> {"flops", "params", "acts"}} of a config; nothing is allocated.
+
+    One that leaves the number of classes to the data is counted with ImageNet's.
+    """
     cfg = load_cfg(str(config))
+    if cfg.MODEL.NUM_CLASSES == 0:
+        cfg = with_value(cfg, "MODEL.NUM_CLASSES", _IMAGENETS)
     with torch.device("meta"):
         model = build_model(cfg)
     counts = {name: complexity(model, cfg.TRAIN.IM_SIZE, name) for name in CONVENTIONS}

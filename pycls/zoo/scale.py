@@ -10,6 +10,7 @@ from pycls.core.config.defaults import default_cfg
 from pycls.core.config.im_size import is_square, sides
 from pycls.core.paths import check_output_folder
 from pycls.core.registry import pick
+from pycls.engine.data.settle_data import settle_classes
 from pycls.models import build_model
 from pycls.models.complexity import complexity
 from pycls.models.regnet import regnet_stages
@@ -27,6 +28,7 @@ def scale(cfg: CfgNode) -> str:
         raise ValueError(f"{path} is there already; choose another OUT_DIR or CFG_DEST")
     if not cfg.MODEL.SCALING_TYPE:
         raise ValueError("MODEL.SCALING_TYPE is empty: name the dimensions to scale, such as dwr or d1_w8_g8_r1")
+    cfg = settle_classes(cfg)
     before = _counts(cfg)  # building it checks its keys
     scaled = scaled_cfg(cfg)
     text = _report(cfg, scaled, before)

@@ -96,6 +96,30 @@ def test_floats_whose_white_nobody_knows_are_refused(pixels):
             decode_rgb(data)
 
 
+@pytest.mark.parametrize("count", [4, 6])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+def test_samples_that_nobody_can_name_are_refused(count, kind):
+    # Pillow does not know them, and OpenCV would show some of them as gray, or out of order.
+    data = _tiff(np.ones((9, 8, count), kind), photometric="minisblack", planarconfig="contig")
+    for read in (read_header, decode_rgb, lambda data: decode_pixels(data, 3, full=True)):
+        with pytest.raises(ValueError, match=r"no decoder knows this kind of file|not an image that can be read"):
+            read(data)
+
+
+def test_a_damaged_tiff_is_a_value_error(capfd):
+    data = _files()["float_rgb.tif"][0]
+    for damaged in (
+        b"II*\0",
+        b"II*\0\xff\xff\xff\xff",
+        data[:9],
+        data[: len(data) // 2],
+        data[:200] + bytes(len(data) - 200),
+    ):
+        with pytest.raises(ValueError, match=r"decode|not an image"):
+            decode_rgb(damaged)
+    assert "OpenCV" not in capfd.readouterr().err
+
+
 def test_planes_that_lie_apart_are_refused():
     data = _tiff(np.moveaxis(RGB16, 2, 0), photometric="rgb", planarconfig="separate")
     with pytest.raises(ValueError, match="separate planes: save them together"):

@@ -13,7 +13,7 @@ from pycls import engine
 from pycls.core.checkpoint import best_path, last_path, load_checkpoint
 from pycls.datasets.digits import export_digits
 from pycls.engine import EXIT_STOPPED, train
-from tests.helpers.hanging import make_hang, open_when_read
+from tests.helpers.hanging import keep_list, make_hang, open_when_read
 from tests.helpers.runs import DIGITS, start_tool, tiny_cfg, tiny_words
 
 BAD_TRAIN = ["0/0000.png", "3/0002.png", "3/0003.png", "9/0001.png"]
@@ -121,6 +121,7 @@ def hang(folder):
     fifo = folder / "digits" / "train" / "3" / "0002.png"
     shutil.copy(fifo, folder / "kept.png")
     make_hang(fifo)
+    keep_list(folder / "digits" / "train")
     return keys, folder / "run", fifo
 
 

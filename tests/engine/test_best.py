@@ -26,7 +26,7 @@ def epochs(monkeypatch, tmp_path):
     def run(*evaluations, max_epoch):
         turns = iter([found(*each) for epoch in evaluations for each in epoch])
         monkeypatch.setattr(sys.modules["pycls.engine.train"], "evaluate", lambda *words: next(turns))
-        monkeypatch.setattr(sys.modules["pycls.engine.train"], "save_evaluation", lambda *words: [])
+        monkeypatch.setattr(sys.modules["pycls.engine.train"], "final_files", lambda *words: [])
         words = {"TRAIN__BATCH_SIZE": 480, "BN__USE_PRECISE_STATS": False}
         result = train(tiny_cfg(tmp_path, OPTIM__MAX_EPOCH=max_epoch, **words))
         assert next(turns, None) is None

@@ -9,7 +9,7 @@ from PIL import Image
 
 from tests.helpers.photographs import load
 from tests.helpers.runs import run_tool_here
-from tests.helpers.tree_runs import losses, place_of, train_words
+from tests.helpers.tree_runs import info_words, losses, place_of, train_words
 
 GRAY, ALPHA = {"DATA_LOADER__CHANNELS": 1}, {"DATA_LOADER__CHANNELS": 4}
 
@@ -84,7 +84,9 @@ def test_export_has_the_channels(folder, tmp_path):
 
 
 def test_info_and_time_take_them(folder, tmp_path):
-    for tool in ("info_net.py", "time_net.py"):
-        few = {"PREC_TIME__NUM_ITER": 1, "PREC_TIME__WARMUP_ITER": 1}
-        done = run_tool_here(tool, *train_words(folder / "alpha", tmp_path / "time", **ALPHA | few))
-        assert done.returncode == 0, done.stderr
+    words = train_words(folder / "alpha", tmp_path / "info", **ALPHA)
+    done = run_tool_here("info_net.py", *info_words(words))
+    assert done.returncode == 0 and "8x16x16" in done.stdout, done.stderr
+    few = {"PREC_TIME__NUM_ITER": 1, "PREC_TIME__WARMUP_ITER": 1}
+    done = run_tool_here("time_net.py", *train_words(folder / "alpha", tmp_path / "time", **ALPHA | few))
+    assert done.returncode == 0, done.stderr

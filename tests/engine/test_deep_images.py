@@ -8,8 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
+from pycls.core.config import load_cfg
+from pycls.engine.checks import check_dataset
 from tests.helpers.photographs import load
-from tests.helpers.runs import run_tool_here, tiny_words
+from tests.helpers.runs import run_tool_here
 from tests.helpers.tree_runs import losses, place_of, train_words
 
 # How a file keeps gray levels 0 .. 255.
@@ -72,7 +74,7 @@ def test_full_depth_sees_what_eight_bits_show_black(tmp_path):
     assert "was made with depth full, now it is uint8" in done.stdout + done.stderr
 
 
-def test_full_depth_of_array_data_is_refused(tmp_path):
-    keys = {"TRAIN__DATASET": "cifar10", "TEST__DATASET": "cifar10", "TRAIN__IM_SIZE": 32, "TEST__IM_SIZE": 32}
-    done = run_tool_here("train_net.py", *tiny_words(tmp_path / "run", **keys, DATA_LOADER__DEPTH="full"))
-    assert done.returncode == 2 and "DATA_LOADER.DEPTH full: cifar10 is array data" in done.stderr
+def test_full_depth_of_array_data_is_refused():
+    words = ["TRAIN.DATASET", "cifar10", "TRAIN.IM_SIZE", "32", "DATA_LOADER.DEPTH", "full"]
+    with pytest.raises(ValueError, match=r"DATA_LOADER\.DEPTH full: cifar10 is array data"):
+        check_dataset(load_cfg(None, words), "TRAIN")

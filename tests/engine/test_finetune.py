@@ -19,7 +19,7 @@ from tests.engine.test_step import stepper_of
 from tests.helpers.parity_fill import fill_, make_input
 from tests.helpers.photographs import load
 from tests.helpers.runs import ROOT, TINY, overrides, tiny_cfg
-from tests.inference.test_predict import lite0_file, needs_lite0
+from tests.inference.test_predict import needs_lite0
 
 DECAYS = {"bn": 0.0, "ln": 0.0, "bias": 0.0, "rest": 0.1}
 
@@ -152,7 +152,7 @@ def write_photographs(folder, size):
 @needs_lite0
 def test_photographs_are_learnt_from_efficientnet_lite0(tmp_path):
     write_photographs(tmp_path / "photos", 160)
-    words = {"TRAIN.WEIGHTS": lite0_file(), "DATA_DIR": tmp_path / "photos", "OUT_DIR": tmp_path / "run"}
+    words = {"DATA_DIR": tmp_path / "photos", "OUT_DIR": tmp_path / "run", "DATA.VAL_FRACTION": 0}
     words |= {
         "TRAIN.IM_SIZE": 128,
         "TEST.IM_SIZE": 144,
@@ -160,7 +160,7 @@ def test_photographs_are_learnt_from_efficientnet_lite0(tmp_path):
         "DEVICE": "cpu",
         "LOG.TENSORBOARD": "off",
     }
-    result = train(load_cfg(str(ROOT / "configs/finetune/EN-Lite0.yaml"), overrides(words)))
+    result = train(load_cfg(str(ROOT / "configs/finetune/photos.yaml"), overrides(words)))
     assert result.top1_err <= 25.0, "chance is 80 %"
 
 

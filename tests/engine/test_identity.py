@@ -6,7 +6,7 @@ import torch
 from pycls.core.checkpoint import save_checkpoint
 from pycls.core.config import dump_cfg, flatten, load_cfg, with_value
 from pycls.core.config.defaults import declared_keys
-from pycls.engine.identity import network_differences
+from pycls.engine.identity import check_classes, network_differences
 from pycls.engine.setup import pixel_contract
 from pycls.engine.state import _check_same_run
 from pycls.models import build_model
@@ -31,6 +31,15 @@ def test_differences_are_named(words, found):
     saved = {"cfg": dump_cfg(load_cfg(None, RESNET)), "pixels": {}}
     cfg = load_cfg(None, [*RESNET, *words])
     assert network_differences(saved, cfg, "a.pyth") == [f"its network has {words}" for words in found]
+
+
+def test_classes_that_look_the_same_are_named_by_their_code_points():
+    """As of a data set that was copied by a Mac after the training."""
+    check_classes(["caf\u00e9", "tea"], ["caf\u00e9", "tea"], "a.pyth")
+    with pytest.raises(ValueError, match=r"spelled with other code points \(caf U\+00E9 and cafe U\+0301\): rename"):
+        check_classes(["caf\u00e9", "tea"], ["cafe\u0301", "tea"], "a.pyth")
+    with pytest.raises(ValueError, match=r"class 1 is 'tea' in the checkpoint and 'coffee' in the data set$"):
+        check_classes(["a", "tea"], ["a", "coffee"], "a.pyth")
 
 
 def test_a_file_of_pycls_without_an_activation_means_its_own():

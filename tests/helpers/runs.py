@@ -78,14 +78,14 @@ def run_tool(tool: str, *words: Any) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200)
 
 
-def run_tool_here(tool: str, *words: Any) -> subprocess.CompletedProcess:
+def run_tool_here(tool: str, *words: Any, cwd: Path = ROOT) -> subprocess.CompletedProcess:
     """Run the same in this process, which spares seconds: torch is imported already."""
     command = [str(ROOT / "tools" / tool), *map(str, words)]
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     with (
         mock.patch.object(sys, "argv", list(command)),
         pytest.raises(SystemExit) as end,
-        contextlib.chdir(ROOT),
+        contextlib.chdir(cwd),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):

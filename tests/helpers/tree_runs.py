@@ -24,3 +24,9 @@ def losses(out_dir: Path) -> list[float]:
     """Return the losses that a run has recorded."""
     records = map(json.loads, (out_dir / "metrics.jsonl").read_text().splitlines())
     return [record["loss"] for record in records if "loss" in record]
+
+
+def info_words(words: list[str]) -> list[str]:
+    """Return those words of a training that pycls info reads."""
+    pairs = zip(words[::2], words[1::2], strict=True)
+    return [word for pair in pairs if not pair[0].startswith(("TEST.", "PREC_TIME.", "DATA_DIR")) for word in pair]

@@ -40,6 +40,7 @@ def _check_combinations(cfg: CfgNode) -> None:
     _check_batches(cfg)
     _check_classes(cfg)
     _check_schedule(cfg)
+    _check_shares(cfg)
     _check_views(cfg)
     _check_channels(cfg)
     _check_step(cfg)
@@ -106,13 +107,24 @@ def _not_yaml_name(text: str) -> str | None:
     return None if is_name else "the bare name of a file in OUT_DIR that ends in .yaml, such as config.yaml"
 
 
+def _not_split(text: str) -> str | None:
+    is_name = Path(text).name == text and text.isprintable() and text.strip() and not text.startswith(".")
+    return None if is_name else "the bare name of a part of the data set, such as train or val"
+
+
 def _not_device(text: str) -> str | None:
     is_known = text in ("auto", "cuda", "mps", "cpu") or re.fullmatch(r"cuda:\d{1,4}", text, re.ASCII)
     return None if is_known else "auto, cuda, cuda:N (the GPU of number N), mps or cpu"
 
 
 # What text of a form should have been, None for one that is right.
-_WRONG_FORM = {"path": _not_path, "folder": _not_folder, "yaml name": _not_yaml_name, "device": _not_device}
+_WRONG_FORM = {
+    "path": _not_path,
+    "folder": _not_folder,
+    "yaml name": _not_yaml_name,
+    "split": _not_split,
+    "device": _not_device,
+}
 
 
 # ---- combinations
@@ -123,7 +135,7 @@ def _check_batches(cfg: CfgNode) -> None:
         "TRAIN.BATCH_SIZE", cfg.TRAIN.BATCH_SIZE, cfg.NUM_GPUS * cfg.OPTIM.ACCUM_STEPS, cfg.OPTIM.ACCUM_STEPS
     )
     check_divisible("TEST.BATCH_SIZE", cfg.TEST.BATCH_SIZE, cfg.NUM_GPUS, 1)
-    if cfg.TRAIN.REPEATS > cfg.TRAIN.BATCH_SIZE:
+    if cfg.TRAIN.REPEATS > cfg.TRAIN.BATCH_SIZE > 0:
         raise ValueError(
             f"TRAIN.REPEATS {cfg.TRAIN.REPEATS} is more than a batch holds (TRAIN.BATCH_SIZE {cfg.TRAIN.BATCH_SIZE})"
         )
@@ -137,7 +149,7 @@ def _check_classes(cfg: CfgNode) -> None:
         raise ValueError(f"TRAIN.CLASS_WEIGHTS and TRAIN.CLASS_BALANCE {cfg.TRAIN.CLASS_BALANCE}: set one of them")
     if weights and not any(weights):
         raise ValueError(f"TRAIN.CLASS_WEIGHTS must not all be 0, got {weights}")
-    if weights and len(weights) != num_classes:
+    if weights and num_classes and len(weights) != num_classes:
         raise ValueError(
             f"TRAIN.CLASS_WEIGHTS has {len(weights)} weights for {num_classes} classes (MODEL.NUM_CLASSES)"
         )
@@ -146,6 +158,15 @@ def _check_classes(cfg: CfgNode) -> None:
             f"TRAIN.REPEATS {cfg.TRAIN.REPEATS} and TRAIN.CLASS_BALANCE sampler both say how often an image is shown: "
             "set one of them"
         )
+
+
+def _check_shares(cfg: CfgNode) -> None:
+    if cfg.TEST.SPLIT.lower() == "none" and (cfg.DATA.FOLDS or cfg.DATA.VAL_FRACTION):
+        held_out = "DATA.FOLDS" if cfg.DATA.FOLDS else "DATA.VAL_FRACTION"
+        raise ValueError(f"TEST.SPLIT none evaluates on nothing, {held_out} holds images out for that: set it 0")
+    if cfg.DATA.FOLD and cfg.DATA.FOLD >= cfg.DATA.FOLDS:
+        what = f"must be below DATA.FOLDS {cfg.DATA.FOLDS}" if cfg.DATA.FOLDS else "needs DATA.FOLDS, for example 5"
+        raise ValueError(f"DATA.FOLD {cfg.DATA.FOLD} {what}")
 
 
 def _check_schedule(cfg: CfgNode) -> None:

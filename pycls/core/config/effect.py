@@ -61,7 +61,7 @@ def _way_out(key: str) -> str:
     if key != "DATA_DIR":
         return "leave it out"
     folders = "TRAIN.DATASET imagenet TEST.DATASET imagenet"
-    return f"for class folders of your own add {folders}, or take --cfg configs/finetune/EN-Lite0.yaml"
+    return f"for class folders of your own add {folders}, or take --cfg configs/finetune/photos.yaml"
 
 
 def _idle(cfg: CfgNode, key: str, in_file: bool = False) -> str:

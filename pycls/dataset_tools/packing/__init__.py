@@ -7,37 +7,46 @@ from pathlib import Path
 from pycls.dataset_tools.packing.options import PackOptions
 from pycls.dataset_tools.packing.verify import describe_packed, verify_packed
 from pycls.dataset_tools.packing.writer import pack_split
-from pycls.datasets.readers.folder_scan import list_classes
-from pycls.datasets.readers.image_folder import load_folder
-
-USUAL_SPLITS = ("train", "val", "test")
+from pycls.datasets.readers.samples import FileSamples
+from pycls.datasets.sources import load_place
+from pycls.datasets.sources.list_table import is_list
+from pycls.datasets.sources.places import Place, splits_of
 
 
 def pack_folders(source: Path, target: Path, splits: Sequence[str], options: PackOptions, num_workers: int) -> None:
-    """Pack the splits of `source` into `target` and print what has become of each; all three usual ones by default."""
-    for root, split in find_splits(source, splits):
+    """Pack the splits of `source` into `target` and print what has become of each: those named, else all there."""
+    for place in find_splits(source, splits):
+        split = place.split
         if (target / split).is_dir():
             raise ValueError(f"{target} holds the folder '{split}' itself: pack into another folder")
-        if target.resolve().is_relative_to((root / split).resolve()):
+        if place.kind == "folder" and target.resolve().is_relative_to(place.path.resolve()):
             raise ValueError(f"{target} is a folder of '{split}', which is to be packed: pack into another folder")
-        index = pack_split(load_folder(root, split), target, split, options, num_workers)
+        index = pack_split(_files(place), target, split, options, num_workers)
         print(describe_packed(index), flush=True)
 
 
-def find_splits(source: Path, splits: Sequence[str]) -> list[tuple[Path, str]]:
-    """Return (root, split) of each folder to pack: those named, else those usual in a data set, else `source` itself.
+def _files(place: Place) -> FileSamples:
+    samples = load_place(place)
+    if not isinstance(samples, FileSamples):
+        raise ValueError(f"{place}: is packed in tars already, which training reads as they are")
+    return samples
 
-    ValueError when `source` is not a folder.
+
+def find_splits(source: Path, splits: Sequence[str]) -> list[Place]:
+    """Return where each split to pack lies: those named, else those called like one, else the folder `source` itself.
+
+    ValueError when `source` is neither a folder nor a list of images.
     """
-    if not source.is_dir():
+    if not source.is_dir() and not (source.is_file() and is_list(source)):
         raise ValueError(f"{source} is not a folder")
     for split in splits:
         if Path(split).name != split or split in ("", ".."):
             raise ValueError(f"--split '{split}': expected the bare name of a folder in {source}")
     source = Path(os.path.abspath(source))  # has a name, unlike "."; links keep theirs
-    # A folder of images may have a class "train": what holds no folders is not a split.
-    found = splits or [name for name in USUAL_SPLITS if (source / name).is_dir() and list_classes(source / name)]
-    return [(source, split) for split in found] or [(source.parent, source.name)]
+    if source.is_file() and splits:
+        return [place for place in splits_of(source) if place.split in splits]
+    named = [Place("folder", split, source / split) for split in splits]
+    return named or splits_of(source) or [Place("folder", source.name, source)]
 
 
 def verify_folder(target: Path, num_workers: int) -> int:

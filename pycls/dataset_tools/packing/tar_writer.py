@@ -10,6 +10,8 @@ import tarfile
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from pycls.datasets.readers.endings import FORMATS
+
 _NUM_DIGITS = 8
 _MAX_STEM = 64  # ustar holds 100 bytes of file name, and 155 of folder
 _MAX_FOLDER = 155
@@ -17,9 +19,9 @@ LABEL_BYTES = 2 * tarfile.BLOCKSIZE  # a header, and a block with the few digits
 _END = bytes(2 * tarfile.BLOCKSIZE)
 
 
-def member_stem(number: int, path: str) -> str:
+def member_stem(number: int, class_name: str, path: str) -> str:
     """Return the name of an image's members up to the dot: webdataset takes the first dot for the end of the key."""
-    folder, file = path.split("/", 1)[0], os.path.basename(path)
+    folder, file = class_name.replace("/", "_"), os.path.basename(path)
     if len(os.fsencode(folder)) > _MAX_FOLDER:
         raise ValueError(f"the class name {folder} is longer than the {_MAX_FOLDER} bytes that a tar header has for it")
     plain = re.sub(r"[^A-Za-z0-9_-]", "_", os.path.splitext(file)[0])[:_MAX_STEM]
@@ -27,9 +29,9 @@ def member_stem(number: int, path: str) -> str:
 
 
 def member_extension(path: str) -> str:
-    """Return the field that webdataset is to show an image as: jpg for .JPEG, else the extension in lower case."""
-    extension = os.path.splitext(path)[1][1:].lower()
-    return "jpg" if extension == "jpeg" else extension
+    """Return the field that webdataset is to show an image as: jpg for every name of JPEG, else the ending."""
+    ending = os.path.splitext(path)[1].lower()
+    return "jpg" if FORMATS.get(ending) == "JPEG" else ending[1:]
 
 
 def packed_size(num_bytes: int) -> int:

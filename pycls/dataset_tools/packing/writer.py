@@ -132,7 +132,7 @@ def _add(tar: TarWriter, shard: int, numbered: Numbered, samples: FileSamples) -
     """Write one image and its label; return its record."""
     number, image, crc32 = numbered
     path = samples.paths[number]
-    stem = member_stem(number, path)
+    stem = member_stem(number, samples.classes[samples.labels[number]], path)
     extension = "jpg" if image.flags & REENCODED else member_extension(path)
     offset = tar.add(f"{stem}.{extension}", image.data)
     tar.add(f"{stem}.cls", str(samples.labels[number]).encode())

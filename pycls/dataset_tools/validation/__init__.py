@@ -6,113 +6,44 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from yacs.config import CfgNode
 
 from pycls.core.logging import progress_bar
 from pycls.core.machine import usable_cores
-from pycls.dataset_tools.validation.duplicates import (
-    BOTH_SPLITS,
-    CLASS_NAMES,
-    EMPTY_CLASS,
-    OTHER_CLASS,
-    TWICE,
-    check_classes,
-    find_duplicates,
-)
-from pycls.dataset_tools.validation.inspect import (
-    BLACK,
-    DAMAGED,
-    DISAGREE,
-    NOTES,
-    TINY,
-    UNREADABLE,
-    WRONG_TYPE,
-    Finding,
-    Inspection,
-    Inspector,
-    build_decoders,
-)
-from pycls.datasets.check_samples import check_samples
+from pycls.dataset_tools.validation.duplicates import check_classes, find_duplicates
+from pycls.dataset_tools.validation.findings import DAMAGED, KINDS, UNREADABLE, Finding, is_wrong, unique
+from pycls.dataset_tools.validation.inspect import Inspection, Inspector, build_decoders
+from pycls.dataset_tools.validation.left_out import left_out_findings
+from pycls.dataset_tools.validation.splits import Splits
+from pycls.dataset_tools.validation.splits import splits_of_cfg as splits_of_cfg
+from pycls.dataset_tools.validation.splits import splits_of_folder as splits_of_folder
 from pycls.datasets.heartbeat import HeartbeatBoard
-from pycls.datasets.info import find_dataset
-from pycls.datasets.readers import has_split, load_split
-from pycls.datasets.readers.folder_scan import scan_tree
-from pycls.datasets.readers.samples import ArraySamples, EncodedSamples, FileSamples
+from pycls.datasets.readers.samples import EncodedSamples
 from pycls.datasets.readers.skip_list import save_skip_list
-from pycls.datasets.readers.tar_index import index_file
 from pycls.datasets.workers.processes import ProcessWorkers
 from pycls.datasets.workers.watchdog import Watchdog
 
 _CHUNK_SIZE = 32  # files in one piece of work
-KINDS = {
-    UNREADABLE: "no image, empty, or cut short: ends a run, or is skipped",
-    DAMAGED: "shown, but a part of it is missing or wrong",
-    DISAGREE: "backends do not show the same",
-    BLACK: "shown black, though its 16-bit or float pixels are not all 0",
-    WRONG_TYPE: "the file's ending says another type; shown all the same",
-    TINY: "shorter side below --tiny-px",
-    OTHER_CLASS: "the same bytes under two labels",
-    BOTH_SPLITS: "the same bytes in two splits",
-    TWICE: "the same bytes twice in a class",
-    CLASS_NAMES: "class names that differ in case or spaces only",
-    EMPTY_CLASS: "a class without images",
-    **dict.fromkeys(NOTES, "note"),
-}
 
 
-def samples_of_cfg(cfg: CfgNode) -> list[EncodedSamples]:
-    """Return the splits that a config trains and tests on; ValueError for array data, which has no files."""
-    splits: dict[str, EncodedSamples] = {}
-    for phase in ("train", "test"):
-        name = f"{phase.upper()}.DATASET {cfg[phase.upper()].DATASET}"
-        dataset = find_dataset(cfg, phase)
-        samples = dataset.build(cfg, phase)
-        check_samples(samples, dataset, name)
-        if isinstance(samples, ArraySamples):
-            raise ValueError(f"{name} is array data: there are no image files to check")
-        splits[samples.split] = samples
-    return list(splits.values())
+def check_data(listed: Splits, backends: tuple[str, ...], tiny_px: int, timeout_sec: float) -> list[Finding]:
+    """Inspect every file of some splits in processes on all usable cores; return the findings, the worst kinds first.
 
-
-def samples_of_folder(folder: str) -> list[EncodedSamples]:
-    """Return the images of a class-folder tree, or of the splits train, val and test below a folder, packed or not."""
-    top = Path(folder).resolve()
-    if not top.is_dir():
-        raise ValueError(f"{folder} is not a folder")
-    splits = [name for name in ("train", "val", "test") if has_split(top, name)]
-    found = [_samples_of_split(top, name) for name in splits] or [_samples_of_tree(top)]
-    if not any(len(samples) for samples in found):
-        raise ValueError(f"{folder} holds no images: expected <class>/<image>, or <split>/<class>/<image>")
-    return found
-
-
-def _samples_of_split(top: Path, split: str) -> EncodedSamples:
-    # Folders are listed without the checks of training, whose findings are reported here instead.
-    return load_split(top, split) if index_file(top, split).exists() else _samples_of_tree(top / split)
-
-
-def _samples_of_tree(top: Path) -> FileSamples:
-    tree = scan_tree(top)
-    return FileSamples(str(top), tree.paths, tree.labels, tree.classes)
-
-
-def check_data(
-    splits: list[EncodedSamples], backends: tuple[str, ...], tiny_px: int, timeout_sec: float
-) -> list[Finding]:
-    """Inspect every file in processes on all usable cores; return the findings, the worst kinds first."""
+    What training refuses of the splits, which comes with them, is among the findings.
+    """
     decoders = build_decoders(backends)
-    findings, digests = [], []
+    splits, findings = listed[0], list(listed[1])
+    digests = []
     for samples in splits:
-        findings += check_classes(samples)
+        findings += check_classes(samples) + left_out_findings(samples)
         own = np.zeros(len(samples), np.uint64)
         for inspection in _progress(_inspect_all(samples, decoders, tiny_px, timeout_sec), samples):
             own[inspection.index] = inspection.digest
             name = samples.key(inspection.index)
             findings += [Finding(kind, name, detail) for kind, detail in inspection.findings]
         digests.append(own)
-    findings += find_duplicates(splits, digests)
+    findings += find_duplicates(splits, digests) if splits else []
     order = list(KINDS)
-    return sorted(findings, key=lambda finding: (order.index(finding.kind), finding.name))
+    return sorted(unique(findings), key=lambda finding: (order.index(finding.kind), finding.name))
 
 
 def _progress(inspections: Iterator[Inspection], samples: EncodedSamples) -> Iterator[Inspection]:
@@ -121,6 +52,8 @@ def _progress(inspections: Iterator[Inspection], samples: EncodedSamples) -> Ite
 
 def _inspect_all(samples: EncodedSamples, decoders: dict, tiny_px: int, timeout_sec: float) -> Iterator[Inspection]:
     """Yield an inspection of each sample, in order; an OSError names a file that hangs or kills its worker."""
+    if len(samples) == 0:
+        return
     num_workers = min(usable_cores(), -(-len(samples) // _CHUNK_SIZE))
     board = HeartbeatBoard(2 * num_workers, shared=True)
     watchdog = Watchdog(samples, board, timeout_sec)
@@ -157,11 +90,19 @@ def save_report(findings: list[Finding], splits: list[EncodedSamples], out_dir: 
 
 def summary(findings: list[Finding], splits: list[EncodedSamples]) -> str:
     """Return the table of counts, with the first name of each kind."""
-    images = ", ".join(f"{len(samples):,} in {samples.split}" for samples in splits)
+    images = ", ".join(f"{len(samples):,} in {samples.split}" for samples in splits) or "none"
     counts = Counter(finding.kind for finding in findings)
     first = {finding.kind: finding for finding in reversed(findings)}
     rows = [f"Images: {images}", f"{'finding':<16} {'files':>8}  what, and the first"]
     for kind, what in KINDS.items():
         if counts[kind]:
             rows.append(f"{kind:<16} {counts[kind]:>8}  {what}: {first[kind].name} {first[kind].detail}".rstrip())
-    return "\n".join(rows if counts else [*rows[:1], "Nothing found: every file is what it should be"])
+    if not counts:
+        return "\n".join([rows[0], "Nothing found: every file is what it should be"])
+    refused = any(finding.refused for finding in findings)
+    return "\n".join([*rows, *["Training refuses this data as it is"] * refused])
+
+
+def exit_code(findings: list[Finding]) -> int:
+    """Return 1 if something must be done about the data before it is trained on."""
+    return int(any(map(is_wrong, findings)))

@@ -2,11 +2,9 @@
 
 import numpy as np
 
-from pycls.dataset_tools.validation.inspect import Finding
+from pycls.dataset_tools.validation.findings import BOTH_SPLITS, ONE_CLASS, OTHER_CLASS, TWICE, Finding
+from pycls.datasets.readers.problems import CLASS_NAMES, EMPTY_CLASS, alike_key
 from pycls.datasets.readers.samples import EncodedSamples
-
-TWICE, OTHER_CLASS, BOTH_SPLITS = "twice", "in_two_classes", "in_two_splits"
-CLASS_NAMES, EMPTY_CLASS = "class_names", "empty_class"
 
 
 def check_classes(samples: EncodedSamples) -> list[Finding]:
@@ -14,9 +12,10 @@ def check_classes(samples: EncodedSamples) -> list[Finding]:
     counts = np.bincount(samples.labels, minlength=len(samples.classes))
     empty = [name for name, count in zip(samples.classes, counts, strict=True) if count == 0]
     findings = [Finding(EMPTY_CLASS, f"{samples.split}/{name}", "") for name in empty]
+    findings += [Finding(ONE_CLASS, f"{samples.split}/{name}", "") for name in samples.classes if len(counts) == 1]
     alike: dict[str, list[str]] = {}
     for name in samples.classes:
-        alike.setdefault("".join(name.casefold().replace("_", " ").replace("-", " ").split()), []).append(name)
+        alike.setdefault(alike_key(name), []).append(name)
     for first, *others in alike.values():
         findings += [Finding(CLASS_NAMES, f"{samples.split}/{name}", f"like {first!r}") for name in others]
     return findings

@@ -9,36 +9,22 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from pycls.dataset_tools.validation.dali_decoder import DaliDecoder
+from pycls.dataset_tools.validation.findings import BLACK, DAMAGED, DISAGREE, NOTES, TINY, UNREADABLE, WRONG_TYPE
 from pycls.datasets.decoders import opencv, pillow, torchvision_io
 from pycls.datasets.decoders.image_header import Header, read_header
 from pycls.datasets.heartbeat import NOTHING, HeartbeatBoard
+from pycls.datasets.readers.endings import FORMATS, ending_of
 from pycls.datasets.readers.samples import EncodedSamples
 
-# What a finding means, the worst first. An UNREADABLE image ends a run, or is skipped.
-UNREADABLE, DAMAGED, DISAGREE, WRONG_TYPE, TINY = "unreadable", "damaged", "disagree", "wrong_type", "tiny"
-BLACK = "black"
-NOTES = ("animated", "cmyk", "16_bit", "float", "alpha", "exif_rotated")  # decoded alike everywhere, but worth knowing
-
 Decode = Callable[[bytes, Header], np.ndarray | None]  # -> uint8 (H, W, 3) RGB, or None where only the verdict counts
-_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".bmp": "BMP", ".webp": "WEBP"}
-_FORMATS |= {".ppm": "PPM", ".pgm": "PPM", ".tif": "TIFF", ".tiff": "TIFF"}
 _SAME_FORMAT = {"MPO": "JPEG", "DIB": "BMP"}  # a camera's JPEG with a second picture behind it
 _MAX_DIFFERENCE = 2  # gray levels that decoders may differ by; those of OpenCV and torchvision equal Pillow's
 _EXIF_ORIENTATION = 0x0112
-
-
-class Finding(NamedTuple):
-    """One thing to know about a data set."""
-
-    kind: str
-    name: str  # <split>/<class>/<image>, or <split>/<class>
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -178,7 +164,7 @@ def _difference(one: np.ndarray, other: np.ndarray) -> float:
 def _describe(data: bytes, name: str) -> list[tuple[str, str]]:
     """Return what the file's own words tell: type and oddities."""
     with Image.open(io.BytesIO(data)) as image:
-        kind, expected = image.format or "", _FORMATS.get(os.path.splitext(name)[1].lower())
+        kind, expected = image.format or "", FORMATS.get(ending_of(os.path.basename(name)))
         odd = {
             "animated": getattr(image, "is_animated", False) and kind != "MPO",
             "cmyk": image.mode == "CMYK",

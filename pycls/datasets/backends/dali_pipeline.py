@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from pycls.core.config.im_size import sides
+from pycls.datasets.decoders.png_chunks import without_notes
 from pycls.datasets.transforms.interpolation import Filter
 from pycls.datasets.transforms.view import View
 
@@ -47,7 +48,7 @@ def build_feed(
     stop = np.minimum(np.ceil(end + margin), sizes)
     roi_start, roi_end = (begin - start).astype(np.float32), (end - start).astype(np.float32)
     roi_start[flips, 1], roi_end[flips, 1] = roi_end[flips, 1], roi_start[flips, 1]
-    buffers = [np.frombuffer(file, np.uint8) for file in data]
+    buffers = [np.frombuffer(without_notes(file), np.uint8) for file in data]
     kinds = np.where(filters == Filter.BICUBIC, int(types.INTERP_CUBIC), int(types.INTERP_LINEAR)).astype(np.int32)
     return Feed(buffers, start.astype(np.int32), (stop - start).astype(np.int32), roi_start, roi_end, kinds)
 

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image, TiffImagePlugin
 
 from pycls.datasets.decoders import pillow
-from pycls.datasets.decoders.deep import is_deep, read_deep
+from pycls.datasets.decoders.deep import is_deep, read_deep, read_unknown
 from pycls.datasets.decoders.depth import to_eight_bit, to_unit_floats
 
 _RGB_CHANNELS, _RGBA_CHANNELS = 3, 4
@@ -25,7 +25,7 @@ def _read(data: bytes, num_channels: int, full: bool) -> np.ndarray:
     """Return the samples (H, W, num_channels) as they are in the file."""
     image = pillow.open_image(data)
     if image is None:
-        return _with_channels(pillow.read_unknown(data), num_channels)
+        return _with_channels(read_unknown(data), num_channels)
     with pillow.one_error(), image:
         num_pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
         if num_pages == num_channels:

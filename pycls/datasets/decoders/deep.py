@@ -1,14 +1,20 @@
 """Read samples of more than 8 bits that Pillow cuts to 8, or does not know: with OpenCV, as they are in the file."""
 
+import io
+import struct
+
 import cv2
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
 UNKNOWN = "cannot decode the image: no decoder knows this kind of file"
 _TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_LONG_HEADER = (b"II+\0", b"MM\0+")  # of BigTIFF
 _PNG_DEPTH, _PNG_COLOR = 24, 25  # bytes of the header
 _DEEP_PNGS = (2, 4, 6)  # RGB, gray with alpha, RGBA
-_BITS_PER_SAMPLE, _PLANAR, _SEPARATE = 258, 284, 2  # of TIFF: two tags, and a value of the second
+# Tags of TIFF, and some of their values.
+_BITS, _PHOTOMETRIC, _SAMPLES, _PLANAR = 258, 262, 277, 284
+_GRAY, _RGB, _SEPARATE = 1, 2, 2
 
 
 def is_tiff(data: bytes) -> bool:
@@ -17,10 +23,10 @@ def is_tiff(data: bytes) -> bool:
 
 
 def is_deep(image: Image.Image, data: bytes) -> bool:
-    """Tell whether an opened file has more than 8 bits a sample and Pillow would leave 8 of them."""
+    """Tell whether an opened file has RGB of more than 8 bits a sample, of which Pillow would leave 8."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
-        bits = image.tag_v2.get(_BITS_PER_SAMPLE, (8,))
-        return len(bits) > 1 and max(bits) > 8
+        bits = image.tag_v2.get(_BITS, (8,))
+        return len(bits) > 1 and max(bits) > 8 and image.tag_v2.get(_PHOTOMETRIC) == _RGB
     return image.format == "PNG" and data[_PNG_DEPTH] == 16 and data[_PNG_COLOR] in _DEEP_PNGS
 
 
@@ -28,10 +34,38 @@ def read_deep(image: Image.Image, data: bytes) -> np.ndarray:
     """Return the samples of an opened file for which `is_deep`, (H, W, C): RGB, or RGBA; ValueError if that fails."""
     if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(_PLANAR) == _SEPARATE:
         raise ValueError("its samples lie in separate planes: save them together (PlanarConfiguration 1)")
-    return read_samples(data)
+    return _read_samples(data)
 
 
-def read_samples(data: bytes) -> np.ndarray:
+def read_unknown(data: bytes) -> np.ndarray:
+    """Return the samples (H, W, 1, 3 or 4) of a TIFF file that Pillow does not know, such as one of float RGB.
+
+    ValueError for other files, and for TIFF that OpenCV would take for something else.
+    """
+    if not is_tiff(data):
+        raise ValueError(UNKNOWN)
+    tags = _read_tags(data)
+    count, photometric = tags.get(_SAMPLES, 1), tags.get(_PHOTOMETRIC)
+    is_color = photometric == _RGB and count in (3, 4) and tags.get(_PLANAR) != _SEPARATE
+    if not is_color and not (photometric == _GRAY and count == 1):
+        raise ValueError(f"{UNKNOWN} (TIFF, {count} samples a pixel, photometric {photometric})")
+    return _read_samples(data)
+
+
+def _read_tags(data: bytes) -> TiffImagePlugin.ImageFileDirectory_v2:
+    """Return the tags of a TIFF file's first page, none where they cannot be read."""
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    try:
+        tags = TiffImagePlugin.ImageFileDirectory_v2(data[: 16 if data.startswith(_LONG_HEADER) else 8])
+        stream = io.BytesIO(data)
+        stream.seek(tags.next)
+        tags.load(stream)
+    except (struct.error, SyntaxError, OSError, ValueError):
+        pass  # what was read so far tells
+    return tags
+
+
+def _read_samples(data: bytes) -> np.ndarray:
     """Return the samples of a file that OpenCV reads, (H, W, C): gray, RGB or RGBA; ValueError for what is none.
 
     TIFF files are turned upright, as Pillow does.

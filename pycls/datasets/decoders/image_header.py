@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
-from pycls.datasets.decoders.deep import is_tiff, read_samples
+from pycls.datasets.decoders.deep import is_tiff, read_unknown
 from pycls.datasets.decoders.orientation import UPRIGHT, read_orientation, swaps_sides
+from pycls.datasets.decoders.png_chunks import PNG_SIGNATURE
 
 JPEG_SIGNATURE = b"\xff\xd8\xff"
 # Pillow refuses to decode more, lest a small file fill the memory; then no backend does.
 _MAX_PIXELS = 178_956_970
 _JPEG_END = b"\xff\xd9"
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Markers that carry no length: TEM, RST0-7, SOI, EOI, and 0xFF fill bytes.
 _BARE_MARKERS = frozenset({0x01, 0xFF, *range(0xD0, 0xDA)})
 # SOF0-SOF15 give the size; C4 (Huffman tables), C8 (reserved) and CC (arithmetic tables) lie between them.
@@ -57,7 +57,7 @@ def _turned(header: Header, orientation: int) -> Header:
 def _header_of(data: bytes) -> Header:
     if data.startswith(JPEG_SIGNATURE):
         return _jpeg_header(data)
-    if data.startswith(_PNG_SIGNATURE):
+    if data.startswith(PNG_SIGNATURE):
         return _png_header(data)
     return _pillow_header(data)
 
@@ -103,6 +103,6 @@ def _pillow_header(data: bytes) -> Header:
             return Header(image.height, image.width, False)
     except (OSError, Image.DecompressionBombError) as error:
         if isinstance(error, UnidentifiedImageError) and is_tiff(data):
-            height, width, _ = read_samples(data).shape
+            height, width, _ = read_unknown(data).shape
             return Header(height, width, False)
         raise ValueError(f"not an image that can be read (first bytes {data[:8]!r})") from error

@@ -12,6 +12,7 @@ from pycls.datasets.decoders import libjpeg_turbo, pillow
 from pycls.datasets.decoders.bands import decode_pixels
 from pycls.datasets.decoders.encoded import EncodedImage
 from pycls.datasets.decoders.orientation import UPRIGHT, turn_upright
+from pycls.datasets.decoders.png_chunks import without_notes
 from pycls.datasets.transforms.interpolation import Filter
 from pycls.datasets.transforms.view import View, eval_geometry
 
@@ -42,7 +43,7 @@ def decode(data: bytes, common: bool) -> np.ndarray:
     image = None
     if common:
         with contextlib.suppress(cv2.error):  # too many pixels for it, perhaps; Pillow decides
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), _DECODE_FLAGS)
+            image = cv2.imdecode(np.frombuffer(without_notes(data), np.uint8), _DECODE_FLAGS)
     return pillow.decode_rgb(data) if image is None else image
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from pycls.core.config.im_size import sides
-from pycls.datasets.decoders.deep import UNKNOWN, is_tiff, read_samples
+from pycls.datasets.decoders.deep import UNKNOWN, read_unknown
 from pycls.datasets.decoders.depth import to_eight_bit
 from pycls.datasets.transforms.interpolation import Filter
 from pycls.datasets.transforms.view import View, eval_geometry
@@ -27,6 +27,8 @@ def decode_rgb(data: bytes) -> np.ndarray:
     if image is None:
         return _unknown_rgb(data)
     with one_error(), image:
+        image.load()
+        image.info.pop("transparency", None)  # dropped as alpha is; of a palette's Pillow would warn
         return np.array(_eight_bit(image).convert("RGB"))
 
 
@@ -42,13 +44,6 @@ def open_image(data: bytes) -> Image.Image | None:
 def _unknown_rgb(data: bytes) -> np.ndarray:
     samples = to_eight_bit(read_unknown(data))
     return samples[..., :3] if samples.shape[2] > 1 else samples.repeat(3, axis=2)
-
-
-def read_unknown(data: bytes) -> np.ndarray:
-    """Return the samples (H, W, 1, 3 or 4) of a TIFF file that Pillow does not know, such as one of float RGB."""
-    if not is_tiff(data):
-        raise ValueError(UNKNOWN)
-    return read_samples(data)
 
 
 def is_gray_deep(image: Image.Image) -> bool:

@@ -14,17 +14,27 @@ import numpy as np
 from pycls.core.logging import get_logger
 from pycls.core.machine import cache_dir
 from pycls.datasets.readers.array_files import map_arrays, write_arrays
+from pycls.datasets.readers.endings import BESIDE, BROKEN_LINK, FORMATS, NO_FILE, describe_left_out
 from pycls.datasets.readers.folder_scan import NUM_THREADS, Tree, folder_times, scan_tree
-from pycls.datasets.readers.samples import Names
+from pycls.datasets.readers.samples import LeftOut, Names
 
-KIND, VERSION = "pycls list of images", 3
+KIND, VERSION = "pycls list of images", 4
+_LISTS = "paths", "folders", "left_out", "reasons"
 SETTLED_SEC = 2.0  # a folder changed so recently may change again under the same time stamp: not worth trusting
 
 logger = get_logger(__name__)
 
 
 def load_tree(top: Path) -> Tree:
-    """Return the tree below `top`, from a cache that still describes it, else by scanning it."""
+    """Return the tree below `top`, from a cache that still describes it, else by scanning it; tell what is left out."""
+    tree = _cached_or_scanned(top)
+    counts = {reason: count for reason, count in tree.left_out.counts.items() if reason != BESIDE}  # an error, later
+    if counts:
+        logger.warning("%s: left out %s", top, describe_left_out(counts))
+    return tree
+
+
+def _cached_or_scanned(top: Path) -> Tree:
     for cache in cache_folders(top):
         tree = _load_cache(cache)
         if tree is not None and _unchanged(top, tree):
@@ -32,7 +42,7 @@ def load_tree(top: Path) -> Tree:
     started_ns = time.time_ns()
     tree = scan_tree(top)
     logger.info("%s: found %d images in %d classes", top, len(tree.paths), len(tree.classes))
-    if started_ns - tree.mtimes.max() > SETTLED_SEC * 1e9:
+    if started_ns - tree.mtimes.max() > SETTLED_SEC * 1e9 and not _may_change_unseen(tree):
         saved = _save_cache(tree, cache_folders(top))
         return tree if saved is None else _load_cache(saved) or tree
     return tree
@@ -42,6 +52,11 @@ def cache_folders(top: Path) -> tuple[Path, Path]:
     """Return where the list of `top` may be kept: beside it, or in the user's cache if nothing can be written there."""
     name = hashlib.sha256(os.fsencode(top.absolute())).hexdigest()[:16]
     return top.parent / f".pycls-index-{top.name}", cache_dir() / "index" / f"{top.name}-{name}"
+
+
+def _may_change_unseen(tree: Tree) -> bool:
+    """Tell whether a link leads nowhere: that it does one day changes no time stamp of the tree."""
+    return not {BROKEN_LINK, NO_FILE}.isdisjoint(tree.left_out.counts)
 
 
 def _unchanged(top: Path, tree: Tree) -> bool:
@@ -64,21 +79,26 @@ def _load_cache(folder: Path) -> Tree | None:
         mapped = map_arrays(folder, KIND, VERSION)
     except (OSError, ValueError):
         return None
+    if mapped.meta["endings"] != sorted(FORMATS):  # of a program that knew others
+        return None
     arrays = mapped.arrays
-    paths, folders = (Names(arrays[name], arrays[f"{name}_offsets"]) for name in ("paths", "folders"))
+    paths, folders, *left_out = (Names(arrays[name], arrays[f"{name}_offsets"]) for name in _LISTS)
     times = arrays["mtimes"], arrays["ctimes"]
-    return Tree(tuple(mapped.meta["classes"]), paths, arrays["labels"], folders, *times)
+    unread = LeftOut(left_out[0], left_out[1], mapped.meta["left_out"])
+    return Tree(tuple(mapped.meta["classes"]), paths, arrays["labels"], folders, *times, unread)
 
 
 def _save_cache(tree: Tree, places: tuple[Path, ...]) -> Path | None:
     """Write the tree to the first place that can be written and return that; no cache is no error."""
+    meta = {"classes": tree.classes, "endings": sorted(FORMATS), "left_out": tree.left_out.counts}
     arrays = {"labels": tree.labels, "mtimes": tree.mtimes, "ctimes": tree.ctimes}
-    for name, names in (("paths", tree.paths), ("folders", tree.folders)):
+    lists = tree.paths, tree.folders, tree.left_out.paths, tree.left_out.reasons
+    for name, names in zip(_LISTS, lists, strict=True):
         arrays |= {name: np.frombuffer(names.buffer, np.uint8), f"{name}_offsets": names.offsets}
     for place in places:
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            write_arrays(place, KIND, VERSION, {"classes": tree.classes}, arrays)
+            write_arrays(place, KIND, VERSION, meta, arrays)
         except OSError:
             continue
         return place

@@ -5,68 +5,72 @@ from pathlib import Path
 import numpy as np
 
 from pycls.core.registry import did_you_mean
+from pycls.datasets.readers.endings import BESIDE, FORMATS
 from pycls.datasets.readers.folder_cache import load_tree
-from pycls.datasets.readers.folder_scan import EXTENSIONS, Tree, list_classes
+from pycls.datasets.readers.folder_scan import Tree
+from pycls.datasets.readers.problems import (
+    EMPTY_CLASS,
+    LOOSE,
+    MISSING_SPLIT,
+    NO_IMAGES,
+    Problem,
+    UnfitData,
+    listed,
+    plural,
+    twin_problems,
+)
 from pycls.datasets.readers.samples import FileSamples
 
-NUM_NAMED = 5  # names listed in an error before "and N more"
 
+def load_folder(root: Path, split: str, empty_classes: bool = False) -> FileSamples:
+    """List the images of root/split; labels number the classes in sorted order.
 
-def load_folder(root: Path, split: str, other_split: str = "") -> FileSamples:
-    """List the images of root/split; if root/other_split is there too, both must have the same classes.
-
-    Labels number the classes in sorted order, which is therefore the same on both sides. Raise ValueError for a missing
-    split, images without class folders, an empty class, no images at all, or a class that one side lacks.
+    Raise UnfitData for a missing split, images beside or without class folders, no images at all, classes whose names
+    look the same, and, unless `empty_classes` allows it, a class without images.
     """
+    samples, problems = read_folder(root, split, empty_classes)
+    if problems:
+        raise UnfitData(problems, samples)
+    return samples
+
+
+def read_folder(root: Path, split: str, empty_classes: bool = False) -> tuple[FileSamples, list[Problem]]:
+    """List the images of root/split as they are, with what training refuses of them; UnfitData for a missing split."""
     folder = _split_folder(root, split)
     tree = load_tree(folder)
-    _check_tree(folder, tree)
-    other = root / (other_split or split)
-    if other.is_dir():
-        check_same_classes(folder, tree.classes, other, list_classes(other))
-    return FileSamples(str(folder), tree.paths, tree.labels, tree.classes)
-
-
-def check_same_classes(folder: Path, classes: tuple[str, ...], other: Path, other_classes: tuple[str, ...]) -> None:
-    """Raise ValueError naming the classes that only one of two folders has."""
-    _check_contained(folder, classes, other, other_classes)
-    _check_contained(other, other_classes, folder, classes)
-
-
-def _check_contained(here: Path, classes: tuple[str, ...], there: Path, known: tuple[str, ...]) -> None:
-    lacking = sorted(set(classes) - set(known))
-    if lacking:
-        raise ValueError(f"{there} lacks {_plural(lacking)} that {here} has: {_listed(lacking)}")
+    samples = FileSamples(str(folder), tree.paths, tree.labels, tree.classes, tree.left_out)
+    return samples, _problems(folder, tree, empty_classes)
 
 
 def _split_folder(root: Path, split: str) -> Path:
     folder = root / split
     if not folder.is_dir():
         known = [entry.name for entry in root.iterdir() if entry.is_dir() and entry.name[0] != "."]
-        found = f" (folders there: {_listed(sorted(known))})" if known else ""
-        raise ValueError(f"{folder} does not exist: no split '{split}' in {root}{did_you_mean(split, known)}{found}")
+        found = f" (folders there: {listed(sorted(known))})" if known else ""
+        sentence = f"{folder} does not exist: no split '{split}' in {root}{did_you_mean(split, known)}{found}"
+        raise UnfitData([Problem(MISSING_SPLIT, (split,), sentence)])
     return folder
 
 
-def _check_tree(folder: Path, tree: Tree) -> None:
-    """Raise ValueError for a tree without classes, without images or with an empty class."""
-    loose = sum(entry.name.lower().endswith(EXTENSIONS) for entry in folder.iterdir())
-    if loose and not tree.classes:
-        raise ValueError(
-            f"{folder} holds {loose} images but no class folders: move each image into a folder of its class"
-        )
-    if len(tree.paths) == 0:
-        raise ValueError(f"{folder} holds no images: expected <class>/<image> with one of {', '.join(EXTENSIONS)}")
+def _problems(folder: Path, tree: Tree, empty_classes: bool) -> list[Problem]:
+    """Return what is wrong with a tree: images beside its classes, or none, empty classes, the same name twice."""
+    problems = _loose_images(folder, tree)
+    if len(tree.paths) == 0 and not (problems and not tree.classes):
+        sentence = f"{folder} holds no images: expected <class>/<image> with one of {', '.join(FORMATS)}"
+        return [*problems, Problem(NO_IMAGES, (folder.name,), sentence)]
     counts = np.bincount(tree.labels, minlength=len(tree.classes))
     empty = [name for name, count in zip(tree.classes, counts, strict=True) if count == 0]
-    if empty:
-        raise ValueError(f"{folder} has {_plural(empty)} without images: {_listed(empty)}")
+    if empty and not empty_classes:
+        sentence = f"{folder} has {plural(empty)} without images: {listed(empty)}"
+        problems.append(Problem(EMPTY_CLASS, tuple(f"{folder.name}/{name}" for name in empty), sentence))
+    return problems + twin_problems(str(folder), folder.name, tree.classes)
 
 
-def _plural(names: list[str]) -> str:
-    return f"{len(names)} class" if len(names) == 1 else f"{len(names)} classes"
-
-
-def _listed(names: list[str]) -> str:
-    more = len(names) - NUM_NAMED
-    return ", ".join(names[:NUM_NAMED]) + (f" and {more} more" if more > 0 else "")
+def _loose_images(folder: Path, tree: Tree) -> list[Problem]:
+    if BESIDE not in tree.left_out.counts:
+        return []
+    loose = [path for path, reason in tree.left_out if reason == BESIDE]
+    images = plural(loose, "image", "images")
+    where = f"beside its class folders: {listed(loose)}" if tree.classes else "but no class folders"
+    sentence = f"{folder} holds {images} {where}: move each image into a folder of its class"
+    return [Problem(LOOSE, tuple(f"{folder.name}/{path}" for path in loose), sentence)]

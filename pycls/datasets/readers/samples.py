@@ -2,9 +2,9 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,6 +38,24 @@ def pack_names(names: Sequence[str]) -> Names:
     offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
     np.cumsum([len(name) for name in encoded], out=offsets[1:])
     return Names(b"".join(encoded), offsets)
+
+
+@dataclass(frozen=True, eq=False)
+class LeftOut:
+    """Files that lie among the images and are none."""
+
+    paths: Names  # sorted
+    reasons: Names  # of each: its ending, or what else is the reason
+    counts: Mapping[str, int]  # of files for each reason
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return ((self.paths[index], self.reasons[index]) for index in range(len(self)))
+
+
+NOTHING_LEFT_OUT = LeftOut(pack_names([]), pack_names([]), {})
 
 
 class EncodedSamples(ABC):
@@ -83,7 +101,8 @@ class EncodedSamples(ABC):
     def select(self, keep: np.ndarray) -> "EncodedSamples":
         """Return the samples where `keep`, bool (N,), is true; all classes stay. ValueError where that is not there."""
         raise ValueError(
-            f"DATA_LOADER.SKIP_LIST: {type(self).__name__} cannot leave images out, it has no select(keep)"
+            f"{type(self).__name__} cannot leave images out, it has no select(keep), which DATA_LOADER.SKIP_LIST, "
+            "DATA.VAL_FRACTION and DATA.FOLDS need"
         )
 
 
@@ -95,6 +114,10 @@ class FileSamples(EncodedSamples):
     paths: Names  # relative to root
     labels: np.ndarray  # int64 (N,)
     classes: tuple[str, ...]
+    left_out: LeftOut = NOTHING_LEFT_OUT  # files of the folder that are not among them; stays in the main process
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "left_out"}
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -114,7 +137,7 @@ class FileSamples(EncodedSamples):
 
     def select(self, keep: np.ndarray) -> "FileSamples":
         """Return the samples where `keep`, bool (N,), is true; all classes stay."""
-        return FileSamples(self.root, self.paths.select(keep), self.labels[keep], self.classes)
+        return replace(self, paths=self.paths.select(keep), labels=self.labels[keep])
 
     def read(self, index: int) -> bytes:
         """Read one whole encoded file; raise OSError naming the path if it cannot be read."""

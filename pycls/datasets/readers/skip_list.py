@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pycls.core.logging import get_logger
+from pycls.datasets.readers.problems import code_points, normalized
 from pycls.datasets.readers.samples import EncodedSamples
 
 NUM_NAMED = 3  # names in a message
@@ -27,7 +28,9 @@ def skip_listed(samples: EncodedSamples, path: str, splits: Iterable[str]) -> En
     listed = np.fromiter((samples.key(i) in wanted for i in range(len(samples))), bool, len(samples))
     unknown = wanted - {samples.key(int(i)) for i in np.flatnonzero(listed)}
     if unknown:
-        logger.warning("DATA_LOADER.SKIP_LIST %s: %s not there", path, _some(sorted(unknown)))
+        logger.warning(
+            "DATA_LOADER.SKIP_LIST %s: %s not there%s", path, _some(sorted(unknown)), _spelled(unknown, samples)
+        )
     kept = samples.select(~listed)
     empty = set(range(len(samples.classes))) - set(np.unique(kept.labels).tolist())
     if empty:
@@ -43,11 +46,11 @@ def load_skip_list(path: str, splits: Iterable[str]) -> list[str]:
         lines = Path(path).read_text(errors="surrogateescape").split("\n")  # splitlines would cut odd names
     except OSError as error:
         raise ValueError(f"DATA_LOADER.SKIP_LIST: {error}") from error
-    known, names = set(splits), []
+    known, names = {split.lower() for split in splits}, []
     for number, line in enumerate(lines, start=1):
         if not line or line.startswith("#"):
             continue
-        if line.partition("/")[0] not in known:
+        if line.partition("/")[0].lower() not in known:
             raise ValueError(
                 f"{path}:{number}: expected <split>/<class>/<image> with a split of {', '.join(sorted(known))}: {line}"
             )
@@ -59,6 +62,16 @@ def save_skip_list(path: Path, reasons: dict[str, str]) -> None:
     """Write names with the reason of each as a comment before it."""
     lines = [f"# {' '.join(reason.split())}\n{name}\n" for name, reason in reasons.items()]
     path.write_text("".join(lines), errors="surrogateescape")
+
+
+def _spelled(unknown: set[str], samples: EncodedSamples) -> str:
+    """Say which of some names are those of images in other code points, as after a copy from a Mac."""
+    there = {normalized(key): key for key in (samples.key(i) for i in range(len(samples)))}
+    twins = [name for name in sorted(unknown) if normalized(name) in there]
+    if not twins:
+        return ""
+    found, listed = code_points(there[normalized(twins[0])]), code_points(twins[0])
+    return f"; {len(twins)} of these names an image has, spelled with other code points ({found}, not {listed})"
 
 
 def _some(names: list[str]) -> str:

@@ -98,7 +98,7 @@ class PackedSamples(EncodedSamples):
         return index + np.searchsorted(self._gaps, index, side="right") if len(self._gaps) else index
 
     def _shard_file(self, shard: int) -> str:
-        return os.path.join(self._index.file.parent, self._index.shards[shard][0])
+        return os.path.normpath(os.path.join(self._index.file.parent, self._index.shards[shard][0]))
 
     def _open(self, process: int, shard: int) -> "_Shard":
         return _Shard(self._shard_file(shard), self._index.shards[shard][1])

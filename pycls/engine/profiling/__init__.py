@@ -7,6 +7,7 @@ from yacs.config import CfgNode
 
 from pycls.core.config import with_value
 from pycls.core.logging import FILE_ONLY, get_logger, json_line
+from pycls.engine.data.settle_data import settle_data
 from pycls.engine.network.precision import pick_precision
 from pycls.engine.profiling.loader import find_samples, time_data
 from pycls.engine.profiling.network import time_network, zoo_line
@@ -22,6 +23,7 @@ def time(cfg: CfgNode) -> Result:
         raise ValueError(
             f"NUM_GPUS {cfg.NUM_GPUS}: timing runs on one process; use NUM_GPUS 1 and a process's share of the batch"
         )
+    cfg = settle_data(cfg, ("train",))
     samples = find_samples(cfg)  # a wrong DATA_DIR is told before minutes of timing
     device = setup_process(cfg)
     details: dict[str, Any] = {"environment": environment(), "network": time_network(cfg, device)}

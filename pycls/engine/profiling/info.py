@@ -11,6 +11,7 @@ from yacs.config import CfgNode
 from pycls.core.config.im_size import size_text
 from pycls.core.paths import check_outputs
 from pycls.datasets.decoders import libjpeg_turbo
+from pycls.engine.data.settle_data import settle_classes
 from pycls.engine.profiling.fvcore_flops import fvcore_flops
 from pycls.engine.reporting.plots import plot_lr
 from pycls.models import build_model
@@ -24,6 +25,7 @@ def info(cfg: CfgNode, with_fvcore: bool = False) -> str:
 
     `with_fvcore` adds what fvcore counts, for which the network runs once, on the CPU.
     """
+    cfg = settle_classes(cfg)
     with torch.device("meta"):
         model = build_model(cfg)
     rows, size = layer_table(model, cfg.TRAIN.IM_SIZE), cfg.TRAIN.IM_SIZE

@@ -22,6 +22,8 @@ class Result:
     epochs: int = 0  # finished epochs
     interrupted: bool = False  # stopped by a signal; the same command goes on
     files: list[Path] = field(default_factory=list)
+    example: str = ""  # an image file of the evaluation
+    mistakes: list[str] = field(default_factory=list)  # the surest ones, in words
     details: dict[str, Any] = field(default_factory=dict)  # measurements of `time`
 
 
@@ -36,6 +38,10 @@ def report(result: Result) -> int:
             + (f"; {result.left_out} images could not be read and were LEFT OUT" if result.left_out else ""),
             flush=True,
         )
+    elif result.epochs and not result.interrupted:
+        print("No error is known, there were no images to evaluate on; the best checkpoint is the last", flush=True)
+    if result.mistakes:
+        print("Surest mistakes (true -> predicted):", *result.mistakes, sep="\n  ")
     if result.files:
         print("Files: " + ", ".join(_short(path) for path in result.files))
     return exit_code

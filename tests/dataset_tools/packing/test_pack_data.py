@@ -20,9 +20,10 @@ def data(tmp_path):
 
 
 def test_the_usual_splits_are_found_or_the_folder_is_one(data):
-    assert find_splits(data, []) == [(data, "train"), (data, "val")]
-    assert find_splits(data, ["extra"]) == [(data, "extra")]
-    assert find_splits(data / "train", []) == [(data, "train")]
+    assert [place.path for place in find_splits(data, [])] == [data / "train", data / "val"]
+    assert [place.path for place in find_splits(data, ["extra"])] == [data / "extra"]
+    (itself,) = find_splits(data / "train", [])
+    assert (itself.path, itself.split) == (data / "train", "train")
     with pytest.raises(ValueError, match="nowhere is not a folder"):
         find_splits(data / "nowhere", [])
 

@@ -9,14 +9,17 @@ import pytest
 from PIL import Image
 
 from pycls.core.config import load_cfg
-from pycls.dataset_tools.validation import samples_of_cfg, samples_of_folder
+from pycls.dataset_tools import validation
+from pycls.dataset_tools.validation import splits_of_cfg, splits_of_folder
 from pycls.dataset_tools.validation.duplicates import check_classes, find_duplicates
-from pycls.dataset_tools.validation.inspect import UNREADABLE, build_decoders, inspect_bytes
+from pycls.dataset_tools.validation.findings import UNREADABLE
+from pycls.dataset_tools.validation.inspect import build_decoders, inspect_bytes
 from pycls.datasets import build_samples
 from pycls.datasets.readers.samples import FileSamples, pack_names
 from tests.helpers.odd_images import damaged, readable, unreadable
 from tests.helpers.photographs import encode, kinds, load, write_files
 from tests.helpers.runs import run_tool, run_tool_here
+from tests.helpers.threads import ThreadWorkers
 
 # Kind of finding -> files that must have it, by beginning of their name; all others must not.
 EXPECTED = {
@@ -102,11 +105,11 @@ def test_the_tool_finds_reports_and_its_list_is_left_out(tree, tmp_path):
     os.mkfifo(tree / "val" / "dog" / "pipe.JPEG")
     done = run_tool("check_data.py", tree, "--out", tmp_path / "out")
     assert done.returncode == 1, done.stderr
-    assert "Images: 8 in train, 9 in val" in done.stdout and "\r" not in done.stderr
+    assert "Images: 8 in train, 8 in val" in done.stdout and "\r" not in done.stderr
     report = json.loads((tmp_path / "out/report.json").read_text())
-    assert report["counts"] == {"unreadable": 3, "damaged": 1, "in_two_splits": 1}
+    assert report["counts"] == {"unreadable": 2, "no_file": 1, "damaged": 1, "in_two_splits": 1}
     assert [f["name"] for f in report["findings"] if f["kind"] == "unreadable"] == [
-        "train/cat/cut.JPEG", "val/dog/empty.png", "val/dog/pipe.JPEG"
+        "train/cat/cut.JPEG", "val/dog/empty.png"
     ]  # fmt: skip
     keys = ["TRAIN.DATASET", "imagenet", "TEST.DATASET", "imagenet", "MODEL.NUM_CLASSES", "2", "DATA_DIR", str(tree)]
     skip = ["DATA_LOADER.SKIP_LIST", str(tmp_path / "out/skip_list.txt")]
@@ -117,22 +120,28 @@ def test_the_tool_finds_reports_and_its_list_is_left_out(tree, tmp_path):
     assert kept == ["0", "1", "2", "0", "1", "2", "twice"]
 
 
-def test_a_clean_tree(tree, tmp_path):
+def test_a_clean_tree(tree, tmp_path, monkeypatch):
+    monkeypatch.setattr(validation, "ProcessWorkers", ThreadWorkers)
     done = run_tool_here("check_data.py", tree / "val", "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert "Images: 6 in val" in done.stdout and "Nothing found" in done.stdout
 
 
+def _splits(folder):
+    return splits_of_folder(load_cfg(None), str(folder), False)
+
+
 def test_a_config_and_a_folder_name_the_same_images(tree):
     keys = ["TRAIN.DATASET", "imagenet", "TEST.DATASET", "imagenet", "DATA_DIR", str(tree)]
-    by_cfg, by_folder = samples_of_cfg(load_cfg(None, keys)), samples_of_folder(str(tree))
+    (by_cfg, _), (by_folder, _) = splits_of_cfg(load_cfg(None, keys), False), _splits(tree)
     names = [[samples.key(i) for samples in splits for i in range(len(samples))] for splits in (by_cfg, by_folder)]
     assert names[0] == names[1] and len(names[0]) == 12
 
 
-def test_packed_splits_are_checked_as_the_folders_are(tree, tmp_path):
+def test_packed_splits_are_checked_as_the_folders_are(tree, tmp_path, monkeypatch):
+    monkeypatch.setattr(validation, "ProcessWorkers", ThreadWorkers)
     assert run_tool_here("pack_data.py", tree, tmp_path / "packed").returncode == 0
-    folders, packed = samples_of_folder(str(tree)), samples_of_folder(str(tmp_path / "packed"))
+    folders, packed = _splits(tree)[0], _splits(tmp_path / "packed")[0]
     names = [[samples.key(i) for samples in splits for i in range(len(samples))] for splits in (folders, packed)]
     assert names[0] == names[1]
     counts = []

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from pycls.datasets.readers import folder_cache
+from pycls.datasets.readers import folder_cache, folder_scan
 from pycls.datasets.readers.folder_cache import cache_folders, load_tree
 from pycls.datasets.readers.image_folder import load_folder
 from tests.helpers.arrays import set_age, write_tree
@@ -42,6 +42,35 @@ def test_the_second_load_does_not_scan(top, monkeypatch):
     second = load_tree(top)
     assert _paths(second) == _paths(first) == ["a/1.jpg", "a/sub/2.jpg", "b/3.jpg"]
     assert second.classes == ("a", "b") and second.labels.tolist() == [0, 0, 1]
+
+
+def test_a_kept_list_knows_what_is_left_out_and_says_it_again(top, monkeypatch, caplog):
+    write_tree(top, {"a": ["x.txt", "y.heic"]})
+    first = load_tree(top)
+    _forbid_scanning(monkeypatch)
+    second = load_tree(top)
+    assert list(second.left_out) == list(first.left_out) == [("a/x.txt", ".txt"), ("a/y.heic", ".heic")]
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(said) == 2 and said[0] == said[1]
+    assert "train: left out 2 files that are no images: 1 .heic, 1 .txt (convert" in said[0]
+
+
+def test_a_list_of_a_program_with_other_endings_is_no_list(top, monkeypatch):
+    write_tree(top, {"a": ["5.avif"]})
+    with monkeypatch.context() as before:
+        before.setattr(folder_cache, "FORMATS", {".jpg": "JPEG"})
+        before.setattr(folder_scan, "is_image", lambda name: name.endswith(".jpg"))
+        assert len(load_tree(top).paths) == 3 and cache_folders(top)[0].exists()
+    assert len(load_tree(top).paths) == 4
+
+
+def test_a_tree_with_a_broken_link_is_not_kept(top):
+    """Once there is a file where it leads, no time stamp here tells of it."""
+    (top / "a" / "4.jpg").symlink_to(top.parent / "4.jpg")
+    set_age(top, 60)
+    assert len(load_tree(top).paths) == 3
+    (top.parent / "4.jpg").write_bytes(b"")
+    assert len(load_tree(top).paths) == 4
 
 
 CHANGES = {

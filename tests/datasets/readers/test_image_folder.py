@@ -53,9 +53,9 @@ def test_class_folders_may_be_links(tmp_path):
     assert _names(load_folder(tmp_path, "train")) == ["cat/a.jpg"]
 
 
-def _error(root, split="train", other=""):
+def _error(root, split="train"):
     with pytest.raises(ValueError) as caught:
-        load_folder(root, split, other)
+        load_folder(root, split)
     message = str(caught.value)
     assert "\n" not in message
     return message
@@ -77,6 +77,45 @@ def test_a_flat_folder_is_refused(tmp_path):
     assert str(tmp_path / "val") in message and "3 images but no class folders" in message
 
 
+def test_images_beside_the_class_folders_are_refused(tmp_path):
+    write_tree(tmp_path / "train", GOOD)
+    (tmp_path / "train" / "b.jpg").write_bytes(b"")
+    (tmp_path / "train" / "a.GIF").write_bytes(b"")
+    assert "holds 2 images beside its class folders: a.GIF, b.jpg: move each" in _error(tmp_path)
+
+
+def _disagreement(root):
+    """Return what training says of two splits."""
+    keys = ["DATA_DIR", str(root), "TRAIN.DATASET", "imagenet", "TEST.DATASET", "imagenet"]
+    with pytest.raises(ValueError) as caught:
+        build_imagenet(load_cfg(None, keys), "train")
+    return str(caught.value)
+
+
+CAFE = "Caf\u00e9", "Cafe\u0301"  # the same on every screen
+
+
+@pytest.mark.parametrize("here, there", [CAFE, CAFE[::-1]])
+def test_class_names_of_other_code_points_are_named_as_such(tmp_path, here, there):
+    write_tree(tmp_path / "train", {here: ["a.jpg"], "tea": ["a.jpg"]})
+    write_tree(tmp_path / "val", {there: ["a.jpg"], "tea": ["a.jpg"]})
+    message = _disagreement(tmp_path)
+    assert f"lacks 1 class that {tmp_path}/val has: {there}; the same there is spelled with other code" in message
+    assert "Cafe U+0301" in message and "Caf U+00E9" in message and "rename" in message
+
+
+def test_one_folder_with_both_spellings_is_refused(tmp_path):
+    write_tree(tmp_path / "train", {name: ["a.jpg"] for name in (*CAFE, "tea")})
+    message = _error(tmp_path)
+    assert "classes of the same name, spelled with other code points" in message and "U+0301" in message
+
+
+def test_a_class_that_is_written_a_little_differently_is_pointed_to(tmp_path):
+    write_tree(tmp_path / "train", {"Sea lion": ["a.jpg"]})
+    write_tree(tmp_path / "val", {"sea_lion": ["a.jpg"]})
+    assert "has: sea_lion (there is 'Sea lion')" in _disagreement(tmp_path)
+
+
 def test_no_images_at_all_is_refused(tmp_path):
     write_tree(tmp_path / "train", {"a": ["x.txt"]})
     assert f"{tmp_path / 'train'} holds no images" in _error(tmp_path)
@@ -89,13 +128,13 @@ def test_an_empty_class_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("split, other", [("train", "val"), ("val", "train")])
-def test_a_class_missing_on_either_side_is_named(tmp_path, split, other):
+@pytest.mark.parametrize("phase", ["train", "test"])
+def test_a_class_missing_on_either_side_is_named(tmp_path, split, other, phase):
     write_tree(tmp_path / split, GOOD)
     write_tree(tmp_path / other, {f"n0{i}": ["a.jpg"] for i in range(1, 10)})
-    message = _error(tmp_path, split, other)
-    assert f"{tmp_path / split} lacks 7 classes" in message
-    assert "n03, n04, n05, n06, n07 and 2 more" in message
-    assert f"{tmp_path / split} lacks" in _error(tmp_path, other, split)
+    keys = ["DATA_DIR", str(tmp_path), "TRAIN.DATASET", "imagenet", "TEST.DATASET", "imagenet"]
+    with pytest.raises(ValueError, match=f"{tmp_path / split} lacks 7 classes .*n03, n04, n05, n06, n07 and 2 more"):
+        build_imagenet(load_cfg(None, keys), phase)
 
 
 def test_the_data_folder_comes_from_the_key_then_from_the_environment(tmp_path, monkeypatch):

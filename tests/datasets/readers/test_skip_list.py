@@ -39,6 +39,14 @@ def test_names_that_are_not_there_are_warned_of(samples, tmp_path, caplog):
     assert "train/a/9.png not there" in caplog.text
 
 
+def test_a_name_in_other_code_points_is_told_of(tmp_path, caplog):
+    """As of a list that was written on a Mac."""
+    caplog.set_level("WARNING", "pycls")
+    samples = FileSamples("/data/train", pack_names(["a/caf\u00e9.png", "a/2.png"]), np.array([0, 0]), ("a",))
+    assert len(skip_listed(samples, _write(tmp_path, "train/a/cafe\u0301.png\n"), SPLITS)) == 2
+    assert "spelled with other code points" in caplog.text and "caf U+00E9 .png" in caplog.text
+
+
 @pytest.mark.parametrize(
     "text, message",
     [

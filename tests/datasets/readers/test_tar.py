@@ -14,7 +14,7 @@ import torch
 from pycls.core.config import load_cfg
 from pycls.datasets import build_loader
 from pycls.datasets.imagenet import build_imagenet
-from pycls.datasets.readers import load_split, tar_index
+from pycls.datasets.readers import tar_index
 from pycls.datasets.readers.image_folder import load_folder
 from pycls.datasets.readers.tar import PackedSamples, load_packed
 from pycls.datasets.readers.tar_index import load_index
@@ -231,4 +231,4 @@ def test_an_index_of_the_first_version_is_one_line(target, tmp_path):
     with pytest.raises(
         ValueError, match=r"train\.index is no pycls packed index that this program reads.*make it again"
     ):
-        load_split(index.parent, "train")
+        build_imagenet(_settings(index.parent), "train")

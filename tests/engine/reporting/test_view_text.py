@@ -55,7 +55,14 @@ OTHER = {
 }
 NOT_WITH_ALL = ("DATA_LOADER.CHANNELS", "DATA_LOADER.DEPTH")  # some augmentations are for 8 bits of RGB
 # Keys that decide which images there are, and one with a single choice.
-NO_VIEW = {"TRAIN.DATASET", "TRAIN.SPLIT", "DATA_DIR", "DATA_LOADER.ON_BAD_IMAGE", "DATA_LOADER.SKIP_LIST"}
+NO_VIEW = {
+    *("DATA.CLASSES", "DATA.MISSING_CLASSES", "DATA.VAL_FRACTION", "DATA.FOLDS", "DATA.FOLD", "DATA.SPLIT_SEED"),
+    "TRAIN.DATASET",
+    "TRAIN.SPLIT",
+    "DATA_DIR",
+    "DATA_LOADER.ON_BAD_IMAGE",
+    "DATA_LOADER.SKIP_LIST",
+}
 NO_VIEW |= {"DATA_LOADER.CHANNEL_ORDER"}
 OF_BOTH = {"TRAIN.IM_SIZE", *(key for key in OTHER if key.startswith("DATA_LOADER."))}
 ARRAYS = {"TRAIN.DATASET": "cifar10", "TEST.DATASET": "cifar10", "TRAIN.IM_SIZE": 32, "TEST.IM_SIZE": 32}

@@ -22,6 +22,7 @@ SECTIONS: dict[str, dict[str, Key]] = {
     "OPTIM": optim.OPTIM,
     "TRAIN": training.TRAIN,
     "TEST": training.TEST,
+    "DATA": data.DATA,
     "DATA_LOADER": data.DATA_LOADER,
     "CUDNN": machine.CUDNN,
     "PREC_TIME": machine.PREC_TIME,

@@ -1,6 +1,51 @@
-"""DATA_LOADER: how images are read and become pixels."""
+"""DATA: which images are for what; DATA_LOADER: how images are read and become pixels."""
 
 from pycls.core.config.key import Key
+
+DATA = {
+    "CLASSES": Key(
+        "",
+        "data",
+        "file that names all classes of the network, in order (docs/DATA.md); empty: those of the data, sorted",
+        form="path",
+        ours=True,
+    ),
+    "MISSING_CLASSES": Key(
+        False,
+        "data",
+        "a split may lack images of some classes, which can be predicted all the same",
+        ours=True,
+    ),
+    "VAL_FRACTION": Key(
+        0.0,
+        "data",
+        "share of each class that is held out for validation, by file names (docs/FINETUNE.md); 1: all, to evaluate",
+        at_least=0,
+        at_most=1,
+        fixed=True,
+        ours=True,
+    ),
+    "FOLDS": Key(
+        0,
+        "data",
+        "instead: parts for cross-validation, of which DATA.FOLD is the one to validate on; 0: none",
+        at_least=2,
+        at_most=1000,
+        also=(0,),
+        fixed=True,
+        ours=True,
+    ),
+    "FOLD": Key(0, "data", "that part, from 0", at_least=0, at_most=999, fixed=True, ours=True),
+    "SPLIT_SEED": Key(
+        0,
+        "data",
+        "seed of VAL_FRACTION and FOLDS; RNG_SEED has no part in them",
+        at_least=0,
+        below=2**63,
+        fixed=True,
+        ours=True,
+    ),
+}
 
 DATA_LOADER = {
     "BACKEND": Key(

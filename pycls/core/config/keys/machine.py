@@ -99,7 +99,7 @@ TOP_LEVEL = {
     ),
     "OUT_DIR": Key("/tmp", "nothing", "where a run writes", form="folder"),
     "CFG_DEST": Key("config.yaml", "nothing", "name of the resolved config in OUT_DIR, a .yaml file", form="yaml name"),
-    "RNG_SEED": Key(1, "training", "the one seed", at_least=0, below=2**63, fixed=True),
+    "RNG_SEED": Key(1, "training", "the seed of all but DATA.SPLIT_SEED", at_least=0, below=2**63, fixed=True),
     "LOG_DEST": Key(
         "stdout",
         "nothing",

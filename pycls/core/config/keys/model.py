@@ -30,7 +30,9 @@ MODEL = {
     "DEPTH": Key(
         0, "network", "number of layers (resnet: 50, 101, 152 for ImageNet; 6n+2 for CIFAR)", at_least=0, at_most=10_000
     ),
-    "NUM_CLASSES": Key(10, "network", "outputs of the classifier", at_least=1, at_most=10_000_000),
+    "NUM_CLASSES": Key(
+        10, "network", "outputs of the classifier; 0: as many as the data has classes", at_least=0, at_most=10_000_000
+    ),
     "HEAD": Key(
         "linear",
         "network",

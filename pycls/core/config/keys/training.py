@@ -5,7 +5,6 @@ from pycls.core.config.keys.shapes import probability
 from pycls.core.config.keys.views import LARGEST_PX, VIEWS
 
 DATASETS = ("", "imagenet", "imagenet-21k", "cifar10", "cifar100", "fashion_mnist", "digits")
-SPLITS = ("train", "val", "test")
 
 
 _STEP = {
@@ -17,12 +16,18 @@ _STEP = {
         table="pycls.datasets.DATASETS",
         fixed=True,
     ),
-    "SPLIT": Key("train", "data", "part of the data set", choices=SPLITS, fixed=True),
+    "SPLIT": Key(
+        "train",
+        "data",
+        "part of the data set: a folder (or packed, or listed part) of DATA_DIR; docs/DATA.md",
+        form="split",
+        fixed=True,
+    ),
     "BATCH_SIZE": Key(
         128,
         "training",
-        "global: over all processes and accumulation steps",
-        at_least=1,
+        "global: over all processes and accumulation steps; 0: about 16, so that all training images are shown",
+        at_least=0,
         at_most=10_000_000,
         fixed=True,
     ),
@@ -153,7 +158,12 @@ TRAIN = {**_STEP, **VIEWS, **_SAVING}
 
 TEST = {
     "DATASET": Key("", "evaluation", "as TRAIN.DATASET", choices=DATASETS, table="pycls.datasets.DATASETS"),
-    "SPLIT": Key("val", "evaluation", "part of the data set", choices=SPLITS),
+    "SPLIT": Key(
+        "val",
+        "evaluation",
+        "as TRAIN.SPLIT; none: nothing to evaluate on, training ends without a test error",
+        form="split",
+    ),
     "BATCH_SIZE": Key(200, "nothing", "global: over all processes", at_least=1, at_most=10_000_000),
     "HFLIP": Key(False, "evaluation", "evaluate the mean logits of each image and its mirror image", ours=True),
     "COMPILE": Key(
