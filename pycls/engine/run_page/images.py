@@ -41,10 +41,10 @@ class CertaintyPart:
     most_uncertainty: float | None
 
 
-def cards(found: ImagePredictions, rows: np.ndarray, samples: Samples) -> list[ImageCard]:
-    """Return the images of some rows of the predictions, in that order."""
+def cards(found: ImagePredictions, rows: np.ndarray, samples: Samples, exif_rotate: bool = False) -> list[ImageCard]:
+    """Return the images of some rows of the predictions, in that order; upright where the network sees them so."""
     with ThreadPoolExecutor(_NUM_THREADS) as pool:
-        pictures = list(pool.map(lambda row: thumbnail(samples, int(found.indices[row])), rows.tolist()))
+        pictures = list(pool.map(lambda row: thumbnail(samples, int(found.indices[row]), exif_rotate), rows.tolist()))
     return [_card(found, row, picture, samples) for row, picture in zip(rows.tolist(), pictures, strict=True)]
 
 

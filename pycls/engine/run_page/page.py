@@ -80,10 +80,12 @@ def page_values(source: PageSource) -> dict[str, Any]:
         "has_uncertainty": False,
         "num_shown": NUM_SHOWN,
     }
-    return values if evaluation is None or source.samples is None else values | _found(evaluation, source.samples)
+    if evaluation is None or source.samples is None:
+        return values
+    return values | _found(evaluation, source.samples, cfg.DATA_LOADER.EXIF_ROTATE)
 
 
-def _found(evaluation: Evaluation, samples: Samples) -> dict[str, Any]:
+def _found(evaluation: Evaluation, samples: Samples, exif_rotate: bool) -> dict[str, Any]:
     """Return what the page shows of an evaluation."""
     values: dict[str, Any] = {
         "results": figures.evaluation_figures(evaluation),
@@ -93,8 +95,8 @@ def _found(evaluation: Evaluation, samples: Samples) -> dict[str, Any]:
     if found is None:
         return values
     return values | {
-        "mistakes": cards(found, found.surest_mistakes(NUM_SHOWN), samples),
-        "doubtful": cards(found, found.least_certain(NUM_SHOWN), samples),
+        "mistakes": cards(found, found.surest_mistakes(NUM_SHOWN), samples, exif_rotate),
+        "doubtful": cards(found, found.least_certain(NUM_SHOWN), samples, exif_rotate),
         "parts": parts(found),
         "has_uncertainty": found.uncertainty is not None,
     }

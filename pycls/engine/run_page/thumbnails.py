@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from pycls.datasets.decoders.orientation import read_orientation, turn_upright
 from pycls.datasets.decoders.pillow import decode_rgb
 from pycls.datasets.readers.samples import ArraySamples, Samples
 
@@ -25,10 +26,10 @@ class Thumbnail:
     error: str = ""
 
 
-def thumbnail(samples: Samples, index: int) -> Thumbnail:
-    """Return a small picture of one sample, decoded as for the network, not cropped."""
+def thumbnail(samples: Samples, index: int, exif_rotate: bool = False) -> Thumbnail:
+    """Return a small picture of one sample, decoded, and turned upright, as for the network, not cropped."""
     try:
-        pixels = _pixels(samples, index)
+        pixels = _pixels(samples, index, exif_rotate)
     except (OSError, ValueError) as error:  # it was there when it was evaluated
         return Thumbnail(error=str(error))
     image = Image.fromarray(pixels)
@@ -42,10 +43,12 @@ def thumbnail(samples: Samples, index: int) -> Thumbnail:
     return Thumbnail(_uri("jpeg", data))
 
 
-def _pixels(samples: Samples, index: int) -> np.ndarray:
+def _pixels(samples: Samples, index: int, exif_rotate: bool) -> np.ndarray:
     """Return uint8 (H, W, 3) or, of less than three channels the first, (H, W)."""
     if not isinstance(samples, ArraySamples):
-        return decode_rgb(samples.read(index))
+        data = samples.read(index)
+        pixels = decode_rgb(data)
+        return np.ascontiguousarray(turn_upright(pixels, read_orientation(data))) if exif_rotate else pixels
     pixels = samples.images[index]
     return np.ascontiguousarray(pixels[..., 0] if pixels.shape[-1] < 3 else pixels[..., :3])
 

@@ -238,6 +238,13 @@ def test_without_images_to_evaluate_the_page_says_so(tmp_path):
     assert "Accuracy" not in page.words and page.count("img") == 0
 
 
+def test_a_training_without_them_has_its_page(tmp_path):
+    result = train(tiny_cfg(tmp_path, OPTIM__MAX_EPOCH=1, TEST__SPLIT="none", OPTIM__EMA_UPDATE_PERIOD=0))
+    assert tmp_path / "report.html" in result.files
+    page = load(tmp_path)
+    assert "No images were held back" in page.words and "Training loss" in page.words and page.count("polyline") == 4
+
+
 def test_compare_runs_reads_what_training_leaves(trained):
     out_dir, result, _ = trained
     done = run_tool_here("compare_runs.py", out_dir)

@@ -4,7 +4,7 @@ import base64
 import io
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from pycls.datasets.readers.image_folder import load_folder
 from pycls.datasets.readers.samples import ArraySamples
@@ -34,6 +34,17 @@ def test_photographs_of_every_kind(tmp_path):
         assert shown.shape[:2] == expected.size[::-1]
         close += np.abs(shown - np.asarray(expected)).mean() < 6
     assert close >= 0.8 * len(folder), "16-bit gray and a few others are read otherwise than by Pillow alone"
+
+
+def test_photographs_are_turned_where_the_network_sees_them_so(tmp_path):
+    folder = load_folder(write_data(tmp_path), "val")
+    index = next(i for i in range(len(folder)) if folder.name(i).endswith("jpeg_exif_rotated.JPEG"))
+    with Image.open(folder.name(index)) as image:
+        upright = ImageOps.exif_transpose(image).convert("RGB")
+    upright.thumbnail((144, 144), Image.Resampling.BILINEAR)
+    shown, lying = decoded(thumbnail(folder, index, exif_rotate=True)), decoded(thumbnail(folder, index))
+    assert shown.shape[:2] == upright.size[::-1] != lying.shape[:2]
+    assert np.abs(shown - np.asarray(upright)).mean() < 6
 
 
 def test_arrays_gray_and_colored():
