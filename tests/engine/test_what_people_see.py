@@ -171,7 +171,7 @@ def test_a_terminal_has_a_bar_that_fits_and_leaves_no_trace(tmp_path, columns, m
     assert re.match(rf"Epoch 1/1 +\d+ %, loss {NUMBER}, error {NUMBER}", bars[-1]), bars
     if columns == 120:
         assert re.search(r" %, \d+ images/s, \d\d:\d\d left, \d+/15 \|.*\|", bars[-1]), bars
-    assert len(terminal.lines()) == 16 and not any("|  " in line for line in terminal.lines()[4:]), "it is wiped away"
+    assert len(terminal.lines()) == 17 and not any("|  " in line for line in terminal.lines()[4:]), "it is wiped away"
     assert "step 1/15" not in terminal.text and "json_stats" not in terminal.text
     assert "\033[1;32mEpoch 1/1: test top-1 error" in terminal.text and "best so far\033[0m" in terminal.text
     log = (tmp_path / "stdout.log").read_text()
