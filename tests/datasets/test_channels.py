@@ -157,6 +157,35 @@ def test_a_fourth_band_is_not_lost(extra):
     assert (decode_pixels(buffer.getvalue(), 4) == BANDS[..., :4]).all()
 
 
+def test_an_unknown_white_is_refused_with_alpha_too():
+    data = encode(Image.fromarray(np.asarray(PHOTO.convert("L"), np.int32)), "TIFF")
+    for full in (False, True):
+        with pytest.raises(ValueError, match="what is white is not said"):
+            decode_pixels(data, 4, full)
+
+
+def test_pages_of_colors_are_no_bands():
+    """As many pages as channels, as with any other number: the first one is shown, as by the usual contract."""
+    for channels in (3, 4):
+        pages = encode(PHOTO, "TIFF", save_all=True, append_images=[PHOTO.rotate(90)] * (channels - 1))
+        for full in (False, True):
+            white = 1 if full else 255
+            assert np.allclose(decode_pixels(pages, channels, full)[..., :3] * (255 / white), np.asarray(PHOTO))
+    gray = _pages(BANDS[..., :3])
+    assert np.allclose(decode_pixels(gray, 3, full=True) * 255, BANDS[..., :1].repeat(3, 2)), "as with 8 bits"
+
+
+def test_only_gray_pages_of_one_depth_are_bands():
+    gray, deep = PHOTO.convert("L"), Image.fromarray(np.asarray(PHOTO.convert("L")).astype(np.uint16) * 257)
+    black_and_white = PHOTO.convert("1")
+    shown = decode_pixels(encode(gray, "TIFF", save_all=True, append_images=[black_and_white]), 2)
+    assert (shown[..., 1] == np.asarray(black_and_white) * 255).all() and (shown[..., 0] == np.asarray(gray)).all()
+    for other, words in ((deep, "not of one depth: uint8, uint16"), (gray.quantize(9), "page 2 is P")):
+        data = encode(gray, "TIFF", save_all=True, append_images=[other])
+        with pytest.raises(ValueError, match=words):
+            decode_pixels(data, 2)
+
+
 @pytest.mark.parametrize(
     "keys, words",
     [
