@@ -74,7 +74,7 @@ def test_what_has_four_dimensions_before_the_first_convolution_is_passed_by(tmp_
     source, target = WithPositions(3), WithPositions(4)
     torch.save(source.state_dict(), tmp_path / "a.pth")
     report = load_weights(target, tmp_path / "a.pth")
-    assert list(source.state_dict())[0] == "pos_embed" and not report.missing
+    assert next(iter(source.state_dict())) == "pos_embed" and not report.missing
     assert torch.allclose(target[0].weight, 0.75 * source[0].weight[:, [0, 1, 2, 0]])
 
 
