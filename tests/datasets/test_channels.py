@@ -9,12 +9,12 @@ from PIL import Image
 
 from pycls.core.config import load_cfg
 from pycls.datasets import build_loader, color_scale
-from pycls.datasets.decoders.bands import decode_pixels
+from pycls.datasets.decoders.bands import decode_pixels, has_more_than_rgb
 from pycls.datasets.readers.samples import ArraySamples
 from pycls.datasets.transforms import view as views
 from pycls.datasets.transforms.normalize import Normalize
 from tests.helpers.backends import CLASSES, draw, make_backend, make_view
-from tests.helpers.odd_images import readable
+from tests.helpers.odd_images import png_rgb16, readable
 from tests.helpers.photographs import encode, load, write_files
 from tests.helpers.reference import reference_square
 
@@ -173,6 +173,14 @@ def test_pages_of_colors_are_no_bands():
             assert np.allclose(decode_pixels(pages, channels, full)[..., :3] * (255 / white), np.asarray(PHOTO))
     gray = _pages(BANDS[..., :3])
     assert np.allclose(decode_pixels(gray, 3, full=True) * 255, BANDS[..., :1].repeat(3, 2)), "as with 8 bits"
+
+
+def test_what_a_jpeg_would_lose():
+    deep = Image.fromarray(np.full((3, 4), 700, np.uint16))
+    more = [_pages(BANDS), encode(deep, "PNG"), encode(deep, "TIFF"), png_rgb16(np.full((3, 4, 3), 700, np.uint16))]
+    more += [data for name, data in RGBA_FILES.items() if not name.endswith(".jpg")]
+    same = [encode(PHOTO), encode(PHOTO, "PNG"), encode(PHOTO.quantize(9), "PNG"), encode(PHOTO, "TIFF")]
+    assert all(map(has_more_than_rgb, more)) and not any(map(has_more_than_rgb, same))
 
 
 def test_only_gray_pages_of_one_depth_are_bands():

@@ -23,6 +23,17 @@ def decode_pixels(data: bytes, num_channels: int, full: bool = False) -> np.ndar
     return _with_channels(to_unit_floats(samples) if full else to_eight_bit(samples), num_channels)
 
 
+def has_more_than_rgb(data: bytes) -> bool:
+    """Tell whether `decode_pixels` may find more in a file than 8 bits of RGB: alpha, pages, further bits."""
+    image = pillow.open_image(data)
+    if image is None:
+        return True  # floats
+    with pillow.one_error(), image:
+        if image.format == "TIFF" and (getattr(image, "n_frames", 1) > 1 or _has_a_fourth(image)):
+            return True
+        return _has_alpha(image) or pillow.is_gray_deep(image) or is_deep(image, data)
+
+
 def _read(data: bytes, num_channels: int, full: bool) -> np.ndarray:
     """Return the samples as they are in the file: of num_channels pages, or of gray, RGB or RGBA."""
     image = pillow.open_image(data)
@@ -71,12 +82,22 @@ def _colors(image: Image.Image, data: bytes, num_channels: int, full: bool) -> n
         return read_deep(image, data)
     if pillow.is_gray_deep(image):
         return np.asarray(image)[..., None]
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+    if _has_alpha(image):
         return np.array(image.convert("RGBA"))
-    is_four = isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(_SAMPLES_PER_PIXEL, 1) > len("RGB")
-    if is_four and num_channels == _RGBA_CHANNELS and image.mode == "RGB":
-        return read_deep(image, data)  # Pillow would drop the fourth, which is not said to be alpha
+    if num_channels == _RGBA_CHANNELS and _has_a_fourth(image):
+        return read_deep(image, data)  # Pillow would drop it
     return np.array(image.convert("RGB"))
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    return image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
+
+
+def _has_a_fourth(image: Image.Image) -> bool:
+    """Tell whether there is a channel beside RGB that is not said to be alpha."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile) or image.mode != "RGB":
+        return False
+    return image.tag_v2.get(_SAMPLES_PER_PIXEL, 1) > _RGB_CHANNELS
 
 
 def _with_channels(samples: np.ndarray, num_channels: int) -> np.ndarray:
