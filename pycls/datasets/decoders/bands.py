@@ -68,7 +68,7 @@ def _pages(image: Image.Image, count: int) -> np.ndarray:
         image.seek(number)
         if not _is_gray(image):  # the numbers of a palette would look like gray levels
             raise ValueError(f"its {count} pages are not gray images of one size, page {number + 1} is {image.mode}")
-        pages.append(np.array(image.convert("L") if image.mode == "1" else image))
+        pages.append(pillow.deep_samples(image) if pillow.is_gray_deep(image) else np.array(image.convert("L")))
     if len({page.shape for page in pages}) > 1:
         raise ValueError(f"its {count} pages are not gray images of one size")
     if len({page.dtype for page in pages}) > 1:
@@ -81,7 +81,7 @@ def _colors(image: Image.Image, data: bytes, num_channels: int, full: bool) -> n
     if full and is_deep(image, data):
         return read_deep(image, data)
     if pillow.is_gray_deep(image):
-        return np.asarray(image)[..., None]
+        return pillow.deep_samples(image)[..., None]
     if _has_alpha(image):
         return np.array(image.convert("RGBA"))
     if num_channels == _RGBA_CHANNELS and _has_a_fourth(image):
