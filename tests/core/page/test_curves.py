@@ -1,4 +1,4 @@
-"""Values over epochs and their charts: what pages say of the best epoch, and where a logarithmic axis shows no error."""
+"""Values over epochs and their charts: what pages say of the best epoch, and where a log axis shows no error."""
 
 import re
 
