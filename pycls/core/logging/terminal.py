@@ -38,16 +38,25 @@ class TerminalHandler(logging.StreamHandler):
         super().__init__(stream)
         self.setFormatter(LineFormatter(in_color(stream)))
         self._has_bar = stream.isatty()
+        self._is_closed = False
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether a line is for people who look at this stream."""
         said_by_bar = self._has_bar and getattr(record, "beside_bar", False)
-        return not (said_by_bar or getattr(record, "file_only", False)) and bool(super().filter(record))
+        is_for_others = self._is_closed or said_by_bar or getattr(record, "file_only", False)
+        return not is_for_others and bool(super().filter(record))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line, above a progress bar that is on the screen."""
         with tqdm.external_write_mode(self.stream):
             super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say no more once a reader has gone, as that of `train | head`: the work goes on, stdout.log has all."""
+        if isinstance(sys.exc_info()[1], BrokenPipeError):
+            self._is_closed = True
+        else:
+            super().handleError(record)
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, with escapes for what the stream cannot write."""

@@ -129,6 +129,26 @@ def test_short_work_needs_no_bar(monkeypatch):
     assert screen.getvalue().strip() == ""
 
 
+class ClosedPipe(io.StringIO):
+    """What a program writes to whose reader has gone, `head` for instance."""
+
+    encoding = "utf-8"
+
+    def write(self, text):
+        raise BrokenPipeError
+
+
+def test_when_the_reader_has_gone_the_log_goes_on(monkeypatch, tmp_path):
+    errors = io.StringIO()
+    monkeypatch.setattr("sys.stdout", ClosedPipe())
+    monkeypatch.setattr("sys.stderr", errors)
+    setup_logging(str(tmp_path))
+    for line in ("first", "second"):
+        get_logger("pycls.here").info(line)
+    assert (tmp_path / "stdout.log").read_text().splitlines() == ["first", "second"]
+    assert errors.getvalue() == ""
+
+
 def test_of_many_bad_images_the_terminal_names_the_first(monkeypatch, tmp_path):
     shown = io.StringIO()
     monkeypatch.setattr("sys.stdout", shown)
