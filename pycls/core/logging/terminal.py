@@ -7,6 +7,8 @@ from typing import TextIO
 
 from tqdm import tqdm
 
+from pycls.core.logging.progress import is_watched
+
 _BOLD_GREEN, _YELLOW, _RED, _PLAIN = "\033[1;32m", "\033[33m", "\033[31m", "\033[0m"
 _PREFIXES = {logging.WARNING: "warning: ", logging.ERROR: "error: "}
 _COLORS = {logging.WARNING: _YELLOW, logging.ERROR: _RED}
@@ -37,7 +39,7 @@ class TerminalHandler(logging.StreamHandler):
     def __init__(self, stream: TextIO):
         super().__init__(stream)
         self.setFormatter(LineFormatter(in_color(stream)))
-        self._has_bar = stream.isatty()
+        self._has_bar = stream.isatty() and is_watched()
         self._is_closed = False
 
     def filter(self, record: logging.LogRecord) -> bool:

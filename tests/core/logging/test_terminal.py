@@ -2,6 +2,7 @@
 
 import io
 import logging
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -35,8 +36,9 @@ def _quiet_afterwards():
     setup_logging(None)
 
 
-def say(monkeypatch, stream, out_dir=None, log_dest="stdout", main=True):
+def say(monkeypatch, stream, out_dir=None, log_dest="stdout", main=True, stderr=None):
     monkeypatch.setattr("sys.stdout", stream)
+    monkeypatch.setattr("sys.stderr", stderr or stream)
     setup_logging(out_dir and str(out_dir), log_dest, main)
     logger = get_logger("pycls.somewhere")
     logger.info("Epoch 1/2: %s", "good", extra=GOOD_NEWS)
@@ -58,11 +60,22 @@ def test_a_pipe_gets_plain_lines(monkeypatch):
     assert say(monkeypatch, io.StringIO()) == PLAIN
 
 
-@pytest.mark.parametrize("settings", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_a_terminal_without_colors_gets_what_the_bar_does_not_say(monkeypatch, settings):
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
+def test_a_terminal_without_colors_gets_what_the_bar_does_not_say(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
     assert say(monkeypatch, Screen()) == PLAIN.replace("step 3\n", "")
+
+
+def test_a_terminal_without_a_bar_gets_all_lines(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    assert say(monkeypatch, Screen(), stderr=io.StringIO()) == PLAIN, "train 2> errors"
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "dumb")
+    assert say(monkeypatch, Screen()) == PLAIN
+    with progress_bar(None, "Epoch 1/2", 10, unit="step") as bar:
+        bar.update()
+    assert "Epoch 1/2 " not in sys.stderr.getvalue()
 
 
 def test_a_terminal_sets_off_good_news_warnings_and_errors(monkeypatch):
