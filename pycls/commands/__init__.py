@@ -5,6 +5,7 @@ A command imports what it needs when it acts, so that --help answers at once.
 
 import importlib
 import io
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -66,7 +67,12 @@ def run_file(name: str) -> int:
 
 
 def _write_all_characters() -> None:
-    """Let what the encoding of the standard output lacks be printed as escapes: a name must not end a finished run."""
+    """Let what the encoding of the standard output lacks be printed as escapes: a name must not end a finished run.
+
+    One that was closed before the program began (`>&-`) is as one that nobody reads.
+    """
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (until the program ends)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 

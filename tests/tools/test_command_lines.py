@@ -112,6 +112,12 @@ def test_characters_that_the_output_lacks_are_escaped(monkeypatch):
     assert stream.buffer.getvalue() == b"DESC: 'Z\\xfcrich'\n"
 
 
+def test_an_output_that_was_closed_before_is_as_one_that_nobody_reads(monkeypatch):
+    monkeypatch.setattr("sys.stdout", None)
+    monkeypatch.setattr("sys.argv", ["pycls", "train", "--diff", "DESC", "x"])
+    assert commands.main() == 0
+
+
 def test_a_closed_pipe_ends_silently():
     command = f"set -o pipefail; {sys.executable} -m pycls.core.config.describe | true; echo $?"
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=100)

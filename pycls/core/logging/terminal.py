@@ -55,10 +55,13 @@ class TerminalHandler(logging.StreamHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:
         """Say no more once a reader has gone, as that of `train | head`: the work goes on, stdout.log has all."""
-        if isinstance(sys.exc_info()[1], BrokenPipeError):
-            self._is_closed = True
-        else:
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
             super().handleError(record)
+            return
+        self._is_closed = True
+        if not isinstance(error, BrokenPipeError):  # a full disk
+            print(f"warning: the standard output takes no more lines: {error.strerror}", file=sys.stderr)
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, with escapes for what the stream cannot write."""

@@ -1,5 +1,6 @@
 """What people see: plain lines in a pipe, colors and bars on a terminal, no records."""
 
+import errno
 import io
 import logging
 import sys
@@ -160,6 +161,23 @@ def test_when_the_reader_has_gone_the_log_goes_on(monkeypatch, tmp_path):
         get_logger("pycls.here").info(line)
     assert (tmp_path / "stdout.log").read_text().splitlines() == ["first", "second"]
     assert errors.getvalue() == ""
+
+
+class FullDisk(ClosedPipe):
+    """What a program writes to whose output goes to a file on a full disk."""
+
+    def write(self, text):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_an_output_that_takes_no_more_is_told_once(monkeypatch):
+    errors = io.StringIO()
+    monkeypatch.setattr("sys.stdout", FullDisk())
+    monkeypatch.setattr("sys.stderr", errors)
+    setup_logging(None)
+    for line in ("first", "second"):
+        get_logger("pycls.here").info(line)
+    assert errors.getvalue() == "warning: the standard output takes no more lines: No space left on device\n"
 
 
 def test_of_many_bad_images_the_terminal_names_the_first(monkeypatch, tmp_path):
