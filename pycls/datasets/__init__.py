@@ -13,7 +13,7 @@ from yacs.config import CfgNode
 
 from pycls.core.config import check_divisible
 from pycls.core.distributed import rank, world_size
-from pycls.core.registry import pick
+from pycls.core.registry import listed, pick
 from pycls.datasets import backends, cifar, digits, fashion_mnist, imagenet
 from pycls.datasets.backends.base import Backend
 from pycls.datasets.check_samples import check_samples
@@ -108,10 +108,9 @@ def _check_all_shown(cfg: CfgNode, samples: Samples) -> None:
         return
     lacking = absent(samples)
     if lacking:
-        some = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
         raise ValueError(
             f"{samples.split} has no images of {len(lacking)} of the {len(samples.classes)} classes in DATA.CLASSES "
-            f"{cfg.DATA.CLASSES}: {some}; DATA.MISSING_CLASSES True allows that"
+            f"{cfg.DATA.CLASSES}: {listed(lacking)}; DATA.MISSING_CLASSES True allows that"
         )
 
 

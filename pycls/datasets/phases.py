@@ -4,7 +4,7 @@ from pathlib import Path
 
 from yacs.config import CfgNode
 
-from pycls.core.registry import shown
+from pycls.core.registry import listed, shown
 from pycls.datasets.readers.paths import data_root_or_list
 from pycls.datasets.readers.problems import MISSING_SPLIT, Problem, UnfitData
 from pycls.datasets.shares import division, is_divided, no_division
@@ -34,7 +34,7 @@ def phase_place(cfg: CfgNode, phase: str) -> Place:
     classes = _classes(cfg, top) if place is None or place.kind == "folder" else []
     if classes and not lists_in(top):
         sentence = (
-            f"{top} holds class folders ({_some(classes)}) but no folder '{wanted}': {_SHARE} splits a share of each "
+            f"{top} holds class folders ({_named(classes)}) but no folder '{wanted}': {_SHARE} splits a share of each "
             f"class off for validation{', DATA.VAL_FRACTION 1 evaluates on all' if phase == 'test' else ''}"
         )
         raise UnfitData([Problem(MISSING_SPLIT, (wanted,), sentence)])
@@ -108,8 +108,8 @@ def _without_splits(cfg: CfgNode, root: Path) -> Path:
     found = split_folders(root)
     if found:
         raise ValueError(
-            f"{root} holds {_some(found)}, which are called like splits, not classes, but no '{cfg.TRAIN.SPLIT}': name "
-            f"them with TRAIN.SPLIT and TEST.SPLIT and set {no_division(cfg)}, or give DATA_DIR {root / found[0]}"
+            f"{root} holds {_named(found)}, which are called like splits, not classes, but no '{cfg.TRAIN.SPLIT}': "
+            f"name them with TRAIN.SPLIT and TEST.SPLIT and set {no_division(cfg)}, or give DATA_DIR {root / found[0]}"
         )
     return root
 
@@ -129,5 +129,5 @@ def _classes(cfg: CfgNode, root: Path) -> list[str]:
     return class_folders(root, (cfg.TRAIN.SPLIT, cfg.TEST.SPLIT)) if root.is_dir() else []
 
 
-def _some(names: list[str]) -> str:
-    return ", ".join(map(shown, names[:3])) + (", ..." if len(names) > 3 else "")
+def _named(folders: list[str]) -> str:
+    return listed([shown(name) for name in folders], 3)

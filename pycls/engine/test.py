@@ -15,6 +15,7 @@ from pycls.core import distributed
 from pycls.core.checkpoint import LoadReport, best_path, checkpoint_dir
 from pycls.core.config import with_value
 from pycls.core.logging import FILE_ONLY, get_logger, json_line
+from pycls.core.registry import listed
 from pycls.core.weights import fill_model
 from pycls.core.weights.files import load_tensor_file
 from pycls.core.weights.formats import unpack_weights
@@ -180,5 +181,5 @@ def check_complete(report: LoadReport, path: Path) -> None:
     odd = {"missing": missing, "of another size": report.reinitialized, "not in the network": report.unexpected}
     for what, names in odd.items():
         if names:
-            shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-            raise ValueError(f"{path}: not the weights of this network: {len(names)} tensors {what} ({shown})")
+            some = listed(names, 3)
+            raise ValueError(f"{path}: not the weights of this network: {len(names)} tensors {what} ({some})")

@@ -14,12 +14,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pycls.core.registry import shown
+from pycls.core.registry import listed, shown
 from pycls.datasets.readers.samples import EncodedSamples
 from pycls.datasets.transforms.rng import GAMMA, MASK
 
 _LAST_NUMBER = re.compile(r"[0-9]+(?=[^0-9]*$)")
-_NUM_NAMED = 5
 
 
 def place(seed: int, name: str) -> float:
@@ -67,8 +66,7 @@ def _without_empty(parts: np.ndarray, places: np.ndarray, edges: Sequence[float]
 def _check_enough(samples: EncodedSamples, counts: np.ndarray, num_parts: int, key: str) -> None:
     few = [f"{shown(samples.classes[i])} ({counts[i]})" for i in np.flatnonzero(counts < num_parts)]
     if few:
-        more = f" and {len(few) - _NUM_NAMED} more" if len(few) > _NUM_NAMED else ""
         raise ValueError(
             f"{key} needs at least {num_parts} images of each class, one for each part; {samples.split} has fewer of "
-            f"{', '.join(few[:_NUM_NAMED])}{more}: add images, or take the folder of the class away"
+            f"{listed(few)}: add images, or take the folder of the class away"
         )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pycls.core.registry import did_you_mean
+from pycls.core.registry import did_you_mean, listed, plural
 from pycls.datasets.readers.endings import BESIDE, FORMATS
 from pycls.datasets.readers.folder_cache import load_tree
 from pycls.datasets.readers.folder_scan import Tree
@@ -15,8 +15,6 @@ from pycls.datasets.readers.problems import (
     NO_IMAGES,
     Problem,
     UnfitData,
-    listed,
-    plural,
     twin_problems,
 )
 from pycls.datasets.readers.samples import FileSamples

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pycls.core.logging import get_logger
+from pycls.core.registry import listed
 from pycls.datasets.readers.problems import code_points, normalized
 from pycls.datasets.readers.samples import EncodedSamples
 
@@ -25,18 +26,21 @@ def skip_listed(samples: EncodedSamples, path: str, splits: Iterable[str]) -> En
     """
     names = [name for name in load_skip_list(path, splits) if name.startswith(f"{samples.split}/")]
     wanted = set(names)
-    listed = np.fromiter((samples.key(i) in wanted for i in range(len(samples))), bool, len(samples))
-    unknown = wanted - {samples.key(int(i)) for i in np.flatnonzero(listed)}
+    skipped = np.fromiter((samples.key(i) in wanted for i in range(len(samples))), bool, len(samples))
+    unknown = wanted - {samples.key(int(i)) for i in np.flatnonzero(skipped)}
     if unknown:
         logger.warning(
-            "DATA_LOADER.SKIP_LIST %s: %s not there%s", path, _some(sorted(unknown)), _spelled(unknown, samples)
+            "DATA_LOADER.SKIP_LIST %s: %s not there%s",
+            path,
+            listed(sorted(unknown), NUM_NAMED),
+            _spelled(unknown, samples),
         )
-    kept = samples.select(~listed)
+    kept = samples.select(~skipped)
     empty = set(range(len(samples.classes))) - set(np.unique(kept.labels).tolist())
     if empty:
-        classes = _some([samples.classes[label] for label in sorted(empty)])
+        classes = listed([samples.classes[label] for label in sorted(empty)], NUM_NAMED)
         raise ValueError(f"DATA_LOADER.SKIP_LIST {path} leaves a class of {samples.split} without images: {classes}")
-    logger.info("DATA_LOADER.SKIP_LIST: %d of %d images of %s left out", listed.sum(), len(samples), samples.split)
+    logger.info("DATA_LOADER.SKIP_LIST: %d of %d images of %s left out", skipped.sum(), len(samples), samples.split)
     return kept
 
 
@@ -70,9 +74,5 @@ def _spelled(unknown: set[str], samples: EncodedSamples) -> str:
     twins = [name for name in sorted(unknown) if normalized(name) in there]
     if not twins:
         return ""
-    found, listed = code_points(there[normalized(twins[0])]), code_points(twins[0])
-    return f"; {len(twins)} of these names an image has, spelled with other code points ({found}, not {listed})"
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:NUM_NAMED]) + (f" and {len(names) - NUM_NAMED} more" if len(names) > NUM_NAMED else "")
+    found, given = code_points(there[normalized(twins[0])]), code_points(twins[0])
+    return f"; {len(twins)} of these names an image has, spelled with other code points ({found}, not {given})"

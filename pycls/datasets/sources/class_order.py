@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pycls.core.registry import listed, plural
 from pycls.datasets.heartbeat import Heartbeat
 from pycls.datasets.readers.samples import EncodedSamples, FileSamples
 
 _NUMBER = re.compile(r"\d+")
-NUM_NAMED = 5  # classes named in a message
 
 
 def in_order(labels: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
@@ -45,9 +45,7 @@ def numbers_of(
         return np.array([places[name] for name in classes], np.int64)
     if by_number and len(lacking) == len(classes) and all(map(is_number, classes)):
         return _places(classes, len(names), where, whose)
-    more = f" and {len(lacking) - NUM_NAMED} more" if len(lacking) > NUM_NAMED else ""
-    count = f"{len(lacking)} class" + ("" if len(lacking) == 1 else "es")
-    raise ValueError(f"{whose} lacks {count} that {where} has: {', '.join(lacking[:NUM_NAMED])}{more}{hint}")
+    raise ValueError(f"{whose} lacks {plural(lacking)} that {where} has: {listed(lacking)}{hint}")
 
 
 def _places(classes: Sequence[str], count: int, where: str, whose: str) -> np.ndarray:

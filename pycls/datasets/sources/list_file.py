@@ -13,6 +13,7 @@ import numpy as np
 
 from pycls.core.logging import get_logger
 from pycls.core.machine import cache_dir
+from pycls.core.registry import listed
 from pycls.datasets.readers.array_files import map_arrays, write_arrays
 from pycls.datasets.readers.folder_scan import NUM_THREADS
 from pycls.datasets.readers.samples import FileSamples, Names
@@ -146,7 +147,7 @@ def _warn_of_duplicates(listing: Listing, hashes: np.ndarray) -> None:
         "in another split": listing.splits[here] != listing.splits[first],
     }
     words = "".join(f", {found.sum()} of them {kind}" for kind, found in kinds.items() if found.any())
-    names = ", ".join(listing.paths[int(row)] for row in np.sort(here)[:NUM_NAMED])
+    names = listed([listing.paths[row] for row in np.sort(here).tolist()], NUM_NAMED)
     logger.warning("%s: %d rows name an image that is listed before%s: %s", listing.file, len(here), words, names)
 
 
@@ -172,9 +173,8 @@ def check_files(listing: Listing, samples: ListedSamples, skip_bad: bool) -> Non
     missing = list(_missing(samples))
     if not missing:
         return
-    names = ", ".join(samples.paths[number] for number in missing[:NUM_NAMED])
-    more = f" and {len(missing) - NUM_NAMED} more" if len(missing) > NUM_NAMED else ""
-    words = f"{listing.file}: {len(missing)} of {len(samples)} images of '{samples.split}' are not there: {names}{more}"
+    names = listed([samples.paths[number] for number in missing], NUM_NAMED)
+    words = f"{listing.file}: {len(missing)} of {len(samples)} images of '{samples.split}' are not there: {names}"
     if not skip_bad:
         where = f"paths are relative to {samples.root}" if not os.path.isabs(names) else "all paths there are absolute"
         raise ValueError(f"{words} ({where}); DATA_LOADER.ON_BAD_IMAGE skip goes on without them")

@@ -5,14 +5,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from pycls.core.registry import did_you_mean
+from pycls.core.registry import did_you_mean, listed
 from pycls.datasets.readers.folder_scan import list_classes
 from pycls.datasets.readers.tar_index import index_file
 from pycls.datasets.sources import split_names
 from pycls.datasets.sources.list_file import no_such_split, read_list
 from pycls.datasets.sources.list_table import is_list
 
-NUM_NAMED = 5  # splits named in a message
 _SHARD = re.compile(r"(.*?)[-_.]?\d*\.tar", re.IGNORECASE)
 
 
@@ -48,8 +47,7 @@ def not_there(root: Path, wanted: str, key: str) -> str:
     if root.is_file():
         return no_such_split(root, key, wanted, read_list(root).split_names)
     known = sorted(_parts(root))
-    more = f" and {len(known) - NUM_NAMED} more" if len(known) > NUM_NAMED else ""
-    there = f" (there: {', '.join(known[:NUM_NAMED])}{more})" if known else ""
+    there = f" (there: {listed(known)})" if known else ""
     lists = lists_in(root)
     way_out = f"set {key} to the name of what is there" if known else "expected a folder of class folders, or a list"
     way_out += f", or DATA_DIR to the list {lists[0]}" if len(lists) == 1 else ""

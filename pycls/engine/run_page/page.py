@@ -16,6 +16,7 @@ from pycls.core.config.defaults import default_cfg
 from pycls.core.logging import MetricsFile, get_logger
 from pycls.core.page.curves import Record
 from pycls.core.page.template import RUN_PAGE, save_page
+from pycls.core.registry import plural
 from pycls.datasets.readers.samples import Samples
 from pycls.datasets.workers.bad_images import Failure
 from pycls.engine.reporting.evaluation import Evaluation
@@ -136,8 +137,7 @@ def _notes(source: PageSource) -> list[str]:
 def _bad_images(what: str, failures: Sequence[Failure]) -> str:
     shown = "; ".join(map(str, failures[:NUM_NAMED]))
     more = f" and {len(failures) - NUM_NAMED} more" if len(failures) > NUM_NAMED else ""
-    count = "1 image" if len(failures) == 1 else f"{len(failures):,} images"
-    return f"{count} {what}: {shown}{more}"
+    return f"{plural(failures, 'image', 'images')} {what}: {shown}{more}"
 
 
 def _changes(cfg: CfgNode) -> list[tuple[str, Any, Any]]:
