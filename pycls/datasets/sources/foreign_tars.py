@@ -5,7 +5,6 @@ index is that of packed data (docs/PACKED.md); it lies beside the tars, or in th
 there.
 """
 
-import hashlib
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ import numpy as np
 
 from pycls.core.locks import locked
 from pycls.core.logging import get_logger
-from pycls.core.machine import cache_dir
+from pycls.core.machine import cache_dir, path_digest
 from pycls.datasets.readers.folder_scan import NUM_THREADS
 from pycls.datasets.readers.samples import EncodedSamples, pack_names
 from pycls.datasets.readers.tar import PackedSamples, load_packed
@@ -48,8 +47,10 @@ def _class_files(folder: Path) -> tuple[Path, Path]:
 
 def index_places(folder: Path, split: str) -> list[Path]:
     """Return where the index of tars in a folder may be: beside them, or in the user's cache."""
-    name = hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:16]
-    return [folder / FOLDER / f"{split}.index", cache_dir() / "index" / f"tars-{name}" / f"{split}.index"]
+    return [
+        folder / FOLDER / f"{split}.index",
+        cache_dir() / "index" / f"tars-{path_digest(folder)}" / f"{split}.index",
+    ]
 
 
 def _named(samples: PackedSamples, file: Path | None) -> EncodedSamples:

@@ -1,7 +1,6 @@
 """A list of images instead of folders: a table of path, label and perhaps split; paths are relative to the list."""
 
 import functools
-import hashlib
 import os
 from array import array
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from pycls.core.logging import get_logger
-from pycls.core.machine import cache_dir
+from pycls.core.machine import cache_dir, path_digest
 from pycls.core.registry import listed
 from pycls.datasets.readers.array_files import map_arrays, write_arrays
 from pycls.datasets.readers.folder_scan import NUM_THREADS
@@ -67,8 +66,7 @@ def _shared(file: Path, part: str, paths: Names, labels: np.ndarray) -> tuple[Na
     """Return the same, of many images mapped from the user's cache: worker processes then share one copy."""
     if len(labels) < _MANY:
         return paths, labels
-    name = hashlib.sha256(os.fsencode(file.absolute())).hexdigest()[:16]
-    folder = cache_dir() / "index" / f"list-{name}-{part}"
+    folder = cache_dir() / "index" / f"list-{path_digest(file)}-{part}"
     arrays = {"labels": labels, "paths": np.frombuffer(paths.buffer, np.uint8), "offsets": paths.offsets}
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

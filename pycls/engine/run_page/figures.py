@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
 
-from pycls.core.page.curves import Record, duration, epoch_of, is_number, points
+from pycls.core.page.curves import EVALUATIONS, Record, duration, last_epoch, points, total_seconds
 from pycls.engine.reporting.evaluation import Evaluation
 
 _LITTLE_WAIT_PCT, _MUCH_WAIT_PCT = 2.0, 20.0
@@ -35,8 +35,7 @@ def training_figures(records: Sequence[Record], max_epoch: int) -> list[RunFigur
     if not epochs:
         return []
     found = [RunFigure("Epochs", f"{epochs}", "" if epochs == max_epoch else f"of {max_epoch}")]
-    kinds = {"model": "test_epoch", "EMA": "test_ema_epoch"}
-    errors_of = {name: points(records, kind, "top1_err") for name, kind in kinds.items()}
+    errors_of = {name: points(records, kind, "top1_err") for name, kind in EVALUATIONS.items()}
     lowest = [(error, epoch, name) for name, errors in errors_of.items() for epoch, error in errors]
     if lowest:
         error, epoch, name = min(lowest)
@@ -47,12 +46,6 @@ def training_figures(records: Sequence[Record], max_epoch: int) -> list[RunFigur
     if losses := points(records, "train_epoch", "loss"):
         found.append(RunFigure("Training loss", f"{losses[-1][1]:.4f}", f"epoch {losses[-1][0]:g}"))
     return [*found, RunFigure("Time", duration(total_seconds(records)), "training and evaluation")]
-
-
-def total_seconds(records: Sequence[Record]) -> float:
-    """Return the seconds of all epochs and evaluations; those of repeated parts and of starts are not in it."""
-    kinds = ("train_epoch", "test_epoch", "test_ema_epoch")
-    return sum(r["time_epoch"] for r in records if r.get("_type") in kinds and is_number(r.get("time_epoch")))
 
 
 def speed_rows(records: Sequence[Record]) -> list[RunFigure]:
@@ -80,11 +73,6 @@ def bottleneck(wait_pct: float) -> str:
     if wait_pct < _MUCH_WAIT_PCT:
         return "mostly the network; pycls time tells what the loader could give"
     return "the loader is the bottleneck: more workers, packed data or smaller images; pycls time and docs/LOADERS.md"
-
-
-def last_epoch(records: Sequence[Record]) -> int:
-    """Return the newest epoch that has been trained, 0 for none."""
-    return max((epoch_of(r) for r in records if r.get("_type") == "train_epoch"), default=0)
 
 
 def _values(records: Sequence[Record], kind: str, key: str) -> list[float]:

@@ -14,7 +14,7 @@ from yacs.config import CfgNode
 from pycls.core.config import diff_cfg, flatten
 from pycls.core.config.defaults import default_cfg
 from pycls.core.logging import MetricsFile, get_logger
-from pycls.core.page.curves import Record
+from pycls.core.page.curves import Record, last_epoch
 from pycls.core.page.template import RUN_PAGE, save_page
 from pycls.core.registry import plural
 from pycls.datasets.readers.samples import Samples
@@ -109,7 +109,7 @@ def _subtitle(source: PageSource) -> str:
     data = f"{source.cfg.TEST.DATASET or source.cfg.TRAIN.DATASET}, {source.cfg.MODEL.NUM_CLASSES:,} classes"
     if source.weights:
         return f"{network} on {data}: evaluation of {source.weights}"
-    epochs = figures.last_epoch(records)
+    epochs = last_epoch(records)
     return f"{network} on {data}: training, {epochs} epoch{'s' * (epochs != 1)} of {source.num_train:,} images"
 
 
