@@ -5,11 +5,9 @@ from pathlib import Path
 from yacs.config import CfgNode
 
 from pycls.core.registry import listed, shown
-from pycls.datasets.readers.paths import data_root_or_list
 from pycls.datasets.readers.problems import MISSING_SPLIT, Problem, UnfitData
 from pycls.datasets.shares import division, is_divided, no_division
-from pycls.datasets.sources.layout import class_folders, split_folders
-from pycls.datasets.sources.list_table import ENDINGS
+from pycls.datasets.sources.layout import class_folders, data_path, split_folders
 from pycls.datasets.sources.places import Place, find_place, is_whole_list, lists_in, not_there, whole_list
 from pycls.datasets.sources.split_names import is_none
 
@@ -24,7 +22,7 @@ def phase_place(cfg: CfgNode, phase: str) -> Place:
     key, wanted = f"{phase.upper()}.SPLIT", cfg[phase.upper()].SPLIT
     if is_none(wanted):
         raise ValueError(f"{key} none: there are no images to look at; name the part of DATA_DIR that has some")
-    root = data_root_or_list(cfg.DATA_DIR, ENDINGS)
+    root = data_path(cfg.DATA_DIR)
     if is_divided(cfg):
         return _undivided(cfg, root)
     if phase == "train" and is_none(cfg.TEST.SPLIT) and is_whole_list(root):
@@ -49,7 +47,7 @@ def other_place(cfg: CfgNode, phase: str) -> Place | None:
     key = "TEST" if phase == "train" else "TRAIN"
     if is_divided(cfg) or cfg.TRAIN.DATASET != cfg.TEST.DATASET or is_none(cfg[key].SPLIT):
         return None
-    return _find(data_root_or_list(cfg.DATA_DIR, ENDINGS), cfg[key].SPLIT, f"{key}.SPLIT")
+    return _find(data_path(cfg.DATA_DIR), cfg[key].SPLIT, f"{key}.SPLIT")
 
 
 def _hint(cfg: CfgNode, phase: str, root: Path) -> str:

@@ -9,7 +9,7 @@ from pycls.dataset_tools.packing.verify import describe_packed, verify_packed
 from pycls.dataset_tools.packing.writer import pack_split
 from pycls.datasets.readers.samples import FileSamples
 from pycls.datasets.sources import load_place
-from pycls.datasets.sources.list_table import is_list
+from pycls.datasets.sources.layout import folder_or_list
 from pycls.datasets.sources.places import Place, splits_of
 
 
@@ -37,8 +37,7 @@ def find_splits(source: Path, splits: Sequence[str]) -> list[Place]:
 
     ValueError when `source` is neither a folder nor a list of images.
     """
-    if not source.is_dir() and not (source.is_file() and is_list(source)):
-        raise ValueError(f"{source} is not a folder")
+    folder_or_list(source, str(source))
     for split in splits:
         if Path(split).name != split or split in ("", ".."):
             raise ValueError(f"--split '{split}': expected the bare name of a folder in {source}")

@@ -14,9 +14,8 @@ from pycls.datasets.info import find_dataset
 from pycls.datasets.readers.problems import NO_IMAGES, UnfitData
 from pycls.datasets.readers.samples import ArraySamples, EncodedSamples
 from pycls.datasets.sources import load_place
-from pycls.datasets.sources.layout import class_folders
-from pycls.datasets.sources.list_table import is_list
-from pycls.datasets.sources.places import Place, is_whole_list, splits_of, whole_list
+from pycls.datasets.sources.layout import folder_or_list
+from pycls.datasets.sources.places import Place, splits_of, undivided
 from pycls.datasets.sources.split_names import is_none
 
 Splits = tuple[list[EncodedSamples], list[Finding]]
@@ -51,12 +50,10 @@ def splits_of_folder(cfg: CfgNode, folder: str, whole: bool) -> Splits:
 
     Further splits beside those are no reason to refuse anything. ValueError for no folder, and one without images.
     """
-    top = Path(folder).resolve()
-    if not top.is_dir() and not (top.is_file() and is_list(top)):
-        raise ValueError(f"{folder} is not a folder")
-    undivided = _undivided(cfg, top)
-    if undivided is not None:
-        samples, findings = _listed(partial(load_place, undivided, skip_bad=True))
+    top = folder_or_list(Path(folder).resolve(), folder)
+    whole_place = undivided(top, (cfg.TRAIN.SPLIT, cfg.TEST.SPLIT))
+    if whole_place is not None:
+        samples, findings = _listed(partial(load_place, whole_place, skip_bad=True))
         splits = [] if samples is None else [samples]
     else:
         splits, findings = splits_of_cfg(_with_folder(cfg, top), whole)
@@ -66,17 +63,6 @@ def splits_of_folder(cfg: CfgNode, folder: str, whole: bool) -> Splits:
     if not any(map(len, splits)) and all(finding.kind == NO_IMAGES for finding in findings):
         raise ValueError(f"{folder} holds no images: expected <class>/<image>, or <split>/<class>/<image>")
     return splits, findings
-
-
-def _undivided(cfg: CfgNode, top: Path) -> Place | None:
-    """Return all of a data set that is not split yet: class folders, or a list that names no splits; else None."""
-    if top.is_file():
-        return whole_list(top) if is_whole_list(top) else None
-    if splits_of(top) or (top / "imagenet").is_dir():
-        return None
-    names = cfg.TRAIN.SPLIT, cfg.TEST.SPLIT
-    is_split = any((top / name).is_dir() for name in names) and not class_folders(top, names)
-    return None if is_split else Place("folder", top.name, top)
 
 
 def _others(top: Path, splits: list[EncodedSamples], findings: list[Finding]) -> list[Place]:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from pycls.core.registry import did_you_mean, listed
 from pycls.datasets.readers.folder_scan import list_classes
 from pycls.datasets.readers.tar_index import index_file
 from pycls.datasets.sources import split_names
+from pycls.datasets.sources.layout import class_folders
 from pycls.datasets.sources.list_file import no_such_split, read_list
 from pycls.datasets.sources.list_table import is_list
 
@@ -68,6 +70,20 @@ def is_whole_list(root: Path) -> bool:
 def whole_list(file: Path) -> Place:
     """Return all of a list as one split, which is called after the file."""
     return Place("list", file.stem, file, whole=True)
+
+
+def undivided(root: Path, splits: Sequence[str]) -> Place | None:
+    """Return all of a data set that is not split yet: class folders, or a list that names no splits; else None.
+
+    `splits` are names of splits besides the usual ones.
+    """
+    if root.is_file():
+        return whole_list(root) if is_whole_list(root) else None
+    if splits_of(root) or (root / "imagenet").is_dir():
+        return None
+    called = [place for name, places in _parts(root).items() if name in splits for place in places]
+    is_split = any(place.kind != "folder" for place in called) or (called and not class_folders(root, splits))
+    return None if is_split else Place("folder", root.name, root)
 
 
 def splits_of(root: Path) -> list[Place]:
