@@ -5,8 +5,7 @@ from yacs.config import CfgNode
 from pycls.datasets.phases import other_place, phase_place
 from pycls.datasets.readers.problems import Problem, UnfitData, lacking_classes
 from pycls.datasets.readers.samples import EncodedSamples
-from pycls.datasets.shares import is_divided
-from pycls.datasets.sources import classes_of, log_place, read_place, with_classes
+from pycls.datasets.sources import classes_of, read_place, with_classes
 from pycls.datasets.sources.class_file import load_classes
 from pycls.datasets.sources.class_order import numbers_of, relabel
 from pycls.datasets.sources.places import Place
@@ -23,8 +22,6 @@ def build_imagenet(cfg: CfgNode, phase: str) -> EncodedSamples:
     test split may have fewer than the training split, whose numbers it takes.
     """
     place = phase_place(cfg, phase)
-    if not is_divided(cfg):
-        log_place(place, cfg[phase.upper()].SPLIT, f"{phase.upper()}.SPLIT")
     samples, problems = read_place(place, cfg.DATA_LOADER.ON_BAD_IMAGE == "skip", cfg.DATA.MISSING_CLASSES)
     other = None if cfg.DATA.CLASSES else other_place(cfg, phase)
     here, there = tuple(samples.classes), () if other is None else classes_of(other)

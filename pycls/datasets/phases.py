@@ -7,6 +7,7 @@ from yacs.config import CfgNode
 from pycls.core.registry import listed, shown
 from pycls.datasets.readers.problems import MISSING_SPLIT, Problem, UnfitData
 from pycls.datasets.shares import division, is_divided, no_division
+from pycls.datasets.sources import log_place
 from pycls.datasets.sources.layout import class_folders, data_path, split_folders
 from pycls.datasets.sources.places import Place, find_place, is_whole_list, lists_in, not_there, whole_list
 from pycls.datasets.sources.split_names import is_none
@@ -15,9 +16,10 @@ _SHARE = "DATA.VAL_FRACTION 0.2"  # what to write to have a share split off
 
 
 def phase_place(cfg: CfgNode, phase: str) -> Place:
-    """Return where the images of a phase, "train" or "test", lie: of a data set that is to be divided, all of it.
+    """Return where the images of a phase, "train" or "test", lie; ValueError if they are not there.
 
-    ValueError if they are not there.
+    Of a data set that is to be divided it is all of it, and of one that is not split where nothing is to be evaluated.
+    A split of another name is said in the log.
     """
     key, wanted = f"{phase.upper()}.SPLIT", cfg[phase.upper()].SPLIT
     if is_none(wanted):
@@ -31,14 +33,18 @@ def phase_place(cfg: CfgNode, phase: str) -> Place:
     top = _top(root, place)
     classes = _classes(cfg, top) if place is None or place.kind == "folder" else []
     if classes and not lists_in(top):
+        if phase == "train" and is_none(cfg.TEST.SPLIT):
+            return _class_place(top, cfg)
+        all_of_it = "TEST.SPLIT none trains on all" if phase == "train" else "DATA.VAL_FRACTION 1 evaluates on all"
         sentence = (
             f"{top} holds class folders ({_named(classes)}) but no folder '{wanted}': {_SHARE} splits a share of each "
-            f"class off for validation{', DATA.VAL_FRACTION 1 evaluates on all' if phase == 'test' else ''}"
+            f"class off for validation, {all_of_it}"
         )
         raise UnfitData([Problem(MISSING_SPLIT, (wanted,), sentence)])
     if place is None:
         sentence = f"{not_there(top, wanted, key)}{_hint(cfg, phase, root)}"
         raise UnfitData([Problem(MISSING_SPLIT, (wanted,), sentence)])
+    log_place(place, wanted, key)
     return place
 
 

@@ -104,6 +104,20 @@ def test_a_run_without_test_images(tmp_path):
     assert len(tool("predict.py", photos, "--weights", tmp_path / "run/checkpoints/best.pyth").splitlines()) == 6
 
 
+@pytest.mark.parametrize("train", ["ant", "train"])
+def test_class_folders_without_splits_are_trained_on_as_a_whole(train, tmp_path):
+    """Also where one of the classes is called like a split."""
+    root = write_folders(tmp_path / "data") / "train"
+    (root / "ant").rename(root / train)
+    words = words_for(data_words(root), tmp_path / "run")
+    assert "DATA.VAL_FRACTION 0.2 splits a share of each class off for validation, TEST.SPLIT none" in refused(
+        "train_net.py", *words
+    )
+    out = tool("train_net.py", *words, "TEST.SPLIT", "none")
+    assert f"Data: {root}: 18 images to train on and none to validate on, in 3 classes" in out
+    assert "No error is known" in out and "is taken" not in out
+
+
 def test_a_class_absent_from_val_is_allowed_on_request(tmp_path):
     root = write_folders(tmp_path / "data")
     for image in (root / "val" / "bee").iterdir():
