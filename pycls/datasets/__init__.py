@@ -21,11 +21,10 @@ from pycls.datasets.decoders.float_notice import notice_floats
 from pycls.datasets.info import DATASETS, Dataset, find_dataset
 from pycls.datasets.info import color_scale as color_scale
 from pycls.datasets.loader import Loader
-from pycls.datasets.readers.samples import ArraySamples, Samples
+from pycls.datasets.readers.samples import ArraySamples, Samples, without_images
 from pycls.datasets.readers.skip_list import skip_listed
 from pycls.datasets.readers.subset import Views
 from pycls.datasets.shares import division, is_divided, no_division, take_share
-from pycls.datasets.sources import absent
 from pycls.datasets.sources.split_names import USUAL
 from pycls.datasets.transforms.normalize import Normalize
 from pycls.datasets.transforms.view import View, build_view
@@ -106,7 +105,7 @@ def _check_all_shown(cfg: CfgNode, samples: Samples) -> None:
     """Raise ValueError for a class of DATA.CLASSES without images, unless that is allowed."""
     if isinstance(samples, ArraySamples) or not cfg.DATA.CLASSES or cfg.DATA.MISSING_CLASSES:
         return
-    lacking = absent(samples)
+    lacking = without_images(samples.labels, samples.classes)
     if lacking:
         raise ValueError(
             f"{samples.split} has no images of {len(lacking)} of the {len(samples.classes)} classes in DATA.CLASSES "

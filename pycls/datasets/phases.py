@@ -9,7 +9,7 @@ from pycls.datasets.readers.problems import MISSING_SPLIT, Problem, UnfitData
 from pycls.datasets.shares import division, is_divided, no_division
 from pycls.datasets.sources import log_place
 from pycls.datasets.sources.layout import class_folders, data_path, split_folders
-from pycls.datasets.sources.places import Place, find_place, is_whole_list, lists_in, not_there, whole_list
+from pycls.datasets.sources.places import Place, find_place, has_files, is_whole_list, lists_in, not_there, whole_list
 from pycls.datasets.sources.split_names import is_none
 
 _SHARE = "DATA.VAL_FRACTION 0.2"  # what to write to have a share split off
@@ -106,8 +106,8 @@ def _undivided(cfg: CfgNode, given: Path) -> Place:
 
 
 def _without_splits(cfg: CfgNode, root: Path) -> Path:
-    """Return a folder in which no part is called like a split; ValueError for others, and for a list."""
-    if root.is_file():
+    """Return a folder in which no part is called like a split; ValueError for others, and for files."""
+    if root.is_file() or has_files(root):
         raise ValueError(not_there(root, cfg.TRAIN.SPLIT, "TRAIN.SPLIT"))
     found = split_folders(root)
     if found:

@@ -55,6 +55,12 @@ class LeftOut:
         return ((self.paths[index], self.reasons[index]) for index in range(len(self)))
 
 
+def without_images(labels: np.ndarray, classes: Sequence[str]) -> list[str]:
+    """Return the names of the classes without images; `labels`, int64 (N,), are their numbers."""
+    counts = np.bincount(labels, minlength=len(classes))
+    return [name for name, count in zip(classes, counts, strict=True) if count == 0]
+
+
 NOTHING_LEFT_OUT = LeftOut(pack_names([]), pack_names([]), {})
 
 

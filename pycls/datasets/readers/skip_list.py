@@ -12,7 +12,7 @@ import numpy as np
 from pycls.core.logging import get_logger
 from pycls.core.registry import listed
 from pycls.datasets.readers.problems import code_points, normalized
-from pycls.datasets.readers.samples import EncodedSamples
+from pycls.datasets.readers.samples import EncodedSamples, without_images
 
 NUM_NAMED = 3  # names in a message
 
@@ -36,9 +36,10 @@ def skip_listed(samples: EncodedSamples, path: str, splits: Iterable[str]) -> En
             _spelled(unknown, samples),
         )
     kept = samples.select(~skipped)
-    empty = set(range(len(samples.classes))) - set(np.unique(kept.labels).tolist())
-    if empty:
-        classes = listed([samples.classes[label] for label in sorted(empty)], NUM_NAMED)
+    before = without_images(samples.labels, samples.classes)  # where DATA.MISSING_CLASSES allows such
+    emptied = [name for name in without_images(kept.labels, kept.classes) if name not in before]
+    if emptied:
+        classes = listed(emptied, NUM_NAMED)
         raise ValueError(f"DATA_LOADER.SKIP_LIST {path} leaves a class of {samples.split} without images: {classes}")
     logger.info("DATA_LOADER.SKIP_LIST: %d of %d images of %s left out", skipped.sum(), len(samples), samples.split)
     return kept

@@ -3,8 +3,6 @@
 Class folders, shards packed by tools/pack_data.py, lists of images, and tars in webdataset's format (docs/DATA.md).
 """
 
-import numpy as np
-
 from pycls.core.logging import get_logger
 from pycls.datasets.readers.folder_scan import list_classes
 from pycls.datasets.readers.image_folder import read_folder
@@ -72,12 +70,6 @@ def with_classes(samples: EncodedSamples, place: Place, names: tuple[str, ...], 
     """
     places = numbers_of(samples.classes, names, str(place), whose, by_number=True)
     return relabel(samples, places, names)
-
-
-def absent(samples: EncodedSamples) -> list[str]:
-    """Return the names of classes without images."""
-    counts = np.bincount(samples.labels, minlength=len(samples.classes))
-    return [name for name, count in zip(samples.classes, counts, strict=True) if count == 0]
 
 
 def log_place(place: Place, wanted: str, key: str) -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pycls.core.registry import listed, plural
 from pycls.datasets.heartbeat import Heartbeat
+from pycls.datasets.readers.problems import lacking_classes
 from pycls.datasets.readers.samples import EncodedSamples, FileSamples
 
 _NUMBER = re.compile(r"\d+")
@@ -33,7 +33,7 @@ def is_number(label: str) -> bool:
 
 
 def numbers_of(
-    classes: Sequence[str], names: Sequence[str], where: str, whose: str, by_number: bool = False, hint: str = ""
+    classes: Sequence[str], names: Sequence[str], where: str, whose: str, by_number: bool = False
 ) -> np.ndarray:
     """Return the place of each class among `names`, int64 (C,); ValueError for a class that is not there.
 
@@ -45,7 +45,7 @@ def numbers_of(
         return np.array([places[name] for name in classes], np.int64)
     if by_number and len(lacking) == len(classes) and all(map(is_number, classes)):
         return _places(classes, len(names), where, whose)
-    raise ValueError(f"{whose} lacks {plural(lacking)} that {where} has: {listed(lacking)}{hint}")
+    raise ValueError(lacking_classes(whose, "", names, where, classes)[0].sentence)
 
 
 def _places(classes: Sequence[str], count: int, where: str, whose: str) -> np.ndarray:

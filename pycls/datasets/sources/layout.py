@@ -51,7 +51,9 @@ def _is_called_split(folder: Path, splits: Sequence[str]) -> bool:
 
 
 def _sub_folders(root: Path) -> list[Path]:
-    return sorted(entry for entry in root.iterdir() if entry.is_dir() and entry.name[0] != ".")
+    """Return the sorted visible sub-folders, without the indexes of packed data."""
+    visible = (entry for entry in root.iterdir() if entry.name[0] != "." and entry.suffix != ".index")
+    return sorted(entry for entry in visible if entry.is_dir())
 
 
 def _holds_images(folder: Path) -> bool:

@@ -81,9 +81,18 @@ def undivided(root: Path, splits: Sequence[str]) -> Place | None:
         return whole_list(root) if is_whole_list(root) else None
     if splits_of(root) or (root / "imagenet").is_dir():
         return None
-    called = [place for name, places in _parts(root).items() if name in splits for place in places]
-    is_split = any(place.kind != "folder" for place in called) or (called and not class_folders(root, splits))
-    return None if is_split else Place("folder", root.name, root)
+    parts = _parts(root)
+    called = [place for name in splits for place in parts.get(name, ())]
+    if class_folders(root, splits):
+        is_whole = all(place.kind == "folder" for place in called)
+    else:
+        is_whole = not called and not has_files(root)
+    return Place("folder", root.name, root) if is_whole else None
+
+
+def has_files(root: Path) -> bool:
+    """Tell whether shards, lists or tars, of whatever name, lie in a folder."""
+    return any(place.kind != "folder" for places in _parts(root).values() for place in places)
 
 
 def splits_of(root: Path) -> list[Place]:

@@ -1,5 +1,7 @@
 """Images that a list names are left out; what cannot be meant is an error."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,12 @@ def test_only_names_of_the_split_are_left_out(samples, tmp_path):
     kept = skip_listed(samples, path, SPLITS)
     assert [kept.paths[i] for i in range(len(kept))] == ["a/1.png", "b/1.png", "b/3.png"]
     assert kept.labels.tolist() == [0, 1, 1] and kept.classes == ("a", "b") and kept.root == samples.root
+
+
+def test_a_class_that_had_no_images_stays(samples, tmp_path):
+    """As DATA.MISSING_CLASSES allows, and in a part of the classes of a network."""
+    fewer = replace(samples, classes=("a", "b", "none"))
+    assert len(skip_listed(fewer, _write(tmp_path, "train/a/2.png\n"), SPLITS)) == 4
 
 
 def test_a_saved_list_reads_back(tmp_path):

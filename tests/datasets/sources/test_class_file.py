@@ -87,6 +87,14 @@ def test_labels_follow_the_file(tmp_path):
         build_imagenet(settings(tmp_path, *names_file(tmp_path, "a", "c")), "train")
 
 
+def test_a_name_in_other_code_points_is_named_as_such(tmp_path):
+    write_tree(tmp_path / "train", {"a": ["1.jpg"], "caf\u00e9": ["2.jpg"]})
+    with pytest.raises(
+        ValueError, match=r"lacks 1 class .*: caf\u00e9; .* other code points \(cafe U\+0301, not caf U\+00E9"
+    ):
+        build_imagenet(settings(tmp_path, *names_file(tmp_path, "a", "cafe\u0301")), "train")
+
+
 def test_folders_called_by_numbers_are_places_in_the_file(tmp_path):
     write_tree(tmp_path / "train", {"0": ["1.jpg"], "2": ["2.jpg"], "10": ["3.jpg"]})
     names = [f"c{number}" for number in range(11)]
