@@ -121,7 +121,7 @@ def _without_splits(cfg: CfgNode, root: Path) -> Path:
 def _class_place(root: Path, cfg: CfgNode) -> Place:
     """Return a folder of class folders; ValueError if the run would write among them."""
     top = root if root.name not in ("", "..") else root.resolve()
-    out_dir = Path(cfg.OUT_DIR).expanduser().resolve()
+    out_dir = Path(cfg.OUT_DIR).resolve()
     if out_dir.is_relative_to(top.resolve()):
         raise ValueError(
             f"OUT_DIR {shown(cfg.OUT_DIR)} lies in DATA_DIR {root}, whose folders are the classes: choose one outside"

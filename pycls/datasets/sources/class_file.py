@@ -15,7 +15,7 @@ def load_classes(path: str, key: str = "DATA.CLASSES") -> tuple[str, ...]:
     A synset line (`n01440764 tench, Tinca tinca`) names its class by the synset, as ImageNet's folders do.
     """
     try:
-        text = Path(path).expanduser().read_text(encoding="utf-8-sig", errors="surrogateescape")
+        text = Path(path).read_text(encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:
         raise ValueError(f"{key} {path}: {error.strerror or error}") from None
     if "\0" in text:
