@@ -14,8 +14,8 @@ import yaml
 from yacs.config import CfgNode
 
 from pycls.core.config.checks import check_cfg as check_cfg
-from pycls.core.config.checks import check_divisible as check_divisible
 from pycls.core.config.checks import check_values
+from pycls.core.config.combinations import check_divisible as check_divisible
 from pycls.core.config.compat import todays_settings
 from pycls.core.config.convert import convert, expand_paths
 from pycls.core.config.defaults import add_section as add_section
