@@ -6,6 +6,7 @@ Class folders, shards packed by tools/pack_data.py, lists of images, and tars in
 import numpy as np
 
 from pycls.core.logging import get_logger
+from pycls.datasets.readers.endings import describe_left_out
 from pycls.datasets.readers.folder_scan import list_classes
 from pycls.datasets.readers.image_folder import read_folder
 from pycls.datasets.readers.problems import Problem, UnfitData, twin_problems
@@ -47,11 +48,14 @@ def _load_files(place: Place, skip_bad: bool) -> EncodedSamples:
     if place.kind == "index":
         return load_packed(place.path)
     if place.kind == "tars":
-        return load_tars(place.path, place.split, place.shards)
+        samples = load_tars(place.path, place.split, place.shards)
+        if samples.left_out.counts:
+            logger.warning("%s: left out %s", place, describe_left_out(samples.left_out.counts))
+        return samples
     listing = read_list(place.path)
-    samples = listing.select(None if place.whole else place.split)
-    check_files(listing, samples, skip_bad)
-    return samples
+    listed = listing.select(None if place.whole else place.split)
+    check_files(listing, listed, skip_bad)
+    return listed
 
 
 def classes_of(place: Place) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pycls.datasets.heartbeat import Heartbeat
-from pycls.datasets.readers.samples import EncodedSamples, FileSamples
+from pycls.datasets.readers.samples import EncodedSamples, FileSamples, LeftOut
 
 _NUMBER = re.compile(r"\d+")
 NUM_NAMED = 5  # classes named in a message
@@ -86,6 +86,11 @@ class Relabeled(EncodedSamples):
     def split(self) -> str:
         """The name of the split."""
         return self.samples.split
+
+    @property
+    def left_out(self) -> LeftOut:
+        """What lies where the images do and is not among them."""
+        return self.samples.left_out
 
     def name(self, index: int) -> str:
         """Return the name of one image."""

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pycls.datasets.sources.list_table import is_list
 
 NUM_NAMED = 5  # splits named in a message
 _SHARD = re.compile(r"(.*?)[-_.]?\d*\.tar", re.IGNORECASE)
+_COMPRESSED = re.compile(r"((.*?)[-_.]?\d*)(\.tar\.(gz|bz2|xz|zst|lz4)|\.tgz)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,15 @@ def _parts(root: Path) -> dict[str, list[Place]]:
     return found
 
 
+def _check_all_unpacked(folder: Path, split: str, shards: Sequence[Path]) -> None:
+    """Raise ValueError for a compressed tar beside the tars of a split, which would be missing from it."""
+    stems = {shard.stem for shard in shards}
+    for path in sorted(folder.iterdir()):
+        match = _COMPRESSED.fullmatch(path.name)
+        if match and match[1] not in stems and split in (_split_of_shard(match[2]), folder.name):
+            raise ValueError(f"{path} is compressed, unlike the tars beside it: unpack it (gunzip), or move it away")
+
+
 def _split_of_shard(stem: str) -> str:
     """Return the split that shards called `stem`-000000.tar are of: its last word, if that is called like one."""
     last = re.split(r"[-_.]", stem)[-1]
@@ -135,6 +146,8 @@ def _only(root: Path, split: str, places: list[Place]) -> Place:
     if len(settled) > 1:
         both = " and ".join(map(_described, settled[:2]))
         raise ValueError(f"{root} holds '{split}' twice: {both}; move one away")
+    if settled[0].kind == "tars":
+        _check_all_unpacked(settled[0].path, split, settled[0].shards)
     return settled[0]
 
 
