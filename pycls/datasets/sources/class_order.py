@@ -54,6 +54,10 @@ def _places(classes: Sequence[str], count: int, where: str, whose: str) -> np.nd
     places = np.array([int(label) for label in classes], np.int64)
     if places.max() >= count:
         raise ValueError(f"{where} has label {places.max()}, but {whose} names {count} classes, from 0 to {count - 1}")
+    first: dict[int, str] = {}
+    for name, place in zip(classes, places.tolist(), strict=True):
+        if first.setdefault(place, name) != name:
+            raise ValueError(f"{where} has {first[place]} and {name}, which are one number in {whose}: join them")
     return places
 
 

@@ -23,7 +23,7 @@ from pycls.datasets.readers.folder_scan import NUM_THREADS
 from pycls.datasets.readers.samples import EncodedSamples, pack_names
 from pycls.datasets.readers.tar import PackedSamples, load_packed
 from pycls.datasets.readers.tar_index import IMAGE, load_index, write_index
-from pycls.datasets.sources.class_file import load_classes
+from pycls.datasets.sources.class_file import check_counts_from_zero, load_classes
 from pycls.datasets.sources.class_order import in_order, is_number, relabel
 from pycls.datasets.sources.tar_members import Found, Lost, scan_tar
 
@@ -59,6 +59,7 @@ def _named(samples: PackedSamples, file: Path | None) -> EncodedSamples:
     if file is None or not all(map(is_number, samples.classes)):
         return samples
     names = load_classes(str(file), "class file")
+    check_counts_from_zero(str(file), "class file")
     if int(samples.classes[-1]) >= len(names):
         raise ValueError(f"{file} names {len(names)} classes, but the tars have label {samples.classes[-1]}")
     return relabel(samples, np.arange(len(samples.classes)), [names[int(label)] for label in samples.classes])
