@@ -10,7 +10,7 @@ from pycls.datasets.readers.problems import MISSING_SPLIT, Problem, UnfitData
 from pycls.datasets.shares import division, is_divided, no_division
 from pycls.datasets.sources.layout import class_folders, split_folders
 from pycls.datasets.sources.list_table import ENDINGS
-from pycls.datasets.sources.places import Place, find_place, is_whole_list, lists_in, not_there, whole_list
+from pycls.datasets.sources.places import Place, find_place, is_whole_list, lists_in, not_there, only_packed, whole_list
 from pycls.datasets.sources.split_names import is_none
 
 _SHARE = "DATA.VAL_FRACTION 0.2"  # what to write to have a share split off
@@ -82,7 +82,7 @@ def _nested(root: Path) -> Path | None:
 
 
 def _undivided(cfg: CfgNode, given: Path) -> Place:
-    """Return what is divided: TRAIN.SPLIT if TEST.SPLIT is the same or not there, or all of a folder of classes."""
+    """Return what is divided: TRAIN.SPLIT if TEST.SPLIT is the same or not there, or all of what has no splits."""
     if is_whole_list(given):
         return whole_list(given)
     train, test = cfg.TRAIN.SPLIT, cfg.TEST.SPLIT
@@ -91,7 +91,7 @@ def _undivided(cfg: CfgNode, given: Path) -> Place:
     if (place is None or place.kind == "folder") and _classes(cfg, root):
         return _class_place(root, cfg)
     if place is None:
-        return _class_place(_without_splits(cfg, root), cfg)
+        return only_packed(root) or _class_place(_without_splits(cfg, root), cfg)
     other = None if test == train else _find(given, test, "TEST.SPLIT")
     if other is not None and other != place:
         raise ValueError(

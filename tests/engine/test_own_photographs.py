@@ -122,8 +122,9 @@ def test_the_split_is_the_same_in_a_train_folder_packed_renamed_or_nested(photos
     shutil.copytree(photos, tmp_path / "tree/train")
     shutil.copytree(photos, tmp_path / "other name")
     pack(tmp_path / "tree", tmp_path / "packed")
+    pack(photos.parent, tmp_path / "packed alone", photos.name)
     shutil.copytree(tmp_path / "tree", tmp_path / "above/imagenet")
-    for folder in ("tree", "other name", "packed", "above", "tree/train"):
+    for folder in ("tree", "other name", "packed", "packed alone", "above", "tree/train"):
         assert names(small_cfg(tmp_path / folder, tmp_path / "o"), "test") == held, folder
 
 

@@ -18,7 +18,7 @@ from pycls.datasets.shares import is_divided
 from pycls.datasets.sources import load_place
 from pycls.datasets.sources.layout import class_folders
 from pycls.datasets.sources.list_table import is_list
-from pycls.datasets.sources.places import Place, is_whole_list, splits_of, whole_list
+from pycls.datasets.sources.places import Place, is_whole_list, only_packed, splits_of, whole_list
 from pycls.datasets.sources.split_names import is_none
 from pycls.engine.data.settle_data import with_num_classes
 
@@ -73,11 +73,13 @@ def splits_of_folder(cfg: CfgNode, folder: str, whole: bool) -> Splits:
 
 
 def _undivided(cfg: CfgNode, top: Path) -> Place | None:
-    """Return all of a data set that is not split yet: class folders, or a list that names no splits; else None."""
+    """Return all of a data set that is not split yet: class folders, shards, or a list without splits; else None."""
     if top.is_file():
         return whole_list(top) if is_whole_list(top) else None
     if splits_of(top) or (top / "imagenet").is_dir():
         return None
+    if packed := only_packed(top):
+        return packed
     names = cfg.TRAIN.SPLIT, cfg.TEST.SPLIT
     is_split = any((top / name).is_dir() for name in names) and not class_folders(top, names)
     return None if is_split else Place("folder", top.name, top)

@@ -32,7 +32,9 @@ def _is_called_split(folder: Path, splits: Sequence[str]) -> bool:
 
 
 def _sub_folders(root: Path) -> list[Path]:
-    return sorted(entry for entry in root.iterdir() if entry.is_dir() and entry.name[0] != ".")
+    """Return the visible folders, without the indexes of packed data."""
+    entries = (entry for entry in root.iterdir() if entry.is_dir())
+    return sorted(entry for entry in entries if entry.name[0] != "." and entry.suffix != ".index")
 
 
 def _holds_images(folder: Path) -> bool:

@@ -74,6 +74,20 @@ def whole_list(file: Path) -> Place:
     return Place("list", file.stem, file, whole=True)
 
 
+def only_packed(root: Path) -> Place | None:
+    """Return the one part of a folder that holds shards and no folders, whatever it is called; None: there is none.
+
+    ValueError for several parts.
+    """
+    parts = {} if root.is_file() else _parts(root)
+    if any(place.kind == "folder" for places in parts.values() for place in places):
+        return None
+    found = {split: places for split, places in parts.items() if places[0].kind != "list"}
+    if len(found) > 1:
+        raise ValueError(f"{root} holds {', '.join(sorted(found))}: set TRAIN.SPLIT to the one that is to be divided")
+    return next((_only(root, split, places) for split, places in found.items()), None)
+
+
 def splits_of(root: Path) -> list[Place]:
     """Return every part of a data set that its name tells to be one, such as train or Valid; ValueError for one twice.
 
@@ -116,7 +130,7 @@ def _parts(root: Path) -> dict[str, list[Place]]:
         elif is_list(path):
             found.setdefault(path.stem, []).append(whole_list(path))
         elif (match := _SHARD.fullmatch(name)) and not index_file(root, match[1]).exists():  # else they are ours
-            tars.setdefault(_split_of_shard(match[1]), []).append(path)
+            tars.setdefault(_split_of_shard(match[1]) or root.name, []).append(path)
     for split, shards in tars.items():
         found.setdefault(split, []).append(Place("tars", split, root, tuple(shards)))
     return found

@@ -7,7 +7,9 @@ import tarfile
 import pytest
 
 from pycls.core.config import load_cfg
+from pycls.dataset_tools.validation import splits_of_folder
 from pycls.dataset_tools.validation.left_out import left_out_findings
+from pycls.datasets import build_samples
 from pycls.datasets.imagenet import build_imagenet
 from pycls.datasets.sources import foreign_tars
 from pycls.datasets.sources.foreign_tars import index_places
@@ -181,3 +183,20 @@ def test_a_compressed_tar_among_others_is_an_error_unless_it_lies_there_unpacked
         (folder / "train-1.tar.gz").write_bytes(b"x")
         with pytest.raises(ValueError, match=r"train-1.tar.gz is compressed, unlike the tars beside it: unpack it"):
             build(root)
+
+
+def test_tars_that_are_called_by_numbers_alone_are_one_set_to_divide(tmp_path):
+    for number in range(2):
+        pairs = [((f"{number}{i}.jpg", b"x"), (f"{number}{i}.cls", b"%d" % (i % 2))) for i in range(6)]
+        members = [member for pair in pairs for member in pair]
+        write_tar(tmp_path / f"mine/{number:04d}.tar", members)
+    keys = ["TRAIN.DATASET", "imagenet", "TEST.DATASET", "imagenet", "MODEL.NUM_CLASSES", "2"]
+    cfg = load_cfg(None, ["DATA_DIR", str(tmp_path / "mine"), *keys, "DATA.VAL_FRACTION", "0.3"])
+    train, test = (build_samples(cfg, phase) for phase in ("train", "test"))
+    assert len(train) + len(test) == 12 and train.split == "mine"
+    assert {train.key(i) for i in range(len(train))}.isdisjoint(test.key(i) for i in range(len(test)))
+    ((samples,), found) = splits_of_folder(load_cfg(None), str(tmp_path / "mine"), False)
+    assert len(samples) == 12 and not found
+    write_tar(tmp_path / "mine/other-0.tar", members)
+    with pytest.raises(ValueError, match=r"mine holds mine, other: set TRAIN.SPLIT to the one that is to be divided"):
+        build_samples(cfg, "train")
