@@ -55,7 +55,7 @@ ROWS = list(itertools.islice(zip(*map(itertools.cycle, TABLES), strict=True), ma
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
     """Spare what takes a third of such a run."""
-    for module, name in (("train", "plot_curves"), ("reporting.evaluation_files", "plot_confusion")):
+    for module, name in (("run_files", "plot_curves"), ("reporting.evaluation_files", "plot_confusion")):
         monkeypatch.setattr(sys.modules[f"pycls.engine.{module}"], name, lambda *_: None)
 
 

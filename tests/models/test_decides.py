@@ -67,6 +67,7 @@ CASES = {
             "MODEL.FOCAL_GAMMA": 1.0,
             "MODEL.HEAD": "introspective",
             "MODEL.SCALING_FACTOR": 2.0,
+            "DATA_LOADER.CHANNELS": 1,
             "BN.EPS": 1e-2,
             "BN.MOM": 0.2,
             "BN.ZERO_INIT_FINAL_GAMMA": True,

@@ -85,6 +85,25 @@ def write_my_photos(folder: Path) -> None:
             (folder / name / f"IMG_{number:04d}.jpg").write_bytes(encode(photo))
 
 
+def write_list(file: Path) -> None:
+    """Write a list of the photographs."""
+    photos = shelve("photos")
+    images = sorted(photos.rglob("*.png"))
+    rows = [f"{image},{image.parent.name},{image.relative_to(photos).parts[0]}" for image in images]
+    file.write_text("\n".join(["path,label,split", *rows]) + "\n")
+
+
+def write_part_of_the_classes(folder: Path) -> None:
+    """Write class folders of some of the classes of the photographs."""
+    for name in list(PHOTOS)[1:4]:
+        shutil.copytree(shelve("photos") / "val" / name, folder / name)
+
+
+def write_class_names(file: Path) -> None:
+    """Write the names of the classes of the photographs, one a line."""
+    file.write_text("\n".join(sorted(PHOTOS)) + "\n")
+
+
 def write_cifar10(folder: Path) -> None:
     """Write the python version of CIFAR-10, with 20 images in each file."""
     for number, name in enumerate([*(f"data_batch_{n}" for n in range(1, 6)), "test_batch"]):
@@ -166,6 +185,9 @@ def write_lite0(file: Path) -> None:
 SUPPLIES: dict[str, Callable[[Path], None]] = {
     r"photos|(path/to|data)/(imagenet(-21k)?|images)|data/(one|two)": write_photos,
     r"my_photos|holiday|others": write_my_photos,
+    r"photos\.csv": write_list,
+    r"data/imagenet-r": write_part_of_the_classes,
+    r"synsets\.txt": write_class_names,
     r"scratch/packed": write_packed,
     r"train\.index": write_index,
     r"(path/to|data)/cifar-?10(-batches-py)?": write_cifar10,
