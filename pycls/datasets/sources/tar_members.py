@@ -29,7 +29,7 @@ class Lost(NamedTuple):
     """A sample without an image that can be read."""
 
     name: str  # <tar>/<member>
-    reason: str  # as endings.py has them
+    reason: str  # one of those in pycls.datasets.readers.endings
 
 
 @dataclass
