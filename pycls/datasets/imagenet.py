@@ -6,7 +6,6 @@ from pycls.datasets.phases import other_place, phase_place
 from pycls.datasets.readers.problems import Problem, UnfitData, lacking_classes
 from pycls.datasets.readers.samples import EncodedSamples
 from pycls.datasets.sources import classes_of, read_place, with_classes
-from pycls.datasets.sources.class_file import load_classes
 from pycls.datasets.sources.class_order import numbers_of, relabel
 from pycls.datasets.sources.places import Place
 
@@ -30,7 +29,7 @@ def build_imagenet(cfg: CfgNode, phase: str) -> EncodedSamples:
     if problems:
         raise UnfitData(problems, samples)
     if cfg.DATA.CLASSES:
-        return with_classes(samples, place, load_classes(cfg.DATA.CLASSES), f"DATA.CLASSES {cfg.DATA.CLASSES}")
+        return with_classes(samples, place, cfg.DATA.CLASSES)
     if other is None or phase == "train":
         return samples
     return relabel(samples, numbers_of(here, there, str(place), str(other)), there)

@@ -9,7 +9,16 @@ from pycls.datasets.readers.problems import MISSING_SPLIT, Problem, UnfitData
 from pycls.datasets.shares import division, is_divided, no_division
 from pycls.datasets.sources import log_place
 from pycls.datasets.sources.layout import class_folders, data_path, split_folders
-from pycls.datasets.sources.places import Place, find_place, has_files, is_whole_list, lists_in, not_there, whole_list
+from pycls.datasets.sources.places import (
+    Place,
+    find_place,
+    has_files,
+    is_whole_list,
+    lists_in,
+    not_there,
+    only_packed,
+    whole_list,
+)
 from pycls.datasets.sources.split_names import is_none
 
 _SHARE = "DATA.VAL_FRACTION 0.2"  # what to write to have a share split off
@@ -27,13 +36,14 @@ def phase_place(cfg: CfgNode, phase: str) -> Place:
     root = data_path(cfg.DATA_DIR)
     if is_divided(cfg):
         return _undivided(cfg, root)
-    if phase == "train" and is_none(cfg.TEST.SPLIT) and is_whole_list(root):
+    takes_all = phase == "train" and is_none(cfg.TEST.SPLIT)  # what has no splits is all trained on
+    if takes_all and is_whole_list(root):
         return whole_list(root)
     place = _find(root, wanted, key)
     top = _top(root, place)
     classes = _classes(cfg, top) if place is None or place.kind == "folder" else []
     if classes and not lists_in(top):
-        if phase == "train" and is_none(cfg.TEST.SPLIT):
+        if takes_all:
             return _class_place(top, cfg)
         all_of_it = "TEST.SPLIT none trains on all" if phase == "train" else "DATA.VAL_FRACTION 1 evaluates on all"
         sentence = (
@@ -41,6 +51,8 @@ def phase_place(cfg: CfgNode, phase: str) -> Place:
             f"class off for validation, {all_of_it}"
         )
         raise UnfitData([Problem(MISSING_SPLIT, (wanted,), sentence)])
+    if place is None and takes_all and (packed := only_packed(top)):
+        return packed
     if place is None:
         sentence = f"{not_there(top, wanted, key)}{_hint(cfg, phase, root)}"
         raise UnfitData([Problem(MISSING_SPLIT, (wanted,), sentence)])
@@ -86,7 +98,7 @@ def _nested(root: Path) -> Path | None:
 
 
 def _undivided(cfg: CfgNode, given: Path) -> Place:
-    """Return what is divided: TRAIN.SPLIT if TEST.SPLIT is the same or not there, or all of a folder of classes."""
+    """Return what is divided: TRAIN.SPLIT if TEST.SPLIT is the same or not there, or all of what has no splits."""
     if is_whole_list(given):
         return whole_list(given)
     train, test = cfg.TRAIN.SPLIT, cfg.TEST.SPLIT
@@ -95,7 +107,7 @@ def _undivided(cfg: CfgNode, given: Path) -> Place:
     if (place is None or place.kind == "folder") and _classes(cfg, root):
         return _class_place(root, cfg)
     if place is None:
-        return _class_place(_without_splits(cfg, root), cfg)
+        return only_packed(root) or _class_place(_without_splits(cfg, root), cfg)
     other = None if test == train else _find(given, test, "TEST.SPLIT")
     if other is not None and other != place:
         raise ValueError(

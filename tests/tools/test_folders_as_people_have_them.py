@@ -11,6 +11,7 @@ import sklearn
 from PIL import Image
 
 from pycls.dataset_tools import validation
+from tests.helpers.paths import CONFIGS
 from tests.helpers.photographs import encode
 from tests.helpers.runs import DIGITS, TINY, overrides, run_tool_here
 from tests.helpers.threads import ThreadWorkers
@@ -215,6 +216,30 @@ def test_a_single_class_is_noted(data, tmp_path):
         shutil.rmtree(data / split / "temple")
     done, found = _check(data, tmp_path / "checked")
     assert done.returncode == 0 and found == {"one_class": ["train/flower", "val/flower"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda train: [file.unlink() for file in (train / "temple").glob("[1-9].jpg")], "needs at least 2 images of"),
+        (lambda train: shutil.rmtree(train / "temple"), "holds one class, flower"),
+        (lambda train: None, ""),
+    ],
+    ids=["one image", "one class", "as it should be"],
+)
+def test_a_folder_that_a_config_divides_is_refused_as_its_training_refuses_it(data, tmp_path, change, sentence):
+    change(data / "train")
+    done, found = _check(data / "train", tmp_path / "checked", "--cfg", CONFIGS / "finetune/photos.yaml")
+    assert done.returncode == bool(sentence) and sentence in done.stdout
+    assert ("refused" in found) == bool(sentence)
+
+
+def test_each_file_that_a_list_names_and_is_not_there_is_found(data, tmp_path):
+    rows = [f"{file.relative_to(data)},{file.parts[-2]},{file.parts[-3]}" for file in sorted(data.rglob("*.jpg"))]
+    gone = [f"gone/{number}.jpg,flower,train" for number in range(5)]
+    (data / "photos.csv").write_text("\n".join(["path,label,split", *rows, *gone]))
+    done, found = _check(data / "photos.csv", tmp_path / "checked")
+    assert done.returncode == 1 and found["unreadable"] == [f"train/gone/{number}.jpg" for number in range(5)]
 
 
 def test_nothing_is_written_where_git_sees_it(data, tmp_path, monkeypatch):

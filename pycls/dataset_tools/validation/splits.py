@@ -7,16 +7,19 @@ from typing import Any
 
 from yacs.config import CfgNode
 
+from pycls.core.config import with_value
 from pycls.dataset_tools.validation.findings import REFUSED, Finding, unfit_findings, unique
 from pycls.datasets import build_samples
 from pycls.datasets.check_samples import check_samples
 from pycls.datasets.info import find_dataset
 from pycls.datasets.readers.problems import NO_IMAGES, UnfitData
 from pycls.datasets.readers.samples import ArraySamples, EncodedSamples
+from pycls.datasets.shares import is_divided
 from pycls.datasets.sources import load_place
 from pycls.datasets.sources.layout import folder_or_list
 from pycls.datasets.sources.places import Place, splits_of, undivided
 from pycls.datasets.sources.split_names import is_none
+from pycls.engine.data.settle_data import with_num_classes
 
 Splits = tuple[list[EncodedSamples], list[Finding]]
 
@@ -29,6 +32,7 @@ def splits_of_cfg(cfg: CfgNode, whole: bool) -> Splits:
     """
     splits: dict[str, EncodedSamples] = {}
     findings: list[Finding] = []
+    cfg = with_value(cfg, "DATA_LOADER.ON_BAD_IMAGE", "skip")  # what a list names and is not there is found one by one
     for phase in ("train",) if is_none(cfg.TEST.SPLIT) else ("train", "test"):
         dataset = find_dataset(cfg, phase)
         samples, found = _listed(partial(dataset.build, cfg, phase))
@@ -51,7 +55,7 @@ def splits_of_folder(cfg: CfgNode, folder: str, whole: bool) -> Splits:
     Further splits beside those are no reason to refuse anything. ValueError for no folder, and one without images.
     """
     top = folder_or_list(Path(folder).resolve(), folder)
-    whole_place = undivided(top, (cfg.TRAIN.SPLIT, cfg.TEST.SPLIT))
+    whole_place = None if is_divided(cfg) else undivided(top, (cfg.TRAIN.SPLIT, cfg.TEST.SPLIT))
     if whole_place is not None:
         samples, findings = _listed(partial(load_place, whole_place, skip_bad=True))
         splits = [] if samples is None else [samples]
@@ -89,7 +93,7 @@ def _listed(build: Callable[[], Any], refused: bool = True) -> tuple[Any, list[F
 
 def _refused(cfg: CfgNode, phase: str, split: str) -> list[Finding]:
     try:
-        build_samples(cfg, phase)
+        with_num_classes(cfg, build_samples(cfg, phase))
     except ValueError as error:
         return [Finding(REFUSED, split, str(error), True)]
     return []

@@ -1,7 +1,7 @@
 """Leave out the images that a text file names: DATA_LOADER.SKIP_LIST, as tools/check_data.py writes it.
 
 A line is <split>/<class>/<image>, so that one list serves training and evaluation without taking an image of one for an
-image of the other; lines that begin with # are comments.
+image of the other; lines that begin with # are comments. A line break in a name is written as \\n or \\r.
 """
 
 from collections.abc import Iterable
@@ -26,8 +26,8 @@ def skip_listed(samples: EncodedSamples, path: str, splits: Iterable[str]) -> En
     """
     names = [name for name in load_skip_list(path, splits) if name.startswith(f"{samples.split}/")]
     wanted = set(names)
-    skipped = np.fromiter((samples.key(i) in wanted for i in range(len(samples))), bool, len(samples))
-    unknown = wanted - {samples.key(int(i)) for i in np.flatnonzero(skipped)}
+    skipped = np.fromiter((in_a_line(samples.key(i)) in wanted for i in range(len(samples))), bool, len(samples))
+    unknown = wanted - {in_a_line(samples.key(int(i))) for i in np.flatnonzero(skipped)}
     if unknown:
         logger.warning(
             "DATA_LOADER.SKIP_LIST %s: %s not there%s",
@@ -65,8 +65,13 @@ def load_skip_list(path: str, splits: Iterable[str]) -> list[str]:
 
 def save_skip_list(path: Path, reasons: dict[str, str]) -> None:
     """Write names with the reason of each as a comment before it."""
-    lines = [f"# {' '.join(reason.split())}\n{name}\n" for name, reason in reasons.items()]
+    lines = [f"# {' '.join(reason.split())}\n{in_a_line(name)}\n" for name, reason in reasons.items()]
     path.write_text("".join(lines), errors="surrogateescape")
+
+
+def in_a_line(name: str) -> str:
+    """Return a name as it is written in a list."""
+    return name.replace("\n", "\\n").replace("\r", "\\r")
 
 
 def _spelled(unknown: set[str], samples: EncodedSamples) -> str:

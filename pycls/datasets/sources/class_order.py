@@ -8,7 +8,7 @@ import numpy as np
 
 from pycls.datasets.heartbeat import Heartbeat
 from pycls.datasets.readers.problems import lacking_classes
-from pycls.datasets.readers.samples import EncodedSamples, FileSamples
+from pycls.datasets.readers.samples import EncodedSamples, FileSamples, LeftOut
 
 _NUMBER = re.compile(r"\d+")
 
@@ -52,6 +52,10 @@ def _places(classes: Sequence[str], count: int, where: str, whose: str) -> np.nd
     places = np.array([int(label) for label in classes], np.int64)
     if places.max() >= count:
         raise ValueError(f"{where} has label {places.max()}, but {whose} names {count} classes, from 0 to {count - 1}")
+    first: dict[int, str] = {}
+    for name, place in zip(classes, places.tolist(), strict=True):
+        if first.setdefault(place, name) != name:
+            raise ValueError(f"{where} has {first[place]} and {name}, which are one number in {whose}: join them")
     return places
 
 
@@ -84,6 +88,11 @@ class Relabeled(EncodedSamples):
     def split(self) -> str:
         """The name of the split."""
         return self.samples.split
+
+    @property
+    def left_out(self) -> LeftOut:
+        """What lies where the images do and is not among them."""
+        return self.samples.left_out
 
     def name(self, index: int) -> str:
         """Return the name of one image."""

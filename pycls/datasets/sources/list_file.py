@@ -92,7 +92,8 @@ class _Numbered:
         return found
 
     def _like(self, text: str) -> int:
-        alike = [n for n, name in enumerate(self.names) if self.any_case and name.lower() == text.lower()]
+        folded = text.lower() if self.any_case else text
+        alike = [n for n, name in enumerate(self.names) if name.lower() == folded] if self.any_case else []
         if not alike:
             self.names.append(text)
         return alike[0] if alike else len(self.names) - 1
@@ -112,11 +113,12 @@ def _read_list(file: Path, mtime_ns: int, size: int) -> Listing:
     columns, rows = read_table(file)
     buffer, ends, labels, splits = bytearray(), array("q", [0]), array("q"), array("q")
     label_numbers, split_numbers = _Numbered(), _Numbered(any_case=True)
+    folder = os.path.abspath(file.parent)
     hashes = array("q")  # of paths: all of them in a set would take several times the memory
     for line, path, label, split in rows:
         if columns.split is not None and not split:
             raise ValueError(f"{file}:{line}: the split is empty")
-        encoded = os.fsencode(_as_here(file.parent, path))
+        encoded = os.fsencode(_as_here(folder, path))
         buffer += encoded
         hashes.append(hash(encoded))
         ends.append(len(buffer))
@@ -157,13 +159,18 @@ def no_such_split(file: Path, key: str, split: str, known: tuple[str, ...]) -> s
     return f"{file} does not say which images are '{split}' ({key}): {hint}"
 
 
-def _as_here(folder: Path, path: str) -> str:
-    """Return a path as this system writes it: a list made on Windows has backslashes."""
-    if "\\" in path and os.sep == "/" and not os.path.exists(folder / path):
+def _as_here(folder: str, path: str) -> str:
+    """Return a path as this system writes it, and in one way: what lies below the list's folder relative to that.
+
+    A list made on Windows has backslashes. An image that is listed in two ways would otherwise be two of them.
+    """
+    if "\\" in path and os.sep == "/" and not os.path.exists(os.path.join(folder, path)):
         path = path.replace("\\", "/")
-    while path.startswith("./"):
-        path = path[2:].lstrip("/")
-    return path
+    plain = os.path.normpath(path).removeprefix(folder.rstrip(os.sep) + os.sep)
+    is_same = ".." not in path or os.path.realpath(os.path.join(folder, path)) == os.path.realpath(
+        os.path.join(folder, plain)
+    )
+    return plain if is_same else path  # "link/../a.jpg" lies beside what the link leads to
 
 
 def check_files(listing: Listing, samples: ListedSamples, skip_bad: bool) -> None:

@@ -15,6 +15,7 @@ from pycls.datasets.sources.list_file import no_such_split, read_list
 from pycls.datasets.sources.list_table import is_list
 
 _SHARD = re.compile(r"(.*?)[-_.]?\d*\.tar", re.IGNORECASE)
+_COMPRESSED = re.compile(r"((.*?)[-_.]?\d*)(\.tar\.(gz|bz2|xz|zst|lz4)|\.tgz)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def whole_list(file: Path) -> Place:
 
 
 def undivided(root: Path, splits: Sequence[str]) -> Place | None:
-    """Return all of a data set that is not split yet: class folders, or a list that names no splits; else None.
+    """Return all of a data set that is not split yet: class folders, shards, or a list without splits; else None.
 
     `splits` are names of splits besides the usual ones.
     """
@@ -83,16 +84,28 @@ def undivided(root: Path, splits: Sequence[str]) -> Place | None:
         return None
     parts = _parts(root)
     called = [place for name in splits for place in parts.get(name, ())]
-    if class_folders(root, splits):
-        is_whole = all(place.kind == "folder" for place in called)
-    else:
-        is_whole = not called and not has_files(root)
-    return Place("folder", root.name, root) if is_whole else None
+    if not class_folders(root, splits):
+        return None if called else only_packed(root) or (None if has_files(root) else Place("folder", root.name, root))
+    return Place("folder", root.name, root) if all(place.kind == "folder" for place in called) else None
 
 
 def has_files(root: Path) -> bool:
     """Tell whether shards, lists or tars, of whatever name, lie in a folder."""
     return any(place.kind != "folder" for places in _parts(root).values() for place in places)
+
+
+def only_packed(root: Path) -> Place | None:
+    """Return the one part of a folder that holds shards and no folders, whatever it is called; None: there is none.
+
+    ValueError for several parts.
+    """
+    parts = {} if root.is_file() else _parts(root)
+    if any(place.kind == "folder" for places in parts.values() for place in places):
+        return None
+    found = {split: places for split, places in parts.items() if places[0].kind != "list"}
+    if len(found) > 1:
+        raise ValueError(f"{root} holds {', '.join(sorted(found))}: set TRAIN.SPLIT to the one that is to be divided")
+    return next((_only(root, split, places) for split, places in found.items()), None)
 
 
 def splits_of(root: Path) -> list[Place]:
@@ -137,10 +150,19 @@ def _parts(root: Path) -> dict[str, list[Place]]:
         elif is_list(path):
             found.setdefault(path.stem, []).append(whole_list(path))
         elif (match := _SHARD.fullmatch(name)) and not index_file(root, match[1]).exists():  # else they are ours
-            tars.setdefault(_split_of_shard(match[1]), []).append(path)
+            tars.setdefault(_split_of_shard(match[1]) or root.name, []).append(path)
     for split, shards in tars.items():
         found.setdefault(split, []).append(Place("tars", split, root, tuple(shards)))
     return found
+
+
+def _check_all_unpacked(folder: Path, split: str, shards: Sequence[Path]) -> None:
+    """Raise ValueError for a compressed tar beside the tars of a split, which would be missing from it."""
+    stems = {shard.stem for shard in shards}
+    for path in sorted(folder.iterdir()):
+        match = _COMPRESSED.fullmatch(path.name)
+        if match and match[1] not in stems and split in (_split_of_shard(match[2]), folder.name):
+            raise ValueError(f"{path} is compressed, unlike the tars beside it: unpack it (gunzip), or move it away")
 
 
 def _split_of_shard(stem: str) -> str:
@@ -158,6 +180,8 @@ def _only(root: Path, split: str, places: list[Place]) -> Place:
     if len(settled) > 1:
         both = " and ".join(map(_described, settled[:2]))
         raise ValueError(f"{root} holds '{split}' twice: {both}; move one away")
+    if settled[0].kind == "tars":
+        _check_all_unpacked(settled[0].path, split, settled[0].shards)
     return settled[0]
 
 

@@ -41,6 +41,14 @@ def test_a_saved_list_reads_back(tmp_path):
     assert load_skip_list(str(tmp_path / "list.txt"), SPLITS) == list(names)
 
 
+def test_a_line_break_in_a_name_does_not_break_the_list(tmp_path):
+    names = ["a/one\nname.png", "a/other\r\nname.png", "a/4.png", "b/5.png"]
+    samples = FileSamples("/data/train", pack_names(names), np.array([0, 0, 0, 1]), ("a", "b"))
+    save_skip_list(tmp_path / "list.txt", {samples.key(0): "bad", samples.key(1): "bad"})
+    kept = skip_listed(samples, str(tmp_path / "list.txt"), SPLITS)
+    assert [kept.paths[i] for i in range(len(kept))] == names[2:]
+
+
 def test_names_that_are_not_there_are_warned_of(samples, tmp_path, caplog):
     caplog.set_level("WARNING", "pycls")
     assert len(skip_listed(samples, _write(tmp_path, "train/a/9.png\n"), SPLITS)) == 5
