@@ -56,7 +56,7 @@ def phase_place(cfg: CfgNode, phase: str) -> Place:
     if place is None:
         sentence = f"{not_there(top, wanted, key)}{_hint(cfg, phase, root)}"
         raise UnfitData([Problem(MISSING_SPLIT, (wanted,), sentence)])
-    log_place(place, wanted, key)
+    log_place(place, wanted, key, root)
     return place
 
 
@@ -138,7 +138,7 @@ def _class_place(root: Path, cfg: CfgNode) -> Place:
         raise ValueError(
             f"OUT_DIR {shown(cfg.OUT_DIR)} lies in DATA_DIR {root}, whose folders are the classes: choose one outside"
         )
-    return Place("folder", top.name, top)
+    return Place("folder", top.name, top, whole=True)
 
 
 def _classes(cfg: CfgNode, root: Path) -> list[str]:

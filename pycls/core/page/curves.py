@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from pycls.core.page.charts import ChartLine
 
@@ -15,6 +15,14 @@ EVALUATIONS = {"model": "test_epoch", "EMA": "test_ema_epoch"}
 Record = dict[str, Any]
 
 
+class Lowest(NamedTuple):
+    """The evaluation of the lowest top-1 error, in percent, and what it was of: "model" or "EMA"."""
+
+    error: float
+    epoch: int
+    name: str
+
+
 def epoch_of(record: Record) -> int:
     """Return the number of a record's epoch, from 1."""
     return int(str(record["epoch"]).partition("/")[0])
@@ -24,6 +32,18 @@ def points(records: Sequence[Record], kind: str, key: str) -> list[tuple[float, 
     """Return (epoch, value) of the records of a kind that hold a finite value."""
     found = [record for record in records if record.get("_type") == kind and is_number(record.get(key))]
     return sorted((float(epoch_of(record)), float(record[key])) for record in found)
+
+
+def lowest_error(records: Sequence[Record]) -> Lowest | None:
+    """Return the evaluation that a run keeps as `best`: of equal errors that with the lower loss, then the earlier."""
+    found = []
+    for place, (name, kind) in enumerate(EVALUATIONS.items()):
+        for record in records:
+            if record.get("_type") == kind and is_number(record.get("top1_err")):
+                loss = float(record["loss"]) if is_number(record.get("loss")) else math.inf
+                error = float(record["top1_err"])
+                found.append(((error, loss, epoch_of(record), place), Lowest(error, epoch_of(record), name)))
+    return min(found)[1] if found else None
 
 
 def is_number(value: Any) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
 
-from pycls.core.page.curves import EVALUATIONS, Record, duration, last_epoch, points, total_seconds
+from pycls.core.page.curves import EVALUATIONS, Record, duration, last_epoch, lowest_error, points, total_seconds
 from pycls.engine.reporting.evaluation import Evaluation
 
 _LITTLE_WAIT_PCT, _MUCH_WAIT_PCT = 2.0, 20.0
@@ -35,13 +35,11 @@ def training_figures(records: Sequence[Record], max_epoch: int) -> list[RunFigur
     if not epochs:
         return []
     found = [RunFigure("Epochs", f"{epochs}", "" if epochs == max_epoch else f"of {max_epoch}")]
-    errors_of = {name: points(records, kind, "top1_err") for name, kind in EVALUATIONS.items()}
-    lowest = [(error, epoch, name) for name, errors in errors_of.items() for epoch, error in errors]
-    if lowest:
-        error, epoch, name = min(lowest)
-        found.append(RunFigure("Lowest error", f"{error:.2f} %", f"epoch {epoch:g}, {name}; chosen on these images"))
-    for name, errors in errors_of.items():
-        if errors:
+    if best := lowest_error(records):
+        note = f"epoch {best.epoch}, {best.name}; chosen on these images"
+        found.append(RunFigure("Lowest error", f"{best.error:.2f} %", note))
+    for name, kind in EVALUATIONS.items():
+        if errors := points(records, kind, "top1_err"):
             found.append(RunFigure(f"Last error, {name}", f"{errors[-1][1]:.2f} %", f"epoch {errors[-1][0]:g}"))
     if losses := points(records, "train_epoch", "loss"):
         found.append(RunFigure("Training loss", f"{losses[-1][1]:.4f}", f"epoch {losses[-1][0]:g}"))
