@@ -82,11 +82,13 @@ def undivided(root: Path, splits: Sequence[str]) -> Place | None:
         return whole_list(root) if is_whole_list(root) else None
     if splits_of(root) or (root / "imagenet").is_dir():
         return None
-    parts = _parts(root)
+    parts, whole = _parts(root), Place("folder", root.name, root)
     called = [place for name in splits for place in parts.get(name, ())]
-    if not class_folders(root, splits):
-        return None if called else only_packed(root) or (None if has_files(root) else Place("folder", root.name, root))
-    return Place("folder", root.name, root) if all(place.kind == "folder" for place in called) else None
+    if class_folders(root, splits):
+        return whole if all(place.kind == "folder" for place in called) else None
+    if called or not has_files(root):
+        return None if called else whole
+    return only_packed(root)
 
 
 def has_files(root: Path) -> bool:
