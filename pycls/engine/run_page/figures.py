@@ -60,7 +60,7 @@ def speed_rows(records: Sequence[Record]) -> list[RunFigure]:
     if speeds := _values(records, "test_epoch", "images_per_sec"):
         rows.append(RunFigure("evaluation", f"{median(speeds):,.0f} images/s", "loading included"))
     if memory := _values(records, "train_epoch", "mem") or _values(records, "test_epoch", "mem"):
-        rows.append(RunFigure("peak memory", f"{max(memory):,.0f} MiB", "of the GPU; without one, of the process"))
+        rows.append(RunFigure("peak memory", f"{max(memory):,.0f} MiB", "of the GPU, else of the process"))
     return rows
 
 

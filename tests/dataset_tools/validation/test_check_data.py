@@ -157,3 +157,20 @@ def test_bad_input_is_one_line():
     assert done.returncode == 2 and done.stderr == "tools/check_data.py: error: /nowhere is not a folder\n"
     done = run_tool_here("check_data.py", "TRAIN.DATASET", "cifar10", "TEST.DATASET", "cifar10")
     assert done.returncode == 2 and done.stderr.count("\n") == 1
+
+
+def test_files_of_a_list_that_are_not_there_are_found_with_the_rest(tmp_path):
+    rows = ["path,label,split"]
+    for number, (label, split) in enumerate((label, split) for label in "ab" for split in ("train", "train", "val")):
+        (tmp_path / f"{number}.png").write_bytes(encode(Image.new("RGB", (40, 40), (number * 40, 0, 0)), "PNG"))
+        rows.append(f"{number}.png,{label},{split}")
+    (tmp_path / "photos.csv").write_text("\n".join(rows))
+    (tmp_path / "0.png").unlink()
+    (tmp_path / "5.png").write_bytes(b"")
+    done = run_tool_here("check_data.py", tmp_path / "photos.csv", "--out", tmp_path / "checked")
+    assert done.returncode == 1 and "Images: 4 in train, 2 in val" in done.stdout, done.stderr
+    findings = json.loads((tmp_path / "checked" / "report.json").read_text())["findings"]
+    assert [(one["kind"], one["name"]) for one in findings] == [
+        ("unreadable", "train/0.png"),
+        ("unreadable", "val/5.png"),
+    ]
