@@ -68,7 +68,7 @@ def list_samples(cfg: CfgNode, phase: str) -> Samples:
     check_divisible_data(cfg, phase)
     samples = dataset.build(cfg, phase)
     check_samples(samples, dataset, f"{phase.upper()}.DATASET {cfg[phase.upper()].DATASET}")
-    return take_share(cfg, phase, _without_listed(cfg, samples))
+    return take_share(cfg, phase, without_listed(cfg, samples))
 
 
 def check_divisible_data(cfg: CfgNode, phase: str) -> None:
@@ -115,7 +115,7 @@ def _check_all_shown(cfg: CfgNode, samples: Samples) -> None:
         )
 
 
-def _without_listed(cfg: CfgNode, samples: Samples) -> Samples:
+def without_listed(cfg: CfgNode, samples: Samples) -> Samples:
     """Leave out what DATA_LOADER.SKIP_LIST names."""
     path = cfg.DATA_LOADER.SKIP_LIST
     if not path:
