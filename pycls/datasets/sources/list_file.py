@@ -66,8 +66,8 @@ def _shared(file: Path, part: str, paths: Names, labels: np.ndarray) -> tuple[Na
     """Return the same, of many images mapped from the user's cache: worker processes then share one copy."""
     if len(labels) < _MANY:
         return paths, labels
-    name = hashlib.sha256(os.fsencode(file.absolute())).hexdigest()[:16]
-    folder = cache_dir() / "index" / f"list-{name}-{part}"
+    name = hashlib.sha256(os.fsencode(f"{file.absolute()}\n{part}")).hexdigest()[:16]  # a split may be called ../x
+    folder = cache_dir() / "index" / f"list-{name}"
     arrays = {"labels": labels, "paths": np.frombuffer(paths.buffer, np.uint8), "offsets": paths.offsets}
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
