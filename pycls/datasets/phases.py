@@ -4,6 +4,7 @@ from pathlib import Path
 
 from yacs.config import CfgNode
 
+from pycls.core.logging import get_logger
 from pycls.core.registry import shown
 from pycls.datasets.readers.paths import data_root_or_list
 from pycls.datasets.readers.problems import MISSING_SPLIT, Problem, UnfitData
@@ -13,6 +14,7 @@ from pycls.datasets.sources.list_table import ENDINGS
 from pycls.datasets.sources.places import Place, find_place, is_whole_list, lists_in, not_there, only_packed, whole_list
 from pycls.datasets.sources.split_names import is_none
 
+logger = get_logger(__name__)
 _SHARE = "DATA.VAL_FRACTION 0.2"  # what to write to have a share split off
 
 
@@ -122,6 +124,8 @@ def _class_place(root: Path, cfg: CfgNode) -> Place:
         raise ValueError(
             f"OUT_DIR {shown(cfg.OUT_DIR)} lies in DATA_DIR {root}, whose folders are the classes: choose one outside"
         )
+    for file in lists_in(top):
+        logger.warning("%s is not read, the folders beside it are the classes; DATA_DIR %s reads it", file, file)
     return Place("folder", top.name, top)
 
 
