@@ -21,7 +21,7 @@ from pycls.datasets.decoders.float_notice import notice_floats
 from pycls.datasets.info import DATASETS, Dataset, find_dataset
 from pycls.datasets.info import color_scale as color_scale
 from pycls.datasets.loader import Loader
-from pycls.datasets.readers.samples import ArraySamples, Samples, without_images
+from pycls.datasets.readers.samples import ArraySamples, EncodedSamples, Samples, without_images
 from pycls.datasets.readers.skip_list import skip_listed
 from pycls.datasets.readers.subset import Views
 from pycls.datasets.shares import division, is_divided, no_division, take_share
@@ -114,13 +114,18 @@ def _check_all_shown(cfg: CfgNode, samples: Samples) -> None:
 
 
 def _without_listed(cfg: CfgNode, samples: Samples) -> Samples:
-    """Leave out what DATA_LOADER.SKIP_LIST names."""
+    if not isinstance(samples, ArraySamples):
+        return without_listed(cfg, samples)
+    if cfg.DATA_LOADER.SKIP_LIST:
+        where = f"DATA_LOADER.SKIP_LIST {cfg.DATA_LOADER.SKIP_LIST}"
+        raise ValueError(f"{where} names image files, but {samples.source} is array data")
+    return samples
+
+
+def without_listed(cfg: CfgNode, samples: EncodedSamples) -> EncodedSamples:
+    """Leave out what DATA_LOADER.SKIP_LIST names, if there is one."""
     path = cfg.DATA_LOADER.SKIP_LIST
-    if not path:
-        return samples
-    if isinstance(samples, ArraySamples):
-        raise ValueError(f"DATA_LOADER.SKIP_LIST {path} names image files, but {samples.source} is array data")
-    return skip_listed(samples, path, {*USUAL, cfg.TRAIN.SPLIT, cfg.TEST.SPLIT, samples.split})
+    return skip_listed(samples, path, {*USUAL, cfg.TRAIN.SPLIT, cfg.TEST.SPLIT, samples.split}) if path else samples
 
 
 def build_loader(cfg: CfgNode, phase: str, device: torch.device, samples: Samples | None = None) -> Loader:

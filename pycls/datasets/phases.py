@@ -4,6 +4,7 @@ from pathlib import Path
 
 from yacs.config import CfgNode
 
+from pycls.core.logging import get_logger
 from pycls.core.registry import listed, shown
 from pycls.datasets.readers.problems import MISSING_SPLIT, Problem, UnfitData
 from pycls.datasets.shares import division, is_divided, no_division
@@ -21,6 +22,7 @@ from pycls.datasets.sources.places import (
 )
 from pycls.datasets.sources.split_names import is_none
 
+logger = get_logger(__name__)
 _SHARE = "DATA.VAL_FRACTION 0.2"  # what to write to have a share split off
 
 
@@ -138,6 +140,8 @@ def _class_place(root: Path, cfg: CfgNode) -> Place:
         raise ValueError(
             f"OUT_DIR {shown(cfg.OUT_DIR)} lies in DATA_DIR {root}, whose folders are the classes: choose one outside"
         )
+    for file in lists_in(top):
+        logger.warning("%s is not read, the folders beside it are the classes; DATA_DIR %s reads it", file, file)
     return Place("folder", top.name, top, whole=True)
 
 

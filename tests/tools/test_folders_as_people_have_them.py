@@ -231,6 +231,28 @@ def test_a_folder_that_a_config_divides_is_refused_as_its_training_refuses_it(da
     assert ("refused" in found) == bool(sentence)
 
 
+def test_what_keys_ask_of_the_data_is_refused_without_a_config_file_too(data, tmp_path):
+    (tmp_path / "names.txt").write_text("flower\ntemple\nbridge\n")
+    words = ["DATA.CLASSES", tmp_path / "names.txt"]
+    done, found = _check(data, tmp_path / "checked", *words)
+    assert done.returncode == 1 and found["refused"] == ["train", "val"] and "no images of 1 of the 3" in done.stdout
+    assert _check(data, tmp_path / "checked", *words, "DATA.MISSING_CLASSES", True)[0].returncode == 0
+
+
+def test_what_a_skip_list_names_is_not_checked(data, tmp_path):
+    (data / "train/flower/bad.jpg").write_bytes(b"bad")
+    done, found = _check(data, tmp_path / "checked")
+    assert done.returncode == 1 and found["unreadable"] == ["train/flower/bad.jpg"]
+    words = ["DATA_LOADER.SKIP_LIST", tmp_path / "checked/skip_list.txt"]
+    done, found = _check(data, tmp_path / "again", *words)
+    assert done.returncode == 0 and "Images: 12 in train, 6 in val" in done.stdout and "unreadable" not in found
+    assert _check(data / "train", tmp_path / "alone", *words)[0].returncode == 0
+    text = "".join(f"train/flower/{file.name}\n" for file in (data / "train/flower").iterdir())
+    (tmp_path / "all.txt").write_text(text)
+    done = run_tool_here("check_data.py", data, "--out", tmp_path / "c", "DATA_LOADER.SKIP_LIST", tmp_path / "all.txt")
+    assert done.returncode == 2 and "leaves a class of train without images: flower" in done.stderr
+
+
 def test_each_file_that_a_list_names_and_is_not_there_is_found(data, tmp_path):
     rows = [f"{file.relative_to(data)},{file.parts[-2]},{file.parts[-3]}" for file in sorted(data.rglob("*.jpg"))]
     gone = [f"gone/{number}.jpg,flower,train" for number in range(5)]

@@ -17,7 +17,7 @@ from pycls.datasets.sources.class_file import check_counts_from_zero, load_class
 from pycls.datasets.sources.class_order import is_number, numbers_of, relabel
 from pycls.datasets.sources.foreign_tars import load_tars
 from pycls.datasets.sources.list_file import check_files, read_list
-from pycls.datasets.sources.places import Place
+from pycls.datasets.sources.places import Place, namesakes_of
 
 logger = get_logger(__name__)
 
@@ -86,3 +86,5 @@ def log_place(place: Place, wanted: str, key: str, root: Path) -> None:
     """Say in the log which part of the data in `root`, a folder or a list, was taken for a split of another name."""
     if place.split != wanted and not place.whole:
         logger.info("%s %s: there is none in %s, '%s' is taken", key, wanted, root, place.split)
+    for other in namesakes_of(place):
+        logger.warning("%s: '%s' is taken, '%s' beside it is not read", key, place.split, other)

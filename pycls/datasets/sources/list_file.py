@@ -66,7 +66,7 @@ def _shared(file: Path, part: str, paths: Names, labels: np.ndarray) -> tuple[Na
     """Return the same, of many images mapped from the user's cache: worker processes then share one copy."""
     if len(labels) < _MANY:
         return paths, labels
-    folder = cache_dir() / "index" / f"list-{path_digest(file)}-{part}"
+    folder = cache_dir() / "index" / f"list-{path_digest(Path(f'{file}/{part}'))}"  # a split may be called ../x
     arrays = {"labels": labels, "paths": np.frombuffer(paths.buffer, np.uint8), "offsets": paths.offsets}
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

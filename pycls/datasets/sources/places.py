@@ -110,6 +110,16 @@ def only_packed(root: Path) -> Place | None:
     return next((_only(root, split, places) for split, places in found.items()), None)
 
 
+def namesakes_of(place: Place) -> list[str]:
+    """Return the other parts of the data whose names mean the same as that of a split, and that are not read for it."""
+    if place.kind == "list" and not place.whole:
+        return split_names.namesakes(place.split, read_list(place.path).split_names)
+    in_root = place.kind == "tars" and place.path.name != place.split
+    parts = _parts(place.path if in_root else place.path.parent)
+    filled = [name for name, (first, *_) in parts.items() if first.kind != "folder" or list_classes(first.path)]
+    return split_names.namesakes(place.split, filled)
+
+
 def splits_of(root: Path) -> list[Place]:
     """Return every part of a data set that its name tells to be one, such as train or Valid; ValueError for one twice.
 

@@ -154,6 +154,15 @@ def test_long_lists_are_shared_by_processes(tmp_path, monkeypatch):
     assert rows_of(pickle.loads(travelled)) == ROWS
 
 
+def test_no_name_of_a_split_leads_out_of_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYCLS_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(list_file, "_MANY", 1)
+    names = ("../../../out", "a/b", "x" * 300)
+    listing = read_list(write(tmp_path, "path,label,split\n" + "".join(f"d.jpg,cat,{name}\n" for name in names)))
+    assert [rows_of(listing.select(name)) for name in names] == [[("d.jpg", "cat")]] * 3
+    assert len(list((tmp_path / "cache/index").glob("list-*"))) == 3 and not (tmp_path / "out").exists()
+
+
 def test_parquet_needs_its_package(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ValueError, match=r"photos.parquet: to read Parquet, pyarrow has to be installed \(pip install"):
