@@ -1,11 +1,11 @@
 """From the records of metrics.jsonl to values over epochs."""
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pycls.core.page.charts import ChartLine
 
+_BEYOND_MEASURE = 1e100  # only a damaged file holds such; sums of them are infinite
 LOG_BELOW_PCT = 5.0  # where errors fall below this, a linear axis shows nothing but their fall
 
 # The lines of a chart -> the type of their records.
@@ -47,8 +47,8 @@ def lowest_error(records: Sequence[Record]) -> Lowest | None:
 
 
 def is_number(value: Any) -> bool:
-    """Tell whether a value of a record is a finite number; what was none is written as null."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    """Tell whether a value of a record is a number, not infinite nor beyond all measure; none is written as null."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _BEYOND_MEASURE
 
 
 def last_epoch(records: Sequence[Record]) -> int:

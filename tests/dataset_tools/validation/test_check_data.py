@@ -1,5 +1,6 @@
 """The data checker: what it finds in images of every kind, and the tool on trees with every trouble."""
 
+import io
 import json
 import os
 from pathlib import Path
@@ -71,6 +72,15 @@ def test_what_is_shown_black_and_is_not_is_reported(pixels):
     kinds_ = {kind for kind, _ in inspect_bytes(encode(Image.fromarray(pixels), "TIFF"), "a.tif", {}, 1)}
     assert "black" in kinds_
     assert "black" not in {kind for kind, _ in inspect_bytes(encode(Image.new("L", (40, 40))), "a.jpg", {}, 1)}
+
+
+def test_what_opencv_reads_in_the_place_of_pillow_is_no_bad_file():
+    tifffile = pytest.importorskip("tifffile")
+    light = np.linspace(0, 1, 40 * 50 * 3).reshape(40, 50, 3)
+    for pixels, photometric in ((light.astype(np.float32), "rgb"), (light[..., 0], "minisblack")):
+        for scale, wanted in ((1, {"float"}), (0.001, {"float", "black"})):
+            tifffile.imwrite(buffer := io.BytesIO(), scale * pixels, photometric=photometric)
+            assert {kind for kind, _ in inspect_bytes(buffer.getvalue(), "a.tif", {}, 1)} == wanted
 
 
 def test_duplicates_and_class_names():
