@@ -3,6 +3,7 @@
 Cores and threads are counted by affinity and by the limits of a container (cgroup).
 """
 
+import hashlib
 import os
 import platform
 from collections.abc import Iterator
@@ -76,7 +77,7 @@ def _read(file: Path) -> str:
 
 
 _PACKAGES = (
-    *("torch", "torchvision", "numpy", "opencv-python-headless", "pillow"),
+    *("torch", "torchvision", "timm", "numpy", "opencv-python-headless", "pillow"),
     *("nvidia-dali-cuda130", "nvidia-dali-cuda120"),
 )
 
@@ -112,6 +113,11 @@ def cache_dir() -> Path:
     """
     named = os.environ.get("PYCLS_CACHE_DIR")
     return Path(named).expanduser() if named else user_cache_path("pycls", appauthor=False)
+
+
+def path_digest(path: Path) -> str:
+    """Return what tells the cached facts about one path from those of others, in a name: 16 letters."""
+    return hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:16]
 
 
 def download_dir(named: str | Path) -> Path:

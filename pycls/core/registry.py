@@ -1,7 +1,7 @@
 """Look-up in the literal tables (MODELS, LOSSES, ...) and the words of errors that help."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -18,6 +18,17 @@ def shown(value: Any) -> str:
     """Return a value as an error shows it, on one line; of a very long one only the beginning."""
     text = printable(value if isinstance(value, str) else repr(value))
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}... ({len(text):,} characters)"
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Return the first names of a list as a sentence has them: "a, b, c and 4 more"."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def plural(names: Sized, one: str = "class", many: str = "classes") -> str:
+    """Return how many there are, in words."""
+    return f"1 {one}" if len(names) == 1 else f"{len(names):,} {many}"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from yacs.config import CfgNode
 
 from pycls.core.config import check_divisible
 from pycls.core.distributed import rank, world_size
-from pycls.core.registry import pick
+from pycls.core.registry import listed, pick
 from pycls.datasets import backends, cifar, digits, fashion_mnist, imagenet
 from pycls.datasets.backends.base import Backend
 from pycls.datasets.check_samples import check_samples
@@ -21,11 +21,10 @@ from pycls.datasets.decoders.float_notice import notice_floats
 from pycls.datasets.info import DATASETS, Dataset, find_dataset
 from pycls.datasets.info import color_scale as color_scale
 from pycls.datasets.loader import Loader
-from pycls.datasets.readers.samples import ArraySamples, Samples
+from pycls.datasets.readers.samples import ArraySamples, EncodedSamples, Samples, without_images
 from pycls.datasets.readers.skip_list import skip_listed
 from pycls.datasets.readers.subset import Views
 from pycls.datasets.shares import division, is_divided, no_division, take_share
-from pycls.datasets.sources import absent
 from pycls.datasets.sources.split_names import USUAL
 from pycls.datasets.transforms.normalize import Normalize
 from pycls.datasets.transforms.view import View, build_view
@@ -106,23 +105,27 @@ def _check_all_shown(cfg: CfgNode, samples: Samples) -> None:
     """Raise ValueError for a class of DATA.CLASSES without images, unless that is allowed."""
     if isinstance(samples, ArraySamples) or not cfg.DATA.CLASSES or cfg.DATA.MISSING_CLASSES:
         return
-    lacking = absent(samples)
+    lacking = without_images(samples.labels, samples.classes)
     if lacking:
-        some = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
         raise ValueError(
             f"{samples.split} has no images of {len(lacking)} of the {len(samples.classes)} classes in DATA.CLASSES "
-            f"{cfg.DATA.CLASSES}: {some}; DATA.MISSING_CLASSES True allows that"
+            f"{cfg.DATA.CLASSES}: {listed(lacking)}; DATA.MISSING_CLASSES True allows that"
         )
 
 
 def _without_listed(cfg: CfgNode, samples: Samples) -> Samples:
-    """Leave out what DATA_LOADER.SKIP_LIST names."""
+    if not isinstance(samples, ArraySamples):
+        return without_listed(cfg, samples)
+    if cfg.DATA_LOADER.SKIP_LIST:
+        where = f"DATA_LOADER.SKIP_LIST {cfg.DATA_LOADER.SKIP_LIST}"
+        raise ValueError(f"{where} names image files, but {samples.source} is array data")
+    return samples
+
+
+def without_listed(cfg: CfgNode, samples: EncodedSamples) -> EncodedSamples:
+    """Leave out what DATA_LOADER.SKIP_LIST names, if there is one."""
     path = cfg.DATA_LOADER.SKIP_LIST
-    if not path:
-        return samples
-    if isinstance(samples, ArraySamples):
-        raise ValueError(f"DATA_LOADER.SKIP_LIST {path} names image files, but {samples.source} is array data")
-    return skip_listed(samples, path, {*USUAL, cfg.TRAIN.SPLIT, cfg.TEST.SPLIT, samples.split})
+    return skip_listed(samples, path, {*USUAL, cfg.TRAIN.SPLIT, cfg.TEST.SPLIT, samples.split}) if path else samples
 
 
 def build_loader(cfg: CfgNode, phase: str, device: torch.device, samples: Samples | None = None) -> Loader:

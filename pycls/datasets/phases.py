@@ -4,27 +4,38 @@ from pathlib import Path
 
 from yacs.config import CfgNode
 
-from pycls.core.registry import shown
-from pycls.datasets.readers.paths import data_root_or_list
+from pycls.core.logging import get_logger
+from pycls.core.registry import listed, shown
 from pycls.datasets.readers.problems import MISSING_SPLIT, Problem, UnfitData
 from pycls.datasets.shares import division, is_divided, no_division
-from pycls.datasets.sources.layout import class_folders, split_folders
-from pycls.datasets.sources.list_table import ENDINGS
-from pycls.datasets.sources.places import Place, find_place, is_whole_list, lists_in, not_there, whole_list
+from pycls.datasets.sources import log_place
+from pycls.datasets.sources.layout import class_folders, data_path, split_folders
+from pycls.datasets.sources.places import (
+    Place,
+    find_place,
+    has_files,
+    is_whole_list,
+    lists_in,
+    not_there,
+    only_packed,
+    whole_list,
+)
 from pycls.datasets.sources.split_names import is_none
 
+logger = get_logger(__name__)
 _SHARE = "DATA.VAL_FRACTION 0.2"  # what to write to have a share split off
 
 
 def phase_place(cfg: CfgNode, phase: str) -> Place:
-    """Return where the images of a phase, "train" or "test", lie: of a data set that is to be divided, all of it.
+    """Return where the images of a phase, "train" or "test", lie; ValueError if they are not there.
 
-    ValueError if they are not there.
+    Of a data set that is to be divided it is all of it, and of one that is not split where nothing is to be evaluated.
+    A split of another name is said in the log.
     """
     key, wanted = f"{phase.upper()}.SPLIT", cfg[phase.upper()].SPLIT
     if is_none(wanted):
         raise ValueError(f"{key} none: there are no images to look at; name the part of DATA_DIR that has some")
-    root = data_root_or_list(cfg.DATA_DIR, ENDINGS)
+    root = data_path(cfg.DATA_DIR)
     if is_divided(cfg):
         return _undivided(cfg, root)
     takes_all = phase == "train" and is_none(cfg.TEST.SPLIT)  # what has no splits is all trained on
@@ -36,14 +47,18 @@ def phase_place(cfg: CfgNode, phase: str) -> Place:
     if classes and not lists_in(top):
         if takes_all:
             return _class_place(top, cfg)
+        all_of_it = "TEST.SPLIT none trains on all" if phase == "train" else "DATA.VAL_FRACTION 1 evaluates on all"
         sentence = (
-            f"{top} holds class folders ({_some(classes)}) but no folder '{wanted}': {_SHARE} splits a share of each "
-            f"class off for validation{', DATA.VAL_FRACTION 1 evaluates on all' if phase == 'test' else ''}"
+            f"{top} holds class folders ({_named(classes)}) but no folder '{wanted}': {_SHARE} splits a share of each "
+            f"class off for validation, {all_of_it}"
         )
         raise UnfitData([Problem(MISSING_SPLIT, (wanted,), sentence)])
+    if place is None and takes_all and (packed := only_packed(top)):
+        return packed
     if place is None:
         sentence = f"{not_there(top, wanted, key)}{_hint(cfg, phase, root)}"
         raise UnfitData([Problem(MISSING_SPLIT, (wanted,), sentence)])
+    log_place(place, wanted, key, root)
     return place
 
 
@@ -52,7 +67,7 @@ def other_place(cfg: CfgNode, phase: str) -> Place | None:
     key = "TEST" if phase == "train" else "TRAIN"
     if is_divided(cfg) or cfg.TRAIN.DATASET != cfg.TEST.DATASET or is_none(cfg[key].SPLIT):
         return None
-    return _find(data_root_or_list(cfg.DATA_DIR, ENDINGS), cfg[key].SPLIT, f"{key}.SPLIT")
+    return _find(data_path(cfg.DATA_DIR), cfg[key].SPLIT, f"{key}.SPLIT")
 
 
 def _hint(cfg: CfgNode, phase: str, root: Path) -> str:
@@ -85,7 +100,7 @@ def _nested(root: Path) -> Path | None:
 
 
 def _undivided(cfg: CfgNode, given: Path) -> Place:
-    """Return what is divided: TRAIN.SPLIT if TEST.SPLIT is the same or not there, or all of a folder of classes."""
+    """Return what is divided: TRAIN.SPLIT if TEST.SPLIT is the same or not there, or all of what has no splits."""
     if is_whole_list(given):
         return whole_list(given)
     train, test = cfg.TRAIN.SPLIT, cfg.TEST.SPLIT
@@ -94,7 +109,7 @@ def _undivided(cfg: CfgNode, given: Path) -> Place:
     if (place is None or place.kind == "folder") and _classes(cfg, root):
         return _class_place(root, cfg)
     if place is None:
-        return _class_place(_without_splits(cfg, root), cfg)
+        return only_packed(root) or _class_place(_without_splits(cfg, root), cfg)
     other = None if test == train else _find(given, test, "TEST.SPLIT")
     if other is not None and other != place:
         raise ValueError(
@@ -105,14 +120,14 @@ def _undivided(cfg: CfgNode, given: Path) -> Place:
 
 
 def _without_splits(cfg: CfgNode, root: Path) -> Path:
-    """Return a folder in which no part is called like a split; ValueError for others, and for a list."""
-    if root.is_file():
+    """Return a folder in which no part is called like a split; ValueError for others, and for files."""
+    if root.is_file() or has_files(root):
         raise ValueError(not_there(root, cfg.TRAIN.SPLIT, "TRAIN.SPLIT"))
     found = split_folders(root)
     if found:
         raise ValueError(
-            f"{root} holds {_some(found)}, which are called like splits, not classes, but no '{cfg.TRAIN.SPLIT}': name "
-            f"them with TRAIN.SPLIT and TEST.SPLIT and set {no_division(cfg)}, or give DATA_DIR {root / found[0]}"
+            f"{root} holds {_named(found)}, which are called like splits, not classes, but no '{cfg.TRAIN.SPLIT}': "
+            f"name them with TRAIN.SPLIT and TEST.SPLIT and set {no_division(cfg)}, or give DATA_DIR {root / found[0]}"
         )
     return root
 
@@ -120,11 +135,13 @@ def _without_splits(cfg: CfgNode, root: Path) -> Path:
 def _class_place(root: Path, cfg: CfgNode) -> Place:
     """Return a folder of class folders; ValueError if the run would write among them."""
     top = root if root.name not in ("", "..") else root.resolve()
-    out_dir = Path(cfg.OUT_DIR).expanduser().resolve()
+    out_dir = Path(cfg.OUT_DIR).resolve()
     if out_dir.is_relative_to(top.resolve()):
         raise ValueError(
             f"OUT_DIR {shown(cfg.OUT_DIR)} lies in DATA_DIR {root}, whose folders are the classes: choose one outside"
         )
+    for file in lists_in(top):
+        logger.warning("%s is not read, the folders beside it are the classes; DATA_DIR %s reads it", file, file)
     return Place("folder", top.name, top, whole=True)
 
 
@@ -132,5 +149,5 @@ def _classes(cfg: CfgNode, root: Path) -> list[str]:
     return class_folders(root, (cfg.TRAIN.SPLIT, cfg.TEST.SPLIT)) if root.is_dir() else []
 
 
-def _some(names: list[str]) -> str:
-    return ", ".join(map(shown, names[:3])) + (", ..." if len(names) > 3 else "")
+def _named(folders: list[str]) -> str:
+    return listed([shown(name) for name in folders], 3)

@@ -24,6 +24,18 @@ def division(cfg: CfgNode) -> str:
     return f"DATA.VAL_FRACTION {cfg.DATA.VAL_FRACTION}"
 
 
+def holds_out_more(cfg: CfgNode, other: CfgNode) -> bool:
+    """Tell whether a config holds out images that another one, which divides the same data, leaves to training."""
+    (first, last), (other_first, other_last) = _held_out(cfg), _held_out(other)
+    return cfg.DATA.SPLIT_SEED != other.DATA.SPLIT_SEED or first < other_first or last > other_last
+
+
+def _held_out(cfg: CfgNode) -> tuple[float, float]:
+    """Return the places between which images are held out."""
+    count, fold = cfg.DATA.FOLDS, cfg.DATA.FOLD
+    return (fold / count, (fold + 1) / count) if count else (0.0, cfg.DATA.VAL_FRACTION)
+
+
 def no_division(cfg: CfgNode) -> str:
     """Return the keys by which such a config would divide nothing."""
     return "DATA.FOLDS 0 DATA.VAL_FRACTION 0" if cfg.DATA.FOLDS else "DATA.VAL_FRACTION 0"

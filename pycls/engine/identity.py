@@ -1,5 +1,6 @@
 """Whether a checkpoint and a run mean the same: the same images, the same classes, the same network."""
 
+import os
 import zlib
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from pycls.core.config.defaults import declared_keys
 from pycls.core.logging import get_logger
 from pycls.datasets.readers.problems import code_points, normalized
 from pycls.datasets.readers.samples import FileSamples, Samples
+from pycls.datasets.shares import division, holds_out_more, is_divided
 from pycls.models.heads import uncertainty_width
 
 logger = get_logger(__name__)
@@ -37,6 +39,23 @@ def check_data(saved: dict[str, list[int]], now: dict[str, list[int]], step: int
         if name == "training" and step > 0:
             raise ValueError(f"{words}: its epoch cannot go on; bring the old ones back, or choose another OUT_DIR")
         logger.warning("%s; figures before and after cannot be compared", words)
+
+
+def warn_of_other_division(saved: dict[str, Any], cfg: CfgNode, where: str) -> None:
+    """Warn if a config holds out images of the same data that a network was trained on."""
+    if not is_divided(cfg) or not saved.get("cfg"):
+        return
+    try:
+        theirs = saved_cfg(saved, where, WITHOUT_PLUGINS)
+    except ValueError:  # told where the networks are compared
+        return
+    same_data = os.path.abspath(theirs.DATA_DIR) == os.path.abspath(cfg.DATA_DIR)
+    if same_data and is_divided(theirs) and holds_out_more(cfg, theirs):
+        old, new = (f"{division(one)} DATA.SPLIT_SEED {one.DATA.SPLIT_SEED}" for one in (theirs, cfg))
+        logger.warning(
+            "%s: was trained with %s, now it is %s: images that it was trained on are among those evaluated",
+            *(where, old, new),
+        )
 
 
 def _identity(samples: Samples) -> list[int]:

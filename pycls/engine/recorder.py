@@ -13,6 +13,7 @@ from yacs.config import CfgNode
 from pycls.core.config import dump_cfg
 from pycls.core.distributed import is_main
 from pycls.core.logging import FILE_ONLY, GOOD_NEWS, NOT_ON_TERMINAL, MetricsFile, get_logger, json_line, progress_bar
+from pycls.core.page.curves import epoch_of
 from pycls.datasets.loader import Batch
 from pycls.datasets.readers.samples import Samples
 from pycls.engine.reporting.evaluation import Evaluation, evaluation_figures, evaluation_record
@@ -213,7 +214,7 @@ def _is_before(record: dict[str, Any], epoch: int, step: int) -> bool:
     """Tell whether a record belongs to work that the position (next epoch and step, from 0) has behind it."""
     if "epoch" not in record:
         return True
-    number = int(record["epoch"].split("/")[0]) - 1
+    number = epoch_of(record) - 1
     if number != epoch:
         return number < epoch
     return "iter" in record and int(record["iter"].split("/")[0]) <= step

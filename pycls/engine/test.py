@@ -15,6 +15,7 @@ from pycls.core import distributed
 from pycls.core.checkpoint import LoadReport, best_path, checkpoint_dir
 from pycls.core.config import with_value
 from pycls.core.logging import FILE_ONLY, get_logger, json_line
+from pycls.core.registry import listed
 from pycls.core.weights import fill_model
 from pycls.core.weights.files import load_tensor_file
 from pycls.core.weights.formats import unpack_weights
@@ -28,7 +29,7 @@ from pycls.engine.checks import check_dataset, check_processes
 from pycls.engine.data.settle_data import settle_classes
 from pycls.engine.data.tested_classes import samples_to_test
 from pycls.engine.evaluate import evaluate
-from pycls.engine.identity import network_differences
+from pycls.engine.identity import network_differences, warn_of_other_division
 from pycls.engine.network.features import recorded_features
 from pycls.engine.network.precision import pick_precision
 from pycls.engine.profiling.memory_format import saved_layout
@@ -101,6 +102,7 @@ def _test_process(cfg: CfgNode) -> Result:
     precision = pick_precision(device, cfg.TRAIN.MIXED_PRECISION, cfg.TRAIN.AMP_DTYPE)
     path = weights_path(cfg)
     saved = load_tensor_file(path)
+    warn_of_other_division(saved, cfg, str(path))
     samples, outputs = samples_to_test(cfg, saved.get("classes"), str(path))
     with contextlib.closing(build_loader(cfg, "test", device, samples)) as loader:
         model = load_model(cfg, path, saved).to(device)
@@ -180,5 +182,5 @@ def check_complete(report: LoadReport, path: Path) -> None:
     odd = {"missing": missing, "of another size": report.reinitialized, "not in the network": report.unexpected}
     for what, names in odd.items():
         if names:
-            shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-            raise ValueError(f"{path}: not the weights of this network: {len(names)} tensors {what} ({shown})")
+            some = listed(names, 3)
+            raise ValueError(f"{path}: not the weights of this network: {len(names)} tensors {what} ({some})")

@@ -15,7 +15,7 @@ from pycls.engine.setup import setup_process
 from pycls.loader_benchmark.comparison import Comparison
 from pycls.loader_benchmark.measure.machine import as_plain, describe_machine
 from pycls.loader_benchmark.options import Options, check_one_process, settled
-from pycls.loader_benchmark.report.html import save_page
+from pycls.loader_benchmark.report.html import save_loader_page
 from pycls.loader_benchmark.report.tables import save_csv, section_text
 from pycls.loader_benchmark.results import Section
 from pycls.loader_benchmark.sources import find_sources
@@ -63,7 +63,7 @@ def save_all(sections: Sequence[Section], cfg: CfgNode, options: Options, machin
     paths = [Path(cfg.OUT_DIR) / f"compare_loaders.{kind}" for kind in ("json", "csv", "html")]
     paths[0].write_text(json.dumps(_plain(sections, cfg, options, machine), indent=1))
     save_csv(sections, paths[1])
-    save_page(sections, cfg, machine, paths[2])
+    save_loader_page(sections, cfg, machine, paths[2])
     return paths
 
 

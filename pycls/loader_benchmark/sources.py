@@ -12,8 +12,8 @@ from pycls.core.registry import pick
 from pycls.datasets import DATASETS, Dataset, list_samples
 from pycls.datasets.readers.image_folder import load_folder
 from pycls.datasets.readers.samples import ArraySamples, EncodedSamples
-from pycls.datasets.sources.list_table import is_list
-from pycls.datasets.sources.places import find_place, splits_of
+from pycls.datasets.sources.layout import folder_or_list
+from pycls.datasets.sources.places import find_place, undivided
 from pycls.datasets.synthetic import write_photos
 
 NUM_PHOTOS = 640
@@ -66,16 +66,9 @@ def _is_tree(dataset: Dataset) -> bool:
 
 
 def _folder_source(cfg: CfgNode, folder: Path) -> Source:
-    root = folder.expanduser().resolve()
-    if not root.is_dir() and not (root.is_file() and is_list(root)):
-        raise ValueError(f"{folder} is not a folder: expected one with <class>/<image> or <split>/<class>/<image>")
-    return Source(str(folder), str(root), root.is_dir() and _is_flat(root, (cfg.TRAIN.SPLIT, cfg.TEST.SPLIT)))
-
-
-def _is_flat(root: Path, splits: Sequence[str]) -> bool:
-    """Tell whether class folders lie directly in `root`: sub-folders, but no split and no archive among them."""
-    names = {entry.name for entry in root.iterdir() if entry.is_dir() and entry.name[0] != "."}
-    return bool(names) and not names & {*splits, "imagenet"} and not splits_of(root) and not any(root.glob("*.tar"))
+    root = folder_or_list(folder, str(folder)).resolve()
+    whole = undivided(root, (cfg.TRAIN.SPLIT, cfg.TEST.SPLIT))
+    return Source(str(folder), str(root), flat=whole is not None and whole.kind == "folder")
 
 
 def load_samples(cfg: CfgNode, flat: bool, phase: str = "train") -> EncodedSamples:

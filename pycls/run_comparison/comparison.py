@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pycls.core.registry import listed
 from pycls.run_comparison.differences import UNKNOWN, differing_keys, seed_groups
 from pycls.run_comparison.figures import Figures, Spread, run_figures, spread
 from pycls.run_comparison.load_run import ComparedRun, load_run
@@ -67,8 +68,7 @@ def _group(
     members: Sequence[int], runs: Sequence[ComparedRun], figures: Sequence[Figures], differences: dict[str, list[Any]]
 ) -> SeedGroup:
     own = [f"{key} {values[members[0]]}" for key, values in differences.items() if key != "RNG_SEED"]
-    more = f" and {len(own) - _MOST_IN_TITLE} more" if len(own) > _MOST_IN_TITLE else ""
-    title = ", ".join(own[:_MOST_IN_TITLE]) + more if own else "seeds of one config"
+    title = listed(own, _MOST_IN_TITLE) or "seeds of one config"
     done = [figures[number] for number in members if runs[number].is_finished]
     return SeedGroup(
         title,

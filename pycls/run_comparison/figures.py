@@ -1,11 +1,10 @@
 """The figures of one run, and their mean and spread over runs that differ in nothing but the seed."""
 
-import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pycls.core.page.curves import EVALUATIONS, is_number, lowest_error, points
+from pycls.core.page.curves import EVALUATIONS, lowest_error, points, total_seconds
 from pycls.run_comparison.load_run import ComparedRun
 
 
@@ -28,7 +27,6 @@ def run_figures(run: ComparedRun) -> Figures:
     model, ema = (points(run.records, kind, "top1_err") for kind in EVALUATIONS.values())
     lowest = lowest_error(run.records)
     speeds = [speed for _, speed in points(run.records, "train_epoch", "images_per_sec")]
-    times = [r["time_epoch"] for r in run.records if is_number(r.get("time_epoch"))]
     return Figures(
         _last(model),
         _last(ema),
@@ -37,7 +35,7 @@ def run_figures(run: ComparedRun) -> Figures:
         _last(points(run.records, "test_epoch", "loss")),
         _last(points(run.records, "train_epoch", "loss")),
         statistics.median(speeds) if speeds else None,
-        math.fsum(times) if times else None,
+        total_seconds(run.records) or None,
     )
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import yaml
 
+from pycls.core.config import flatten
 from pycls.core.logging import MetricsFile, load_log_data
-from pycls.core.page.curves import Record, epoch_of
+from pycls.core.page.curves import Record, epoch_of, last_epoch
 
 METRICS, LOG, CONFIG = "metrics.jsonl", "stdout.log", "config.yaml"
 
@@ -31,7 +32,7 @@ class ComparedRun:
     @property
     def epochs(self) -> int:
         """The newest epoch that has been trained, 0 for none."""
-        return max((epoch_of(record) for record in self.records if record["_type"] == "train_epoch"), default=0)
+        return last_epoch(self.records)
 
     @property
     def max_epoch(self) -> int:
@@ -79,7 +80,7 @@ def load_run(folder: Path) -> ComparedRun:
             records = logged
     if tree is None:
         notes.append("no config is left: it is in no group, and its differences are not known")
-    settings = None if tree is None else dict(_flat({key: value for key, value in tree.items() if key != "_type"}))
+    settings = None if tree is None else dict(flatten({key: value for key, value in tree.items() if key != "_type"}))
     return ComparedRun(folder, _newest(records), settings, tuple(notes))
 
 
@@ -150,11 +151,3 @@ def _read_config(path: Path, notes: list[str]) -> dict[str, Any] | None:
         return tree
     notes.append(f"{CONFIG} is damaged and not read")
     return None
-
-
-def _flat(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in tree.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value

@@ -117,13 +117,37 @@ def test_folds_are_each_validated_on_once_and_win_over_the_share_of_the_config(p
             small_cfg(photos, tmp_path, **keys)
 
 
+def test_a_test_on_images_that_the_network_was_trained_on_is_warned_of(photos, tmp_path, caplog):
+    out_dir = tmp_path / "run"
+    assert command("train_net.py", photos, out_dir, OPTIM__MAX_EPOCH=1, DATA__VAL_FRACTION=0.25).returncode == 0
+    shutil.copytree(photos, tmp_path / "copy")
+    trained = names(small_cfg(photos, tmp_path, DATA__VAL_FRACTION=0.25), "train")
+    idle = {key: value for key, value in SMALL.items() if not key.startswith(("OPTIM", "BN"))}
+    for data, keys in (
+        (photos, {"DATA.VAL_FRACTION": 0.2}),
+        (photos, {"DATA.VAL_FRACTION": 0.5}),
+        (tmp_path / "copy", {"DATA.VAL_FRACTION": 0.5}),
+        (photos, {"DATA.VAL_FRACTION": 0.25, "DATA.SPLIT_SEED": 7}),
+        (photos, {"DATA.FOLDS": 4, "DATA.FOLD": 0}),
+        (photos, {"DATA.FOLDS": 4, "DATA.FOLD": 1}),
+    ):
+        caplog.clear()
+        words = idle | {"DATA_DIR": data, "OUT_DIR": tmp_path / "test", "TEST.WEIGHTS": out_dir} | keys
+        done = run_tool_here("test_net.py", "--cfg", PHOTOS, *overrides(words))
+        assert done.returncode == 0, done.stderr
+        seen = bool(names(load_cfg(PHOTOS, overrides(SMALL | keys | {"DATA_DIR": photos})), "test") & trained)
+        told = "images that it was trained on are among those evaluated" in done.stdout + done.stderr + caplog.text
+        assert told == (seen and data == photos), keys
+
+
 def test_the_split_is_the_same_in_a_train_folder_packed_renamed_or_nested(photos, tmp_path):
     held = names(small_cfg(photos, tmp_path / "o"), "test")
     shutil.copytree(photos, tmp_path / "tree/train")
     shutil.copytree(photos, tmp_path / "other name")
     pack(tmp_path / "tree", tmp_path / "packed")
+    pack(photos.parent, tmp_path / "packed alone", photos.name)
     shutil.copytree(tmp_path / "tree", tmp_path / "above/imagenet")
-    for folder in ("tree", "other name", "packed", "above", "tree/train"):
+    for folder in ("tree", "other name", "packed", "packed alone", "above", "tree/train"):
         assert names(small_cfg(tmp_path / folder, tmp_path / "o"), "test") == held, folder
 
 

@@ -124,6 +124,7 @@ def tree_of(folder, *names):
     ("names", "flat", "root"),
     [
         (("cat/1.jpg", "dog/1.jpg"), True, ""),
+        (("dog/1.jpg", "train/1.jpg"), True, ""),
         (("train/cat/1.jpg", "val/cat/1.jpg"), False, "train"),
         (("val/cat/1.jpg",), False, "val"),
         (("imagenet/train/cat/1.jpg",), False, "imagenet/train"),
@@ -138,12 +139,12 @@ def test_folders_with_and_without_splits(tmp_path, names, flat, root):
 
 
 def test_bad_folders_are_one_sentence(tmp_path):
-    with pytest.raises(ValueError, match=r"nowhere is not a folder: expected"):
+    with pytest.raises(ValueError, match=r"nowhere is not a folder"):
         find_sources(load_cfg(None, []), ["nowhere"])
     with pytest.raises(ValueError, match=r"cifar10 is array data"):
         find_sources(load_cfg(None, ["TRAIN.DATASET", "cifar10"]), [])
     (source,) = find_sources(load_cfg(None, []), [str(tmp_path)])
-    with pytest.raises(ValueError, match="no split 'train'"):
+    with pytest.raises(ValueError, match="holds no images: expected <class>/<image>"):
         load_samples(load_cfg(None, source.overrides()), source.flat)
 
 

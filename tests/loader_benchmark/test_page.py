@@ -7,7 +7,8 @@ import pytest
 
 from pycls.core.config import load_cfg
 from pycls.loader_benchmark.grid import Cell, Variant
-from pycls.loader_benchmark.report.html import save_page
+from pycls.loader_benchmark.report.html import save_loader_page
+from pycls.loader_benchmark.report.tables import save_csv
 from pycls.loader_benchmark.results import Section, Squares
 from pycls.loader_benchmark.sources import Source
 
@@ -63,7 +64,7 @@ class Page(HTMLParser):
 def load_page(tmp_path, *sections):
     cfg = load_cfg(None, ["MODEL.TYPE", "anynet", "MODEL.DEPTH", "50"])
     machine = {"date": "today", "processor": "a <b>fast</b> one", "cores in use": "2 of 2", "GPUs": "none"}
-    save_page(sections, cfg, machine, tmp_path / "page.html")
+    save_loader_page(sections, cfg, machine, tmp_path / "page.html")
     return Page((tmp_path / "page.html").read_text(encoding="utf-8"))
 
 
@@ -108,3 +109,5 @@ def test_a_source_without_results_is_told(tmp_path):
 @pytest.mark.parametrize("name", ["öl", "not\udcffunicode"])
 def test_every_file_name_can_be_written(tmp_path, name):
     load_page(tmp_path, section(name))
+    save_csv([section(name)], tmp_path / "cells.csv")
+    assert f"/data/{name}," in (tmp_path / "cells.csv").read_text(encoding="utf-8", errors="surrogateescape")

@@ -10,6 +10,7 @@ import sklearn
 from PIL import Image
 
 from pycls.dataset_tools import validation
+from tests.helpers.paths import CONFIGS
 from tests.helpers.photographs import encode
 from tests.helpers.runs import DIGITS, TINY, overrides, run_tool_here
 from tests.helpers.threads import ThreadWorkers
@@ -212,6 +213,52 @@ def test_a_single_class_is_noted(data, tmp_path):
         shutil.rmtree(data / split / "temple")
     done, found = _check(data, tmp_path / "checked")
     assert done.returncode == 0 and found == {"one_class": ["train/flower", "val/flower"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda train: [file.unlink() for file in (train / "temple").glob("[1-9].jpg")], "needs at least 2 images of"),
+        (lambda train: shutil.rmtree(train / "temple"), "holds one class, flower"),
+        (lambda train: None, ""),
+    ],
+    ids=["one image", "one class", "as it should be"],
+)
+def test_a_folder_that_a_config_divides_is_refused_as_its_training_refuses_it(data, tmp_path, change, sentence):
+    change(data / "train")
+    done, found = _check(data / "train", tmp_path / "checked", "--cfg", CONFIGS / "finetune/photos.yaml")
+    assert done.returncode == bool(sentence) and sentence in done.stdout
+    assert ("refused" in found) == bool(sentence)
+
+
+def test_what_keys_ask_of_the_data_is_refused_without_a_config_file_too(data, tmp_path):
+    (tmp_path / "names.txt").write_text("flower\ntemple\nbridge\n")
+    words = ["DATA.CLASSES", tmp_path / "names.txt"]
+    done, found = _check(data, tmp_path / "checked", *words)
+    assert done.returncode == 1 and found["refused"] == ["train", "val"] and "no images of 1 of the 3" in done.stdout
+    assert _check(data, tmp_path / "checked", *words, "DATA.MISSING_CLASSES", True)[0].returncode == 0
+
+
+def test_what_a_skip_list_names_is_not_checked(data, tmp_path):
+    (data / "train/flower/bad.jpg").write_bytes(b"bad")
+    done, found = _check(data, tmp_path / "checked")
+    assert done.returncode == 1 and found["unreadable"] == ["train/flower/bad.jpg"]
+    words = ["DATA_LOADER.SKIP_LIST", tmp_path / "checked/skip_list.txt"]
+    done, found = _check(data, tmp_path / "again", *words)
+    assert done.returncode == 0 and "Images: 12 in train, 6 in val" in done.stdout and "unreadable" not in found
+    assert _check(data / "train", tmp_path / "alone", *words)[0].returncode == 0
+    text = "".join(f"train/flower/{file.name}\n" for file in (data / "train/flower").iterdir())
+    (tmp_path / "all.txt").write_text(text)
+    done = run_tool_here("check_data.py", data, "--out", tmp_path / "c", "DATA_LOADER.SKIP_LIST", tmp_path / "all.txt")
+    assert done.returncode == 2 and "leaves a class of train without images: flower" in done.stderr
+
+
+def test_each_file_that_a_list_names_and_is_not_there_is_found(data, tmp_path):
+    rows = [f"{file.relative_to(data)},{file.parts[-2]},{file.parts[-3]}" for file in sorted(data.rglob("*.jpg"))]
+    gone = [f"gone/{number}.jpg,flower,train" for number in range(5)]
+    (data / "photos.csv").write_text("\n".join(["path,label,split", *rows, *gone]))
+    done, found = _check(data / "photos.csv", tmp_path / "checked")
+    assert done.returncode == 1 and found["unreadable"] == [f"train/gone/{number}.jpg" for number in range(5)]
 
 
 def test_nothing_is_written_where_git_sees_it(data, tmp_path, monkeypatch):

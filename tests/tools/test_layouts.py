@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,41 @@ def test_a_run_without_test_images(tmp_path):
     assert "on 6 images" in tool("test_net.py", *words, "TEST.SPLIT", "elsewhere")
     photos = root / "elsewhere"
     assert len(tool("predict.py", photos, "--weights", tmp_path / "run/checkpoints/best.pyth").splitlines()) == 6
+
+
+@pytest.mark.parametrize("train", ["ant", "train"])
+def test_class_folders_without_splits_are_trained_on_as_a_whole(train, tmp_path):
+    """Also where one of the classes is called like a split."""
+    root = write_folders(tmp_path / "data") / "train"
+    (root / "ant").rename(root / train)
+    words = words_for(data_words(root), tmp_path / "run")
+    assert "DATA.VAL_FRACTION 0.2 splits a share of each class off for validation, TEST.SPLIT none" in refused(
+        "train_net.py", *words
+    )
+    out = tool("train_net.py", *words, "TEST.SPLIT", "none")
+    assert f"Data: {root}: 18 images to train on and none to validate on, in 3 classes" in out
+    assert "No error is known" in out and "is taken" not in out
+
+
+def test_packed_data_of_another_name_are_named(tmp_path):
+    """The folder of their index is no class."""
+    packed = tmp_path / "packed"
+    tool("pack_data.py", (write_folders(tmp_path / "data") / "train").rename(tmp_path / "herbs"), packed)
+    words = words_for(data_words(packed), tmp_path / "run")
+    assert "(there: herbs): set TRAIN.SPLIT to the name of what" in refused("train_net.py", *words)
+    assert "18 images to train on and none" in tool("train_net.py", *words, "TEST.SPLIT", "none")
+    done = run_tool_here("check_data.py", packed, "--out", tmp_path / "checked")
+    assert done.returncode == 0 and "Images: 18 in herbs\n" in done.stdout, done.stdout + done.stderr
+
+
+def test_one_class_is_no_part_of_a_network(tmp_path):
+    root = write_folders(tmp_path / "data")
+    tool("train_net.py", *words_for(data_words(root), tmp_path / "run"))
+    shutil.copytree(root / "val/bee", tmp_path / "part/val/bee")
+    words = [*words_for(data_words(tmp_path / "part"), tmp_path / "other"), "TEST.WEIGHTS", tmp_path / "run"]
+    message = refused("test_net.py", *words)
+    assert "the data have one of the 3 classes of the network, bee: without the others every prediction" in message
+    assert "on 2 images" in tool("test_net.py", *words, "DATA.MISSING_CLASSES", "True")
 
 
 def test_a_class_absent_from_val_is_allowed_on_request(tmp_path):

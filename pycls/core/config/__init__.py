@@ -14,8 +14,8 @@ import yaml
 from yacs.config import CfgNode
 
 from pycls.core.config.checks import check_cfg as check_cfg
-from pycls.core.config.checks import check_divisible as check_divisible
 from pycls.core.config.checks import check_values
+from pycls.core.config.combinations import check_divisible as check_divisible
 from pycls.core.config.compat import todays_settings
 from pycls.core.config.convert import convert, expand_paths
 from pycls.core.config.defaults import add_section as add_section
@@ -96,10 +96,10 @@ def dump_changes(cfg: CfgNode) -> str:
     return "\n".join(lines) + "\n"
 
 
-def flatten(cfg: CfgNode, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield ("SECTION.KEY", value) for every leaf."""
-    for name, value in cfg.items():
-        if isinstance(value, CfgNode):
+def flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield ("SECTION.KEY", value) for every leaf of a config, or of the plain tree that one was read from."""
+    for name, value in tree.items():
+        if isinstance(value, dict):
             yield from flatten(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value

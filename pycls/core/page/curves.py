@@ -9,8 +9,10 @@ from pycls.core.page.charts import ChartLine
 _BEYOND_MEASURE = 1e100  # only a damaged file holds such; sums of them are infinite
 LOG_BELOW_PCT = 5.0  # where errors fall below this, a linear axis shows nothing but their fall
 
+# The lines of a chart -> the type of their records.
+KINDS = {"train": "train_epoch", "test": "test_epoch", "test, EMA": "test_ema_epoch"}
+# What is evaluated -> the type of its records.
 EVALUATIONS = {"model": "test_epoch", "EMA": "test_ema_epoch"}
-
 Record = dict[str, Any]
 
 
@@ -48,6 +50,17 @@ def lowest_error(records: Sequence[Record]) -> Lowest | None:
 def is_number(value: Any) -> bool:
     """Tell whether a value of a record is a number, not infinite nor beyond all measure; none is written as null."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _BEYOND_MEASURE
+
+
+def last_epoch(records: Sequence[Record]) -> int:
+    """Return the newest epoch that has been trained, 0 for none."""
+    return max((epoch_of(record) for record in records if record.get("_type") == "train_epoch"), default=0)
+
+
+def total_seconds(records: Sequence[Record]) -> float:
+    """Return the seconds of all epochs and evaluations; those of repeated parts and of starts are not in it."""
+    kinds = ("train_epoch", *EVALUATIONS.values())
+    return math.fsum(value for kind in kinds for _, value in points(records, kind, "time_epoch"))
 
 
 def is_log(lines: Sequence[ChartLine]) -> bool:

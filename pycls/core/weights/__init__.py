@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from pycls.core.dtensor import shard_like
 from pycls.core.module_names import classifier_weight
+from pycls.core.registry import listed
 from pycls.core.weights.files import load_tensor_file
 from pycls.core.weights.formats import Weights, unpack_weights
 from pycls.core.weights.input_channels import adapt_stem
@@ -31,11 +32,7 @@ class LoadReport:
     def __str__(self) -> str:
         counts = f"{len(self.matched)} tensors matched, {len(self.missing)} missing, {len(self.unexpected)} unexpected"
         names = f"; re-initialized: {', '.join(self.reinitialized)}" if self.reinitialized else ""
-        fresh = (
-            f"; missing: {', '.join(self.missing[:3])}{', ...' if len(self.missing) > 3 else ''}"
-            if self.missing
-            else ""
-        )
+        fresh = f"; missing: {listed(self.missing, 3)}" if self.missing else ""
         return f"{self.layout}: {counts}{fresh}{names}" + "".join(f"; {note}" for note in self.notes)
 
 

@@ -4,25 +4,36 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from pycls.core.logging import get_logger
 from pycls.dataset_tools.packing.options import PackOptions
 from pycls.dataset_tools.packing.verify import describe_packed, verify_packed
 from pycls.dataset_tools.packing.writer import pack_split
 from pycls.datasets.readers.samples import FileSamples
 from pycls.datasets.sources import load_place
-from pycls.datasets.sources.list_table import is_list
+from pycls.datasets.sources.layout import folder_or_list
 from pycls.datasets.sources.places import Place, splits_of
+
+logger = get_logger(__name__)
 
 
 def pack_folders(source: Path, target: Path, splits: Sequence[str], options: PackOptions, num_workers: int) -> None:
     """Pack the splits of `source` into `target` and print what has become of each: those named, else all there."""
+    known: dict[tuple[str, ...], str] = {}
     for place in find_splits(source, splits):
         split = place.split
         if (target / split).is_dir():
             raise ValueError(f"{target} holds the folder '{split}' itself: pack into another folder")
         if place.kind == "folder" and target.resolve().is_relative_to(place.path.resolve()):
             raise ValueError(f"{target} is a folder of '{split}', which is to be packed: pack into another folder")
-        index = pack_split(_files(place), target, split, options, num_workers)
+        files = _files(place)
+        index = pack_split(files, target, split, options, num_workers)
         print(describe_packed(index), flush=True)
+        first = next(iter(known.values()), split)
+        if known.setdefault(files.classes, split) == split != first:
+            logger.warning(
+                "%s has other classes than %s: training goes by their names, but the numbers in its .cls are its own",
+                *(split, first),
+            )
 
 
 def _files(place: Place) -> FileSamples:
@@ -37,8 +48,7 @@ def find_splits(source: Path, splits: Sequence[str]) -> list[Place]:
 
     ValueError when `source` is neither a folder nor a list of images.
     """
-    if not source.is_dir() and not (source.is_file() and is_list(source)):
-        raise ValueError(f"{source} is not a folder")
+    folder_or_list(source, str(source))
     for split in splits:
         if Path(split).name != split or split in ("", ".."):
             raise ValueError(f"--split '{split}': expected the bare name of a folder in {source}")

@@ -6,11 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from pycls.core.logging import progress_bar
+from pycls.core.registry import listed
 from pycls.dataset_tools.packing.parallel_map import parallel_map
 from pycls.datasets.readers.tar import PackedSamples, load_packed
 from pycls.datasets.readers.tar_index import DAMAGED, Index, load_index
-
-NUM_NAMED = 5
 
 
 def verify_packed(index_file: Path, num_workers: int) -> list[str]:
@@ -59,7 +58,6 @@ def describe_packed(index_file: Path) -> str:
     lines += [f"  {index.changes()}"] if index.changes() else []
     damaged = np.flatnonzero(index.images["flags"] & DAMAGED)
     if len(damaged):
-        names = ", ".join(index.path(number) for number in damaged[:NUM_NAMED])
-        more = f" and {len(damaged) - NUM_NAMED} more" if len(damaged) > NUM_NAMED else ""
-        lines.append(f"  {len(damaged)} packed as they are, but not images that can be read: {names}{more}")
+        names = listed([index.path(number) for number in damaged.tolist()])
+        lines.append(f"  {len(damaged)} packed as they are, but not images that can be read: {names}")
     return "\n".join(lines)

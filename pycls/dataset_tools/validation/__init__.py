@@ -18,7 +18,7 @@ from pycls.dataset_tools.validation.splits import splits_of_cfg as splits_of_cfg
 from pycls.dataset_tools.validation.splits import splits_of_folder as splits_of_folder
 from pycls.datasets.heartbeat import HeartbeatBoard
 from pycls.datasets.readers.samples import EncodedSamples
-from pycls.datasets.readers.skip_list import save_skip_list
+from pycls.datasets.readers.skip_list import in_a_line, save_skip_list
 from pycls.datasets.workers.processes import ProcessWorkers
 from pycls.datasets.workers.watchdog import Watchdog
 
@@ -84,7 +84,8 @@ def save_report(findings: list[Finding], splits: list[EncodedSamples], out_dir: 
     report.write_text(json.dumps(content, indent=1) + "\n")
     save_skip_list(skip_list, {f.name: f.detail for f in findings if f.kind == UNREADABLE})
     with skip_list.open("a", errors="surrogateescape") as file:  # to be judged by a person
-        file.writelines(f"# damaged, but shown ({f.detail}):\n# {f.name}\n" for f in findings if f.kind == DAMAGED)
+        damaged = (f for f in findings if f.kind == DAMAGED)
+        file.writelines(f"# damaged, but shown ({f.detail}):\n# {in_a_line(f.name)}\n" for f in damaged)
     return [report, skip_list]
 
 

@@ -4,15 +4,14 @@ import numpy as np
 
 from pycls.dataset_tools.validation.findings import BOTH_SPLITS, ONE_CLASS, OTHER_CLASS, TWICE, Finding
 from pycls.datasets.readers.problems import CLASS_NAMES, EMPTY_CLASS, alike_key
-from pycls.datasets.readers.samples import EncodedSamples
+from pycls.datasets.readers.samples import EncodedSamples, without_images
 
 
 def check_classes(samples: EncodedSamples) -> list[Finding]:
     """Find classes without images, and names that differ only in case, spaces, hyphens or underscores."""
-    counts = np.bincount(samples.labels, minlength=len(samples.classes))
-    empty = [name for name, count in zip(samples.classes, counts, strict=True) if count == 0]
+    empty, names = without_images(samples.labels, samples.classes), samples.classes
     findings = [Finding(EMPTY_CLASS, f"{samples.split}/{name}", "") for name in empty]
-    findings += [Finding(ONE_CLASS, f"{samples.split}/{name}", "") for name in samples.classes if len(counts) == 1]
+    findings += [Finding(ONE_CLASS, f"{samples.split}/{name}", "") for name in names if len(names) == 1]
     alike: dict[str, list[str]] = {}
     for name in samples.classes:
         alike.setdefault(alike_key(name), []).append(name)

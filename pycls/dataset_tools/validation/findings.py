@@ -29,7 +29,7 @@ KINDS = {
     REFUSED: "training refuses it",
     UNREADABLE: "no image, empty, or cut short: ends a run, or is skipped",
     LEFT_OUT: "pictures that nobody reads, for their ending",
-    NO_FILE: "left out: a broken link, pipe, socket or device",
+    NO_FILE: "left out: a broken link, pipe, socket or device; in tars a link, or a label without an image",
     DAMAGED: "shown, but a part of it is missing or wrong",
     DISAGREE: "backends do not show the same",
     BLACK: "shown black, though its 16-bit or float pixels are not all 0",

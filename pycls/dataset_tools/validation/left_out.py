@@ -13,22 +13,20 @@ _KINDS = {*endings.FORMATS.values(), "MPO", "DIB"} - {"TGA"}
 
 
 def left_out_findings(samples: EncodedSamples) -> list[Finding]:
-    """Return a finding for each file that lies in the folders of a split and is not among its images."""
-    if not isinstance(samples, FileSamples):
-        return []
+    """Return a finding for each file in the folders or tars of a split that is not among its images."""
     pairs = ((path, reason) for path, reason in samples.left_out if reason != endings.BESIDE)
     return [_finding(samples, path, reason) for path, reason in pairs]
 
 
-def _finding(samples: FileSamples, path: str, reason: str) -> Finding:
+def _finding(samples: EncodedSamples, path: str, reason: str) -> Finding:
     name = f"{samples.split}/{path}"
-    if reason in (endings.BROKEN_LINK, endings.NO_FILE):
+    if reason in (endings.BROKEN_LINK, endings.NO_FILE, endings.LINK, endings.NO_PICTURE):
         return Finding(NO_FILE, name, reason)
     if reason in (endings.HIDDEN, endings.LINK_LOOP):
         return Finding(NO_IMAGE, name, reason)
     if reason in endings.UNREAD_PICTURES:
         return Finding(LEFT_OUT, name, f"convert {reason} to .jpg or .png")
-    kind = _kind_inside(os.path.join(samples.root, path))
+    kind = _kind_inside(os.path.join(samples.root, path)) if isinstance(samples, FileSamples) else ""
     return Finding(LEFT_OUT, name, f"{kind} inside: rename it") if kind else Finding(NO_IMAGE, name, reason)
 
 

@@ -9,16 +9,17 @@ from yacs.config import CfgNode
 
 from pycls.core.config import with_value
 from pycls.dataset_tools.validation.findings import REFUSED, Finding, unfit_findings, unique
-from pycls.datasets import build_samples
+from pycls.datasets import build_samples, without_listed
 from pycls.datasets.check_samples import check_samples
 from pycls.datasets.info import find_dataset
 from pycls.datasets.readers.problems import NO_IMAGES, UnfitData
 from pycls.datasets.readers.samples import ArraySamples, EncodedSamples
+from pycls.datasets.shares import is_divided
 from pycls.datasets.sources import load_place
-from pycls.datasets.sources.layout import class_folders
-from pycls.datasets.sources.list_table import is_list
-from pycls.datasets.sources.places import Place, is_whole_list, splits_of, whole_list
+from pycls.datasets.sources.layout import folder_or_list
+from pycls.datasets.sources.places import Place, splits_of, undivided
 from pycls.datasets.sources.split_names import is_none
+from pycls.engine.data.settle_data import with_num_classes
 
 Splits = tuple[list[EncodedSamples], list[Finding]]
 
@@ -26,25 +27,26 @@ Splits = tuple[list[EncodedSamples], list[Finding]]
 def splits_of_cfg(cfg: CfgNode, whole: bool) -> Splits:
     """Return the splits that a config trains and tests on, and what training refuses of them.
 
-    With `whole` that includes a number of classes that is not MODEL.NUM_CLASSES. ValueError for array data, which has
-    no files, and for a data folder that is not there.
+    What DATA_LOADER.SKIP_LIST names is not among them. With `whole` a number of classes that is not MODEL.NUM_CLASSES
+    is refused, too. ValueError for array data, which has no files, and for a data folder that is not there.
     """
     splits: dict[str, EncodedSamples] = {}
     findings: list[Finding] = []
-    listing = with_value(cfg, "DATA_LOADER.ON_BAD_IMAGE", "skip")  # files of a list that are not there: among the bad
+    cfg = with_value(cfg, "DATA_LOADER.ON_BAD_IMAGE", "skip")  # what a list names and is not there is found one by one
     for phase in ("train",) if is_none(cfg.TEST.SPLIT) else ("train", "test"):
         dataset = find_dataset(cfg, phase)
-        samples, found = _listed(partial(dataset.build, listing, phase))
+        samples, found = _listed(partial(dataset.build, cfg, phase))
         findings += found
         if samples is None:
             continue
         name = f"{phase.upper()}.DATASET {cfg[phase.upper()].DATASET}"
         if isinstance(samples, ArraySamples):
             raise ValueError(f"{name} is array data: there are no image files to check")
+        samples = without_listed(cfg, samples)
         splits[samples.split] = samples
         if not found:
             check_samples(samples, dataset, name)
-            findings += _refused(cfg, phase, samples.split) if whole else []
+            findings += _refused(cfg, phase, samples.split, whole)
     return list(splits.values()), unique(findings)
 
 
@@ -53,32 +55,19 @@ def splits_of_folder(cfg: CfgNode, folder: str, whole: bool) -> Splits:
 
     Further splits beside those are no reason to refuse anything. ValueError for no folder, and one without images.
     """
-    top = Path(folder).resolve()
-    if not top.is_dir() and not (top.is_file() and is_list(top)):
-        raise ValueError(f"{folder} is not a folder")
-    undivided = _undivided(cfg, top)
-    if undivided is not None:
-        samples, findings = _listed(partial(load_place, undivided, skip_bad=True))
-        splits = [] if samples is None else [samples]
+    top = folder_or_list(Path(folder).resolve(), folder)
+    whole_place = None if is_divided(cfg) else undivided(top, (cfg.TRAIN.SPLIT, cfg.TEST.SPLIT))
+    if whole_place is not None:
+        samples, findings = _listed(partial(load_place, whole_place, skip_bad=True))
+        splits = [] if samples is None else [without_listed(cfg, samples)]
     else:
         splits, findings = splits_of_cfg(_with_folder(cfg, top), whole)
         more = [_listed(partial(load_place, place, skip_bad=True), False) for place in _others(top, splits, findings)]
-        splits += [samples for samples, _ in more if samples is not None]
+        splits += [without_listed(cfg, samples) for samples, _ in more if samples is not None]
         findings += [finding for _, found in more for finding in found]
     if not any(map(len, splits)) and all(finding.kind == NO_IMAGES for finding in findings):
         raise ValueError(f"{folder} holds no images: expected <class>/<image>, or <split>/<class>/<image>")
     return splits, findings
-
-
-def _undivided(cfg: CfgNode, top: Path) -> Place | None:
-    """Return all of a data set that is not split yet: class folders, or a list that names no splits; else None."""
-    if top.is_file():
-        return whole_list(top) if is_whole_list(top) else None
-    if splits_of(top) or (top / "imagenet").is_dir():
-        return None
-    names = cfg.TRAIN.SPLIT, cfg.TEST.SPLIT
-    is_split = any((top / name).is_dir() for name in names) and not class_folders(top, names)
-    return None if is_split else Place("folder", top.name, top)
 
 
 def _others(top: Path, splits: list[EncodedSamples], findings: list[Finding]) -> list[Place]:
@@ -101,9 +90,12 @@ def _listed(build: Callable[[], Any], refused: bool = True) -> tuple[Any, list[F
         return error.samples, unfit_findings(error, refused)
 
 
-def _refused(cfg: CfgNode, phase: str, split: str) -> list[Finding]:
+def _refused(cfg: CfgNode, phase: str, split: str, whole: bool) -> list[Finding]:
+    """Return what training refuses of a split that can be listed; without `whole` any number of classes will do."""
     try:
-        build_samples(cfg, phase)
+        samples = build_samples(cfg if whole else with_value(cfg, "MODEL.NUM_CLASSES", 0), phase)
+        if whole:
+            with_num_classes(cfg, samples)
     except ValueError as error:
         return [Finding(REFUSED, split, str(error), True)]
     return []

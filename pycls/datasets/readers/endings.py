@@ -48,6 +48,7 @@ SYSTEM_FILES = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")) 
 # Why a file is left out, where it is not for its ending.
 NO_ENDING, HIDDEN, BESIDE = "without an ending", "hidden", "beside the class folders"
 BROKEN_LINK, LINK_LOOP, NO_FILE = "broken link", "link to a folder above", "pipe, socket or device"
+LINK, NO_PICTURE = "link", "label without an image"  # in tars
 
 NUM_ENDINGS = 6  # named in a line before "N others"
 _LONGEST = 10  # letters of what is still taken for an ending

@@ -3,8 +3,6 @@
 It is memory-mapped: the processes of a machine, workers included, share one copy of the list.
 """
 
-import hashlib
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pycls.core.logging import get_logger
-from pycls.core.machine import cache_dir
+from pycls.core.machine import cache_dir, path_digest
 from pycls.datasets.readers.array_files import map_arrays, write_arrays
 from pycls.datasets.readers.endings import BESIDE, BROKEN_LINK, FORMATS, NO_FILE, describe_left_out
 from pycls.datasets.readers.folder_scan import NUM_THREADS, Tree, folder_times, scan_tree
@@ -50,8 +48,7 @@ def _cached_or_scanned(top: Path) -> Tree:
 
 def cache_folders(top: Path) -> tuple[Path, Path]:
     """Return where the list of `top` may be kept: beside it, or in the user's cache if nothing can be written there."""
-    name = hashlib.sha256(os.fsencode(top.absolute())).hexdigest()[:16]
-    return top.parent / f".pycls-index-{top.name}", cache_dir() / "index" / f"{top.name}-{name}"
+    return top.parent / f".pycls-index-{top.name}", cache_dir() / "index" / f"{top.name}-{path_digest(top)}"
 
 
 def _may_change_unseen(tree: Tree) -> bool:

@@ -4,8 +4,6 @@ Links to folders are followed, as torchvision's ImageFolder does, except back to
 """
 
 import os
-from collections import Counter
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +21,7 @@ from pycls.datasets.readers.endings import (
     ending_of,
     is_image,
 )
-from pycls.datasets.readers.samples import LeftOut, Names, pack_names
+from pycls.datasets.readers.samples import LeftOut, Names, pack_left_out, pack_names
 
 NUM_THREADS = 16  # listing folders waits for the disk or the network, not for the processor
 _IMAGE, _UNTOLD = "image", ""
@@ -77,26 +75,20 @@ def scan_tree(top: Path) -> Tree:
     mtimes, ctimes = np.array(list(times.values()), dtype=np.int64).T
     paths = pack_names([path for images in files for path in images])
     loose = [(path, BESIDE) for path in beside.images]
-    left_out = _pack_left_out([*loose, *beside.left_out, *(pair for one in found for pair in one.left_out)])
+    left_out = pack_left_out([*loose, *beside.left_out, *(pair for one in found for pair in one.left_out)])
     return Tree(classes, paths, labels, pack_names(list(times)), mtimes.copy(), ctimes.copy(), left_out)
 
 
 def scan_folder(top: Path) -> tuple[list[str], LeftOut]:
     """Return the images anywhere below a folder, sorted paths relative to it, and what is left out."""
     found = _scan(top, _Folder("", _above(top)))
-    return sorted(found.images), _pack_left_out(found.left_out)
+    return sorted(found.images), pack_left_out(found.left_out)
 
 
 def folder_times(folder: Path) -> tuple[int, int]:
     """Return when the entries of a folder, and when anything of it, changed last, in ns."""
     found = folder.stat()
     return found.st_mtime_ns, found.st_ctime_ns
-
-
-def _pack_left_out(pairs: Iterable[tuple[str, str]]) -> LeftOut:
-    pairs = sorted(pairs)
-    paths, reasons = [path for path, _ in pairs], [reason for _, reason in pairs]
-    return LeftOut(pack_names(paths), pack_names(reasons), Counter(reasons))
 
 
 def _above(top: Path) -> Identities:

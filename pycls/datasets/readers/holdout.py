@@ -14,12 +14,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pycls.core.registry import shown
+from pycls.core.registry import listed, shown
 from pycls.datasets.readers.samples import EncodedSamples
 from pycls.datasets.transforms.rng import GAMMA, MASK
 
 _LAST_NUMBER = re.compile(r"[0-9]+(?=[^0-9]*$)")
-_NUM_NAMED = 5
 
 
 def place(seed: int, name: str) -> float:
@@ -41,17 +40,38 @@ def divide(samples: EncodedSamples, seed: int, edges: Sequence[float], key: str)
     """Return the part of each image, int64 (N,): part p has the places from edges[p] to edges[p + 1].
 
     A class that would have no image in a part gets its nearest one from the class's largest part: the only images whose
-    part depends on others. ValueError, naming the config key, for a class with fewer images than there are parts.
+    part depends on others. Images of one place, such as one that is listed again, stay together. ValueError, naming the
+    config key, for a class with fewer images than there are parts.
     """
-    places = np.array([place(seed, samples.key(i).removeprefix(f"{samples.split}/")) for i in range(len(samples))])
+    names = (samples.key(i).removeprefix(f"{samples.split}/") for i in range(len(samples)))
+    places, image = np.unique([place(seed, name) for name in names], return_inverse=True)
     parts = np.searchsorted(np.asarray(edges), places, side="right") - 1
     num_parts, num_classes = len(edges) - 1, len(samples.classes)
-    counts = np.bincount(samples.labels * num_parts + parts, minlength=num_classes * num_parts).reshape(-1, num_parts)
-    _check_enough(samples, counts.sum(1), num_parts, key)
-    for label in np.flatnonzero((counts == 0).any(1)):
-        members = np.flatnonzero(samples.labels == label)
-        parts[members] = _without_empty(parts[members], places[members], edges)
-    return parts
+    members, labels = _of_classes(image, samples.labels)
+    _check_enough(samples, np.bincount(labels, minlength=num_classes), num_parts, key)
+    for label in _incomplete(labels, parts[members], num_classes, num_parts):
+        own = members[labels == label]
+        parts[own] = _without_empty(parts[own], places[own], edges)
+    torn = [shown(samples.classes[label]) for label in _incomplete(labels, parts[members], num_classes, num_parts)]
+    if torn:
+        raise ValueError(
+            f"{key}: {samples.split} has images under several labels, and too few others for each part to have one of "
+            f"{listed(torn)}: add images, or take those labels away"
+        )
+    return parts[image]
+
+
+def _of_classes(image: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the images of each class and its label, both int64 (M,): an image counts once in each of its classes."""
+    count = image.max() + 1
+    pairs = np.unique(labels * count + image)
+    return pairs % count, pairs // count
+
+
+def _incomplete(labels: np.ndarray, parts: np.ndarray, num_classes: int, num_parts: int) -> np.ndarray:
+    """Return the classes that lack images in some part, int64 (n,)."""
+    counts = np.bincount(labels * num_parts + parts, minlength=num_classes * num_parts).reshape(-1, num_parts)
+    return np.flatnonzero((counts == 0).any(1))
 
 
 def _without_empty(parts: np.ndarray, places: np.ndarray, edges: Sequence[float]) -> np.ndarray:
@@ -67,8 +87,8 @@ def _without_empty(parts: np.ndarray, places: np.ndarray, edges: Sequence[float]
 def _check_enough(samples: EncodedSamples, counts: np.ndarray, num_parts: int, key: str) -> None:
     few = [f"{shown(samples.classes[i])} ({counts[i]})" for i in np.flatnonzero(counts < num_parts)]
     if few:
-        more = f" and {len(few) - _NUM_NAMED} more" if len(few) > _NUM_NAMED else ""
         raise ValueError(
             f"{key} needs at least {num_parts} images of each class, one for each part; {samples.split} has fewer of "
-            f"{', '.join(few[:_NUM_NAMED])}{more}: add images, or take the folder of the class away"
+            f"{listed(few)}: add images, or take the class away (one that is there again, or in another format, is no "
+            "other one)"
         )

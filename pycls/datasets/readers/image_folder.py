@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import numpy as np
-
-from pycls.core.registry import did_you_mean
+from pycls.core.registry import did_you_mean, listed, plural
 from pycls.datasets.readers.endings import BESIDE, FORMATS
 from pycls.datasets.readers.folder_cache import load_tree
 from pycls.datasets.readers.folder_scan import Tree
@@ -15,11 +13,9 @@ from pycls.datasets.readers.problems import (
     NO_IMAGES,
     Problem,
     UnfitData,
-    listed,
-    plural,
     twin_problems,
 )
-from pycls.datasets.readers.samples import FileSamples
+from pycls.datasets.readers.samples import FileSamples, without_images
 
 
 def load_folder(root: Path, split: str, empty_classes: bool = False) -> FileSamples:
@@ -58,8 +54,7 @@ def _problems(folder: Path, tree: Tree, empty_classes: bool) -> list[Problem]:
     if len(tree.paths) == 0 and not (problems and not tree.classes):
         sentence = f"{folder} holds no images: expected <class>/<image> with one of {', '.join(FORMATS)}"
         return [*problems, Problem(NO_IMAGES, (folder.name,), sentence)]
-    counts = np.bincount(tree.labels, minlength=len(tree.classes))
-    empty = [name for name, count in zip(tree.classes, counts, strict=True) if count == 0]
+    empty = without_images(tree.labels, tree.classes)
     if empty and not empty_classes:
         sentence = f"{folder} has {plural(empty)} without images: {listed(empty)}"
         problems.append(Problem(EMPTY_CLASS, tuple(f"{folder.name}/{name}" for name in empty), sentence))

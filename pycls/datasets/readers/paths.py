@@ -16,27 +16,15 @@ def has_data_root(data_dir: str) -> bool:
 
 def data_root(data_dir: str) -> Path:
     """Return the data folder: the key DATA_DIR, else the environment variable PYCLS_DATA_DIR; neither: ValueError."""
-    source, named = _named_root(data_dir)
+    source, named = named_root(data_dir)
     root = Path(expand_path(named, source))
     if not root.is_dir():
         raise ValueError(f"{source}: {named} is not a folder")
     return root
 
 
-def data_root_or_list(data_dir: str, endings: Sequence[str]) -> Path:
-    """Return the same, which may also be a file with one of the endings."""
-    source, named = _named_root(data_dir)
-    file = Path(expand_path(named, source))
-    if not file.is_file():
-        return data_root(data_dir)
-    if file.suffix.lower() not in endings:
-        hint = "; of tars, give the folder" if file.suffix.lower() == ".tar" else ""
-        raise ValueError(f"{source}: {named} is no folder, and no list of images ({', '.join(endings)}){hint}")
-    return file
-
-
-def _named_root(data_dir: str) -> tuple[str, str]:
-    """Return what names the data folder, and its value."""
+def named_root(data_dir: str) -> tuple[str, str]:
+    """Return what names the data, the key or the variable, and its value; ValueError if neither does."""
     if not has_data_root(data_dir):
         raise ValueError(f"no data folder given: set the key DATA_DIR or the environment variable {VARIABLE} to it")
     return ("DATA_DIR", data_dir) if data_dir else (VARIABLE, os.environ[VARIABLE])

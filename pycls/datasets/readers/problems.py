@@ -4,12 +4,11 @@ import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from pycls.core.registry import listed, plural
 from pycls.datasets.readers.samples import EncodedSamples
 
 MISSING_SPLIT, NO_IMAGES, LOOSE = "missing_split", "no_images", "loose"
 MISSING_CLASS, EMPTY_CLASS, CLASS_NAMES = "missing_class", "empty_class", "class_names"
-
-NUM_NAMED = 5  # names listed in a line before "and N more"
 
 
 class Problem(NamedTuple):
@@ -82,17 +81,6 @@ def alike_key(name: str) -> str:
     """Return what names have in common that differ in case, spaces, hyphens, underscores or unseen letters only."""
     plain = unicodedata.normalize("NFKC", name).casefold().replace("_", " ").replace("-", " ")
     return "".join(letter for letter in plain if unicodedata.category(letter) != "Cf" and not letter.isspace())
-
-
-def plural(names: Sequence[str], one: str = "class", many: str = "classes") -> str:
-    """Return how many there are, in words."""
-    return f"1 {one}" if len(names) == 1 else f"{len(names):,} {many}"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return the first few names."""
-    more = len(names) - NUM_NAMED
-    return ", ".join(names[:NUM_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _names(split: str, classes: Sequence[str]) -> tuple[str, ...]:

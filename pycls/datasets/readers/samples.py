@@ -2,7 +2,8 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,20 @@ class LeftOut:
         return ((self.paths[index], self.reasons[index]) for index in range(len(self)))
 
 
-NOTHING_LEFT_OUT = LeftOut(pack_names([]), pack_names([]), {})
+def without_images(labels: np.ndarray, classes: Sequence[str]) -> list[str]:
+    """Return the names of the classes without images; `labels`, int64 (N,), are their numbers."""
+    counts = np.bincount(labels, minlength=len(classes))
+    return [name for name, count in zip(classes, counts, strict=True) if count == 0]
+
+
+def pack_left_out(pairs: Iterable[tuple[str, str]]) -> LeftOut:
+    """Pack (path, reason) pairs, sorted."""
+    pairs = sorted(pairs)
+    paths, reasons = [path for path, _ in pairs], [reason for _, reason in pairs]
+    return LeftOut(pack_names(paths), pack_names(reasons), Counter(reasons))
+
+
+NOTHING_LEFT_OUT = pack_left_out([])
 
 
 class EncodedSamples(ABC):
@@ -89,6 +103,11 @@ class EncodedSamples(ABC):
     @abstractmethod
     def read(self, index: int) -> bytes:
         """Return one whole encoded image; OSError or ValueError if it cannot be read."""
+
+    @property
+    def left_out(self) -> LeftOut:
+        """What lies where the images do and is not among them."""
+        return NOTHING_LEFT_OUT
 
     def read_many(self, indices: np.ndarray, numbers: np.ndarray, note: Heartbeat) -> list[bytes | None]:
         """Read images in one call; None: not done, `read` does it. `numbers`, int64 (n,), are noted."""

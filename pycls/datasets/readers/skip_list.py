@@ -1,7 +1,7 @@
 """Leave out the images that a text file names: DATA_LOADER.SKIP_LIST, as tools/check_data.py writes it.
 
 A line is <split>/<class>/<image>, so that one list serves training and evaluation without taking an image of one for an
-image of the other; lines that begin with # are comments.
+image of the other; lines that begin with # are comments. A line break in a name is written as \\n or \\r.
 """
 
 from collections.abc import Iterable
@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from pycls.core.logging import get_logger
+from pycls.core.registry import listed
 from pycls.datasets.readers.problems import code_points, normalized
-from pycls.datasets.readers.samples import EncodedSamples
+from pycls.datasets.readers.samples import EncodedSamples, without_images
 
 NUM_NAMED = 3  # names in a message
 
@@ -25,18 +26,22 @@ def skip_listed(samples: EncodedSamples, path: str, splits: Iterable[str]) -> En
     """
     names = [name for name in load_skip_list(path, splits) if name.startswith(f"{samples.split}/")]
     wanted = set(names)
-    listed = np.fromiter((samples.key(i) in wanted for i in range(len(samples))), bool, len(samples))
-    unknown = wanted - {samples.key(int(i)) for i in np.flatnonzero(listed)}
+    skipped = np.fromiter((in_a_line(samples.key(i)) in wanted for i in range(len(samples))), bool, len(samples))
+    unknown = wanted - {in_a_line(samples.key(int(i))) for i in np.flatnonzero(skipped)}
     if unknown:
         logger.warning(
-            "DATA_LOADER.SKIP_LIST %s: %s not there%s", path, _some(sorted(unknown)), _spelled(unknown, samples)
+            "DATA_LOADER.SKIP_LIST %s: %s not there%s",
+            path,
+            listed(sorted(unknown), NUM_NAMED),
+            _spelled(unknown, samples),
         )
-    kept = samples.select(~listed)
-    empty = set(range(len(samples.classes))) - set(np.unique(kept.labels).tolist())
-    if empty:
-        classes = _some([samples.classes[label] for label in sorted(empty)])
+    kept = samples.select(~skipped)
+    before = without_images(samples.labels, samples.classes)  # where DATA.MISSING_CLASSES allows such
+    emptied = [name for name in without_images(kept.labels, kept.classes) if name not in before]
+    if emptied:
+        classes = listed(emptied, NUM_NAMED)
         raise ValueError(f"DATA_LOADER.SKIP_LIST {path} leaves a class of {samples.split} without images: {classes}")
-    logger.info("DATA_LOADER.SKIP_LIST: %d of %d images of %s left out", listed.sum(), len(samples), samples.split)
+    logger.info("DATA_LOADER.SKIP_LIST: %d of %d images of %s left out", skipped.sum(), len(samples), samples.split)
     return kept
 
 
@@ -60,8 +65,13 @@ def load_skip_list(path: str, splits: Iterable[str]) -> list[str]:
 
 def save_skip_list(path: Path, reasons: dict[str, str]) -> None:
     """Write names with the reason of each as a comment before it."""
-    lines = [f"# {' '.join(reason.split())}\n{name}\n" for name, reason in reasons.items()]
+    lines = [f"# {' '.join(reason.split())}\n{in_a_line(name)}\n" for name, reason in reasons.items()]
     path.write_text("".join(lines), errors="surrogateescape")
+
+
+def in_a_line(name: str) -> str:
+    """Return a name as it is written in a list."""
+    return name.replace("\n", "\\n").replace("\r", "\\r")
 
 
 def _spelled(unknown: set[str], samples: EncodedSamples) -> str:
@@ -70,9 +80,5 @@ def _spelled(unknown: set[str], samples: EncodedSamples) -> str:
     twins = [name for name in sorted(unknown) if normalized(name) in there]
     if not twins:
         return ""
-    found, listed = code_points(there[normalized(twins[0])]), code_points(twins[0])
-    return f"; {len(twins)} of these names an image has, spelled with other code points ({found}, not {listed})"
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:NUM_NAMED]) + (f" and {len(names) - NUM_NAMED} more" if len(names) > NUM_NAMED else "")
+    found, given = code_points(there[normalized(twins[0])]), code_points(twins[0])
+    return f"; {len(twins)} of these names an image has, spelled with other code points ({found}, not {given})"

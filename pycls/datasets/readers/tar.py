@@ -15,7 +15,7 @@ from pycls.core.logging import get_logger
 from pycls.datasets.heartbeat import Heartbeat
 from pycls.datasets.readers.folder_scan import NUM_THREADS
 from pycls.datasets.readers.native import read_pieces
-from pycls.datasets.readers.samples import EncodedSamples
+from pycls.datasets.readers.samples import EncodedSamples, LeftOut, pack_left_out
 from pycls.datasets.readers.tar_index import Index, load_index
 
 logger = get_logger(__name__)
@@ -52,6 +52,11 @@ class PackedSamples(EncodedSamples):
     def split(self) -> str:
         """The name of the split, such as "train"."""
         return self._index.file.stem
+
+    @property
+    def left_out(self) -> LeftOut:
+        """What the tars of others hold that is not among the images; packing leaves nothing out without a word."""
+        return pack_left_out(map(tuple, self._index.recipe.get("left_out", [])))
 
     def key(self, index: int) -> str:
         """Return the name of one image in skip lists, <split>/<class>/<image>, as its folder gave it."""

@@ -5,19 +5,19 @@ Class folders, shards packed by tools/pack_data.py, lists of images, and tars in
 
 from pathlib import Path
 
-import numpy as np
-
 from pycls.core.logging import get_logger
+from pycls.datasets.readers.endings import describe_left_out
 from pycls.datasets.readers.folder_scan import list_classes
 from pycls.datasets.readers.image_folder import read_folder
 from pycls.datasets.readers.problems import Problem, UnfitData, twin_problems
 from pycls.datasets.readers.samples import EncodedSamples
 from pycls.datasets.readers.tar import load_packed
 from pycls.datasets.readers.tar_index import load_index
-from pycls.datasets.sources.class_order import numbers_of, relabel
+from pycls.datasets.sources.class_file import check_counts_from_zero, load_classes
+from pycls.datasets.sources.class_order import is_number, numbers_of, relabel
 from pycls.datasets.sources.foreign_tars import load_tars
 from pycls.datasets.sources.list_file import check_files, read_list
-from pycls.datasets.sources.places import Place
+from pycls.datasets.sources.places import Place, namesakes_of
 
 logger = get_logger(__name__)
 
@@ -49,11 +49,14 @@ def _load_files(place: Place, skip_bad: bool) -> EncodedSamples:
     if place.kind == "index":
         return load_packed(place.path)
     if place.kind == "tars":
-        return load_tars(place.path, place.split, place.shards)
+        samples = load_tars(place.path, place.split, place.shards)
+        if samples.left_out.counts:
+            logger.warning("%s: left out %s", place, describe_left_out(samples.left_out.counts))
+        return samples
     listing = read_list(place.path)
-    samples = listing.select(None if place.whole else place.split)
-    check_files(listing, samples, skip_bad)
-    return samples
+    listed = listing.select(None if place.whole else place.split)
+    check_files(listing, listed, skip_bad)
+    return listed
 
 
 def classes_of(place: Place) -> tuple[str, ...]:
@@ -67,22 +70,21 @@ def classes_of(place: Place) -> tuple[str, ...]:
     return read_list(place.path).select(None if place.whole else place.split).classes
 
 
-def with_classes(samples: EncodedSamples, place: Place, names: tuple[str, ...], whose: str) -> EncodedSamples:
-    """Return samples under the classes that a file names; ValueError for one that it lacks.
+def with_classes(samples: EncodedSamples, place: Place, file: str) -> EncodedSamples:
+    """Return samples under the classes of DATA.CLASSES `file`; ValueError for one that it lacks.
 
     Where labels are numbers, and no names there, they are places in the file.
     """
+    names, whose = load_classes(file), f"DATA.CLASSES {file}"
+    if set(samples.classes).isdisjoint(names) and all(map(is_number, samples.classes)):
+        check_counts_from_zero(file)
     places = numbers_of(samples.classes, names, str(place), whose, by_number=True)
     return relabel(samples, places, names)
-
-
-def absent(samples: EncodedSamples) -> list[str]:
-    """Return the names of classes without images."""
-    counts = np.bincount(samples.labels, minlength=len(samples.classes))
-    return [name for name, count in zip(samples.classes, counts, strict=True) if count == 0]
 
 
 def log_place(place: Place, wanted: str, key: str, root: Path) -> None:
     """Say in the log which part of the data in `root`, a folder or a list, was taken for a split of another name."""
     if place.split != wanted and not place.whole:
         logger.info("%s %s: there is none in %s, '%s' is taken", key, wanted, root, place.split)
+    for other in namesakes_of(place):
+        logger.warning("%s: '%s' is taken, '%s' beside it is not read", key, place.split, other)

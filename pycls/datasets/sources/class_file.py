@@ -14,12 +14,7 @@ def load_classes(path: str, key: str = "DATA.CLASSES") -> tuple[str, ...]:
 
     A synset line (`n01440764 tench, Tinca tinca`) names its class by the synset, as ImageNet's folders do.
     """
-    try:
-        text = Path(path).expanduser().read_text(encoding="utf-8-sig", errors="surrogateescape")
-    except OSError as error:
-        raise ValueError(f"{key} {path}: {error.strerror or error}") from None
-    if "\0" in text:
-        raise ValueError(f"{key} {path}: holds zero bytes; expected text, one class in each line")
+    text = _read(path, key)
     is_json = path.lower().endswith(".json")
     names = _from_json(text, f"{key} {path}") if is_json else _from_lines(text)
     if not names:
@@ -30,21 +25,44 @@ def load_classes(path: str, key: str = "DATA.CLASSES") -> tuple[str, ...]:
     return tuple(names)
 
 
+def _read(path: str, key: str) -> str:
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig", errors="surrogateescape")
+    except OSError as error:
+        raise ValueError(f"{key} {path}: {error.strerror or error}") from None
+    if "\0" in text:
+        raise ValueError(f"{key} {path}: holds zero bytes; expected text, one class in each line")
+    return text
+
+
+def check_counts_from_zero(path: str, key: str = "DATA.CLASSES") -> None:
+    """Raise ValueError if the lines of a class file are numbered from 1: labels that are numbers could mean either."""
+    if path.lower().endswith(".json"):
+        return
+    numbered = _numbered(_lines(_read(path, key)))
+    if numbered and 0 not in numbered:
+        raise ValueError(
+            f"{key} {path} counts its classes from 1, and the labels are numbers, which count from 0: number the file "
+            "so, or write names in the place of the labels"
+        )
+
+
 def _from_lines(text: str) -> list[str]:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return _synsets(_by_index(lines))
+    lines = _lines(text)
+    numbered = _numbered(lines)
+    return _synsets([numbered[number] for number in sorted(numbered)] or lines)
 
 
-def _by_index(lines: list[str]) -> list[str]:
-    """Return what follows the numbers, in their order, if every line has one: from 0 or from 1 on, each once."""
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _numbered(lines: list[str]) -> dict[int, str]:
+    """Return what follows the numbers, if every line has one: from 0 or from 1 on, each once; else nothing."""
     found = [_INDEXED.fullmatch(line) for line in lines]
     numbered = {int(match[1]): match[2].strip() for match in found if match}
-    numbers = sorted(numbered)
-    is_indexed = len(numbers) == len(lines) > 0 and numbers in (
-        list(range(len(lines))),
-        list(range(1, len(lines) + 1)),
-    )
-    return [numbered[number] for number in numbers] if is_indexed else lines
+    first = min(numbered, default=0)
+    return numbered if first in (0, 1) and sorted(numbered) == list(range(first, first + len(lines))) else {}
 
 
 def _synsets(names: list[str]) -> list[str]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pycls.datasets.heartbeat import Heartbeat
-from pycls.datasets.readers.samples import EncodedSamples, FileSamples
+from pycls.datasets.readers.problems import lacking_classes
+from pycls.datasets.readers.samples import EncodedSamples, FileSamples, LeftOut
 
 _NUMBER = re.compile(r"\d+")
-NUM_NAMED = 5  # classes named in a message
 
 
 def in_order(labels: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
@@ -33,7 +33,7 @@ def is_number(label: str) -> bool:
 
 
 def numbers_of(
-    classes: Sequence[str], names: Sequence[str], where: str, whose: str, by_number: bool = False, hint: str = ""
+    classes: Sequence[str], names: Sequence[str], where: str, whose: str, by_number: bool = False
 ) -> np.ndarray:
     """Return the place of each class among `names`, int64 (C,); ValueError for a class that is not there.
 
@@ -45,15 +45,17 @@ def numbers_of(
         return np.array([places[name] for name in classes], np.int64)
     if by_number and len(lacking) == len(classes) and all(map(is_number, classes)):
         return _places(classes, len(names), where, whose)
-    more = f" and {len(lacking) - NUM_NAMED} more" if len(lacking) > NUM_NAMED else ""
-    count = f"{len(lacking)} class" + ("" if len(lacking) == 1 else "es")
-    raise ValueError(f"{whose} lacks {count} that {where} has: {', '.join(lacking[:NUM_NAMED])}{more}{hint}")
+    raise ValueError(lacking_classes(whose, "", names, where, classes)[0].sentence)
 
 
 def _places(classes: Sequence[str], count: int, where: str, whose: str) -> np.ndarray:
     places = np.array([int(label) for label in classes], np.int64)
     if places.max() >= count:
         raise ValueError(f"{where} has label {places.max()}, but {whose} names {count} classes, from 0 to {count - 1}")
+    first: dict[int, str] = {}
+    for name, place in zip(classes, places.tolist(), strict=True):
+        if first.setdefault(place, name) != name:
+            raise ValueError(f"{where} has {first[place]} and {name}, which are one number in {whose}: join them")
     return places
 
 
@@ -86,6 +88,11 @@ class Relabeled(EncodedSamples):
     def split(self) -> str:
         """The name of the split."""
         return self.samples.split
+
+    @property
+    def left_out(self) -> LeftOut:
+        """What lies where the images do and is not among them."""
+        return self.samples.left_out
 
     def name(self, index: int) -> str:
         """Return the name of one image."""

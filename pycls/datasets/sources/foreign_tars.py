@@ -5,8 +5,8 @@ index is that of packed data (docs/PACKED.md); it lies beside the tars, or in th
 there.
 """
 
-import hashlib
 import os
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,14 +16,15 @@ import numpy as np
 
 from pycls.core.locks import locked
 from pycls.core.logging import get_logger
-from pycls.core.machine import cache_dir
+from pycls.core.machine import cache_dir, path_digest
+from pycls.datasets.readers.endings import describe_left_out
 from pycls.datasets.readers.folder_scan import NUM_THREADS
 from pycls.datasets.readers.samples import EncodedSamples, pack_names
 from pycls.datasets.readers.tar import PackedSamples, load_packed
 from pycls.datasets.readers.tar_index import IMAGE, load_index, write_index
-from pycls.datasets.sources.class_file import load_classes
+from pycls.datasets.sources.class_file import check_counts_from_zero, load_classes
 from pycls.datasets.sources.class_order import in_order, is_number, relabel
-from pycls.datasets.sources.tar_members import Found, scan_tar
+from pycls.datasets.sources.tar_members import Found, Lost, scan_tar
 
 FOLDER = ".pycls-tars"
 CLASS_FILE = "classes.txt"  # beside the tars, names the classes whose numbers are in them
@@ -48,8 +49,10 @@ def _class_files(folder: Path) -> tuple[Path, Path]:
 
 def index_places(folder: Path, split: str) -> list[Path]:
     """Return where the index of tars in a folder may be: beside them, or in the user's cache."""
-    name = hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:16]
-    return [folder / FOLDER / f"{split}.index", cache_dir() / "index" / f"tars-{name}" / f"{split}.index"]
+    return [
+        folder / FOLDER / f"{split}.index",
+        cache_dir() / "index" / f"tars-{path_digest(folder)}" / f"{split}.index",
+    ]
 
 
 def _named(samples: PackedSamples, file: Path | None) -> EncodedSamples:
@@ -57,6 +60,7 @@ def _named(samples: PackedSamples, file: Path | None) -> EncodedSamples:
     if file is None or not all(map(is_number, samples.classes)):
         return samples
     names = load_classes(str(file), "class file")
+    check_counts_from_zero(str(file), "class file")
     if int(samples.classes[-1]) >= len(names):
         raise ValueError(f"{file} names {len(names)} classes, but the tars have label {samples.classes[-1]}")
     return relabel(samples, np.arange(len(samples.classes)), [names[int(label)] for label in samples.classes])
@@ -70,7 +74,8 @@ def _size_and_time(shard: Path) -> tuple[int, int]:
 def _is_current(index: Path, facts: list[list[Any]]) -> bool:
     """Tell whether an index is there, whole, and of these tars as they are now."""
     try:
-        return load_index(index).recipe.get("shards") == facts
+        recipe = load_index(index).recipe
+        return recipe.get("shards") == facts and "left_out" in recipe
     except (OSError, ValueError):
         return False
 
@@ -89,9 +94,12 @@ def _write_index(places: Sequence[Path], shards: Sequence[Path], facts: list[lis
         logger.info("%s: indexing %d tars (%.1f GB), once; index: %s", shards[0].parent, len(shards), size_gb, place)
         with ThreadPoolExecutor(min(NUM_THREADS, len(shards))) as pool:
             found = [sample for samples in pool.map(scan_tar, range(len(shards)), shards) for sample in samples]
-        if not found:
-            raise ValueError(f"{shards[0]}: holds no images with a label, <name>.jpg and <name>.cls")
-        _write(place, found, shards, facts)
+        images = [sample for sample in found if isinstance(sample, Found)]
+        lost = [sample for sample in found if isinstance(sample, Lost)]
+        if not images:
+            told = f"; {describe_left_out(Counter(sample.reason for sample in lost))}" if lost else ""
+            raise ValueError(f"{shards[0]}: holds no images with a label, <name>.jpg and <name>.cls{told}")
+        _write(place, images, lost, shards, facts)
 
 
 def _can_write(folder: Path) -> bool:
@@ -102,7 +110,7 @@ def _can_write(folder: Path) -> bool:
     return os.access(folder, os.W_OK)
 
 
-def _write(place: Path, found: list[Found], shards: Sequence[Path], facts: list[list[Any]]) -> None:
+def _write(place: Path, found: list[Found], lost: list[Lost], shards: Sequence[Path], facts: list[list[Any]]) -> None:
     images = np.zeros(len(found), IMAGE)
     for column in ("offset", "size", "crc32", "shard"):
         images[column] = [getattr(sample, column) for sample in found]
@@ -113,9 +121,11 @@ def _write(place: Path, found: list[Found], shards: Sequence[Path], facts: list[
     beside = place.parent.name == FOLDER  # then the folder may be moved
     names = [os.path.join("..", shard.name) if beside else str(shard.absolute()) for shard in shards]
     listed = [(name, size) for name, (_, size, _) in zip(names, facts, strict=True)]
-    write_index(place, images, labels, pack_names([sample.name for sample in found]), classes, listed, _recipe(facts))
+    paths = pack_names([sample.name for sample in found])
+    write_index(place, images, labels, paths, classes, listed, _recipe(facts, lost))
 
 
-def _recipe(facts: list[list[Any]]) -> dict[str, Any]:
-    """Return what tells whether the tars have changed; nothing was re-encoded."""
-    return {"shards": facts, "options": {"max_side": None, "quality": None, "reencode_all": False}}
+def _recipe(facts: list[list[Any]], lost: list[Lost]) -> dict[str, Any]:
+    """Return what tells whether the tars have changed, and what of them is no image; nothing was re-encoded."""
+    options = {"max_side": None, "quality": None, "reencode_all": False}
+    return {"shards": facts, "left_out": [list(sample) for sample in lost], "options": options}

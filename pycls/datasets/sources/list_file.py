@@ -1,7 +1,6 @@
 """A list of images instead of folders: a table of path, label and perhaps split; paths are relative to the list."""
 
 import functools
-import hashlib
 import os
 from array import array
 from collections.abc import Iterator
@@ -12,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from pycls.core.logging import get_logger
-from pycls.core.machine import cache_dir
+from pycls.core.machine import cache_dir, path_digest
+from pycls.core.registry import listed
 from pycls.datasets.readers.array_files import map_arrays, write_arrays
 from pycls.datasets.readers.folder_scan import NUM_THREADS
 from pycls.datasets.readers.samples import FileSamples, Names
@@ -66,8 +66,7 @@ def _shared(file: Path, part: str, paths: Names, labels: np.ndarray) -> tuple[Na
     """Return the same, of many images mapped from the user's cache: worker processes then share one copy."""
     if len(labels) < _MANY:
         return paths, labels
-    name = hashlib.sha256(os.fsencode(file.absolute())).hexdigest()[:16]
-    folder = cache_dir() / "index" / f"list-{name}-{part}"
+    folder = cache_dir() / "index" / f"list-{path_digest(Path(f'{file}/{part}'))}"  # a split may be called ../x
     arrays = {"labels": labels, "paths": np.frombuffer(paths.buffer, np.uint8), "offsets": paths.offsets}
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +92,8 @@ class _Numbered:
         return found
 
     def _like(self, text: str) -> int:
-        alike = [n for n, name in enumerate(self.names) if self.any_case and name.lower() == text.lower()]
+        folded = text.lower() if self.any_case else text
+        alike = [n for n, name in enumerate(self.names) if name.lower() == folded] if self.any_case else []
         if not alike:
             self.names.append(text)
         return alike[0] if alike else len(self.names) - 1
@@ -113,11 +113,12 @@ def _read_list(file: Path, mtime_ns: int, size: int) -> Listing:
     columns, rows = read_table(file)
     buffer, ends, labels, splits = bytearray(), array("q", [0]), array("q"), array("q")
     label_numbers, split_numbers = _Numbered(), _Numbered(any_case=True)
+    folder = os.path.abspath(file.parent)
     hashes = array("q")  # of paths: all of them in a set would take several times the memory
     for line, path, label, split in rows:
         if columns.split is not None and not split:
             raise ValueError(f"{file}:{line}: the split is empty")
-        encoded = os.fsencode(_as_here(file.parent, path))
+        encoded = os.fsencode(_as_here(folder, path))
         buffer += encoded
         hashes.append(hash(encoded))
         ends.append(len(buffer))
@@ -146,7 +147,7 @@ def _warn_of_duplicates(listing: Listing, hashes: np.ndarray) -> None:
         "in another split": listing.splits[here] != listing.splits[first],
     }
     words = "".join(f", {found.sum()} of them {kind}" for kind, found in kinds.items() if found.any())
-    names = ", ".join(listing.paths[int(row)] for row in np.sort(here)[:NUM_NAMED])
+    names = listed([listing.paths[row] for row in np.sort(here).tolist()], NUM_NAMED)
     logger.warning("%s: %d rows name an image that is listed before%s: %s", listing.file, len(here), words, names)
 
 
@@ -158,13 +159,18 @@ def no_such_split(file: Path, key: str, split: str, known: tuple[str, ...]) -> s
     return f"{file} does not say which images are '{split}' ({key}): {hint}"
 
 
-def _as_here(folder: Path, path: str) -> str:
-    """Return a path as this system writes it: a list made on Windows has backslashes."""
-    if "\\" in path and os.sep == "/" and not os.path.exists(folder / path):
+def _as_here(folder: str, path: str) -> str:
+    """Return a path as this system writes it, and in one way: what lies below the list's folder relative to that.
+
+    A list made on Windows has backslashes. An image that is listed in two ways would otherwise be two of them.
+    """
+    if "\\" in path and os.sep == "/" and not os.path.exists(os.path.join(folder, path)):
         path = path.replace("\\", "/")
-    while path.startswith("./"):
-        path = path[2:].lstrip("/")
-    return path
+    plain = os.path.normpath(path).removeprefix(folder.rstrip(os.sep) + os.sep)
+    is_same = ".." not in path or os.path.realpath(os.path.join(folder, path)) == os.path.realpath(
+        os.path.join(folder, plain)
+    )
+    return plain if is_same else path  # "link/../a.jpg" lies beside what the link leads to
 
 
 def check_files(listing: Listing, samples: ListedSamples, skip_bad: bool) -> None:
@@ -172,9 +178,8 @@ def check_files(listing: Listing, samples: ListedSamples, skip_bad: bool) -> Non
     missing = list(_missing(samples))
     if not missing:
         return
-    names = ", ".join(samples.paths[number] for number in missing[:NUM_NAMED])
-    more = f" and {len(missing) - NUM_NAMED} more" if len(missing) > NUM_NAMED else ""
-    words = f"{listing.file}: {len(missing)} of {len(samples)} images of '{samples.split}' are not there: {names}{more}"
+    names = listed([samples.paths[number] for number in missing], NUM_NAMED)
+    words = f"{listing.file}: {len(missing)} of {len(samples)} images of '{samples.split}' are not there: {names}"
     if not skip_bad:
         where = f"paths are relative to {samples.root}" if not os.path.isabs(names) else "all paths there are absolute"
         raise ValueError(f"{words} ({where}); DATA_LOADER.ON_BAD_IMAGE skip goes on without them")

@@ -1,11 +1,12 @@
 """Rows of a list of images: CSV, TSV, or Parquet through an optional package."""
 
 import csv
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pycls.datasets.readers.endings import is_image
 
 ENDINGS = (".csv", ".tsv", ".parquet")
 # What columns may be called, the preferred names first; case, blanks and hyphens do not matter.
@@ -102,8 +103,11 @@ def _find(file: Path, names: list[str], known: Sequence[str]) -> int | None:
 
 
 def _bare_columns(file: Path, line: int, cells: Sequence[str]) -> Columns:
-    """Return the columns of a file without header: its first line begins with the path of a file."""
-    if len(cells) not in (2, 3) or not os.path.splitext(cells[0])[1]:
+    """Return the columns of a file without header: its first line begins with the path of an image.
+
+    "file.name" in a header is none.
+    """
+    if len(cells) not in (2, 3) or not (is_image(cells[0]) or (file.parent / cells[0]).is_file()):
         raise ValueError(
             f"{file}:{line}: {EXPECTED}, found {', '.join(cells)}; docs/DATA.md has other names they may have"
         )

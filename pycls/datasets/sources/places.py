@@ -2,18 +2,20 @@
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pycls.core.registry import did_you_mean
+from pycls.core.registry import did_you_mean, listed
 from pycls.datasets.readers.folder_scan import list_classes
 from pycls.datasets.readers.tar_index import index_file
 from pycls.datasets.sources import split_names
+from pycls.datasets.sources.layout import class_folders
 from pycls.datasets.sources.list_file import no_such_split, read_list
 from pycls.datasets.sources.list_table import is_list
 
-NUM_NAMED = 5  # splits named in a message
 _SHARD = re.compile(r"(.*?)[-_.]?\d*\.tar", re.IGNORECASE)
+_COMPRESSED = re.compile(r"((.*?)[-_.]?\d*)(\.tar\.(gz|bz2|xz|zst|lz4)|\.tgz)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,7 @@ def not_there(root: Path, wanted: str, key: str) -> str:
     if root.is_file():
         return no_such_split(root, key, wanted, read_list(root).split_names)
     known = sorted(_parts(root))
-    more = f" and {len(known) - NUM_NAMED} more" if len(known) > NUM_NAMED else ""
-    there = f" (there: {', '.join(known[:NUM_NAMED])}{more})" if known else ""
+    there = f" (there: {listed(known)})" if known else ""
     lists = lists_in(root)
     way_out = f"set {key} to the name of what is there" if known else "expected a folder of class folders, or a list"
     way_out += f", or DATA_DIR to the list {lists[0]}" if len(lists) == 1 else ""
@@ -70,6 +71,53 @@ def is_whole_list(root: Path) -> bool:
 def whole_list(file: Path) -> Place:
     """Return all of a list as one split, which is called after the file."""
     return Place("list", file.stem, file, whole=True)
+
+
+def undivided(root: Path, splits: Sequence[str]) -> Place | None:
+    """Return all of a data set that is not split yet: class folders, shards, or a list without splits; else None.
+
+    `splits` are names of splits besides the usual ones.
+    """
+    if root.is_file():
+        return whole_list(root) if is_whole_list(root) else None
+    if splits_of(root) or (root / "imagenet").is_dir():
+        return None
+    parts, whole = _parts(root), Place("folder", root.name, root)
+    called = [place for name in splits for place in parts.get(name, ())]
+    if class_folders(root, splits):
+        return whole if all(place.kind == "folder" for place in called) else None
+    if called or not has_files(root):
+        return None if called else whole
+    return only_packed(root)
+
+
+def has_files(root: Path) -> bool:
+    """Tell whether shards, lists or tars, of whatever name, lie in a folder."""
+    return any(place.kind != "folder" for places in _parts(root).values() for place in places)
+
+
+def only_packed(root: Path) -> Place | None:
+    """Return the one part of a folder that holds shards and no folders, whatever it is called; None: there is none.
+
+    ValueError for several parts.
+    """
+    parts = {} if root.is_file() else _parts(root)
+    if any(place.kind == "folder" for places in parts.values() for place in places):
+        return None
+    found = {split: places for split, places in parts.items() if places[0].kind != "list"}
+    if len(found) > 1:
+        raise ValueError(f"{root} holds {', '.join(sorted(found))}: set TRAIN.SPLIT to the one that is to be divided")
+    return next((_only(root, split, places) for split, places in found.items()), None)
+
+
+def namesakes_of(place: Place) -> list[str]:
+    """Return the other parts of the data whose names mean the same as that of a split, and that are not read for it."""
+    if place.kind == "list" and not place.whole:
+        return split_names.namesakes(place.split, read_list(place.path).split_names)
+    in_root = place.kind == "tars" and place.path.name != place.split
+    parts = _parts(place.path if in_root else place.path.parent)
+    filled = [name for name, (first, *_) in parts.items() if first.kind != "folder" or list_classes(first.path)]
+    return split_names.namesakes(place.split, filled)
 
 
 def splits_of(root: Path) -> list[Place]:
@@ -114,10 +162,19 @@ def _parts(root: Path) -> dict[str, list[Place]]:
         elif is_list(path):
             found.setdefault(path.stem, []).append(whole_list(path))
         elif (match := _SHARD.fullmatch(name)) and not index_file(root, match[1]).exists():  # else they are ours
-            tars.setdefault(_split_of_shard(match[1]), []).append(path)
+            tars.setdefault(_split_of_shard(match[1]) or root.name, []).append(path)
     for split, shards in tars.items():
         found.setdefault(split, []).append(Place("tars", split, root, tuple(shards)))
     return found
+
+
+def _check_all_unpacked(folder: Path, split: str, shards: Sequence[Path]) -> None:
+    """Raise ValueError for a compressed tar beside the tars of a split, which would be missing from it."""
+    stems = {shard.stem for shard in shards}
+    for path in sorted(folder.iterdir()):
+        match = _COMPRESSED.fullmatch(path.name)
+        if match and match[1] not in stems and split in (_split_of_shard(match[2]), folder.name):
+            raise ValueError(f"{path} is compressed, unlike the tars beside it: unpack it (gunzip), or move it away")
 
 
 def _split_of_shard(stem: str) -> str:
@@ -135,6 +192,8 @@ def _only(root: Path, split: str, places: list[Place]) -> Place:
     if len(settled) > 1:
         both = " and ".join(map(_described, settled[:2]))
         raise ValueError(f"{root} holds '{split}' twice: {both}; move one away")
+    if settled[0].kind == "tars":
+        _check_all_unpacked(settled[0].path, split, settled[0].shards)
     return settled[0]
 
 

@@ -41,6 +41,13 @@ def resolve(wanted: str, present: Collection[str], key: str, where: str) -> str 
     return None
 
 
+def namesakes(name: str, present: Collection[str]) -> list[str]:
+    """Return the other names, sorted, that mean the same as `name`: in other case, and of its row."""
+    rows = [{known, *instead[0]} for known, instead in _INSTEAD.items()]
+    alike = next((row for row in rows if name.lower() in row), {name.lower()})
+    return sorted(other for other in present if other.lower() in alike and other != name)
+
+
 def resolve_half(wanted: str, key: str, dataset: str) -> str:
     """Return "train" or "test": which half of a data set that comes in two a split's name means; ValueError if none."""
     if not is_usual(wanted):

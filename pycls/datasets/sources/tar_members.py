@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from pycls.datasets.readers.endings import FORMATS
+from pycls.datasets.readers.endings import FORMATS, LINK, NO_PICTURE, UNREAD_PICTURES
 
 JSON_KEYS = ("cls", "label", "class", "target")  # where a label may be, in a sample without .cls
 
@@ -25,16 +25,25 @@ class Found(NamedTuple):
     label: str  # as it is written
 
 
+class Lost(NamedTuple):
+    """A sample without an image that can be read."""
+
+    name: str  # <tar>/<member>
+    reason: str  # one of those in pycls.datasets.readers.endings
+
+
 @dataclass
 class _Member:
+    name: str
     key: str  # name up to the first dot
     kind: str  # what follows it, in lower case
-    image: tuple[str, int, int, int] | None = None  # name, offset, size, CRC-32
+    image: tuple[int, int, int] | None = None  # offset, size, CRC-32
+    unread: str = ""  # why what is called an image is not read
     text: bytes = b""  # of what holds a label
 
 
-def scan_tar(shard: int, file: Path) -> list[Found]:
-    """Read a tar from front to back; ValueError for one that is damaged or compressed, and a sample without a label."""
+def scan_tar(shard: int, file: Path) -> list[Found | Lost]:
+    """Read a tar from front to back; ValueError for one that is damaged or compressed, and an image without a label."""
     try:
         with tarfile.open(file, "r:") as tar:
             samples = groupby(_members(tar), key=lambda member: member.key)
@@ -48,15 +57,19 @@ def _members(tar: tarfile.TarFile) -> Iterator[_Member]:
     for info in tar:
         tar.members = []  # type: ignore[attr-defined]  # else it keeps all of them
         folder, _, base = info.name.removeprefix("./").rpartition("/")
-        if not info.isfile() or base.startswith("."):
+        if base.startswith(".") or not (info.isfile() or info.islnk() or info.issym()):
             continue
         stem, _, ending = base.partition(".")
-        member = _Member(f"{folder}/{stem}", ending.lower())
-        last = member.kind.rpartition(".")[2]
-        if f".{last}" in FORMATS:
+        member = _Member(info.name, f"{folder}/{stem}", ending.lower())
+        last = f".{member.kind.rpartition('.')[2]}"
+        if last in UNREAD_PICTURES:
+            member.unread = last
+        elif last in FORMATS and not info.isfile():
+            member.unread = LINK
+        elif last in FORMATS:
             data = _read(tar, info)
-            member.image = info.name, info.offset_data, info.size, zlib.crc32(data)
-        elif member.kind in ("cls", "json"):
+            member.image = info.offset_data, info.size, zlib.crc32(data)
+        elif member.kind in ("cls", "json") and info.isfile():
             member.text = _read(tar, info)
         yield member
 
@@ -69,19 +82,32 @@ def _read(tar: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
     return data
 
 
-def _sample(shard: int, file: Path, key: str, members: list[_Member]) -> Found | None:
-    """Return the image of a sample and its label; None for one without an image."""
-    images = [member for member in members if member.image]
-    if len(images) > 1:  # masks and the like have a name of their own before the ending
-        images = [member for member in images if "." not in member.kind] or images
-    if not images:
-        return None
+def _sample(shard: int, file: Path, key: str, members: list[_Member]) -> Found | Lost | None:
+    """Return the image of a sample and its label, or that there is none to be read; None for other things.
+
+    Masks and the like have a name of their own before the ending.
+    """
+    images = [member for member in members if member.image or member.unread]
+    images = [member for member in images if "." not in member.kind] or images
+    images = [member for member in images if member.image] or images[:1]
+    where = f"{file}: sample {key.lstrip('/')}"
     if len(images) > 1:
-        raise ValueError(f"{file}: sample {key.lstrip('/')} has {len(images)} images, expected one")
-    label = _label({member.kind: member.text for member in members}, f"{file}: sample {key.lstrip('/')}")
-    assert images[0].image is not None
-    name, offset, size, crc32 = images[0].image
-    return Found(shard, f"{file.stem}/{name}", offset, size, crc32, label)
+        raise ValueError(f"{where} has {len(images)} images, expected one")
+    texts = {member.kind: member.text for member in members}
+    if not images:
+        return Lost(f"{file.stem}/{members[0].name}", NO_PICTURE) if _is_labeled(texts) else None
+    name = f"{file.stem}/{images[0].name}"
+    if images[0].image is None:
+        return Lost(name, images[0].unread)
+    offset, size, crc32 = images[0].image
+    return Found(shard, name, offset, size, crc32, _label(texts, where))
+
+
+def _is_labeled(texts: dict[str, bytes]) -> bool:
+    try:
+        return bool(_label(texts, ""))
+    except ValueError:
+        return False
 
 
 def _label(texts: dict[str, bytes], where: str) -> str:
@@ -89,14 +115,25 @@ def _label(texts: dict[str, bytes], where: str) -> str:
     if "cls" in texts:
         label = texts["cls"].decode(errors="surrogateescape").strip()
     elif "json" in texts:
-        try:
-            content = json.loads(texts["json"])
-        except ValueError as error:
-            raise ValueError(f"{where}: its .json is not valid: {error}") from None
-        known = content if isinstance(content, dict) else {}
-        label = next((str(known[key]).strip() for key in JSON_KEYS if key in known), "")
+        label = _json_label(texts["json"], where)
     else:
         raise ValueError(f"{where} has no label: {expected}")
     if not label or "\0" in label:
         raise ValueError(f"{where} has an empty label: {expected}")
     return label
+
+
+def _json_label(text: bytes, where: str) -> str:
+    """Return the label in the first of JSON_KEYS that has a value: a name, or a whole number; "" if there is none."""
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{where}: its .json is not valid: {error}") from None
+    known = content if isinstance(content, dict) else {}
+    key = next((key for key in JSON_KEYS if known.get(key) is not None), "")
+    value = known.get(key, "")
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise ValueError(f"{where}: '{key}' in its .json is {json.dumps(value)}, expected a name or a whole number")
+    return str(value).strip()

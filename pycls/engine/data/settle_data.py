@@ -29,7 +29,7 @@ def settle_data(cfg: CfgNode, phases: Sequence[str] = ("train", "test")) -> CfgN
         return cfg
     check_dataset(cfg, "TRAIN")
     samples, *_ = (build_samples(cfg, phase) for phase in phases if not is_none(cfg[phase.upper()].SPLIT))
-    cfg = _with_classes(cfg, samples)
+    cfg = with_num_classes(cfg, samples)
     if cfg.TRAIN.BATCH_SIZE == 0:
         cfg = with_value(cfg, "TRAIN.BATCH_SIZE", _size_of_run(cfg, len(samples)) or _batch_size(cfg, len(samples)))
     check_cfg(cfg)
@@ -46,12 +46,13 @@ def settle_classes(cfg: CfgNode, phase: str = "") -> CfgNode:
         samples = build_samples(cfg, phase)
     except ValueError as error:
         raise ValueError(f"{error}; MODEL.NUM_CLASSES 0 asks the data, a number does not") from None
-    cfg = _with_classes(cfg, samples)
+    cfg = with_num_classes(cfg, samples)
     check_cfg(cfg)
     return cfg
 
 
-def _with_classes(cfg: CfgNode, samples: Samples) -> CfgNode:
+def with_num_classes(cfg: CfgNode, samples: Samples) -> CfgNode:
+    """Return a config with the number of classes of these images in the place of 0; ValueError for one class."""
     if cfg.MODEL.NUM_CLASSES:
         return cfg
     if len(samples.classes) == 1:

@@ -31,6 +31,12 @@ def samples_to_test(cfg: CfgNode, saved: Sequence[str] | None, where: str) -> tu
         return samples, None
     if not cfg.DATA.CLASSES and saved is None:
         return samples, None  # its own classes are all that is known
+    if len(shown) == 1:
+        name = samples.classes[shown[0]]
+        raise ValueError(
+            f"the data have one of the {len(samples.classes)} classes of the network, {name}: without the others every "
+            "prediction is right; DATA.MISSING_CLASSES True lets them count"
+        )
     logger.info(
         "The data have %d of the %d classes of the network: the others do not count as predictions "
         "(DATA.MISSING_CLASSES True lets them)",

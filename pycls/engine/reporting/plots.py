@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from pycls.core.page.curves import LOG_BELOW_PCT
+from pycls.core.page.curves import KINDS, LOG_BELOW_PCT, points
 
 _TICKS_PCT = (0, *(step * 10.0**power for power in (-3, -2, -1, 0, 1) for step in (1, 2, 5)), 100)
 
@@ -17,14 +17,12 @@ def plot_curves(records: Sequence[dict[str, Any]], path: Path) -> None:
     Errors that fall below 5 % are drawn on a logarithmic scale.
     """
     figure, axes = _subplots(3, (13, 4))
-    series = {"train": "train_epoch", "test": "test_epoch", "test, EMA": "test_ema_epoch"}
     for axis, key, title in zip(
         axes, ("loss", "top1_err", "lr"), ("loss", "top-1 error (%)", "learning rate"), strict=True
     ):
-        for label, kind in series.items():
-            points = [(_epoch(r), r[key]) for r in records if r["_type"] == kind and r.get(key) is not None]
-            if points:
-                axis.plot(*zip(*points, strict=True), label=label, marker="." if len(points) < 30 else None)
+        for label, kind in KINDS.items():
+            if found := points(records, kind, key):
+                axis.plot(*zip(*found, strict=True), label=label, marker="." if len(found) < 30 else None)
         axis.set(title=title, xlabel="epoch")
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)
@@ -107,10 +105,6 @@ def plot_uncertainty(counts: Tensor, edges: Sequence[float], path: Path) -> None
     for axis in (left, error):
         axis.set(xlabel="uncertainty", xscale="log", xlim=(starts[0], edges[-1]))
     _save(figure, path)
-
-
-def _epoch(record: dict[str, Any]) -> int:
-    return int(str(record["epoch"]).split("/")[0])
 
 
 def _subplots(count: int, size: tuple[float, float]) -> tuple[Any, Any]:

@@ -1,13 +1,12 @@
 """What the page says of classes: the confusion matrix, as far as one can read it, its largest entries, accuracies."""
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
+from pycls.core.page.pictures import data_uri, encode_image
 from pycls.engine.reporting.evaluation import Evaluation
 
 MOST_IN_TABLE = 20  # classes whose matrix is a table of numbers
@@ -124,6 +123,4 @@ def _picture(shares: np.ndarray) -> str:
     pixels = 255 + _strengths(shares)[..., None] * (colors - 255)
     side = max(1, _PICTURE_PX // size) * size
     image = Image.fromarray(pixels.round().astype(np.uint8)).resize((side, side), Image.Resampling.NEAREST)
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return data_uri(encode_image(image, "PNG", optimize=True), "PNG")

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 
 from pycls.core.page.charts import ChartLine, LineChart, line_chart
-from pycls.core.page.curves import Record, is_log, points
-
-KINDS = {"train": "train_epoch", "test": "test_epoch", "test, EMA": "test_ema_epoch"}
+from pycls.core.page.curves import KINDS, Record, is_log, points
 
 
 def run_charts(records: Sequence[Record]) -> list[LineChart]:

@@ -1,14 +1,12 @@
 """What a run ran on and with: versions and hardware, nothing else of the machine."""
 
 import datetime
-import importlib.metadata
 
 import torch
 
 import pycls
+from pycls.core.machine import package_versions
 from pycls.engine.setup import environment
-
-_PACKAGES = ("torchvision", "numpy", "Pillow", "opencv-python-headless", "timm")
 
 
 def environment_rows(device: torch.device) -> dict[str, str]:
@@ -24,13 +22,5 @@ def environment_rows(device: torch.device) -> dict[str, str]:
         "system": found["system"],
         "pycls": pycls.__version__,
         "Python": found["python"],
-        "torch": str(found["torch"]),
     }
-    return rows | {package: version for package in _PACKAGES if (version := _version(package))}
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
+    return rows | package_versions() | {"torch": str(found["torch"])}  # with its build

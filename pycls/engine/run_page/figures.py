@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
 
-from pycls.core.page.curves import EVALUATIONS, Record, duration, epoch_of, is_number, lowest_error, points
+from pycls.core.page.curves import EVALUATIONS, Record, duration, last_epoch, lowest_error, points, total_seconds
 from pycls.engine.reporting.evaluation import Evaluation
 
 _LITTLE_WAIT_PCT, _MUCH_WAIT_PCT = 2.0, 20.0
@@ -46,12 +46,6 @@ def training_figures(records: Sequence[Record], max_epoch: int) -> list[RunFigur
     return [*found, RunFigure("Time", duration(total_seconds(records)), "training and evaluation")]
 
 
-def total_seconds(records: Sequence[Record]) -> float:
-    """Return the seconds of all epochs and evaluations; those of repeated parts and of starts are not in it."""
-    kinds = ("train_epoch", "test_epoch", "test_ema_epoch")
-    return sum(r["time_epoch"] for r in records if r.get("_type") in kinds and is_number(r.get("time_epoch")))
-
-
 def speed_rows(records: Sequence[Record]) -> list[RunFigure]:
     """Return the speed of a usual epoch and of evaluation, memory, and what limits training."""
     rows = []
@@ -77,11 +71,6 @@ def bottleneck(wait_pct: float) -> str:
     if wait_pct < _MUCH_WAIT_PCT:
         return "mostly the network; pycls time tells what the loader could give"
     return "the loader is the bottleneck: more workers, packed data or smaller images; pycls time and docs/LOADERS.md"
-
-
-def last_epoch(records: Sequence[Record]) -> int:
-    """Return the newest epoch that has been trained, 0 for none."""
-    return max((epoch_of(r) for r in records if r.get("_type") == "train_epoch"), default=0)
 
 
 def _values(records: Sequence[Record], kind: str, key: str) -> list[float]:

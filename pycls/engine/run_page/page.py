@@ -14,8 +14,9 @@ from yacs.config import CfgNode
 from pycls.core.config import diff_cfg, flatten
 from pycls.core.config.defaults import default_cfg
 from pycls.core.logging import MetricsFile, get_logger
-from pycls.core.page.curves import Record
+from pycls.core.page.curves import Record, last_epoch
 from pycls.core.page.template import RUN_PAGE, save_page
+from pycls.core.registry import plural
 from pycls.datasets.readers.samples import Samples
 from pycls.datasets.workers.bad_images import Failure
 from pycls.engine.reporting.evaluation import Evaluation
@@ -108,7 +109,7 @@ def _subtitle(source: PageSource) -> str:
     data = f"{source.cfg.TEST.DATASET or source.cfg.TRAIN.DATASET}, {source.cfg.MODEL.NUM_CLASSES:,} classes"
     if source.weights:
         return f"{network} on {data}: evaluation of {source.weights}"
-    epochs = figures.last_epoch(records)
+    epochs = last_epoch(records)
     return f"{network} on {data}: training, {epochs} epoch{'s' * (epochs != 1)} of {source.num_train:,} images"
 
 
@@ -136,8 +137,7 @@ def _notes(source: PageSource) -> list[str]:
 def _bad_images(what: str, failures: Sequence[Failure]) -> str:
     shown = "; ".join(map(str, failures[:NUM_NAMED]))
     more = f" and {len(failures) - NUM_NAMED} more" if len(failures) > NUM_NAMED else ""
-    count = "1 image" if len(failures) == 1 else f"{len(failures):,} images"
-    return f"{count} {what}: {shown}{more}"
+    return f"{plural(failures, 'image', 'images')} {what}: {shown}{more}"
 
 
 def _changes(cfg: CfgNode) -> list[tuple[str, Any, Any]]:

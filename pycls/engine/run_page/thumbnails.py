@@ -1,12 +1,11 @@
 """Small pictures of samples, wherever these lie, inside of the page."""
 
-import base64
-import io
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
+from pycls.core.page.pictures import data_uri, encode_image
 from pycls.datasets.decoders.orientation import read_orientation, turn_upright
 from pycls.datasets.decoders.pillow import decode_rgb
 from pycls.datasets.readers.samples import ArraySamples, Samples
@@ -34,13 +33,13 @@ def thumbnail(samples: Samples, index: int, exif_rotate: bool = False) -> Thumbn
         return Thumbnail(error=str(error))
     image = Image.fromarray(pixels)
     if max(image.size) <= _TINY_PX:
-        return Thumbnail(_uri("png", _encode(image, "PNG")), tiny=True)
+        return Thumbnail(data_uri(encode_image(image, "PNG"), "PNG"), tiny=True)
     image.thumbnail((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR)
     for quality in _QUALITIES:
-        data = _encode(image, "JPEG", quality=quality)
+        data = encode_image(image, "JPEG", quality=quality)
         if len(data) <= MOST_BYTES:
             break
-    return Thumbnail(_uri("jpeg", data))
+    return Thumbnail(data_uri(data, "JPEG"))
 
 
 def _pixels(samples: Samples, index: int, exif_rotate: bool) -> np.ndarray:
@@ -51,13 +50,3 @@ def _pixels(samples: Samples, index: int, exif_rotate: bool) -> np.ndarray:
         return np.ascontiguousarray(turn_upright(pixels, read_orientation(data))) if exif_rotate else pixels
     pixels = samples.images[index]
     return np.ascontiguousarray(pixels[..., 0] if pixels.shape[-1] < 3 else pixels[..., :3])
-
-
-def _encode(image: Image.Image, kind: str, **options: int) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def _uri(kind: str, data: bytes) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

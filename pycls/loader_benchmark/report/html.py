@@ -1,6 +1,6 @@
 """One HTML page that carries everything: recommendation, plots, tables, pixels, environment; no network, no script.
 
-page.html.j2 is the page. It escapes what it is given, folder and file names among them.
+page.html.j2 is the page, core/page/base.html.j2 its styles. It escapes what it is given, folder and file names too.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from yacs.config import CfgNode
 
+from pycls.core.page.template import save_page
 from pycls.loader_benchmark.grid import VIEWS
 from pycls.loader_benchmark.report.pixel_differences import FACTOR, SIDE_PX, pixel_samples
 from pycls.loader_benchmark.report.plots import bar_plot, colors, model_plot, speed_plot
@@ -28,9 +28,13 @@ class Plot:
     svg: str
 
 
-def save_page(sections: Sequence[Section], cfg: CfgNode, machine: dict[str, str], path: Path) -> None:
+def save_loader_page(sections: Sequence[Section], cfg: CfgNode, machine: dict[str, str], path: Path) -> None:
     """Write the page."""
-    page = _page_template().render(
+    save_page(
+        path,
+        "page.html.j2",
+        "pycls.loader_benchmark.report",
+        title="Which loader is fastest here?",
         sources=[_source(section) for section in sections],
         memory_kinds=sorted({row.memory_kind for section in sections for row in section.rows} - {""}),
         cfg=cfg,
@@ -40,13 +44,6 @@ def save_page(sections: Sequence[Section], cfg: CfgNode, machine: dict[str, str]
         side_px=SIDE_PX,
         factor=FACTOR,
     )
-    path.write_text(page, encoding="utf-8", errors="backslashreplace")  # names of files need not be valid Unicode
-
-
-def _page_template() -> Any:
-    loader = PackageLoader("pycls.loader_benchmark", "report")
-    page = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return page.get_template("page.html.j2")
 
 
 def _source(section: Section) -> dict[str, Any]:

@@ -1,13 +1,12 @@
 """The same samples from every backend side by side, with their amplified differences to Pillow."""
 
-import base64
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from pycls.core.page.pictures import data_uri, encode_image
 from pycls.loader_benchmark.results import Squares
 
 FACTOR = 64  # a difference of one gray level shows as this many
@@ -20,7 +19,7 @@ class Picture:
 
     width: int
     height: int
-    png: str  # base64
+    uri: str
     text: str  # for those who cannot see it
 
 
@@ -66,9 +65,8 @@ def amplified(difference: np.ndarray) -> np.ndarray:
 def _picture(pixels: np.ndarray, text: str) -> Picture:
     """Return the middle of a square."""
     cut = _middle(pixels)
-    buffer = io.BytesIO()
-    Image.fromarray(cut).save(buffer, "PNG", optimize=True)
-    return Picture(cut.shape[1], cut.shape[0], base64.b64encode(buffer.getvalue()).decode(), text)
+    uri = data_uri(encode_image(Image.fromarray(cut), "PNG", optimize=True), "PNG")
+    return Picture(cut.shape[1], cut.shape[0], uri, text)
 
 
 def _middle(pixels: np.ndarray) -> np.ndarray:

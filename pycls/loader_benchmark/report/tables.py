@@ -1,13 +1,13 @@
 """The tables of the terminal, the CSV file and the page: one list of columns for all three."""
 
-import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tabulate import tabulate
 
+from pycls.engine.reporting.csv_file import write_csv
 from pycls.loader_benchmark.grid import VIEWS
 from pycls.loader_benchmark.results import BUSY_CORES, Section
 from pycls.loader_benchmark.statistics import ModelRow, Row
@@ -39,7 +39,6 @@ COLUMNS = (
     Column("peak memory (MB)", "peak_memory_mb", lambda row: row.peak_mb, 0),
     Column("data wait (%)", "data_wait_pct", lambda row: row.data_wait_pct, 1),
 )
-_ERROR = "error"
 
 
 def cell_text(column: Column, row: Row) -> str:
@@ -92,15 +91,15 @@ def recommendation_lines(section: Section) -> list[str]:
 def save_csv(sections: Sequence[Section], path: Path) -> None:
     """Write one line a cell, full precision, with the source in front and what the network did at the end."""
     extra = ["timed_epochs", "spread", "batch_ms_p95", "other_cores", "memory_kind", "end_to_end_images_per_sec"]
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["source", *(column.key for column in COLUMNS), *extra, "warning", _ERROR])
-        for section in sections:
-            models = {row.cell: row for row in section.model_rows}
-            for row in section.rows:
-                figures = [column.value(row) for column in COLUMNS]
-                more = [*_extra(row, models.get(row.cell)), _busy(row), row.error]
-                writer.writerow([section.source.title, *figures, *more])
+    titles = ["source", *(column.key for column in COLUMNS), *extra, "warning", "error"]
+    write_csv(path, [titles, *(line for section in sections for line in _csv_lines(section))])
+
+
+def _csv_lines(section: Section) -> Iterator[list[Any]]:
+    models = {row.cell: row for row in section.model_rows}
+    for row in section.rows:
+        figures = [column.value(row) for column in COLUMNS]
+        yield [section.source.title, *figures, *_extra(row, models.get(row.cell)), _busy(row), row.error]
 
 
 def _extra(row: Row, model: ModelRow | None) -> list[Any]:

@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from pycls.dataset_tools.packing import find_splits, pack_folders, verify_folder
+from pycls.dataset_tools.packing.options import PackOptions
 from pycls.datasets.readers.tar import PackedSamples
 from tests.helpers.arrays import write_tree
 from tests.helpers.runs import run_tool, run_tool_here
@@ -41,6 +42,15 @@ def test_packing_and_verifying(data, tmp_path):
     shard.write_bytes(shard.read_bytes().replace(b"a/2.jpg", b"A/2.jpg"))
     done = run_tool_here("pack_data.py", tmp_path / "packed", "--verify")
     assert done.returncode == 1 and "a/2.jpg: the checksum of the packed image is wrong" in done.stdout
+
+
+def test_splits_whose_numbers_mean_other_classes_are_warned_of(data, tmp_path, caplog):
+    pack_folders(data, tmp_path / "alike", [], PackOptions(), 1)
+    assert not caplog.messages
+    shutil.rmtree(data / "val" / "a")
+    pack_folders(data, tmp_path / "packed", [], PackOptions(), 1)
+    (message,) = caplog.messages
+    assert message.startswith("val has other classes than train: training goes by their names, but the numbers in its")
 
 
 def test_mistakes_are_one_line(data, tmp_path):

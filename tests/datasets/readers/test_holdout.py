@@ -108,3 +108,45 @@ def test_folds_are_a_partition_with_every_class_in_each_and_fold_0_is_the_share(
 def test_too_few_images_for_the_parts_are_named():
     with pytest.raises(ValueError, match=r"^DATA.VAL_FRACTION 0.2 needs at least 2 images.*photos.*b \(1\)"):
         parts_of({"a": numbered(5), "b": {"one.jpg"}}, [0, 0.2, 1])
+
+
+def listed(rows):
+    """Return samples of (path, label) rows, as a list of images gives them."""
+    classes = tuple(sorted({label for _, label in rows}))
+    labels = np.array([classes.index(label) for _, label in rows])
+    return FileSamples("/data/photos", pack_names([path for path, _ in rows]), labels, classes)
+
+
+@pytest.mark.parametrize("num_parts", [2, 3])
+def test_an_image_is_on_one_side_only_however_often_and_under_whatever_labels_it_is_listed(num_parts):
+    large = [(name, label) for label in "ab" for name in sorted(random_names(20, label))]
+    for k in range(60):  # small classes, which need an image moved: of images of a, and some of them twice
+        few = [name for name, label in large if label == "a"][k % 15 :][:num_parts]
+        rows = [
+            *large,
+            *((name, "c") for name in few),
+            (few[0], "c"),
+            ("other/" + few[0], "d"),
+            *((n, "d") for n in few),
+        ]
+        parts = divide(listed(rows), k, [n / num_parts for n in range(num_parts + 1)], "DATA.FOLDS")
+        sides = {}
+        for (name, _), part in zip(rows, parts.tolist(), strict=True):
+            assert sides.setdefault(name, part) == part
+        for label in "abcd":
+            assert {part for (_, own), part in zip(rows, parts.tolist(), strict=True) if own == label} == set(
+                range(num_parts)
+            )
+
+
+def test_one_picture_in_two_formats_is_one_image():
+    parts = parts_of({"a": {"7.png", "7.jpg", "8.png"}, "b": numbered(9)}, [0, 0.2, 1])
+    assert parts["a/7.png"] == parts["a/7.jpg"] != parts["a/8.png"]
+    with pytest.raises(ValueError, match=r"at least 2 images of each class.* of a \(1\).*another format"):
+        parts_of({"a": {"7.png", "7.jpg"}, "b": numbered(9)}, [0, 0.2, 1])
+
+
+def test_labels_that_cannot_all_be_on_both_sides_are_named():
+    rows = [("1.x", "a"), ("2.y", "a"), ("2.y", "b"), ("3.z", "b"), ("3.z", "c"), ("1.x", "c")]
+    with pytest.raises(ValueError, match=r"^DATA.FOLDS: photos has images under several labels, .* one of [abc]: "):
+        divide(listed(rows), 0, [0, 0.5, 1], "DATA.FOLDS")

@@ -1,5 +1,7 @@
 """Images that a list names are left out; what cannot be meant is an error."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -27,10 +29,24 @@ def test_only_names_of_the_split_are_left_out(samples, tmp_path):
     assert kept.labels.tolist() == [0, 1, 1] and kept.classes == ("a", "b") and kept.root == samples.root
 
 
+def test_a_class_that_had_no_images_stays(samples, tmp_path):
+    """As DATA.MISSING_CLASSES allows, and in a part of the classes of a network."""
+    fewer = replace(samples, classes=("a", "b", "none"))
+    assert len(skip_listed(fewer, _write(tmp_path, "train/a/2.png\n"), SPLITS)) == 4
+
+
 def test_a_saved_list_reads_back(tmp_path):
     names = {"train/b/\udcff 2.png": "two\nlines", "train/a/1.png": ""}
     save_skip_list(tmp_path / "list.txt", names)
     assert load_skip_list(str(tmp_path / "list.txt"), SPLITS) == list(names)
+
+
+def test_a_line_break_in_a_name_does_not_break_the_list(tmp_path):
+    names = ["a/one\nname.png", "a/other\r\nname.png", "a/4.png", "b/5.png"]
+    samples = FileSamples("/data/train", pack_names(names), np.array([0, 0, 0, 1]), ("a", "b"))
+    save_skip_list(tmp_path / "list.txt", {samples.key(0): "bad", samples.key(1): "bad"})
+    kept = skip_listed(samples, str(tmp_path / "list.txt"), SPLITS)
+    assert [kept.paths[i] for i in range(len(kept))] == names[2:]
 
 
 def test_names_that_are_not_there_are_warned_of(samples, tmp_path, caplog):

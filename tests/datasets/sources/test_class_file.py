@@ -87,6 +87,14 @@ def test_labels_follow_the_file(tmp_path):
         build_imagenet(settings(tmp_path, *names_file(tmp_path, "a", "c")), "train")
 
 
+def test_a_name_in_other_code_points_is_named_as_such(tmp_path):
+    write_tree(tmp_path / "train", {"a": ["1.jpg"], "caf\u00e9": ["2.jpg"]})
+    with pytest.raises(
+        ValueError, match=r"lacks 1 class .*: caf\u00e9; .* other code points \(cafe U\+0301, not caf U\+00E9"
+    ):
+        build_imagenet(settings(tmp_path, *names_file(tmp_path, "a", "cafe\u0301")), "train")
+
+
 def test_folders_called_by_numbers_are_places_in_the_file(tmp_path):
     write_tree(tmp_path / "train", {"0": ["1.jpg"], "2": ["2.jpg"], "10": ["3.jpg"]})
     names = [f"c{number}" for number in range(11)]
@@ -96,6 +104,23 @@ def test_folders_called_by_numbers_are_places_in_the_file(tmp_path):
         build_imagenet(settings(tmp_path, *names_file(tmp_path, "a", "b", "c")), "train")
     samples = build_imagenet(settings(tmp_path, *names_file(tmp_path, "10", "2", "0")), "train")
     assert samples.labels.tolist() == [2, 0, 1]  # they are names there
+
+
+def test_a_file_that_counts_from_1_is_refused_for_labels_that_are_numbers(tmp_path):
+    write_tree(tmp_path / "train", {"1": ["1.jpg"], "2": ["2.jpg"]})
+    (tmp_path / "names.txt").write_text("1 a\n2 b\n3 c\n")
+    keys = ["DATA.CLASSES", tmp_path / "names.txt", "MODEL.NUM_CLASSES", 3]
+    with pytest.raises(ValueError, match=r"DATA.CLASSES .*names.txt counts its classes from 1, and the labels are num"):
+        build_imagenet(settings(tmp_path, *keys), "train")
+    (tmp_path / "names.txt").write_text("0 a\n1 b\n2 c\n")
+    samples = build_imagenet(settings(tmp_path, *keys), "train")
+    assert [samples.classes[label] for label in samples.labels] == ["b", "c"]
+
+
+def test_two_folders_of_one_number_are_named(tmp_path):
+    write_tree(tmp_path / "train", {"1": ["1.jpg"], "01": ["2.jpg"]})
+    with pytest.raises(ValueError, match=r"train has 01 and 1, which are one number in DATA.CLASSES"):
+        build_imagenet(settings(tmp_path, *names_file(tmp_path, "a", "b")), "train")
 
 
 @pytest.mark.parametrize("keys", [("DATA.CLASSES", "x.txt"), ("DATA.MISSING_CLASSES", "True")])

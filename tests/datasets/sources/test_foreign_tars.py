@@ -7,6 +7,9 @@ import tarfile
 import pytest
 
 from pycls.core.config import load_cfg
+from pycls.dataset_tools.validation import splits_of_folder
+from pycls.dataset_tools.validation.left_out import left_out_findings
+from pycls.datasets import build_samples
 from pycls.datasets.imagenet import build_imagenet
 from pycls.datasets.sources import foreign_tars
 from pycls.datasets.sources.foreign_tars import index_places
@@ -104,6 +107,11 @@ def test_members_of_every_kind(tmp_path):
         ([("a.jpg", b"x"), ("a.json", b'"label"')], "sample a has an empty label"),
         ([("a.jpg", b"x"), ("a.png", b"y"), ("a.cls", b"1")], "sample a has 2 images, expected one"),
         ([("a.txt", b"x")], "holds no images with a label"),
+        ([("a.heic", b"x"), ("a.seg.png", b"mask"), ("a.cls", b"1")], "holds no images .* 1 .heic "),
+        ([("a.jpg", b"x"), ("a.json", b'{"label": [1, 2]}')], r"a: 'label' in its .json is \[1, 2\], expected a name"),
+        ([("a.jpg", b"x"), ("a.json", b'{"label": true}')], "a: 'label' in its .json is true, expected a name or"),
+        ([("a.jpg", b"x"), ("a.json", b'{"label": 1.5}')], "a: 'label' in its .json is 1.5, expected a name or"),
+        ([("a.jpg", b"x"), ("a.json", b'{"label": null}')], "sample a has an empty label"),
     ],
 )
 def test_mistakes_are_one_line(tmp_path, members, message):
@@ -141,3 +149,54 @@ def test_a_class_file_beside_the_tars_names_their_numbers(tmp_path):
     (tmp_path / "classes.txt").write_text("ant\nbee\n")
     with pytest.raises(ValueError, match=r"classes.txt names 2 classes, but the tars have label 2"):
         build(tmp_path)
+
+
+def test_samples_without_an_image_that_can_be_read_are_counted_told_each_time_and_found(tmp_path, caplog):
+    members = [
+        *[("a.jpg", b"photo"), ("a.heic", b"the same"), ("a.cls", b"0")],
+        *[("b.heic", b"x"), ("b.seg.png", b"mask"), ("b.cls", b"1")],
+        *[("c.npy", b"x"), ("c.json", b'{"cls": null, "label": 1.0}')],
+        *[("d.png", b"photo"), ("d.json", b'{"cls": null, "label": 1.0}')],
+        *[("e.txt", b"a caption"), ("e.json", b'{"status": "failed"}')],
+    ]
+    with tarfile.open(write_tar(tmp_path / "train-0.tar", members), "a") as tar:
+        link = tarfile.TarInfo("f.jpg")
+        link.type, link.linkname = tarfile.LNKTYPE, "a.jpg"
+        tar.addfile(link)
+    for _ in range(2):  # indexed, and from the index
+        caplog.clear()
+        samples = build(tmp_path)
+        assert [samples.read(i) for i in range(len(samples))] == [b"photo", b"photo"] and samples.classes == ("0", "1")
+        assert "(train): left out 3 files that are no images: 1 .heic, 1 label without an image, 1 link" in caplog.text
+    found = {(one.kind, one.name) for one in left_out_findings(samples)}
+    lost, none = "train/train-0/", "no_file"
+    assert found == {("left_out", f"{lost}b.heic"), (none, f"{lost}c.npy"), (none, f"{lost}f.jpg")}
+
+
+def test_a_compressed_tar_among_others_is_an_error_unless_it_lies_there_unpacked(tmp_path):
+    for folder in (tmp_path, tmp_path / "folders/train"):
+        write_tar(folder / "train-0.tar", [("a.jpg", b"x"), ("a.cls", b"1")])
+        (folder / "train-0.tar.gz").write_bytes(b"kept by gunzip -k")
+        (folder / "val-1.tar.gz").write_bytes(b"of another split") if folder == tmp_path else None
+        root = folder if folder == tmp_path else folder.parent
+        assert len(build(root)) == 1
+        (folder / "train-1.tar.gz").write_bytes(b"x")
+        with pytest.raises(ValueError, match=r"train-1.tar.gz is compressed, unlike the tars beside it: unpack it"):
+            build(root)
+
+
+def test_tars_that_are_called_by_numbers_alone_are_one_set_to_divide(tmp_path):
+    for number in range(2):
+        pairs = [((f"{number}{i}.jpg", b"x"), (f"{number}{i}.cls", b"%d" % (i % 2))) for i in range(6)]
+        members = [member for pair in pairs for member in pair]
+        write_tar(tmp_path / f"mine/{number:04d}.tar", members)
+    keys = ["TRAIN.DATASET", "imagenet", "TEST.DATASET", "imagenet", "MODEL.NUM_CLASSES", "2"]
+    cfg = load_cfg(None, ["DATA_DIR", str(tmp_path / "mine"), *keys, "DATA.VAL_FRACTION", "0.3"])
+    train, test = (build_samples(cfg, phase) for phase in ("train", "test"))
+    assert len(train) + len(test) == 12 and train.split == "mine"
+    assert {train.key(i) for i in range(len(train))}.isdisjoint(test.key(i) for i in range(len(test)))
+    ((samples,), found) = splits_of_folder(load_cfg(None), str(tmp_path / "mine"), False)
+    assert len(samples) == 12 and not found
+    write_tar(tmp_path / "mine/other-0.tar", members)
+    with pytest.raises(ValueError, match=r"mine holds mine, other: set TRAIN.SPLIT to the one that is to be divided"):
+        build_samples(cfg, "train")

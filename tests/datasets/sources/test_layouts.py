@@ -9,7 +9,7 @@ from pycls.core.config import load_cfg
 from pycls.dataset_tools import validation
 from pycls.datasets import build_samples
 from pycls.loader_benchmark.sources import find_sources, load_samples
-from tests.helpers.layouts import CLASSES, LAYOUTS, images, layout_words
+from tests.helpers.layouts import CLASSES, LAYOUTS, images, layout_words, write_tars
 from tests.helpers.runs import run_tool_here
 from tests.helpers.threads import ThreadWorkers
 
@@ -53,6 +53,17 @@ def test_check_data_and_compare_loaders_read_every_layout(layout, tmp_path):
     assert not source.flat
     samples = load_samples(load_cfg(None, [*source.overrides(), "MODEL.NUM_CLASSES", "3"]), source.flat)
     assert Counter(samples.read(i) for i in range(len(samples))) == Counter(d for _, _, d in images()["train"])
+
+
+def test_check_data_reads_tars_of_any_name(tmp_path):
+    """They are no split by their name alone, but by TRAIN.SPLIT; training reads them so, too."""
+    write_tars(tmp_path / "data")
+    for number in range(2):
+        (tmp_path / f"data/train-{number:06d}.tar").rename(tmp_path / f"data/herbs-{number:06d}.tar")
+        (tmp_path / f"data/val-{number:06d}.tar").unlink()
+    words = [tmp_path / "data", "TRAIN.SPLIT", "herbs", "TEST.SPLIT", "none"]
+    done = run_tool_here("check_data.py", *words, "--out", tmp_path / "checked")
+    assert done.returncode == 0 and "Images: 18 in herbs\n" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("layout", ["Train and VALID", "one list", "two lists"])

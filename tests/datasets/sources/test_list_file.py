@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import time
 import types
 
 import numpy as np
@@ -60,6 +61,31 @@ def test_absolute_paths_and_names_that_are_no_unicode(tmp_path):
 def test_a_backslash_may_be_part_of_a_name(tmp_path):
     (tmp_path / "x\\a.jpg").write_bytes(b"with a backslash")
     assert read_list(write(tmp_path, "x\\a.jpg,cat\n")).select(None).read(0) == b"with a backslash"
+
+
+def test_one_image_written_in_many_ways_is_one_path(tmp_path, caplog):
+    ways = ["x/a.jpg", "x//a.jpg", "./x/./a.jpg", "x/../x/a.jpg", f"{tmp_path}/x/a.jpg", f"{tmp_path}/x/../x/a.jpg"]
+    samples = read_list(write(tmp_path, "".join(f"{way},cat\n" for way in ways))).select(None)
+    assert {samples.paths[i] for i in range(6)} == {"x/a.jpg"} and "5 rows name an image" in caplog.text
+    (tmp_path / "far/y").mkdir(parents=True)
+    (tmp_path / "far/b.jpg").write_bytes(b"beside what the link leads to")
+    (tmp_path / "link").symlink_to("far/y")
+    assert read_list(write(tmp_path, "link/../b.jpg,cat\n")).select(None).read(0).startswith(b"beside")
+    below = write(tmp_path / "x", "../d.jpg,cat\n")
+    assert read_list(below).select(None).read(0) == b"d.jpg"
+
+
+@pytest.mark.parametrize("header", ["file.name,label", "image.file,class"])
+def test_a_header_with_a_dot_is_no_image(tmp_path, header):
+    with pytest.raises(ValueError, match=f"photos.csv:1: expected columns path, label .* found {header.split(',')[0]}"):
+        read_list(write(tmp_path, f"{header}\nd.jpg,cat\n"))
+
+
+def test_many_labels_take_no_longer_than_their_rows(tmp_path):
+    file = write(tmp_path, "path,label\n" + "".join(f"{n}.jpg,{n}\n" for n in range(40_000)))
+    start = time.process_time()
+    assert len(read_list(file).label_names) == 40_000
+    assert time.process_time() - start < 8  # of squares of 40,000 it would take half a minute
 
 
 def test_numbers_are_ordered_by_value_and_names_as_folders_are(tmp_path):
@@ -126,6 +152,15 @@ def test_long_lists_are_shared_by_processes(tmp_path, monkeypatch):
     travelled = pickle.dumps(samples)
     assert b"d.jpg" not in travelled  # but where the list is mapped from
     assert rows_of(pickle.loads(travelled)) == ROWS
+
+
+def test_no_name_of_a_split_leads_out_of_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYCLS_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(list_file, "_MANY", 1)
+    names = ("../../../out", "a/b", "x" * 300)
+    listing = read_list(write(tmp_path, "path,label,split\n" + "".join(f"d.jpg,cat,{name}\n" for name in names)))
+    assert [rows_of(listing.select(name)) for name in names] == [[("d.jpg", "cat")]] * 3
+    assert len(list((tmp_path / "cache/index").glob("list-*"))) == 3 and not (tmp_path / "out").exists()
 
 
 def test_parquet_needs_its_package(tmp_path, monkeypatch):

@@ -116,3 +116,30 @@ def test_the_log_names_the_data_in_which_another_split_was_taken(tmp_path, caplo
         words = ["DATA_DIR", str(tmp_path / name), "TRAIN.DATASET", "imagenet", "TEST.SPLIT", "none"]
         assert len(build_imagenet(load_cfg(None, words), "train")) == 2
     assert not any("is taken" in message for message in caplog.messages)
+
+
+def test_a_part_of_the_same_meaning_that_is_not_read_is_told(tmp_path, caplog):
+    for split in ("train", "training", "VAL", "validation", "test"):
+        write_tree(tmp_path / split, {"a": ["1.jpg"], "b": ["2.jpg"]})
+    (tmp_path / "dev").mkdir()  # holds nothing
+    keys = ["DATA_DIR", str(tmp_path), "TRAIN.DATASET", "imagenet", "TEST.DATASET", "imagenet"]
+    for phase in ("train", "test"):
+        build_imagenet(load_cfg(None, keys), phase)
+    told = [message for message in caplog.messages if "is not read" in message]
+    assert told == [
+        "TRAIN.SPLIT: 'train' is taken, 'training' beside it is not read",
+        "TEST.SPLIT: 'VAL' is taken, 'validation' beside it is not read",
+    ]
+    rows = [f"{split}/a/1.jpg,{label},{split}" for split in ("train", "training", "VAL") for label in "ab"]
+    (tmp_path / "photos.csv").write_text("\n".join(["path,label,split", *rows]))
+    caplog.clear()
+    build_imagenet(load_cfg(None, ["DATA_DIR", str(tmp_path / "photos.csv"), *keys[2:]]), "train")
+    assert "TRAIN.SPLIT: 'train' is taken, 'training' beside it is not read" in caplog.messages
+
+
+def test_a_list_beside_folders_that_are_divided_is_told(tmp_path, caplog):
+    write_tree(tmp_path, {"2020": ["1.jpg", "2.jpg"], "2021": ["3.jpg", "4.jpg"]})
+    (tmp_path / "labels.csv").write_text("path,label\n2020/1.jpg,cat\n")
+    keys = ["DATA_DIR", str(tmp_path), "TRAIN.DATASET", "imagenet", "TEST.DATASET", "imagenet"]
+    build_imagenet(load_cfg(None, [*keys, "DATA.VAL_FRACTION", "0.5"]), "train")
+    assert "labels.csv is not read, the folders beside it are the classes; DATA_DIR " in caplog.text
