@@ -80,7 +80,7 @@ def test_one_command_from_class_folders_to_predictions(tmp_path):
     done = subprocess.run(["python", tool, "--cfg", PHOTOS, *words], **options)
     assert done.returncode == 0, done.stderr + done.stdout
     said = done.stdout
-    for part in ("in 3 classes: Kaffee", "EfficientNet-Lite0", "parameters; trained", "2 epochs of ", "runs/mine/"):
+    for part in ("in 3 classes: Kaffee", "EfficientNet-Lite0", "; trained: ", "2 epochs of ", "runs/mine/"):
         assert part in said, part
     accuracy = float(said.partition("Top-1 accuracy ")[2].partition(" %")[0])
     assert accuracy >= 60, "chance is 33 %"
