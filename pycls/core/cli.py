@@ -173,6 +173,7 @@ def run_tool(
         if args.print_cfg or args.diff:
             print(dump_cfg(cfg) if args.print_cfg else _diff_text(cfg), end="")
             return 0
+        _show_warnings()
         with no_trace_if_refused(cfg.OUT_DIR):
             return act(cfg, args)
 
@@ -184,7 +185,14 @@ def run_plain_tool(
     args = parser.parse_intermixed_args(words)  # options may stand between the others
     with _errors_in_one_line(parser.prog, args.traceback):
         _expand_paths(parser, args)
+        _show_warnings()
         return act(args)
+
+
+def _show_warnings() -> None:
+    from pycls.core.logging import start_logging
+
+    start_logging()
 
 
 @contextlib.contextmanager

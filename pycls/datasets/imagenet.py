@@ -3,12 +3,14 @@
 from yacs.config import CfgNode
 
 from pycls.datasets.phases import other_place, phase_place
+from pycls.datasets.readers.paths import data_root_or_list
 from pycls.datasets.readers.problems import Problem, UnfitData, lacking_classes
 from pycls.datasets.readers.samples import EncodedSamples
 from pycls.datasets.shares import is_divided
 from pycls.datasets.sources import classes_of, log_place, read_place, with_classes
 from pycls.datasets.sources.class_file import load_classes
 from pycls.datasets.sources.class_order import numbers_of, relabel
+from pycls.datasets.sources.list_table import ENDINGS
 from pycls.datasets.sources.places import Place
 
 MEAN = (0.485, 0.456, 0.406)
@@ -24,7 +26,7 @@ def build_imagenet(cfg: CfgNode, phase: str) -> EncodedSamples:
     """
     place = phase_place(cfg, phase)
     if not is_divided(cfg):
-        log_place(place, cfg[phase.upper()].SPLIT, f"{phase.upper()}.SPLIT")
+        log_place(place, cfg[phase.upper()].SPLIT, f"{phase.upper()}.SPLIT", data_root_or_list(cfg.DATA_DIR, ENDINGS))
     samples, problems = read_place(place, cfg.DATA_LOADER.ON_BAD_IMAGE == "skip", cfg.DATA.MISSING_CLASSES)
     other = None if cfg.DATA.CLASSES else other_place(cfg, phase)
     here, there = tuple(samples.classes), () if other is None else classes_of(other)

@@ -27,12 +27,15 @@ def phase_place(cfg: CfgNode, phase: str) -> Place:
     root = data_root_or_list(cfg.DATA_DIR, ENDINGS)
     if is_divided(cfg):
         return _undivided(cfg, root)
-    if phase == "train" and is_none(cfg.TEST.SPLIT) and is_whole_list(root):
+    takes_all = phase == "train" and is_none(cfg.TEST.SPLIT)  # what has no splits is all trained on
+    if takes_all and is_whole_list(root):
         return whole_list(root)
     place = _find(root, wanted, key)
     top = _top(root, place)
     classes = _classes(cfg, top) if place is None or place.kind == "folder" else []
     if classes and not lists_in(top):
+        if takes_all:
+            return _class_place(top, cfg)
         sentence = (
             f"{top} holds class folders ({_some(classes)}) but no folder '{wanted}': {_SHARE} splits a share of each "
             f"class off for validation{', DATA.VAL_FRACTION 1 evaluates on all' if phase == 'test' else ''}"
@@ -122,7 +125,7 @@ def _class_place(root: Path, cfg: CfgNode) -> Place:
         raise ValueError(
             f"OUT_DIR {shown(cfg.OUT_DIR)} lies in DATA_DIR {root}, whose folders are the classes: choose one outside"
         )
-    return Place("folder", top.name, top)
+    return Place("folder", top.name, top, whole=True)
 
 
 def _classes(cfg: CfgNode, root: Path) -> list[str]:

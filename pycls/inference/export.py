@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from pycls.core.config.im_size import ImSize, sides
 from pycls.core.paths import check_outputs
-from pycls.core.registry import pick
+from pycls.core.registry import pick, printable
 from pycls.datasets import build_loader, color_scale
 from pycls.inference.predict import eval_cfg, file_samples, list_images
 from pycls.inference.saved_network import SavedNetwork
@@ -81,8 +81,8 @@ def metadata(network: SavedNetwork) -> dict[str, str]:
         "mean": list(mean),
         "std": list(std),
     }
-    names = json.dumps(list(network.names()), ensure_ascii=False)
-    return {"pixels": json.dumps(pixels), "classes": names, "weights": network.path.name, "cfg": cfg.dump()}
+    names = json.dumps(list(network.names()))  # escaped: names of folders may be no Unicode, which no file format takes
+    return {"pixels": json.dumps(pixels), "classes": names, "weights": printable(network.path.name), "cfg": cfg.dump()}
 
 
 def _resize_rule(im_size: ImSize) -> dict[str, Any]:

@@ -89,9 +89,9 @@ def _notes(runs: Sequence[ComparedRun], names: Sequence[str], groups: Sequence[S
         elif not run.records:
             notes.append(f"{name}: no epoch was finished")
     for members in groups:
-        seeds = [runs[number].seed for number in members]
+        seeds = [str(runs[number].seed) for number in members]  # a damaged config may hold a list
         for seed in dict.fromkeys(seeds):
-            same = [names[number] for number in members if runs[number].seed == seed]
+            same = [names[number] for number in members if str(runs[number].seed) == seed]
             if len(members) > 1 and len(same) > 1:
                 notes.append(f"{', '.join(same)}: have the same RNG_SEED {seed}; their spread is not that of seeds")
     return notes

@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pycls.core.page.curves import is_number, points
+from pycls.core.page.curves import EVALUATIONS, is_number, lowest_error, points
 from pycls.run_comparison.load_run import ComparedRun
 
 
@@ -25,15 +25,15 @@ class Figures:
 
 def run_figures(run: ComparedRun) -> Figures:
     """Return what the records of a run say."""
-    model, ema = (points(run.records, kind, "top1_err") for kind in ("test_epoch", "test_ema_epoch"))
-    lowest = min(((error, epoch) for epoch, error in model + ema), default=(None, None))
+    model, ema = (points(run.records, kind, "top1_err") for kind in EVALUATIONS.values())
+    lowest = lowest_error(run.records)
     speeds = [speed for _, speed in points(run.records, "train_epoch", "images_per_sec")]
     times = [r["time_epoch"] for r in run.records if is_number(r.get("time_epoch"))]
     return Figures(
         _last(model),
         _last(ema),
-        lowest[0],
-        None if lowest[1] is None else int(lowest[1]),
+        None if lowest is None else lowest.error,
+        None if lowest is None else lowest.epoch,
         _last(points(run.records, "test_epoch", "loss")),
         _last(points(run.records, "train_epoch", "loss")),
         statistics.median(speeds) if speeds else None,

@@ -74,7 +74,8 @@ def load_run(folder: Path) -> ComparedRun:
         in_log = [record for record in logged if record["_type"] == "cfg"]
         tree = in_log[-1] if tree is None and in_log else tree
         if records is None:
-            notes.append(f"no {METRICS}, figures are those of {LOG}, 4 decimals")
+            why = f"{METRICS} is damaged and not read" if (folder / METRICS).exists() else f"no {METRICS}"
+            notes.append(f"{why}, figures are those of {LOG}, 4 decimals" if logged else why)
             records = logged
     if tree is None:
         notes.append("no config is left: it is in no group, and its differences are not known")
@@ -101,10 +102,14 @@ def _read_metrics(path: Path, notes: list[str]) -> list[Record] | None:
     if not path.is_file():
         return None
     try:
-        return MetricsFile(path).read()
+        text, records = path.read_text(), MetricsFile(path).read()
     except ValueError:  # bytes that are no text
-        notes.append(f"{METRICS} is damaged and not read")
         return None
+    lost = sum(bool(line.strip()) for line in text.splitlines()) - len(records)
+    if lost > (not text.endswith("\n")):  # the last line may be being written, or be cut off by a crash
+        lines, are = ("1 line", "is") if lost == 1 else (f"{lost} lines", "are")
+        notes.append(f"{lines} of {METRICS} cannot be read and {are} left out")
+    return records
 
 
 def _log_records(path: Path) -> list[Record]:

@@ -9,12 +9,12 @@ from PIL import Image
 
 from pycls.core.config import load_cfg
 from pycls.datasets import build_loader, color_scale
-from pycls.datasets.decoders.bands import decode_pixels
+from pycls.datasets.decoders.bands import decode_pixels, has_more_than_rgb
 from pycls.datasets.readers.samples import ArraySamples
 from pycls.datasets.transforms import view as views
 from pycls.datasets.transforms.normalize import Normalize
 from tests.helpers.backends import CLASSES, draw, make_backend, make_view
-from tests.helpers.odd_images import readable
+from tests.helpers.odd_images import png_rgb16, readable
 from tests.helpers.photographs import encode, load, write_files
 from tests.helpers.reference import reference_square
 
@@ -155,6 +155,43 @@ def test_a_fourth_band_is_not_lost(extra):
     buffer = io.BytesIO()
     tifffile.imwrite(buffer, BANDS[..., :4], photometric="rgb", extrasamples=[extra])
     assert (decode_pixels(buffer.getvalue(), 4) == BANDS[..., :4]).all()
+
+
+def test_an_unknown_white_is_refused_with_alpha_too():
+    data = encode(Image.fromarray(np.asarray(PHOTO.convert("L"), np.int32)), "TIFF")
+    for full in (False, True):
+        with pytest.raises(ValueError, match="what is white is not said"):
+            decode_pixels(data, 4, full)
+
+
+def test_pages_of_colors_are_no_bands():
+    """As many pages as channels, as with any other number: the first one is shown, as by the usual contract."""
+    for channels in (3, 4):
+        pages = encode(PHOTO, "TIFF", save_all=True, append_images=[PHOTO.rotate(90)] * (channels - 1))
+        for full in (False, True):
+            white = 1 if full else 255
+            assert np.allclose(decode_pixels(pages, channels, full)[..., :3] * (255 / white), np.asarray(PHOTO))
+    gray = _pages(BANDS[..., :3])
+    assert np.allclose(decode_pixels(gray, 3, full=True) * 255, BANDS[..., :1].repeat(3, 2)), "as with 8 bits"
+
+
+def test_what_a_jpeg_would_lose():
+    deep = Image.fromarray(np.full((3, 4), 700, np.uint16))
+    more = [_pages(BANDS), encode(deep, "PNG"), encode(deep, "TIFF"), png_rgb16(np.full((3, 4, 3), 700, np.uint16))]
+    more += [data for name, data in RGBA_FILES.items() if not name.endswith(".jpg")]
+    same = [encode(PHOTO), encode(PHOTO, "PNG"), encode(PHOTO.quantize(9), "PNG"), encode(PHOTO, "TIFF")]
+    assert all(map(has_more_than_rgb, more)) and not any(map(has_more_than_rgb, same))
+
+
+def test_only_gray_pages_of_one_depth_are_bands():
+    gray, deep = PHOTO.convert("L"), Image.fromarray(np.asarray(PHOTO.convert("L")).astype(np.uint16) * 257)
+    black_and_white = PHOTO.convert("1")
+    shown = decode_pixels(encode(gray, "TIFF", save_all=True, append_images=[black_and_white]), 2)
+    assert (shown[..., 1] == np.asarray(black_and_white) * 255).all() and (shown[..., 0] == np.asarray(gray)).all()
+    for other, words in ((deep, "not of one depth: uint8, uint16"), (gray.quantize(9), "page 2 is P")):
+        data = encode(gray, "TIFF", save_all=True, append_images=[other])
+        with pytest.raises(ValueError, match=words):
+            decode_pixels(data, 2)
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,25 @@ def test_eight_bits_of_the_same_files():
         assert np.abs(decode_rgb(data) - np.clip(wanted * deep, 0, 255)).max() <= 1, name
 
 
+@pytest.mark.parametrize("white", [250, 65_535])
+def test_either_byte_order_is_the_same(white):
+    pixels = np.linspace(0, white, 40 * 50).reshape(40, 50).astype(np.uint16)
+    shown = [_tiff(pixels, photometric="minisblack", byteorder=order) for order in "<>"]
+    assert (decode_rgb(shown[0]) == decode_rgb(shown[1])).all()
+    for data in shown:
+        assert np.allclose(decode_pixels(data, 3, True)[..., 0], pixels / 65_535, atol=1e-6)
+
+
+def test_files_whose_white_is_zero_are_no_negatives():
+    eight = (GRAY16 >> 8).astype(np.uint8)
+    for pixels, white in ((eight, 255), (GRAY16, 65_535), (FLOAT, 1)):
+        data = _tiff(white - pixels, photometric="miniswhite")
+        assert np.allclose(decode_pixels(data, 3, True)[..., 0], pixels / white, atol=1e-6)
+        assert np.abs(decode_rgb(data)[..., 0] - 255 * (pixels / white)).max() <= 1
+    pages = _tiff(65_535 - np.stack([GRAY16, GRAY16[::-1]]), photometric="miniswhite")
+    assert np.allclose(decode_pixels(pages, 2, True)[..., 1], GRAY16[::-1] / 65_535, atol=1e-6)
+
+
 def test_alpha_and_pages_keep_their_bits():
     rgba = RNG.integers(0, 65_536, (9, 8, 4), np.uint16)
     assert np.allclose(

@@ -80,7 +80,7 @@ def test_one_command_from_class_folders_to_predictions(tmp_path):
     done = subprocess.run(["python", tool, "--cfg", PHOTOS, *words], **options)
     assert done.returncode == 0, done.stderr + done.stdout
     said = done.stdout
-    for part in ("in 3 classes: Kaffee", "EfficientNet-Lite0", "parameters; trained", "2 epochs of ", "runs/mine/"):
+    for part in ("in 3 classes: Kaffee", "EfficientNet-Lite0", "activations; trained", "2 epochs of ", "runs/mine/"):
         assert part in said, part
     accuracy = float(said.partition("Top-1 accuracy ")[2].partition(" %")[0])
     assert accuracy >= 60, "chance is 33 %"
@@ -149,6 +149,20 @@ def test_class_folders_without_a_share_are_told_the_way_out_which_works(photos, 
     said = refused(photos, tmp_path / "o", DATA__VAL_FRACTION=0)
     assert "class folders (Kaffee, " in said and "DATA.VAL_FRACTION 0.2" in said
     assert command("train_net.py", photos, tmp_path / "o", DATA__VAL_FRACTION=0.2, OPTIM__MAX_EPOCH=1).returncode == 0
+
+
+def test_class_folders_are_all_trained_on_where_nothing_is_to_be_evaluated(photos, tmp_path):
+    done = command("train_net.py", photos, tmp_path / "o", DATA__VAL_FRACTION=0, TEST__SPLIT="none", OPTIM__MAX_EPOCH=1)
+    assert done.returncode == 0, done.stderr
+    assert "36 images to train on and none to validate on, in 3 classes" in done.stdout
+    assert "is taken" not in done.stdout  # no split was looked for
+    told = run_tool_here("predict.py", str(photos / "Kaffee"), "--weights", str(tmp_path / "o"), "--topk", "1")
+    assert told.returncode == 0 and len(told.stdout.splitlines()) == 12
+    cfg = small_cfg(photos, tmp_path / "p", DATA__VAL_FRACTION=0, TEST__SPLIT="none")
+    expected = {path.relative_to(photos).as_posix() for path in photos.rglob("*.*")}
+    assert names(cfg, "train") == expected
+    message = refused(photos, photos / "o", DATA__VAL_FRACTION=0, TEST__SPLIT="none")
+    assert "lies in DATA_DIR" in message
 
 
 def test_both_splits_and_a_share_are_one_too_many_and_both_ways_out_work(photos, tmp_path):

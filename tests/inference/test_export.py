@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -127,6 +128,15 @@ def test_metadata_of_other_pixels(tmp_path, network):
     save_checkpoint(state, tmp_path / "b.pyth")
     pixels = json.loads(metadata(load_network(str(tmp_path / "b.pyth")))["pixels"])
     assert pixels["mean"] == [0.5, 0.5, 0.5] and pixels["std"] == [0.229, 0.224, 0.225] and not pixels["antialias"]
+
+
+def test_names_that_are_no_unicode_go_into_both_formats(network, tmp_path):
+    classes = ("not\udcffunicode", *CLASSES[1:])
+    odd = dataclasses.replace(network, path=Path("w\udcff.pyth"), classes=classes)
+    texts = dict.fromkeys(["classes.txt", "weights.txt"], "")
+    torch.export.load(export(odd, tmp_path / "a.pt2", "torch").path, extra_files=texts)
+    assert tuple(json.loads(texts["classes.txt"])) == classes and texts["weights.txt"] == r"w\udcff.pyth"
+    assert all(text.encode() for text in metadata(odd).values()), "what ONNX takes"
 
 
 def test_a_network_without_a_data_set_is_described_as_one_for_imagenet(network):

@@ -65,6 +65,19 @@ def test_weights_for_rgb_are_adapted_and_it_is_said(name, channels, tmp_path):
     assert f"adapted from 3 input channels to {channels} ({words})" in str(report) and not report.missing
 
 
+def test_what_has_four_dimensions_before_the_first_convolution_is_passed_by(tmp_path):
+    class WithPositions(nn.Sequential):  # such as timm's VOLO and SAM
+        def __init__(self, channels: int):
+            super().__init__(nn.Conv2d(channels, 4, 2), nn.Conv2d(4, 3, 2))
+            self.pos_embed = nn.Parameter(torch.rand(1, 6, 6, 4))
+
+    source, target = WithPositions(3), WithPositions(4)
+    torch.save(source.state_dict(), tmp_path / "a.pth")
+    report = load_weights(target, tmp_path / "a.pth")
+    assert next(iter(source.state_dict())) == "pos_embed" and not report.missing
+    assert torch.allclose(target[0].weight, 0.75 * source[0].weight[:, [0, 1, 2, 0]])
+
+
 def test_weights_for_bgr_are_turned_first(tmp_path):
     source, target = _build("resnet", 3), _build("resnet", 4)
     weight = nn.init.normal_(_first_conv(source).weight)

@@ -139,6 +139,31 @@ def test_names_and_odd_runs(tmp_path):
     assert group.last.count == group.finished == 2 and group.title.startswith("TRAIN.GONE_KEY -")
 
 
+def test_damaged_records_are_told_and_no_end(tmp_path):
+    whole = write_run(tmp_path / "whole", [9.0, 8.0], RNG_SEED=1)
+    records = (whole / "metrics.jsonl").read_text()
+    deep, huge = (
+        "[" * 100_000,
+        '{"_type": "test_epoch", "epoch": "1/2", "time_epoch": 1e308, "top1_err": ' + "9" * 400 + "}",
+    )
+    damaged = {
+        "bytes": (b"\xff\xfe", ["metrics.jsonl is damaged and not read", "no epoch was finished"]),
+        "lines": (f"7\n{deep}\n{huge}\n{records}", ["2 lines of metrics.jsonl cannot be read and are left out"]),
+        "cut": (records + '{"_type": "te', []),
+        "unended": (records.rstrip(), []),
+    }
+    for name, (content, _) in damaged.items():
+        run = write_run(tmp_path / name, [], RNG_SEED=1)
+        config = (run / "config.yaml").read_text().replace("RNG_SEED: 1", "RNG_SEED: [1, 2]")
+        (run / "config.yaml").write_text(config)
+        (run / "metrics.jsonl").write_bytes(content if isinstance(content, bytes) else content.encode())
+    found = compare(find_runs([str(tmp_path)]))
+    told = [note for note in found.notes if "RNG_SEED" not in note]
+    assert sorted(told) == sorted(f"{name}: {note}" for name, (_, notes) in damaged.items() for note in notes)
+    errors = dict(zip(found.names, (figures.last_err for figures in found.figures), strict=True))
+    assert errors == {"whole": 8.0, "lines": 8.0, "cut": 8.0, "unended": 8.0, "bytes": None}
+
+
 def test_what_is_refused(sweep, tmp_path):
     refused = {
         ("nowhere",): "nowhere: expected the OUT_DIR of a run",

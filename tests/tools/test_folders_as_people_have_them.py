@@ -1,7 +1,6 @@
 """Training, packing, checking and predicting on folders with odd names, odd endings and odd things in them."""
 
 import json
-import logging
 import shutil
 import unicodedata
 from pathlib import Path
@@ -67,7 +66,7 @@ def _check(data, out_dir, *words):
     return done, found
 
 
-def test_every_tool_reads_and_tells_of_the_same_files(data, tmp_path, monkeypatch, caplog):
+def test_every_tool_reads_and_tells_of_the_same_files(data, tmp_path):
     for number, kind in enumerate(("JPEG", "AVIF", "GIF")):
         file = data / "train" / "flower" / f"{number}.jpg"
         file.with_suffix((".JFIF", ".avif", ".Gif")[number]).write_bytes(encode(Image.open(file), kind))
@@ -83,11 +82,9 @@ def test_every_tool_reads_and_tells_of_the_same_files(data, tmp_path, monkeypatc
     assert "train: found 12 images in 2 classes" in done.stdout and "on 6 images" in done.stdout
     assert done.stdout.count("left out") == 1 and f"{data}/train: {told}" in done.stdout
 
-    monkeypatch.setattr(logging.getLogger("pycls"), "propagate", True)
-    caplog.set_level("WARNING", "pycls")
     done = run_tool_here("pack_data.py", data, tmp_path / "packed")
     assert "12 images in 2 classes" in done.stdout and "6 images in 2 classes" in done.stdout
-    assert f"{data}/train: {told}" in caplog.text
+    assert done.stdout.count("left out") == 1 and f"warning: {data}/train: {told}" in done.stdout
 
     weights = tmp_path / "run" / "checkpoints" / "best.pyth"
     done = run_tool_here("predict.py", data / "train", data / "val", "--weights", weights)

@@ -203,7 +203,7 @@ def test_files_that_a_list_names_and_are_not_there(tmp_path):
     message = refused("train_net.py", *words)
     assert f"{file}: 1 of 18 images of 'train' are not there: images/t01.png" in message and "ON_BAD_IMAGE" in message
     out = tool("train_net.py", *words, "DATA_LOADER.ON_BAD_IMAGE", "skip")
-    assert "on 5 images; 1 images could not be read and were LEFT OUT" in out
+    assert "on 5 images; 1 image could not be read and was LEFT OUT" in out
 
 
 def test_a_list_without_splits(tmp_path):

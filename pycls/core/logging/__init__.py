@@ -7,6 +7,7 @@ pycls's `json_stats` lines, which `load_log_data` and `sort_log_data`, ours or p
 import logging
 import os
 import sys
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from pycls.core.logging.progress import progress_bar as progress_bar
@@ -32,19 +33,35 @@ def get_logger(name: str) -> logging.Logger:
     return logging.getLogger(name)
 
 
+def start_logging() -> None:
+    """Show the package's warnings on the terminal until `setup_logging` is called, which shows none of them again.
+
+    A command looks at its data before its run, which looks at them once more and writes stdout.log.
+    """
+    _replace_handlers([_AtStart()], logging.WARNING)
+
+
 def setup_logging(out_dir: str | None, log_dest: str = "stdout", main: bool = True) -> None:
     """Send the package's log lines to the terminal and, when given, to `out_dir`/stdout.log (main process only).
 
     `log_dest` "file": to that file only. Other processes than the main one say errors, and nothing else.
     """
+    before = logging.getLogger("pycls").handlers
+    shown = {text for handler in before if isinstance(handler, _AtStart) for text in handler.repeats.seen}
+    handlers = _handlers(out_dir, log_dest, main)
+    for handler in handlers:
+        handler.addFilter(_Repeats(shown if isinstance(handler, TerminalHandler) else ()))
+    _replace_handlers(handlers, logging.INFO if main else logging.ERROR)
+
+
+def _replace_handlers(handlers: Sequence[logging.Handler], level: int) -> None:
     package = logging.getLogger("pycls")
+    package.setLevel(level)
     for handler in list(package.handlers):
         package.removeHandler(handler)
         handler.close()
     package.propagate = False
-    package.setLevel(logging.INFO if main else logging.ERROR)
-    for handler in _handlers(out_dir, log_dest, main):
-        handler.addFilter(_Repeats())
+    for handler in handlers:
         package.addHandler(handler)
 
 
@@ -75,17 +92,27 @@ class _FileFormatter(LineFormatter):
 class _Repeats(logging.Filter):
     """Let each warning, and each line that is marked so, pass once."""
 
-    def __init__(self) -> None:
+    def __init__(self, seen: Collection[str] = ()) -> None:
         super().__init__()
-        self._seen: set[str] = set()
+        self.seen = set(seen)
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.levelno < logging.WARNING and not getattr(record, "once", False):
             return True
         text = record.getMessage()
-        is_new = text not in self._seen
-        self._seen.add(text)
+        is_new = text not in self.seen
+        self.seen.add(text)
         return is_new
+
+
+class _AtStart(TerminalHandler):
+    """Shows warnings on the terminal before a run has begun, and remembers them."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stdout)
+        self.setLevel(logging.WARNING)
+        self.repeats = _Repeats()
+        self.addFilter(self.repeats)
 
 
 def _drop_cut_off_record(path: Path) -> None:

@@ -44,7 +44,7 @@ def load_log_data(log_file: str | Path, data_types_to_skip: Collection[str] = ()
     with path.open(encoding="utf-8", errors="surrogateescape") as file:
         for line in file:
             record = _parse(line.partition(TAG)[2])
-            if isinstance(record, dict) and record.get(_TYPE, "") not in ("", *data_types_to_skip):
+            if record is not None and record.get(_TYPE, "") not in ("", *data_types_to_skip):
                 records.setdefault(record.pop(_TYPE), []).append(record)
     return {kind: _columns(rows) for kind, rows in records.items()}
 
@@ -99,7 +99,9 @@ class MetricsFile:
 
 
 def _parse(line: str) -> dict[str, Any] | None:
+    """Return the record in a line, None where there is none: the line is cut off, or damaged in any other way."""
     try:
-        return simplejson.loads(line)
-    except simplejson.JSONDecodeError:
+        record = simplejson.loads(line)
+    except (simplejson.JSONDecodeError, RecursionError):
         return None
+    return record if isinstance(record, dict) else None

@@ -1,4 +1,4 @@
-"""ChartLine charts as SVG text to put into a page. Colors and fonts are the page's, so they follow light and dark."""
+"""Line charts as SVG text to put into a page. Colors and fonts are the page's, so they follow light and dark."""
 
 import math
 from collections.abc import Sequence
@@ -102,12 +102,13 @@ def _x_axis(low: float, high: float) -> _Axis:
 def _log_axis(ys: Sequence[float]) -> _Axis:
     positive = [y for y in ys if y > 0]
     low, high = min(positive) / 1.2, max(positive) * 1.2
-    if any(y <= 0 for y in ys):
-        low /= 2  # the place of zeros
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     few = math.log10(high / low) < 3
     ticks = [digit * 10.0**power for power in powers for digit in ((1, 2, 5) if few else (1,))]
-    return _Axis(low, high, [tick for tick in ticks if low <= tick <= high] or [min(positive)], log=True)
+    ticks = [tick for tick in ticks if low <= tick <= high] or [min(positive)]
+    if any(y <= 0 for y in ys):
+        low, ticks = low / 2, [0.0, *ticks]  # zeros have a place of their own below the others
+    return _Axis(low, high, ticks, log=True)
 
 
 def _round_step(step: float) -> float:

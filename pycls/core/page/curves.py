@@ -1,14 +1,24 @@
 """From the records of metrics.jsonl to values over epochs."""
 
-import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from pycls.core.page.charts import ChartLine
 
+_BEYOND_MEASURE = 1e100  # only a damaged file holds such; sums of them are infinite
 LOG_BELOW_PCT = 5.0  # where errors fall below this, a linear axis shows nothing but their fall
 
+EVALUATIONS = {"model": "test_epoch", "EMA": "test_ema_epoch"}
+
 Record = dict[str, Any]
+
+
+class Lowest(NamedTuple):
+    """The evaluation of the lowest top-1 error, in percent, and what it was of: "model" or "EMA"."""
+
+    error: float
+    epoch: int
+    name: str
 
 
 def epoch_of(record: Record) -> int:
@@ -22,9 +32,21 @@ def points(records: Sequence[Record], kind: str, key: str) -> list[tuple[float, 
     return sorted((float(epoch_of(record)), float(record[key])) for record in found)
 
 
+def lowest_error(records: Sequence[Record]) -> Lowest | None:
+    """Return the evaluation that a run keeps as `best`: of equal errors that with the lower loss, then the earlier."""
+    found = []
+    for place, (name, kind) in enumerate(EVALUATIONS.items()):
+        for record in records:
+            if record.get("_type") == kind and is_number(record.get("top1_err")):
+                loss = float(record["loss"]) if is_number(record.get("loss")) else math.inf
+                error = float(record["top1_err"])
+                found.append(((error, loss, epoch_of(record), place), Lowest(error, epoch_of(record), name)))
+    return min(found)[1] if found else None
+
+
 def is_number(value: Any) -> bool:
-    """Tell whether a value of a record is a finite number; what was none is written as null."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    """Tell whether a value of a record is a number, not infinite nor beyond all measure; none is written as null."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _BEYOND_MEASURE
 
 
 def is_log(lines: Sequence[ChartLine]) -> bool:

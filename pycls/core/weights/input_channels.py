@@ -59,14 +59,18 @@ def adapt_stem(target: dict[str, Tensor], tensors: dict[str, Tensor]) -> tuple[d
 
     Only filters over RGB are adapted.
     """
-    name = next((name for name, tensor in target.items() if tensor.dim() == 4), "")
-    theirs = tensors.get(name)
-    if theirs is None or theirs.dim() != 4 or theirs.shape[1] != RGB_CHANNELS:
+    name = next((name for name, tensor in target.items() if _needs_adapting(tensor, tensors.get(name))), None)
+    if name is None:
         return tensors, []
     wanted = target[name].shape
-    fits = theirs.shape[0] == wanted[0] and theirs.shape[2:] == wanted[2:]
-    if not fits or wanted[1] == RGB_CHANNELS:
-        return tensors, []
     how = "summed over RGB" if wanted[1] == 1 else f"repeated, times {RGB_CHANNELS}/{wanted[1]}"
     note = f"{name} adapted from {RGB_CHANNELS} input channels to {wanted[1]} ({how})"
-    return tensors | {name: adapt_channels(theirs, wanted[1])}, [note]
+    return tensors | {name: adapt_channels(tensors[name], wanted[1])}, [note]
+
+
+def _needs_adapting(ours: Tensor, theirs: Tensor | None) -> bool:
+    """Tell whether a file's tensor holds filters over RGB and the network's the same ones over other channels."""
+    if theirs is None or ours.dim() != 4 or theirs.dim() != 4 or theirs.shape[1] != RGB_CHANNELS:
+        return False
+    fits = theirs.shape[0] == ours.shape[0] and theirs.shape[2:] == ours.shape[2:]
+    return fits and ours.shape[1] != RGB_CHANNELS

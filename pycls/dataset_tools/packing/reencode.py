@@ -7,9 +7,10 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from pycls.datasets.decoders import pillow
+from pycls.datasets.decoders.bands import has_more_than_rgb
 from pycls.datasets.decoders.image_header import read_header
 from pycls.datasets.decoders.orientation import UPRIGHT, read_orientation
-from pycls.datasets.readers.tar_index import DAMAGED, REENCODED
+from pycls.datasets.readers.tar_index import DAMAGED, REDUCED, REENCODED
 
 
 class PackedImage(NamedTuple):
@@ -33,6 +34,8 @@ def prepare_image(data: bytes, max_side: int | None, quality: int, reencode_all:
         if too_large or reencode_all:
             side, orientation = max_side if too_large else None, read_orientation(data)
             smaller = _reencoded(pillow.decode_rgb(data), side, quality, orientation)
+            if has_more_than_rgb(data):
+                smaller = smaller._replace(flags=REENCODED | REDUCED)
             if too_large or len(smaller.data) < len(data):
                 return smaller
     except ValueError:

@@ -1,7 +1,6 @@
 """Look closely at image files: do all decoders read them alike, are they what their names say, what is odd in them."""
 
 import hashlib
-import io
 import os
 import stat
 import sys
@@ -16,6 +15,7 @@ from PIL import Image
 from pycls.dataset_tools.validation.dali_decoder import DaliDecoder
 from pycls.dataset_tools.validation.findings import BLACK, DAMAGED, DISAGREE, NOTES, TINY, UNREADABLE, WRONG_TYPE
 from pycls.datasets.decoders import opencv, pillow, torchvision_io
+from pycls.datasets.decoders.deep import read_unknown
 from pycls.datasets.decoders.image_header import Header, read_header
 from pycls.datasets.heartbeat import NOTHING, HeartbeatBoard
 from pycls.datasets.readers.endings import FORMATS, ending_of
@@ -113,7 +113,10 @@ def inspect_bytes(data: bytes, name: str, decoders: dict[str, Decode], tiny_px: 
 
 
 def _has_light(data: bytes) -> bool:
-    with Image.open(io.BytesIO(data)) as image:
+    image = pillow.open_image(data)
+    if image is None:
+        return bool(read_unknown(data).any())
+    with image:
         return bool(np.asarray(image).any())
 
 
@@ -163,20 +166,34 @@ def _difference(one: np.ndarray, other: np.ndarray) -> float:
 
 def _describe(data: bytes, name: str) -> list[tuple[str, str]]:
     """Return what the file's own words tell: type and oddities."""
-    with Image.open(io.BytesIO(data)) as image:
-        kind, expected = image.format or "", FORMATS.get(ending_of(os.path.basename(name)))
-        odd = {
-            "animated": getattr(image, "is_animated", False) and kind != "MPO",
-            "cmyk": image.mode == "CMYK",
-            "16_bit": image.mode.startswith("I") or (kind == "PNG" and data[24] == 16),
-            "float": image.mode == "F",
-            "alpha": image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info,
-            "exif_rotated": image.getexif().get(_EXIF_ORIENTATION, 1) not in (0, 1),
-        }
-    findings = [(note, "") for note in NOTES if odd[note]]
+    image = pillow.open_image(data)
+    if image is None:
+        kind, odd = "TIFF", _unknown_oddities(data)
+    else:
+        with image:
+            kind, odd = image.format or "", _oddities(image, data)
+    findings = [(note, "") for note in NOTES if odd.get(note)]
+    expected = FORMATS.get(ending_of(os.path.basename(name)))
     if expected and _SAME_FORMAT.get(kind, kind) != expected:
         findings.insert(0, (WRONG_TYPE, f"{kind} inside"))
     return findings
+
+
+def _oddities(image: Image.Image, data: bytes) -> dict[str, bool]:
+    return {
+        "animated": getattr(image, "is_animated", False) and image.format != "MPO",
+        "cmyk": image.mode == "CMYK",
+        "16_bit": image.mode.startswith("I") or (image.format == "PNG" and data[24] == 16),
+        "float": image.mode == "F",
+        "alpha": image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info,
+        "exif_rotated": image.getexif().get(_EXIF_ORIENTATION, 1) not in (0, 1),
+    }
+
+
+def _unknown_oddities(data: bytes) -> dict[str, bool]:
+    """Return the same of a TIFF file that Pillow does not know: floats in RGB, or of 64 bits."""
+    samples = read_unknown(data)
+    return {"float": samples.dtype.kind == "f", "alpha": samples.shape[2] == 4}
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Any
 
 from yacs.config import CfgNode
 
+from pycls.core.config import with_value
 from pycls.dataset_tools.validation.findings import REFUSED, Finding, unfit_findings, unique
 from pycls.datasets import build_samples
 from pycls.datasets.check_samples import check_samples
@@ -30,9 +31,10 @@ def splits_of_cfg(cfg: CfgNode, whole: bool) -> Splits:
     """
     splits: dict[str, EncodedSamples] = {}
     findings: list[Finding] = []
+    listing = with_value(cfg, "DATA_LOADER.ON_BAD_IMAGE", "skip")  # files of a list that are not there: among the bad
     for phase in ("train",) if is_none(cfg.TEST.SPLIT) else ("train", "test"):
         dataset = find_dataset(cfg, phase)
-        samples, found = _listed(partial(dataset.build, cfg, phase))
+        samples, found = _listed(partial(dataset.build, listing, phase))
         findings += found
         if samples is None:
             continue
@@ -86,10 +88,8 @@ def _others(top: Path, splits: list[EncodedSamples], findings: list[Finding]) ->
 
 
 def _with_folder(cfg: CfgNode, folder: Path) -> CfgNode:
-    cfg = cfg.clone()
-    cfg.defrost()
-    cfg.DATA_DIR, cfg.TRAIN.DATASET, cfg.TEST.DATASET = str(folder), "imagenet", "imagenet"
-    cfg.freeze()
+    for key, value in (("DATA_DIR", str(folder)), ("TRAIN.DATASET", "imagenet"), ("TEST.DATASET", "imagenet")):
+        cfg = with_value(cfg, key, value)
     return cfg
 
 

@@ -43,7 +43,7 @@ def unit_floats(samples: np.ndarray) -> np.ndarray:
 
 def _sixteen_bit(samples: np.ndarray) -> np.ndarray:
     """Return integers of which 65535 is white; ValueError for numbers of 32 bits that cannot be meant so."""
-    if samples.dtype == np.uint16:
+    if samples.dtype.kind == "u" and samples.dtype.itemsize == 2:  # of either byte order
         return samples
     low, high = int(samples.min()), int(samples.max())
     if low < 0 or high > SIXTEEN_BIT_WHITE or 0 < high < 256:

@@ -9,14 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from pycls.core.config.im_size import sides
 from pycls.datasets.decoders.deep import UNKNOWN, read_unknown
-from pycls.datasets.decoders.depth import to_eight_bit
+from pycls.datasets.decoders.depth import SIXTEEN_BIT_WHITE, to_eight_bit
 from pycls.datasets.transforms.interpolation import Filter
 from pycls.datasets.transforms.view import View, eval_geometry
 
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # tag of TIFF
 _MAX_ASPECT = 16  # longer images are resized in part
 _PILLOWS = {Filter.BILINEAR: Image.Resampling.BILINEAR, Filter.BICUBIC: Image.Resampling.BICUBIC}
 
@@ -51,6 +52,17 @@ def is_gray_deep(image: Image.Image) -> bool:
     return image.mode.startswith("I") or image.mode == "F"
 
 
+def deep_samples(image: Image.Image) -> np.ndarray:
+    """Return the samples (H, W) of an opened image for which `is_gray_deep`; the larger, the lighter.
+
+    TIFF files may have it the other way round: of those Pillow turns the 8-bit ones only.
+    """
+    samples = np.asarray(image)
+    if not isinstance(image, TiffImagePlugin.TiffImageFile) or image.tag_v2.get(_PHOTOMETRIC) != _WHITE_IS_ZERO:
+        return samples
+    return (1 if image.mode == "F" else SIXTEEN_BIT_WHITE) - samples
+
+
 @contextmanager
 def one_error() -> Iterator[None]:
     """Turn whatever Pillow raises on a file that it cannot decode into a ValueError."""
@@ -65,7 +77,7 @@ def one_error() -> Iterator[None]:
 
 def _eight_bit(image: Image.Image) -> Image.Image:
     """Bring 16-bit and float gray pixels to 8 bits: Pillow's own conversion makes all above 255 white, 0 .. 1 black."""
-    return Image.fromarray(to_eight_bit(np.asarray(image))) if is_gray_deep(image) else image
+    return Image.fromarray(to_eight_bit(deep_samples(image))) if is_gray_deep(image) else image
 
 
 def crop_resize(image: np.ndarray, view: View, box: np.ndarray, flip: bool, kind: Filter) -> np.ndarray:

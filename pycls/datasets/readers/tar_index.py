@@ -25,7 +25,9 @@ IMAGE = np.dtype(
         ("flags", "<u2"),
     ]
 )
-REENCODED, DAMAGED = 1, 2  # flags: other pixels than the original file's; could not be read, bytes kept as they are
+# Flags: other pixels than the original file's; could not be read, bytes kept as they are; re-encoded without the alpha,
+# the pages or the bits beyond eight that the original had.
+REENCODED, DAMAGED, REDUCED = 1, 2, 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +53,9 @@ class Index:
         num_changed, options = np.count_nonzero(self.images["flags"] & REENCODED), self.recipe["options"]
         side = f"at most {options['max_side']} px long, " if options["max_side"] else ""
         quality = f"JPEG quality {options['quality']}"
-        return f"{num_changed} of {len(self.images)} images re-encoded: {side}{quality}" if num_changed else ""
+        num_reduced = np.count_nonzero(self.images["flags"] & REDUCED)
+        reduced = f"; of {num_reduced} alpha, further pages or more than 8 bits are gone" if num_reduced else ""
+        return f"{num_changed} of {len(self.images)} images re-encoded: {side}{quality}{reduced}" if num_changed else ""
 
 
 def index_file(root: Path, split: str) -> Path:

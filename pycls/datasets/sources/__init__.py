@@ -3,6 +3,8 @@
 Class folders, shards packed by tools/pack_data.py, lists of images, and tars in webdataset's format (docs/DATA.md).
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from pycls.core.logging import get_logger
@@ -80,7 +82,7 @@ def absent(samples: EncodedSamples) -> list[str]:
     return [name for name, count in zip(samples.classes, counts, strict=True) if count == 0]
 
 
-def log_place(place: Place, wanted: str, key: str) -> None:
-    """Say in the log which part of the data was taken for a split of another name."""
-    if place.split != wanted:
-        logger.info("%s %s: there is none in %s, '%s' is taken", key, wanted, place.path.parent, place.split)
+def log_place(place: Place, wanted: str, key: str, root: Path) -> None:
+    """Say in the log which part of the data in `root`, a folder or a list, was taken for a split of another name."""
+    if place.split != wanted and not place.whole:
+        logger.info("%s %s: there is none in %s, '%s' is taken", key, wanted, root, place.split)

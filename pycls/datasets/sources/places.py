@@ -24,7 +24,7 @@ class Place:
     split: str
     path: Path  # the folder, index or list; of tars the folder they lie in
     shards: tuple[Path, ...] = ()  # of tars
-    whole: bool = False  # of a list: all of it is the split, whatever its rows say
+    whole: bool = False  # of a list or class folders: all of it, which names no splits
 
     def __str__(self) -> str:
         """Return the path, with the name of the split where that does not say it."""

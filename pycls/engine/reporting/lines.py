@@ -11,7 +11,8 @@ def step_line(record: dict[str, Any], seconds_left: float) -> str:
 def epoch_line(record: dict[str, Any], seconds_left: float) -> str:
     """Return a train_epoch record as words."""
     bad = record["substituted"]
-    replaced = f", {bad} bad images replaced by others of their class" if bad else ""
+    images = "1 bad image replaced by another" if bad == 1 else f"{bad} bad images replaced by others"
+    replaced = f", {images} of the same class" if bad else ""
     return f"Epoch {record['epoch']}: train {_figures(record, seconds_left)}{replaced}"
 
 

@@ -35,7 +35,7 @@ def report(result: Result) -> int:
     if result.top1_err is not None:
         print(
             f"Top-1 accuracy {100 - result.top1_err:.2f} % (error {result.top1_err:.2f} %) on {result.count} images"
-            + (f"; {result.left_out} images could not be read and were LEFT OUT" if result.left_out else ""),
+            + (f"; {_left_out(result.left_out)} LEFT OUT" if result.left_out else ""),
             flush=True,
         )
     elif result.epochs and not result.interrupted:
@@ -45,6 +45,10 @@ def report(result: Result) -> int:
     if result.files:
         print("Files: " + ", ".join(_short(path) for path in result.files))
     return exit_code
+
+
+def _left_out(count: int) -> str:
+    return "1 image could not be read and was" if count == 1 else f"{count} images could not be read and were"
 
 
 def _short(path: Path) -> str:

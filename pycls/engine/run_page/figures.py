@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
 
-from pycls.core.page.curves import Record, duration, epoch_of, is_number, points
+from pycls.core.page.curves import EVALUATIONS, Record, duration, epoch_of, is_number, lowest_error, points
 from pycls.engine.reporting.evaluation import Evaluation
 
 _LITTLE_WAIT_PCT, _MUCH_WAIT_PCT = 2.0, 20.0
@@ -35,14 +35,11 @@ def training_figures(records: Sequence[Record], max_epoch: int) -> list[RunFigur
     if not epochs:
         return []
     found = [RunFigure("Epochs", f"{epochs}", "" if epochs == max_epoch else f"of {max_epoch}")]
-    kinds = {"model": "test_epoch", "EMA": "test_ema_epoch"}
-    errors_of = {name: points(records, kind, "top1_err") for name, kind in kinds.items()}
-    lowest = [(error, epoch, name) for name, errors in errors_of.items() for epoch, error in errors]
-    if lowest:
-        error, epoch, name = min(lowest)
-        found.append(RunFigure("Lowest error", f"{error:.2f} %", f"epoch {epoch:g}, {name}; chosen on these images"))
-    for name, errors in errors_of.items():
-        if errors:
+    if best := lowest_error(records):
+        note = f"epoch {best.epoch}, {best.name}; chosen on these images"
+        found.append(RunFigure("Lowest error", f"{best.error:.2f} %", note))
+    for name, kind in EVALUATIONS.items():
+        if errors := points(records, kind, "top1_err"):
             found.append(RunFigure(f"Last error, {name}", f"{errors[-1][1]:.2f} %", f"epoch {errors[-1][0]:g}"))
     if losses := points(records, "train_epoch", "loss"):
         found.append(RunFigure("Training loss", f"{losses[-1][1]:.4f}", f"epoch {losses[-1][0]:g}"))
@@ -69,7 +66,7 @@ def speed_rows(records: Sequence[Record]) -> list[RunFigure]:
     if speeds := _values(records, "test_epoch", "images_per_sec"):
         rows.append(RunFigure("evaluation", f"{median(speeds):,.0f} images/s", "loading included"))
     if memory := _values(records, "train_epoch", "mem") or _values(records, "test_epoch", "mem"):
-        rows.append(RunFigure("peak memory", f"{max(memory):,.0f} MiB", "of the GPU; without one, of the process"))
+        rows.append(RunFigure("peak memory", f"{max(memory):,.0f} MiB", "of the GPU, else of the process"))
     return rows
 
 

@@ -7,6 +7,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 
 from pycls.core.logging import (
     FILE_ONLY,
@@ -17,9 +18,11 @@ from pycls.core.logging import (
     print_line,
     progress_bar,
     setup_logging,
+    start_logging,
 )
 from pycls.datasets.loader import Loader
 from pycls.datasets.workers.bad_images import Failure
+from tests.helpers.runs import overrides, run_tool_here, tiny_words
 
 
 class Screen(io.StringIO):
@@ -190,3 +193,34 @@ def test_of_many_bad_images_the_terminal_names_the_first(monkeypatch, tmp_path):
     more = "warning: More than 20 bad images: stdout.log in OUT_DIR names all"
     assert shown.getvalue().splitlines() == [*named[:20], more]
     assert [line for line in (tmp_path / "stdout.log").read_text().splitlines() if line != more] == named
+
+
+def test_a_warning_from_before_the_run_is_shown_once_and_written_to_the_log(monkeypatch, tmp_path):
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stdout", stream)
+    logger = get_logger("pycls.somewhere")
+    for _ in range(2):  # runs in one process: each says it
+        start_logging()
+        logger.warning("2 files are left out")
+        logger.info("listed")
+        logger.warning("2 files are left out")
+        setup_logging(str(tmp_path))
+        logger.warning("2 files are left out")
+        logger.warning("a file is missing")
+    once = "warning: 2 files are left out\nwarning: a file is missing\n"
+    assert stream.getvalue() == once * 2
+    assert (tmp_path / "stdout.log").read_text() == once * 2
+
+
+def test_photographs_left_out_are_told_once(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(3):
+            Image.new("RGB", (20, 20), (number * 80, 0, 0)).save(tmp_path / "photos" / name / f"{number}.png")
+    (tmp_path / "photos" / "a" / "1.heic").touch()
+    keys = {"DATA_DIR": tmp_path / "photos", "MODEL.NUM_CLASSES": 0, "DATA.VAL_FRACTION": 0.3, "TRAIN.BATCH_SIZE": 2}
+    keys |= {"TRAIN.DATASET": "imagenet", "TEST.DATASET": "imagenet", "OPTIM.MAX_EPOCH": 1}
+    done = run_tool_here("train_net.py", *tiny_words(tmp_path / "run"), *overrides(keys))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("left out 1 file that is no image") == 1 and "left out" not in done.stderr
+    assert done.stdout.count("warning: ") == (tmp_path / "run" / "stdout.log").read_text().count("warning: ") == 1

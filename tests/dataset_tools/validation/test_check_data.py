@@ -1,5 +1,6 @@
 """The data checker: what it finds in images of every kind, and the tool on trees with every trouble."""
 
+import io
 import json
 import os
 from pathlib import Path
@@ -71,6 +72,15 @@ def test_what_is_shown_black_and_is_not_is_reported(pixels):
     kinds_ = {kind for kind, _ in inspect_bytes(encode(Image.fromarray(pixels), "TIFF"), "a.tif", {}, 1)}
     assert "black" in kinds_
     assert "black" not in {kind for kind, _ in inspect_bytes(encode(Image.new("L", (40, 40))), "a.jpg", {}, 1)}
+
+
+def test_what_opencv_reads_in_the_place_of_pillow_is_no_bad_file():
+    tifffile = pytest.importorskip("tifffile")
+    light = np.linspace(0, 1, 40 * 50 * 3).reshape(40, 50, 3)
+    for pixels, photometric in ((light.astype(np.float32), "rgb"), (light[..., 0], "minisblack")):
+        for scale, wanted in ((1, {"float"}), (0.001, {"float", "black"})):
+            tifffile.imwrite(buffer := io.BytesIO(), scale * pixels, photometric=photometric)
+            assert {kind for kind, _ in inspect_bytes(buffer.getvalue(), "a.tif", {}, 1)} == wanted
 
 
 def test_duplicates_and_class_names():
@@ -157,3 +167,20 @@ def test_bad_input_is_one_line():
     assert done.returncode == 2 and done.stderr == "tools/check_data.py: error: /nowhere is not a folder\n"
     done = run_tool_here("check_data.py", "TRAIN.DATASET", "cifar10", "TEST.DATASET", "cifar10")
     assert done.returncode == 2 and done.stderr.count("\n") == 1
+
+
+def test_files_of_a_list_that_are_not_there_are_found_with_the_rest(tmp_path):
+    rows = ["path,label,split"]
+    for number, (label, split) in enumerate((label, split) for label in "ab" for split in ("train", "train", "val")):
+        (tmp_path / f"{number}.png").write_bytes(encode(Image.new("RGB", (40, 40), (number * 40, 0, 0)), "PNG"))
+        rows.append(f"{number}.png,{label},{split}")
+    (tmp_path / "photos.csv").write_text("\n".join(rows))
+    (tmp_path / "0.png").unlink()
+    (tmp_path / "5.png").write_bytes(b"")
+    done = run_tool_here("check_data.py", tmp_path / "photos.csv", "--out", tmp_path / "checked")
+    assert done.returncode == 1 and "Images: 4 in train, 2 in val" in done.stdout, done.stderr
+    findings = json.loads((tmp_path / "checked" / "report.json").read_text())["findings"]
+    assert [(one["kind"], one["name"]) for one in findings] == [
+        ("unreadable", "train/0.png"),
+        ("unreadable", "val/5.png"),
+    ]

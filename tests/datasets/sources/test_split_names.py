@@ -1,5 +1,7 @@
 """Which part of the data a split's name means."""
 
+import tarfile
+
 import pytest
 
 from pycls.core.config import load_cfg
@@ -88,3 +90,29 @@ def test_the_list_beside_class_folders_only_describes_them(tmp_path):
         (tmp_path / name).write_text("path,label\n")
     with pytest.raises(ValueError, match=r"holds 'val' twice: as the list .*val.csv and as the list .*val.tsv"):
         build_imagenet(load_cfg(None, ["DATA_DIR", str(tmp_path), "TEST.DATASET", "imagenet"]), "test")
+
+
+def test_the_log_names_the_data_in_which_another_split_was_taken(tmp_path, caplog):
+    write_tree(tmp_path / "photos" / "Train", TREE)
+    files = [tmp_path / "photos" / "Train" / name for name in ("a/1.jpg", "b/2.jpg")]
+    listed = [f"{path},{path.parent.name}" for path in files]
+    (tmp_path / "all.csv").write_text("\n".join(["path,label,split", *(f"{row},Training" for row in listed)]))
+    (tmp_path / "bare.csv").write_text("\n".join(["path,label", *listed]))
+    with tarfile.open(tmp_path / "photos" / "TRAIN-0.tar", "w") as tar:
+        for path in files:
+            tar.add(path, f"{path.stem}.jpg")
+            (tmp_path / "label").write_text(path.parent.name)
+            tar.add(tmp_path / "label", f"{path.stem}.cls")
+    (tmp_path / "tars").mkdir()
+    (tmp_path / "photos" / "TRAIN-0.tar").rename(tmp_path / "tars" / "TRAIN-0.tar")
+    caplog.set_level("INFO", "pycls")
+    for name, taken in (("photos", "Train"), ("all.csv", "Training"), ("tars", "TRAIN")):
+        caplog.clear()
+        words = ["DATA_DIR", str(tmp_path / name), "TRAIN.DATASET", "imagenet", "TEST.SPLIT", "none"]
+        assert len(build_imagenet(load_cfg(None, words), "train")) == 2
+        assert f"TRAIN.SPLIT train: there is none in {tmp_path / name}, '{taken}' is taken" in caplog.messages
+    caplog.clear()
+    for name in ("bare.csv", "photos/Train"):  # name no splits: none was looked for
+        words = ["DATA_DIR", str(tmp_path / name), "TRAIN.DATASET", "imagenet", "TEST.SPLIT", "none"]
+        assert len(build_imagenet(load_cfg(None, words), "train")) == 2
+    assert not any("is taken" in message for message in caplog.messages)

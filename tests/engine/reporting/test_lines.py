@@ -43,4 +43,9 @@ def test_an_epoch_says_how_many_bad_images_were_replaced():
     figures = {"top1_err": 1.0, "lr": 0.1, "images_per_sec": 1.0, "data_wait_pct": 0.0, "mem": 7, "loss": 1.0}
     record = {"epoch": "1/2", **figures, "substituted": 0}
     assert epoch_line(record, 61).endswith("data wait 0.0 %, 1:01 left, 7 MiB")
-    assert epoch_line(record | {"substituted": 2}, 61).endswith("7 MiB, 2 bad images replaced by others of their class")
+    assert epoch_line(record | {"substituted": 2}, 61).endswith(
+        "7 MiB, 2 bad images replaced by others of the same class"
+    )
+    assert epoch_line(record | {"substituted": 1}, 61).endswith(
+        "7 MiB, 1 bad image replaced by another of the same class"
+    )
