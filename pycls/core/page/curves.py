@@ -1,5 +1,6 @@
 """From the records of metrics.jsonl to values over epochs."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
