@@ -4,6 +4,8 @@ A command imports what it needs when it acts, so that --help answers at once.
 """
 
 import importlib
+import io
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -39,6 +41,7 @@ EXAMPLE = "train --cfg configs/quickstart/digits.yaml OUT_DIR runs/digits"
 
 def main() -> int:
     """Run the command that the first word names: `pycls COMMAND ...`, `python -m pycls COMMAND ...`."""
+    _write_all_characters()
     with quiet_closed_pipe():
         return _run(called_as(sys.argv[0]), sys.argv[1:])
 
@@ -58,8 +61,20 @@ def _run(prog: str, words: Sequence[str]) -> int:
 
 def run_file(name: str) -> int:
     """Do what a file in tools/ does: run a command, called by the file's name."""
+    _write_all_characters()
     with quiet_closed_pipe():
         return command(name)(called_as(sys.argv[0]), sys.argv[1:])
+
+
+def _write_all_characters() -> None:
+    """Let what the encoding of the standard output lacks be printed as escapes: a name must not end a finished run.
+
+    One that was closed before the program began (`>&-`) is as one that nobody reads.
+    """
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (until the program ends)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def command(name: str) -> Callable[[str, Sequence[str]], int]:

@@ -20,6 +20,7 @@ from yacs.config import CfgNode
 from pycls.core.config import diff_cfg, dump_cfg, load_cfg
 from pycls.core.config.command_words import sort_words
 from pycls.core.config.shipped_configs import find_cfg
+from pycls.core.locks import no_trace_if_refused
 from pycls.core.paths import expand_path
 from pycls.core.registry import printable
 from pycls.core.stop_signals import stdout_is_open
@@ -173,7 +174,8 @@ def run_tool(
             print(dump_cfg(cfg) if args.print_cfg else _diff_text(cfg), end="")
             return 0
         _show_warnings()
-        return act(cfg, args)
+        with no_trace_if_refused(cfg.OUT_DIR):
+            return act(cfg, args)
 
 
 def run_plain_tool(

@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 PATIENCE_SEC = 10.0  # processes of a run that was killed are gone by then
 FOREVER = -1.0
+_LOCK = ".lock"
 _NO_LOCKS_HERE = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
@@ -43,6 +44,27 @@ def _holder(file: Path) -> str:
         return "just ended"
 
 
+@contextlib.contextmanager
+def no_trace_if_refused(out_dir: str | Path) -> Iterator[None]:
+    """Remove OUT_DIR when the block ends with a ValueError, bad input, if it was not there and no run has begun in it.
+
+    What is known of the data only when it is read comes after the folder, its lock and its log.
+    """
+    folder = Path(out_dir)
+    missing = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]  # innermost first
+    try:
+        yield
+    except ValueError:
+        with contextlib.suppress(OSError, ValueError):  # another run has just begun there, or it was not made
+            if missing and set(os.listdir(folder)) <= {_LOCK, "stdout.log"}:
+                with sole_run(folder, patience_sec=0):
+                    for name in os.listdir(folder):
+                        (folder / name).unlink()
+                for path in missing:
+                    path.rmdir()
+        raise
+
+
 def sole_run(out_dir: str | Path, patience_sec: float = PATIENCE_SEC) -> contextlib.AbstractContextManager[None]:
     """Hold the lock of OUT_DIR: two runs would overwrite each other's checkpoints and records.
 
@@ -54,4 +76,4 @@ def sole_run(out_dir: str | Path, patience_sec: float = PATIENCE_SEC) -> context
             f"OUT_DIR {out_dir}: another run is writing there ({holder}); wait for its end, or choose another OUT_DIR"
         )
 
-    return locked(Path(out_dir, ".lock"), patience_sec, busy)
+    return locked(Path(out_dir, _LOCK), patience_sec, busy)

@@ -14,7 +14,7 @@ _VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")
 def expand_path(text: str, what: str) -> str:
     """Return a path with `~`, `$NAME` and `${NAME}` replaced; addresses, and names that lie there so, stay.
 
-    ValueError, which begins with `what`, names a variable that is not set.
+    ValueError, which begins with `what`, names a variable that is not set, or a user that is not known here.
     """
     if "://" in text or os.path.exists(text):
         return text
@@ -22,7 +22,11 @@ def expand_path(text: str, what: str) -> str:
         name = match[1] or match[2]
         if name not in os.environ:
             raise ValueError(f"{what}: the environment variable {name} is not set, in {shown(text)}")
-    return os.path.expanduser(_VARIABLE.sub(lambda match: os.environ[match[1] or match[2]], text))
+    path = os.path.expanduser(_VARIABLE.sub(lambda match: os.environ[match[1] or match[2]], text))
+    if path.startswith("~"):  # other code would expand it again, and fail
+        user, hint = path[1:].partition(os.sep)[0], "write ./~... for a name that begins so"
+        raise ValueError(f"{what}: there is no user {shown(user)} here, in {shown(text)}; {hint}")
+    return path
 
 
 def check_outputs(

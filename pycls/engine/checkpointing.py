@@ -7,6 +7,7 @@ from pathlib import Path
 from pycls.core import distributed
 from pycls.core.async_save import snapshot
 from pycls.core.checkpoint import best_path, epoch_path, last_path, link_checkpoint, prune_checkpoints, save_checkpoint
+from pycls.engine.reporting.evaluation import Evaluation
 from pycls.engine.run import Run
 from pycls.engine.setup import pixel_contract
 from pycls.engine.state import pack_state, weights_are_finite
@@ -17,13 +18,17 @@ def save(run: Run) -> None:
     _write(run, last_path(run.cfg.OUT_DIR))
 
 
-def save_epoch(run: Run, improved: bool) -> None:
+def save_epoch(run: Run, test: Evaluation | None) -> None:
     """Begin to save a finished epoch under its own name, as `best` if it is, and as `last` (hard links, no copies).
 
+    `test`: its evaluation, which decides what is best; without test images that is always the last.
     `last` comes last: after a crash in between, the epoch's end is done again and nothing is left out.
     """
-    out_dir, keep = run.cfg.OUT_DIR, run.cfg.TRAIN.KEEP
-    path = epoch_path(out_dir, run.state.epoch)
+    out_dir, keep, state = run.cfg.OUT_DIR, run.cfg.TRAIN.KEEP, run.state
+    improved = run.test_loader is None
+    if test is not None and state.is_best(test.top1_err, test.loss):
+        improved, state.best_err, state.best_loss = True, test.top1_err, test.loss
+    path = epoch_path(out_dir, state.epoch)
 
     def link() -> None:
         if improved:

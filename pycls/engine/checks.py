@@ -11,7 +11,7 @@ from pycls.core import distributed
 from pycls.core.config import check_divisible, dump_cfg
 from pycls.core.config.defaults import default_cfg
 from pycls.core.machine import usable_cores
-from pycls.datasets import DATASETS, check_divisible_data, check_num_classes, dataset_view
+from pycls.datasets import DATASETS, backend_name, check_divisible_data, check_num_classes, dataset_view
 from pycls.datasets.mix import build_mixer
 from pycls.datasets.sources.class_file import load_classes
 from pycls.datasets.sources.split_names import is_none
@@ -78,6 +78,7 @@ def check_dataset(cfg: CfgNode, phase: str) -> None:
     if not cfg[phase].DATASET:
         raise ValueError(f"{phase}.DATASET is not set: give a config (--cfg configs/...) or {phase}.DATASET digits")
     dataset_view(cfg, phase.lower())  # its errors come before anything is written, as do these
+    backend_name(cfg.DATA_LOADER.BACKEND, has_one_size(cfg[phase].DATASET))
     check_divisible_data(cfg, phase.lower())
     if cfg.DATA.CLASSES:
         check_num_classes(cfg, len(load_classes(cfg.DATA.CLASSES)), f"DATA.CLASSES {cfg.DATA.CLASSES}")

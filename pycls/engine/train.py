@@ -59,8 +59,12 @@ def train(cfg: CfgNode) -> Result:
             if not finished or distributed.any_process(run.stop.requested):
                 return stopped(run)
             test = end_epoch(run)
-        # A finished run that is started again gives its figures and pictures once more.
-        return finish(run, test or evaluate_run(run, run.state.epoch - 1, again=True))
+        # A finished run that is started again gives its figures and pictures once more; its last epoch may lack them.
+        is_new = run.state.test_err is None
+        test = test or evaluate_run(run, run.state.epoch - 1)
+        if test is not None and is_new:
+            save_epoch(run, test)
+        return finish(run, test)
 
 
 def check_training(cfg: CfgNode) -> None:
@@ -97,10 +101,7 @@ def end_epoch(run: Run) -> Evaluation | None:
     test = evaluate_run(run, state.epoch) if evaluation_is_due(run.cfg, state.epoch) else None
     run.meter.reset()
     state.epoch, state.step = state.epoch + 1, 0
-    improved = run.test_loader is None or (test is not None and state.is_best(test.top1_err, test.loss))
-    if test is not None and improved:
-        state.best_err, state.best_loss = test.top1_err, test.loss
-    save_epoch(run, improved)
+    save_epoch(run, test)
     return test
 
 
@@ -122,14 +123,14 @@ def refresh_statistics(run: Run) -> None:
         distributed.broadcast_buffers(model)
 
 
-def evaluate_run(run: Run, epoch: int, again: bool = False) -> Evaluation | None:
+def evaluate_run(run: Run, epoch: int) -> Evaluation | None:
     """Evaluate the model and its EMA, log both, and return the better one (a tie: the model).
 
-    `again`: the epoch has its records already. None where there are no test images.
+    What an epoch has figures of already is not recorded again. None where there are no test images.
     """
     if run.test_loader is None:
         return None
-    state, ema = run.state, run.state.ema
+    state, ema, again = run.state, run.state.ema, run.state.test_err is not None
     test = best = run.recorder.evaluation("test_epoch", epoch, lambda: _evaluate(run, state.model, "test"), again)
     state.test_err, state.test_loss = test.top1_err, test.loss
     if ema is not None:
@@ -151,14 +152,13 @@ def _evaluate(run: Run, model: nn.Module, label: str) -> Evaluation:
 def stopped(run: Run) -> Result:
     """Wait until the state is saved and return the figures of a run that was asked to stop."""
     finish_saving(run)
-    epoch, step = run.state.epoch + 1, run.state.step
-    logger.info("Stopped in epoch %d after step %d, saved; the same command goes on", epoch, step)
-    return run.recorder.result(run.state, interrupted=True)
+    state = run.state
+    logger.info("Stopped in epoch %d after step %d, saved; the same command goes on", state.epoch + 1, state.step)
+    return run.recorder.result(state, interrupted=True)
 
 
 def finish(run: Run, test: Evaluation | None) -> Result:
     """Wait until the state is saved, write pictures and tables of a finished run, and return its figures."""
     finish_saving(run)
     files = final_files(run, test) if distributed.is_main() else []
-    shown = mistakes_and_example(test, run.test_samples)
-    return run.recorder.result(run.state, test=test, files=files, **shown)
+    return run.recorder.result(run.state, test=test, files=files, **mistakes_and_example(test, run.test_samples))

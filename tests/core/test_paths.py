@@ -26,6 +26,15 @@ def test_addresses_and_names_that_are_there_stay(tmp_path, monkeypatch):
         assert expand_path(text, "a") == text
 
 
+def test_a_user_who_is_not_there_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"^OUT_DIR: there is no user no-such-one here, in ~no-such-one/x; .*\./~"):
+        expand_path("~no-such-one/x", "OUT_DIR")
+    assert expand_path("./~no-such-one/x", "OUT_DIR") == "./~no-such-one/x"
+    (tmp_path / "~no-such-one").mkdir()
+    assert expand_path("~no-such-one", "OUT_DIR") == "~no-such-one"
+
+
 @pytest.mark.parametrize("key", PATH_KEYS)
 def test_every_key_of_a_path_is_expanded_in_files_and_on_the_command_line(key, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -77,6 +77,22 @@ def test_a_run_cut_off_after_any_epoch_ends_the_same(runs, tmp_path, finished):
     assert result.best_top1_err == theirs["best_err"]
 
 
+def test_a_run_that_is_ended_early_is_evaluated_then(runs, tmp_path):
+    """By a MAX_EPOCH at which it had no evaluation: it gets its figures, records and best checkpoint, once."""
+    every, second = runs
+    path = epoch_path(tmp_path, 3)
+    path.parent.mkdir()
+    path.write_bytes(epoch_path(second, 3).read_bytes())
+    for _ in range(2):
+        result = train(tiny_cfg(tmp_path, **KEYS | {"OPTIM__MAX_EPOCH": 3}, TRAIN__EVAL_PERIOD=2))
+        assert epochs(tmp_path, "test_epoch") == epochs(tmp_path, "test_ema_epoch") == [3]
+    known, saved = load_checkpoint(epoch_path(every, 3)), load_checkpoint(last_path(tmp_path))
+    assert (saved["test_err"], saved["ema_err"]) == (known["test_err"], known["ema_err"])
+    errors = [load_checkpoint(epoch_path(second, 2))["best_err"], known["test_err"], known["ema_err"]]
+    assert result.best_top1_err == saved["best_err"] == min(errors)
+    assert best_path(tmp_path).exists() is (min(errors[1:]) < errors[0])
+
+
 def test_a_period_longer_than_the_run_evaluates_its_end(tmp_path):
     result = train(tiny_cfg(tmp_path, **KEYS | {"OPTIM__MAX_EPOCH": 2}, TRAIN__EVAL_PERIOD=100))
     assert epochs(tmp_path, "test_epoch") == [2] and result.count == 355

@@ -1,11 +1,13 @@
 """Command lines as people write them, through the commands themselves."""
 
+import io
 import os
 import subprocess
 import sys
 
 import pytest
 
+from pycls import commands
 from pycls.core.cli import OneLineParser, run_plain_tool
 from pycls.core.stop_signals import quiet_closed_pipe
 from tests.helpers.commands import pycls_here
@@ -93,6 +95,27 @@ def test_a_wrong_data_dir_is_told_before_timing_and_downloads(tmp_path):
         done = pycls_here(*command, "--cfg", DIGITS, *words)
         assert done.returncode == 2 and f"DATA_DIR: {tmp_path}/none is not a folder" in done.stderr, done.stderr
         assert done.stdout == "" and done.stderr.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+def test_what_is_known_with_the_data_only_leaves_no_folder_either(tmp_path):
+    for words in (["TRAIN__SPLIT", "foo"], ["TRAIN__BATCH_SIZE", 7200], ["DATA_LOADER__BACKEND", "memory"]):
+        done = pycls_here("train", "--cfg", DIGITS, *tiny_words(tmp_path / "new/run", **dict([words])))
+        assert done.returncode == 2 and done.stderr.count("\n") == 1 and done.stdout == "", done.stderr
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_characters_that_the_output_lacks_are_escaped(monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), "ascii", write_through=True)
+    monkeypatch.setattr("sys.stdout", stream)
+    monkeypatch.setattr("sys.argv", ["pycls", "train", "--diff", "DESC", "Zürich"])
+    assert commands.main() == 0
+    assert stream.buffer.getvalue() == b"DESC: 'Z\\xfcrich'\n"
+
+
+def test_an_output_that_was_closed_before_is_as_one_that_nobody_reads(monkeypatch):
+    monkeypatch.setattr("sys.stdout", None)
+    monkeypatch.setattr("sys.argv", ["pycls", "train", "--diff", "DESC", "x"])
+    assert commands.main() == 0
 
 
 def test_a_closed_pipe_ends_silently():

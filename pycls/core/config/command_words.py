@@ -39,11 +39,12 @@ def sort_words(parser: argparse.ArgumentParser, words: Sequence[str], takes_path
         elif word.startswith("-") and not _NEGATIVE.match(word):
             parser.error(f"unrecognized arguments: {word}")
         elif (joined := _KEY_IS_VALUE.fullmatch(word)) and (not takes_paths or is_key(joined[1], word)):
-            pairs += [joined[1], joined[2]]
+            pairs += [joined[1], _whole_list(joined[2], queue)]
         elif has_config and _CONFIG.fullmatch(word):
             rest += ["--cfg", word]
         elif dashed or not takes_paths or is_key(word):
-            pairs += [word, _take_value(parser, word, queue)]
+            is_file = takes_paths and not dashed and not is_declared(word)
+            pairs += [word, _take_value(parser, word, queue, "no such file, and" if is_file else "")]
         else:
             rest.append(word)
     return rest, pairs
@@ -63,12 +64,31 @@ def is_key(word: str, path: str = "") -> bool:
     return _KEY.fullmatch(word) is not None and not os.path.exists(path or word)
 
 
-def _take_value(parser: argparse.ArgumentParser, key: str, queue: deque[str]) -> str:
+def _take_value(parser: argparse.ArgumentParser, key: str, queue: deque[str], doubt: str) -> str:
+    """Return the value that follows a key; `doubt` says what else the word may have been."""
+    mistake = f"{key}: {doubt} overrides come" if doubt else "overrides come"
     if queue and queue[0] == "=":
         queue.popleft()
     if not queue:
-        parser.error(f"overrides come in KEY VALUE pairs; '{key}' at the end has no value")
+        parser.error(f"{mistake} in KEY VALUE pairs; '{key}' at the end has no value")
     value = queue.popleft()
     if find_option(parser, value) is not None or is_declared(value) or value.startswith("--"):
-        parser.error(f"overrides come in KEY VALUE pairs; '{key}' has no value before '{value}'")
-    return value
+        parser.error(f"{mistake} in KEY VALUE pairs; '{key}' has no value before '{value}'")
+    return _whole_list(value, queue)
+
+
+def _whole_list(value: str, queue: deque[str]) -> str:
+    """Return a value with the words that belong to it: without quotes a shell cuts [160, 320] at its spaces."""
+    parts = [value]
+    while value.startswith(("[", "(")) and _num_open(parts) > 0 and len(parts) <= len(queue):
+        parts.append(queue[len(parts) - 1])
+    if len(parts) == 1 or _num_open(parts) != 0:
+        return value
+    for _ in parts[1:]:
+        queue.popleft()
+    return " ".join(parts)
+
+
+def _num_open(parts: Sequence[str]) -> int:
+    text = "".join(parts)
+    return sum(map(text.count, "[(")) - sum(map(text.count, "])"))

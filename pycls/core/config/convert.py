@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from pycls.core.paths import expand_path
 from pycls.core.registry import shown
 
 _EXPECTED = {bool: "True or False", int: "a whole number", float: "a number", str: "text", list: "a list"}
+_WORDS = re.compile(r"\[\s*[\w.-]+(\s*,\s*[\w.-]+)*\s*\]")
 _PATHS = ("path", "folder")
 _TOO_LARGE = 10**30  # beyond all that a key could mean; Python does not print numbers of 5,000 digits
 
@@ -86,6 +88,8 @@ def _to_str(value: Any) -> str | None:
 
 def _to_list(value: Any) -> list | None:
     value = _literal(value)
+    if isinstance(value, str) and _WORDS.fullmatch(value):  # as YAML has them: [stem, s1]
+        value = [word.strip() for word in value[1:-1].split(",")]
     return _literals(value) if isinstance(value, (list, tuple)) else None
 
 

@@ -75,6 +75,8 @@ def _idle(cfg: CfgNode, key: str, in_file: bool = False) -> str:
 
 
 def _is_met(cfg: CfgNode, need: Need) -> bool:
+    if need.of and need.of != cfg.MODEL.TYPE:
+        return True
     if not need.values:
         return any(_is_on(_value(cfg, key)) for key in need.keys)
     said = {key: _value(cfg, key) for key in need.keys if _value(cfg, key)}  # what is empty is not decided yet

@@ -3,7 +3,7 @@
 A row names a key, or a section for those of its keys that have no row. Keys without a row are read whatever holds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pycls.core.config.keys import SECTIONS
 
@@ -20,13 +20,15 @@ class Need:
     keys: tuple[str, ...]
     values: tuple[str, ...] = ()  # none: it is on, which is not 0, False or empty
     in_files: bool = True  # a YAML file is told, too; one that says how to treat images serves several data sets
+    of: str = ""  # asked of networks of this MODEL.TYPE only; empty: of all
 
     def __str__(self) -> str:
         """Say it in words: "MODEL.TYPE resnet, regnet", "OPTIM.STEPS on"."""
         others = [kind for kind in _TYPES if kind not in self.values]
         if self.keys == ("MODEL.TYPE",) and len(others) < len(self.values):
             return f"MODEL.TYPE other than {', '.join(others)}"
-        return f"{' or '.join(self.keys)} {', '.join(self.values) or 'on'}"
+        network = f" if MODEL.TYPE is {self.of}" if self.of else ""
+        return f"{' or '.join(self.keys)} {', '.join(self.values) or 'on'}{network}"
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,8 @@ def _all_types_but(*kinds: str) -> Need:
     return _type(*(kind for kind in _TYPES if kind not in kinds))
 
 
-def _with(key: str, *values: str) -> Need:
-    return Need((key,), values)
+def _with(key: str, *values: str, of: str = "") -> Need:
+    return Need((key,), values, of=of)
 
 
 def _optimizer(*names: str) -> Need:
@@ -66,18 +68,20 @@ _MOMENTA = _optimizer("sgd", "rmsprop", "rmsprop_tf", "muon")
 _BETAS = _optimizer("adam", "adamw", "lamb", "lion", "muon")
 _EMA = _with("OPTIM.EMA_UPDATE_PERIOD")
 _CONV_STEM = (_type("vit"), _with("VIT.STEM_TYPE", "conv"))
+_BATCH_NORM = replace(_with("VIT.STEM_TYPE", "conv", of="vit"), in_files=False)  # pycls's files serve both stems
+_SMALL_CUTMIX_RESNET = Need(("TRAIN.DATASET",), ("digits", *_ARRAYS), in_files=False, of="cutmix_resnet")
 
 READ_IF: dict[str, tuple[Need, ...]] = {
     "MODEL.NAME": (_type("timm", "torchvision"),),
     "MODEL.DEPTH": (_type("resnet", "cutmix_resnet", "lip_resnet", "densenet", "pyramidnet"),),
-    "MODEL.ACTIVATION_FUN": (_all_types_but("vit"),),
+    "MODEL.ACTIVATION_FUN": (_all_types_but("vit", "mobilenet"),),
     "MODEL.BCE_THRESHOLD": (_with("MODEL.LOSS_FUN", "bce"),),
     "MODEL.FOCAL_GAMMA": (_with("MODEL.LOSS_FUN", "focal", "softmax_focal"),),
     "MODEL.FOCAL_ALPHA": (_with("MODEL.LOSS_FUN", "focal"),),
     "MODEL.SMOOTH_L1_BETA": (_with("MODEL.LOSS_FUN", "smooth_l1"),),
     "MODEL.SCALING_FACTOR": (_with("MODEL.SCALING_TYPE"),),
     "RESNET": (_type("resnet"), _TRAINS_ON_FOLDERS),  # the resnet for small images has MODEL.DEPTH only
-    "RESNET.TRANS_FUN": (_type("resnet", "cutmix_resnet"),),
+    "RESNET.TRANS_FUN": (_type("resnet", "cutmix_resnet"), _SMALL_CUTMIX_RESNET),
     "RESNET.POOL": (_type("resnet"),),
     "ANYNET": (_type("anynet"),),
     "REGNET": (_type("regnet"),),
@@ -90,6 +94,10 @@ READ_IF: dict[str, tuple[Need, ...]] = {
     "DENSENET": (_type("densenet"),),
     "PYRAMIDNET": (_type("pyramidnet"),),
     "IDML": (_with("MODEL.HEAD", "introspective"),),
+    "BN.EPS": (_BATCH_NORM,),
+    "BN.MOM": (_BATCH_NORM,),
+    "BN.ZERO_INIT_FINAL_GAMMA": (_all_types_but("vit", "densenet", "lip_resnet", "pyramidnet"),),
+    "BN.USE_CUSTOM_WEIGHT_DECAY": (_BATCH_NORM,),
     "BN.NUM_SAMPLES_PRECISE": (_with("BN.USE_PRECISE_STATS"),),
     "BN.CUSTOM_WEIGHT_DECAY": (_with("BN.USE_CUSTOM_WEIGHT_DECAY"),),
     "LN": (_type("vit", "timm", "torchvision"),),

@@ -48,9 +48,10 @@ def progress_bar(
 def is_watched() -> bool:
     """Tell whether there is a terminal to draw on: stderr, as long as stdout's lines do not come back through a pipe.
 
-    `... | tee log` writes lines onto the same screen, and they would get between those of the bar.
+    `... | tee log` writes lines onto the same screen, and they would get between those of the bar. A dumb terminal,
+    an editor's window for instance, cannot go back to the beginning of a line.
     """
-    return sys.stderr.isatty() and not _is_pipe(sys.stdout)
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not _is_pipe(sys.stdout)
 
 
 def _is_pipe(stream: Any) -> bool:

@@ -7,6 +7,8 @@ from typing import TextIO
 
 from tqdm import tqdm
 
+from pycls.core.logging.progress import is_watched
+
 _BOLD_GREEN, _YELLOW, _RED, _PLAIN = "\033[1;32m", "\033[33m", "\033[31m", "\033[0m"
 _PREFIXES = {logging.WARNING: "warning: ", logging.ERROR: "error: "}
 _COLORS = {logging.WARNING: _YELLOW, logging.ERROR: _RED}
@@ -37,17 +39,29 @@ class TerminalHandler(logging.StreamHandler):
     def __init__(self, stream: TextIO):
         super().__init__(stream)
         self.setFormatter(LineFormatter(in_color(stream)))
-        self._has_bar = stream.isatty()
+        self._has_bar = stream.isatty() and is_watched()
+        self._is_closed = False
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether a line is for people who look at this stream."""
         said_by_bar = self._has_bar and getattr(record, "beside_bar", False)
-        return not (said_by_bar or getattr(record, "file_only", False)) and bool(super().filter(record))
+        is_for_others = self._is_closed or said_by_bar or getattr(record, "file_only", False)
+        return not is_for_others and bool(super().filter(record))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line, above a progress bar that is on the screen."""
         with tqdm.external_write_mode(self.stream):
             super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say no more once a reader has gone, as that of `train | head`: the work goes on, stdout.log has all."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+            return
+        self._is_closed = True
+        if not isinstance(error, BrokenPipeError):  # a full disk
+            print(f"warning: the standard output takes no more lines: {error.strerror}", file=sys.stderr)
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, with escapes for what the stream cannot write."""

@@ -3,6 +3,7 @@
 import pytest
 
 from pycls.core.cli import build_parser
+from pycls.core.config import load_cfg
 from pycls.core.config.command_words import sort_words
 
 PLAIN = build_parser("tool", "x", "y")
@@ -73,3 +74,33 @@ def test_what_is_not_understood_is_answered_with_how_to_write_it(words, said, ca
         sort_words(PLAIN, words.split(), takes_paths=False)
     told = capsys.readouterr().err
     assert end.value.code == 2 and said in told and told.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "pairs"),
+    [
+        ("A.B [160, 320] C d", ["A.B", "[160, 320]", "C", "d"]),
+        ("A.B=[160, 320] C d", ["A.B", "[160, 320]", "C", "d"]),
+        ("A.B [ [0, 128], [10, 224] ]", ["A.B", "[ [0, 128], [10, 224] ]"]),
+        ("A.B (1, 2)", ["A.B", "(1, 2)"]),
+        ("A.B [1,2] C d", ["A.B", "[1,2]", "C", "d"]),
+        ("A.B [x C d", ["A.B", "[x", "C", "d"]),
+    ],
+)
+def test_a_list_that_the_shell_cut_at_its_spaces_is_one_value(words, pairs):
+    assert sort_words(PLAIN, words.split(), takes_paths=False) == ([], pairs)
+
+
+def test_a_missing_file_that_looks_like_a_key_is_called_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        sort_words(WITH_PATHS, ["IMG_0002.JPG", "--csv", "x.csv"], takes_paths=True)
+    assert "IMG_0002.JPG: no such file, and overrides come in KEY VALUE pairs" in capsys.readouterr().err
+
+
+def test_lists_of_words_are_written_as_in_yaml():
+    words = ["TRAIN.FROZEN", "[stem,s1.b2]", "MB.ACTS", "[relu]"]
+    cfg = load_cfg(None, words)
+    assert cfg.TRAIN.FROZEN == ["stem", "s1.b2"] and cfg.MB.ACTS == ["relu"]
+    with pytest.raises(ValueError, match=r"OPTIM\.STEPS must be numbers"):
+        load_cfg(None, ["OPTIM.STEPS", "[0,a]"])

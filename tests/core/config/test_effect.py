@@ -40,7 +40,7 @@ def value_of(key):
 
 def unmet(need):
     """Return KEY VALUE words by which a need is not met."""
-    words = []
+    words = ["MODEL.TYPE", need.of] if need.of else []
     for key in need.keys:
         row = KEYS[key]
         other = next((choice for choice in reversed(row.choices) if choice and choice not in need.values), "")
@@ -131,6 +131,31 @@ def test_what_the_command_line_switches_off_or_on_in_a_file_is_meant(tmp_path, w
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         load_cfg(str(tmp_path / "a.yaml"), words, "train")
+
+
+@pytest.mark.parametrize(
+    ("network", "key", "value", "is_read"),
+    [
+        (["mobilenet"], "MODEL.ACTIVATION_FUN", "silu", False),
+        (["effnet"], "MODEL.ACTIVATION_FUN", "silu", True),
+        (["pyramidnet"], "BN.ZERO_INIT_FINAL_GAMMA", "True", False),
+        (["lip_resnet"], "BN.ZERO_INIT_FINAL_GAMMA", "True", False),
+        (["cutmix_resnet"], "BN.ZERO_INIT_FINAL_GAMMA", "True", True),
+        (["vit"], "BN.EPS", "0.001", False),
+        (["vit", "VIT.STEM_TYPE", "conv"], "BN.EPS", "0.001", True),
+        (["densenet"], "BN.MOM", "0.2", True),
+        (["cutmix_resnet", "TRAIN.DATASET", "imagenet"], "RESNET.TRANS_FUN", "bottleneck_transform", False),
+        (["cutmix_resnet", "TRAIN.DATASET", "cifar10"], "RESNET.TRANS_FUN", "bottleneck_transform", True),
+        (["resnet", "TRAIN.DATASET", "imagenet"], "RESNET.TRANS_FUN", "bottleneck_transform", True),
+    ],
+)
+def test_what_some_networks_have_no_layers_for(network, key, value, is_read):
+    words = ["MODEL.TYPE", *network, key, value]
+    if is_read:
+        load_cfg(None, words, "train")
+        return
+    with pytest.raises(ValueError, match=rf"^command line: {key} {value} does nothing for "):
+        load_cfg(None, words, "train")
 
 
 def test_data_dir_is_told_wherever_it_is_written(tmp_path, monkeypatch):

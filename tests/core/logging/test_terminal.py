@@ -1,7 +1,9 @@
 """What people see: plain lines in a pipe, colors and bars on a terminal, no records."""
 
+import errno
 import io
 import logging
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -38,8 +40,9 @@ def _quiet_afterwards():
     setup_logging(None)
 
 
-def say(monkeypatch, stream, out_dir=None, log_dest="stdout", main=True):
+def say(monkeypatch, stream, out_dir=None, log_dest="stdout", main=True, stderr=None):
     monkeypatch.setattr("sys.stdout", stream)
+    monkeypatch.setattr("sys.stderr", stderr or stream)
     setup_logging(out_dir and str(out_dir), log_dest, main)
     logger = get_logger("pycls.somewhere")
     logger.info("Epoch 1/2: %s", "good", extra=GOOD_NEWS)
@@ -61,11 +64,22 @@ def test_a_pipe_gets_plain_lines(monkeypatch):
     assert say(monkeypatch, io.StringIO()) == PLAIN
 
 
-@pytest.mark.parametrize("settings", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_a_terminal_without_colors_gets_what_the_bar_does_not_say(monkeypatch, settings):
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
+def test_a_terminal_without_colors_gets_what_the_bar_does_not_say(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
     assert say(monkeypatch, Screen()) == PLAIN.replace("step 3\n", "")
+
+
+def test_a_terminal_without_a_bar_gets_all_lines(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    assert say(monkeypatch, Screen(), stderr=io.StringIO()) == PLAIN, "train 2> errors"
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "dumb")
+    assert say(monkeypatch, Screen()) == PLAIN
+    with progress_bar(None, "Epoch 1/2", 10, unit="step") as bar:
+        bar.update()
+    assert "Epoch 1/2 " not in sys.stderr.getvalue()
 
 
 def test_a_terminal_sets_off_good_news_warnings_and_errors(monkeypatch):
@@ -130,6 +144,43 @@ def test_short_work_needs_no_bar(monkeypatch):
     monkeypatch.setattr("sys.stderr", screen)
     assert list(progress_bar(range(3), "Predict", 3, delay_sec=100)) == [0, 1, 2]
     assert screen.getvalue().strip() == ""
+
+
+class ClosedPipe(io.StringIO):
+    """What a program writes to whose reader has gone, `head` for instance."""
+
+    encoding = "utf-8"
+
+    def write(self, text):
+        raise BrokenPipeError
+
+
+def test_when_the_reader_has_gone_the_log_goes_on(monkeypatch, tmp_path):
+    errors = io.StringIO()
+    monkeypatch.setattr("sys.stdout", ClosedPipe())
+    monkeypatch.setattr("sys.stderr", errors)
+    setup_logging(str(tmp_path))
+    for line in ("first", "second"):
+        get_logger("pycls.here").info(line)
+    assert (tmp_path / "stdout.log").read_text().splitlines() == ["first", "second"]
+    assert errors.getvalue() == ""
+
+
+class FullDisk(ClosedPipe):
+    """What a program writes to whose output goes to a file on a full disk."""
+
+    def write(self, text):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_an_output_that_takes_no_more_is_told_once(monkeypatch):
+    errors = io.StringIO()
+    monkeypatch.setattr("sys.stdout", FullDisk())
+    monkeypatch.setattr("sys.stderr", errors)
+    setup_logging(None)
+    for line in ("first", "second"):
+        get_logger("pycls.here").info(line)
+    assert errors.getvalue() == "warning: the standard output takes no more lines: No space left on device\n"
 
 
 def test_of_many_bad_images_the_terminal_names_the_first(monkeypatch, tmp_path):
