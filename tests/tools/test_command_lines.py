@@ -46,11 +46,11 @@ def test_all_these_mean_the_same(words):
         ("train FILE PREC_TIME.NUM_ITER 3", "PREC_TIME.NUM_ITER is not read by train: pycls time measures"),
         (
             "train FILE TRAIN.CROP_PADDING 2",
-            "does nothing for TRAIN.DATASET digits: it is a key of TRAIN.DATASET cifar10",
+            "does nothing for TRAIN.DATASET digits, only with TRAIN.DATASET cifar10",
         ),
         (
             "train FILE REGNET.W0 16",
-            "REGNET.W0 16 does nothing for MODEL.TYPE resnet: it is a key of MODEL.TYPE regnet",
+            "REGNET.W0 16 does nothing for MODEL.TYPE resnet, only with MODEL.TYPE regnet",
         ),
         ("train FILE OPTIM.EMA_ALPHA 0.1", "OPTIM.EMA_ALPHA 0.1 does nothing without OPTIM.EMA_UPDATE_PERIOD"),
         ("train FILE HOST example.org", "HOST example.org does nothing here"),

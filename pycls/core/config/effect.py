@@ -93,7 +93,7 @@ def _reason(cfg: CfgNode, need: Need) -> str:
     if not need.values:
         return f"without {' or '.join(map(_switched_on, need.keys))}"
     said = " and ".join(f"{key} {_value(cfg, key)}" for key in need.keys if _value(cfg, key))
-    return f"for {said}: it is a key of {need}"
+    return f"for {said}, only with {need}"
 
 
 def _switched_on(key: str) -> str:
