@@ -39,6 +39,7 @@ TIMM = ["timm>=1.0.23"]
 PARQUET = ["pyarrow>=18.0"]
 DEV = [
     *EXPORT,
+    *PARQUET,
     *PHOTOS,
     *TIMM,
     "pytest>=8.4",

@@ -14,7 +14,6 @@ LEFT_OUT = {
     "dnf install *": "changes the machine",
     "brew install *": "changes the machine",
     "conda install *": "changes the machine",
-    "pip install pyarrow": "not among the tested packages; lists in Parquet are tested with what stands in for it",
     "python setup.py build_ext --inplace": "compiles into the checkout; make does it before the tests",
     "python tools/model_zoo.py": "counts 190 networks and writes into the checkout; tests/zoo compares what it wrote",
     "python tools/model_zoo.py measure *": "writes its figure into the checkout; tests/zoo measures into a copy",
