@@ -36,7 +36,8 @@ def quoted(page: str, part: str) -> str:
 
 
 def shape(text: str) -> str:
-    """Return a text without its numbers."""
+    """Return a text without its numbers, and without where the digits and the programs lie."""
+    text = re.sub(r"\S*/(?=val/\d/)|\S*/(?=python |tools/)", "", text)
     return re.sub(r"\d[\d.,]*", "#", " ".join(text.split()))
 
 
