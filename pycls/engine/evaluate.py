@@ -62,13 +62,17 @@ def evaluate(
     result = counter.total(expected=len(loader.samples))
     if collector is not None:
         result = replace(result, predictions=collector.gather())
+    _tell_of_trouble(result, loader)
+    return result
+
+
+def _tell_of_trouble(result: Evaluation, loader: Loader) -> None:
     if not math.isfinite(result.loss):
         logger.warning(
             "The loss of the evaluation is %s: images whose logits are not numbers count as wrong", result.loss
         )
     if result.left_out:
         loader.note_bad(result.left_out)  # those of other processes are not in the log yet
-    return result
 
 
 def _with_bar(loader: Loader, label: str) -> Iterator[Batch]:

@@ -66,7 +66,8 @@ def recommend(rows: Sequence[Row], models: Sequence[ModelRow]) -> Recommendation
     alone = [Contender(row.cell, row.speed, row.spread, row) for row in training_rows(rows) if row.speed]
     if not alone:
         return None
-    return _choose(alone, _find_ties(alone, None), "of the loader alone (the network was not fed by all that matter)")
+    why = " (the network was not fed by all that matter)" if models else ""
+    return _choose(alone, _find_ties(alone, None), f"of the loader alone{why}")
 
 
 def network_noise(models: Sequence[ModelRow]) -> float | None:

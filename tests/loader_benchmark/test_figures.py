@@ -234,9 +234,11 @@ def test_the_spread_of_a_row_is_that_of_its_rounds_else_of_its_epochs():
 def test_without_a_network_the_warm_training_loader_decides():
     rows = [row(TORCH, 2, 2000, view="test"), row(TORCH, 2, 1500, cache="cold"), row(THREADS, 2, 900)]
     got = recommend(rows, [])
-    assert got.cell == rows[2].cell and "loader alone" in got.reason
+    assert got.cell == rows[2].cell and got.reason == "900 images/s of the loader alone"
     half = [summarize_model(rows[2].cell, []), model(TORCH, 2, 80)]
-    assert "loader alone" in recommend(rows, half).reason, "stopped before the first one fed the network"
+    assert "alone (the network was not fed by all" in recommend(rows, half).reason, (
+        "stopped before the first one fed the network"
+    )
     assert recommend([Row(cell(), error="x")], []) is None
     assert recommend([row(TORCH, 2, 2000, view="test")], []) is None
 

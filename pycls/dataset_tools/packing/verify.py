@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from pycls.core.logging import progress_bar
-from pycls.core.registry import listed
+from pycls.core.registry import listed, plural
 from pycls.dataset_tools.packing.parallel_map import parallel_map
 from pycls.datasets.readers.tar import PackedSamples, load_packed
 from pycls.datasets.readers.tar_index import DAMAGED, Index, load_index
@@ -46,14 +46,23 @@ def _tar_problem(index: Index, shard: int) -> str:
     return "" if listed == expected else f"{file}: tar does not list the images that the index has"
 
 
+def size_text(num_bytes: int) -> str:
+    """Return a size with its unit, such as "1.28 GB" or "10.2 kB"."""
+    scale, unit = next(((scale, unit) for scale, unit in _UNITS if num_bytes >= scale), _UNITS[-1])
+    return f"{num_bytes / scale:.3g} {unit}"
+
+
+_UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+
+
 def describe_packed(index_file: Path) -> str:
     """Return a few lines about a packed split: how much it is, and which images are not what they should be."""
     index = load_index(index_file)
     source = index.recipe["source"]
     num_bytes = sum(size for _, size in index.shards)
     lines = [
-        f"{index_file}: {len(index.images)} images in {len(index.classes)} classes, {num_bytes / 1e9:.2f} GB in "
-        f"{len(index.shards)} shards (the files had {source['bytes'] / 1e9:.2f} GB)"
+        f"{index_file}: {len(index.images)} images in {plural(index.classes)}, {size_text(num_bytes)} in "
+        f"{plural(index.shards, 'shard', 'shards')} (the files had {size_text(source['bytes'])})"
     ]
     lines += [f"  {index.changes()}"] if index.changes() else []
     damaged = np.flatnonzero(index.images["flags"] & DAMAGED)

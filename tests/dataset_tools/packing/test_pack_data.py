@@ -6,6 +6,7 @@ import pytest
 
 from pycls.dataset_tools.packing import find_splits, pack_folders, verify_folder
 from pycls.dataset_tools.packing.options import PackOptions
+from pycls.dataset_tools.packing.verify import size_text
 from pycls.datasets.readers.tar import PackedSamples
 from tests.helpers.arrays import write_tree
 from tests.helpers.runs import run_tool, run_tool_here
@@ -29,12 +30,19 @@ def test_the_usual_splits_are_found_or_the_folder_is_one(data):
         find_splits(data / "nowhere", [])
 
 
+@pytest.mark.parametrize(
+    ("num_bytes", "text"), [(0, "0 kB"), (10_240, "10.2 kB"), (999_000_000, "999 MB"), (146_790_000_000, "147 GB")]
+)
+def test_sizes_have_a_unit_that_shows_them(num_bytes, text):
+    assert size_text(num_bytes) == text
+
+
 def test_packing_and_verifying(data, tmp_path):
     done = run_tool("pack_data.py", data, "--split", "val", tmp_path / "packed", "--verify")
     assert done.returncode == 0 and done.stderr == ""
     index = tmp_path / "packed" / "val.index"
     summary, damaged, verified = done.stdout.splitlines()
-    assert summary.startswith(f"{index}: 3 images in 2 classes, 0.00 GB in 1 shards")
+    assert summary.startswith(f"{index}: 3 images in 2 classes, 10.2 kB in 1 shard (the files had 0.025 kB)")
     assert damaged == "  3 packed as they are, but not images that can be read: a/1.jpg, a/2.jpg, train/3.jpg"
     assert verified == f"{index}: verified"
     assert PackedSamples(index).read(2) == b"train/3.jpg"
