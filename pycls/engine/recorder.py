@@ -1,6 +1,8 @@
 """The run's diary: log lines, metrics.jsonl, TensorBoard and the progress bar, on the main process."""
 
+import contextlib
 import itertools
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -10,10 +12,11 @@ import torch
 from torch import nn
 from yacs.config import CfgNode
 
+from pycls.core.atomic_io import set_aside, write_durably
 from pycls.core.config import dump_cfg
 from pycls.core.distributed import is_main
 from pycls.core.logging import FILE_ONLY, GOOD_NEWS, NOT_ON_TERMINAL, MetricsFile, get_logger, json_line, progress_bar
-from pycls.core.page.curves import epoch_of
+from pycls.core.page.curves import epoch_of, is_number, last_epoch
 from pycls.datasets.loader import Batch
 from pycls.datasets.readers.samples import Samples
 from pycls.engine.reporting.evaluation import Evaluation, evaluation_figures, evaluation_record
@@ -48,7 +51,9 @@ class Recorder:
         """Begin, or go on from a position: records of steps that will be taken again are dropped."""
         if not is_main():
             return
-        kept = [record for record in self.metrics.read() if _is_before(record, epoch, step)]
+        kept = [record for record in self._records_so_far() if _is_before(record, epoch, step)]
+        if epoch and not kept:
+            logger.warning("%s: no records of the %d epochs so far are left", self.metrics.path, epoch)
         self.metrics.replace(kept)
         for record in kept:
             self._note_lowest(record)
@@ -57,13 +62,36 @@ class Recorder:
         self._log_machine({"_type": "cfg", **self.cfg})
         self._log_machine({"_type": "environment", **environment()})
 
+    def reached(self) -> int:
+        """Return the epochs that were finished, as the records say."""
+        try:
+            return last_epoch(self.metrics.read())
+        except OSError:  # told when it is read to be gone on with
+            return 0
+
+    def _records_so_far(self) -> list[dict[str, Any]]:
+        """Return the records of the run; a file that holds anything else is kept under another name."""
+        path = self.metrics.path
+        try:
+            records, num_lost = self.metrics.read_lines()
+        except OSError as error:
+            logger.warning("%s: cannot be read (%s); kept as %s", path, error.strerror, set_aside(path).name)
+            return []
+        if num_lost:
+            lines = "1 line is no record" if num_lost == 1 else f"{num_lost} lines are no records"
+            logger.warning("%s: %s and left out; kept as %s", path, lines, set_aside(path).name)
+        return records
+
     def _write_config(self) -> None:
         """Write the config; one that was there and differs is kept beside it: the run so far followed that."""
-        path, text = Path(self.cfg.OUT_DIR, self.cfg.CFG_DEST), dump_cfg(self.cfg)
-        if path.exists() and path.read_text(encoding="utf-8") != text:
+        path, data = Path(self.cfg.OUT_DIR, self.cfg.CFG_DEST), dump_cfg(self.cfg).encode()
+        if os.path.lexists(path):
+            with contextlib.suppress(OSError):  # no file, or none to be read: it is kept, too
+                if path.is_file() and path.read_bytes() == data:
+                    return
             numbered = (path.with_stem(f"{path.stem}_{number}") for number in itertools.count(1))
-            path.rename(next(other for other in numbered if not other.exists()))
-        path.write_text(text, encoding="utf-8")
+            path.rename(next(other for other in numbered if not os.path.lexists(other)))
+        write_durably(path, data)
 
     def introduce(self, model: nn.Module, train: Samples, test: Samples | None) -> None:
         """Say what is about to be trained on what; record its cost and, with VERBOSE, config and network as text."""
@@ -197,9 +225,10 @@ class Recorder:
         logger.info(json_line(record), extra=FILE_ONLY)
 
     def _note_lowest(self, record: dict[str, Any]) -> None:
-        lowest = self._lowest.setdefault(record["_type"], {})
+        kind = record.get("_type", "")
+        lowest = self._lowest.setdefault(kind, {})
         for name in ("top1_err", "top5_err"):
-            if record["_type"].startswith("test") and name in record:
+            if kind.startswith("test") and is_number(record.get(name)):
                 lowest[f"min_{name}"] = min(lowest.get(f"min_{name}", 100.0), record[name])
 
     def _eta(self, state: TrainState, clock: Clock) -> str:
@@ -217,4 +246,4 @@ def _is_before(record: dict[str, Any], epoch: int, step: int) -> bool:
     number = epoch_of(record) - 1
     if number != epoch:
         return number < epoch
-    return "iter" in record and int(record["iter"].split("/")[0]) <= step
+    return "iter" in record and int(str(record["iter"]).partition("/")[0]) <= step

@@ -12,7 +12,8 @@ from yacs.config import CfgNode
 
 from pycls.core import distributed
 from pycls.core.async_save import Background
-from pycls.core.checkpoint import load_newest, load_weights, remove_temporaries
+from pycls.core.atomic_io import set_aside
+from pycls.core.checkpoint import Newest, folders_aside, load_weights, remove_temporaries
 from pycls.core.dtensor import is_sharded
 from pycls.core.logging import get_logger
 from pycls.core.registry import printable
@@ -32,8 +33,9 @@ from pycls.engine.network.freeze import set_train_mode
 from pycls.engine.network.precision import Precision, pick_precision
 from pycls.engine.recorder import Recorder
 from pycls.engine.reporting.meters import Clock, TrainMeter
+from pycls.engine.restoring.restore import newest_state, unpack_state
 from pycls.engine.setup import warn_of_other_pixels
-from pycls.engine.state import TrainState, build_state, fingerprint, unpack_state
+from pycls.engine.state import TrainState, build_state, fingerprint
 from pycls.engine.step import Stepper
 from pycls.engine.weights_file import weights_file
 from pycls.losses import Loss, build_loss, build_train_loss
@@ -146,12 +148,12 @@ def resume(run: Run) -> None:
     cfg, state = run.cfg, run.state
     if distributed.is_main():
         remove_temporaries(cfg.OUT_DIR)
-    newest = load_newest(cfg.OUT_DIR)
+    newest = newest_state(state, cfg, run.data, len(run.train_loader))
     if newest and not cfg.TRAIN.AUTO_RESUME:
         hint = "choose another, or set TRAIN.AUTO_RESUME True to go on"
-        raise ValueError(f"OUT_DIR {cfg.OUT_DIR} already holds a run ({newest[1]}); {hint}")
+        raise ValueError(f"OUT_DIR {cfg.OUT_DIR} already holds a run ({newest.path}); {hint}")
     if newest:
-        saved, path = newest
+        saved, path = newest.saved, newest.path
         unpack_state(state, saved, cfg, str(path))
         check_classes(saved["classes"], run.train_loader.samples.classes, str(path))
         warn_of_other_pixels(saved["pixels"], cfg, str(path))
@@ -167,9 +169,26 @@ def resume(run: Run) -> None:
         if state.ema:
             state.ema.model.load_state_dict(state.model.state_dict())
     check_all_equal("state (is OUT_DIR one folder for all processes?)", fingerprint(state))
+    if newest and distributed.is_main():
+        _tell_of_lost(newest, state, run.recorder.reached())
     run.recorder.resume_at(state.epoch, state.step)
     if state.epoch < cfg.OPTIM.MAX_EPOCH:
         run.recorder.introduce(describable(cfg, state.model), run.train_loader.samples, run.test_samples)
+
+
+def _tell_of_lost(newest: Newest, state: TrainState, reached: int) -> None:
+    """Say which checkpoints are passed over, and what that costs; they are kept under other names.
+
+    `reached`: the epochs that were finished, as the records say.
+    """
+    for path, reason in newest.passed_over.items():
+        logger.warning("%s; passed over, and kept as %s", reason, set_aside(path).name)
+    for path, aside in folders_aside(newest.path.parent.parent).items():
+        logger.warning("%s: is a folder where checkpoints are written; kept as %s", path, aside.name)
+    if newest.passed_over:
+        lost = max(0, reached - state.epoch)
+        what = f"{lost} finished epochs" if lost > 1 else "1 finished epoch" if lost else "the steps"
+        logger.warning("%s is the newest that can be used: %s after it are trained again", newest.path, what)
 
 
 def resume_line(cfg: CfgNode, state: TrainState, path: Path) -> str:

@@ -62,7 +62,7 @@ def _better_of(state: dict[str, Any]) -> str:
     if not isinstance(error, (int, float)) or not isinstance(ema_error, (int, float)):
         return "model_state"
     loss, ema_loss = state.get("test_loss"), state.get("ema_loss")
-    if loss is None or ema_loss is None:  # pycls keeps none
+    if not isinstance(loss, (int, float)) or not isinstance(ema_loss, (int, float)):  # pycls keeps none
         loss = ema_loss = 0.0
     is_better = score(ema_error, ema_loss) < score(error, loss)
     return "ema_state" if state.get("ema_state") and is_better else "model_state"
