@@ -187,8 +187,8 @@ def _tell_of_lost(newest: Newest, state: TrainState, reached: int) -> None:
         logger.warning("%s: is a folder where checkpoints are written; kept as %s", path, aside.name)
     if newest.passed_over:
         lost = max(0, reached - state.epoch)
-        what = f"{lost} finished epochs" if lost > 1 else "1 finished epoch" if lost else "the steps"
-        logger.warning("%s is the newest that can be used: %s after it are trained again", newest.path, what)
+        what = "1 finished epoch" if lost == 1 else f"{lost} finished epochs" if lost else "the steps since then"
+        logger.warning("%s is the newest that can be used; trained again: %s", newest.path, what)
 
 
 def resume_line(cfg: CfgNode, state: TrainState, path: Path) -> str:

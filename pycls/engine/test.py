@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,7 +90,7 @@ def weights_path(cfg: CfgNode) -> Path:
 def check_folder_is_free(out_dir: str, weights: Path) -> None:
     """Raise ValueError if OUT_DIR holds a run that the weights are not of: its files would be overwritten."""
     folder = checkpoint_dir(out_dir)
-    if not any(folder.glob("*.pyth")) or folder.resolve() in weights.resolve().parents:
+    if not any(folder.glob("*.pyth")) or Path(os.path.realpath(folder)) in Path(os.path.realpath(weights)).parents:
         return
     raise ValueError(
         f"OUT_DIR {out_dir} holds another run than the one of {weights}, whose results would overwrite its own: "

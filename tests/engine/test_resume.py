@@ -154,7 +154,7 @@ def test_a_cut_off_last_falls_back_and_still_ends_the_same(tmp_path, uninterrupt
     train(tiny_cfg(tmp_path, **SLOW))
     assert_same_run(tmp_path, uninterrupted)
     log = (tmp_path / "stdout.log").read_text()
-    assert "model_epoch_0002.pyth is the newest that can be used: 1 finished epoch after it" in log
+    assert "model_epoch_0002.pyth is the newest that can be used; trained again: 1 finished epoch" in log
 
 
 def test_a_finished_run_started_again_only_reports(tmp_path, uninterrupted):

@@ -5,6 +5,7 @@ The lines have pycls's format (sorted keys, floats cut to 4 decimals); metrics.j
 
 import errno
 import math
+import os
 import re
 from collections.abc import Collection
 from decimal import Decimal
@@ -98,7 +99,7 @@ class MetricsFile:
 
         OSError for what cannot be read.
         """
-        if not self.path.exists():
+        if not os.path.lexists(self.path):
             return [], 0
         if not self.path.is_file():  # a pipe would be waited for
             raise OSError(errno.EINVAL, "it is no file", str(self.path))

@@ -51,15 +51,15 @@ class Value:
         self.add(items)
 
     def add(self, items: Any) -> None:
-        """Take in more."""
-        if self.is_done:
-            raise ValueError("a value is changed after it was used")
+        """Take in more, of which this may be no part: then, too, it is changed after it was used."""
         for item in items:
             if isinstance(item, Value):
                 item.is_done = True
                 self.depth, self.count = max(self.depth, item.depth + 1), self.count + item.count
             else:
                 self.count += 1
+        if self.is_done:
+            raise ValueError("a value is changed after it was used")
         if self.depth > _MOST_NESTED:
             raise ValueError(f"its values are nested more than {_MOST_NESTED} deep")
         if self.count > _MOST_VALUES:
@@ -129,13 +129,10 @@ class Walk:
         self._stack.append(value)
 
     def get(self, number: int) -> None:
-        """Take a noted value again; not one that is still on the stack, being filled: it would contain itself."""
+        """Take a noted value again."""
         if number not in self._memo:
             raise ValueError("its pickle takes what is not there")
-        value = self._memo[number]
-        if isinstance(value, Value) and not value.is_done:
-            raise ValueError("a value contains itself")
-        self._stack.append(value)
+        self._stack.append(self._memo[number])
 
     # ---- what is built
 

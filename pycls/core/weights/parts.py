@@ -82,6 +82,9 @@ DESCRIPTION = {
 
 
 def check_description(saved: Mapping[str, Any], where: str) -> None:
-    """Raise UnreadableFile for a file of ours that does not say what its weights are; others say nothing."""
-    if "pixels" in saved:
+    """Raise UnreadableFile for a file of ours that does not say what its weights are; others say nothing.
+
+    Without its pixels it would be taken for a file of pycls, whose networks see BGR.
+    """
+    if saved.keys() & {"pixels", "position"} or {"meter", "best_err"} <= saved.keys():
         check_kinds(saved, DESCRIPTION, where)

@@ -35,7 +35,7 @@ def check_optimizer(
         raise UnreadableFile(f"{where} is of parameter {shown(odd[0])}, there are {len(needed)}")
     for number, entries in state.items():
         _check_entries(entries, needed[number], possible[number], f"{where}: parameter {number}")
-    without = [number for number, entries in enumerate(needed) if entries and not state.get(number)]
+    without = [number for number, entries in enumerate(needed) if entries and number not in state]
     if len(without) == len(needed):
         raise UnreadableFile(f"{where} is empty")
     if without:
@@ -67,7 +67,7 @@ def _check_entries(saved: Any, needed: Entries, possible: Entries, where: str) -
     if not isinstance(saved, dict):
         raise UnreadableFile(f"{where} has a {type(saved).__name__}, expected its entries by name")
     saved = {name: value for name, value in saved.items() if value is not None}  # torch's way to say: none yet
-    for name, expected in possible.items() if saved else ():
+    for name, expected in possible.items():
         if name not in saved:
             if name in needed:
                 raise UnreadableFile(f"{where} lacks {name}")

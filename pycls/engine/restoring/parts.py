@@ -11,12 +11,9 @@ from pycls.core.weights.parts import DESCRIPTION, Part, UnreadableFile, check_ki
 
 
 def check_parts(saved: dict[str, Any], where: str) -> CfgNode:
-    """Return the config in a checkpoint of ours that is whole; UnreadableFile names the part that is not.
-
-    A plain ValueError for a file of another program.
-    """
+    """Return the config in a checkpoint of ours that is whole; UnreadableFile names the part that is not."""
     if "position" not in saved and "pixels" not in saved:
-        raise ValueError(
+        raise UnreadableFile(
             f"{where}: not a checkpoint of this program's training; to start from its weights set TRAIN.WEIGHTS"
         )
     check_kinds(saved, _PARTS, where)
@@ -24,6 +21,8 @@ def check_parts(saved: dict[str, Any], where: str) -> CfgNode:
         cfg = load_cfg_text(saved["cfg"], f"{where} (config)")
     except ValueError as error:
         raise UnreadableFile(str(error)) from None
+    if not cfg.TRAIN.DATASET:
+        raise UnreadableFile(f"{where} (config): TRAIN.DATASET is missing, which every run has")  # it is cut off
     _check_position(saved, cfg, where)
     return cfg
 
@@ -76,7 +75,7 @@ def _is_groups(value: Any) -> bool:
 
 
 def _is_data(value: Any) -> bool:
-    rows = list(value.values()) if isinstance(value, dict) else [None]
+    rows = list(value.values()) if isinstance(value, dict) and "training" in value else [None]
     return all(isinstance(row, list) and len(row) == 3 and all(map(_is_count, row)) for row in rows)
 
 
@@ -84,6 +83,7 @@ def _is_data(value: Any) -> bool:
 _NEEDED = ("ema_state", "classes", "test_err", "ema_err", "best_err")
 _PARTS = {
     **{name: part._replace(is_needed=part.is_needed or name in _NEEDED) for name, part in DESCRIPTION.items()},
+    "cfg": Part(lambda value: isinstance(value, str) and value != "", "the run's config as text"),
     "position": Part(_is_position, "the next epoch and step, whole numbers from 0"),
     "epoch": Part(lambda value: type(value) is int, "the last finished epoch, a whole number"),
     "optimizer_state": Part(_is_optimizer, "state and param_groups of an optimizer"),

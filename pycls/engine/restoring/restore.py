@@ -29,16 +29,21 @@ def newest_state(state: TrainState, cfg: CfgNode, data: dict[str, list[int]], nu
     """
 
     def accept(saved: dict[str, Any], path: Path) -> None:
-        where = str(path)
-        old = check_parts(saved, where)
-        check_same_run(old, cfg, saved["position"]["epoch"], where)
-        _check_step(saved, data, num_steps, where)
-        _check_networks(state, saved, old, where)
-        check_optimizer(
-            saved["optimizer_state"], state.optimizer, kept_entries(old, state.optimizer), f"{where}: optimizer_state"
-        )
+        check_saved(saved, state, cfg, data, num_steps, str(path))
 
     return load_newest(cfg.OUT_DIR, accept, _MOST_COPIES * _num_bytes(state.model) + _BESIDE_BYTES)
+
+
+def check_saved(
+    saved: dict[str, Any], state: TrainState, cfg: CfgNode, data: dict[str, list[int]], num_steps: int, where: str
+) -> None:
+    """Raise UnreadableFile unless a checkpoint has all that a run goes on with; ValueError for one of another run."""
+    old = check_parts(saved, where)
+    check_same_run(old, cfg, saved["position"]["epoch"], where)
+    _check_step(saved, data, num_steps, where)
+    _check_networks(state, saved, old, where)
+    kept = kept_entries(old, state.optimizer)
+    check_optimizer(saved["optimizer_state"], state.optimizer, kept, f"{where}: optimizer_state")
 
 
 def _num_bytes(model: nn.Module) -> int:

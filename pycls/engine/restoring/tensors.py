@@ -15,9 +15,11 @@ def check_tensors(saved: Mapping[str, Tensor], expected: Mapping[str, Tensor], w
 
     `where` names file and part.
     """
-    for what, names in (("lacks", expected.keys() - saved.keys()), ("has other", saved.keys() - expected.keys())):
-        if names:
-            raise UnreadableFile(f"{where} {what} tensors than the network has: {listed(sorted(names), 3)}")
+    missing, unknown = sorted(expected.keys() - saved.keys()), sorted(saved.keys() - expected.keys())
+    if missing:
+        raise UnreadableFile(f"{where} lacks {listed(missing, 3)}")
+    if unknown:
+        raise UnreadableFile(f"{where} has {listed(unknown, 3)}, which the network has not")
     for name, tensor in saved.items():
         check_like(tensor, expected[name], f"{where}: {name}")
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
