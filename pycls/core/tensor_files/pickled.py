@@ -66,7 +66,7 @@ class Value:
             raise ValueError(f"it stands for more than {_MOST_VALUES:,} values")
 
 
-class Row(Value):
+class PickledTuple(Value):
     """A tuple; its items are needed."""
 
     def __init__(self, *items: Any):
@@ -143,13 +143,13 @@ class Walk:
     def row(self, count: int | None) -> None:
         """Make a tuple of the last values, None: of the group."""
         items = self._pop_marked() if count is None else [self._pop() for _ in range(count)][::-1]
-        self._stack.append(Row(*items))
+        self._stack.append(PickledTuple(*items))
 
     def fill(self, count: int | None) -> None:
         """Put the last values, None: the group, into the container before them."""
         items = self._pop_marked() if count is None else [self._pop() for _ in range(count)]
         target = self._pop()
-        if not isinstance(target, Value) or isinstance(target, Row):
+        if not isinstance(target, Value) or isinstance(target, PickledTuple):
             raise ValueError("its pickle fills what is no container")
         target.add(items)
         self._stack.append(target)
@@ -169,7 +169,7 @@ class Walk:
         self._stack.append(self._called(function, args))
 
     def _called(self, function: Any, args: Any) -> Any:
-        if not isinstance(function, Global) or not isinstance(args, Row):
+        if not isinstance(function, Global) or not isinstance(args, PickledTuple):
             raise ValueError("its pickle calls what is no function")
         args.is_done = True
         if function.name in _REBUILD:
@@ -200,7 +200,7 @@ class Walk:
     def storage(self, _: Any) -> None:
         """Declare a storage, or a part of one (in files before torch 1.6)."""
         row = self._pop()
-        _need(isinstance(row, Row), "storage")
+        _need(isinstance(row, PickledTuple), "storage")
         row.is_done, items = True, row.items
         _need(len(items) in (5, 6) and items[0] == "storage" and isinstance(items[1], Global), "storage")
         kind, key, count = items[1].name.rpartition(".")[2], items[2], items[4]
@@ -214,7 +214,10 @@ class Walk:
         self, storage: Any = None, offset: Any = None, sizes: Any = None, strides: Any = None, *others: Any
     ) -> Value:
         """Declare a tensor; ValueError for one that would be more than its storage: torch lets the storage grow."""
-        _need(isinstance(storage, Storage) and isinstance(sizes, Row) and isinstance(strides, Row), "tensor")
+        _need(
+            isinstance(storage, Storage) and isinstance(sizes, PickledTuple) and isinstance(strides, PickledTuple),
+            "tensor",
+        )
         shape, steps = sizes.items, strides.items
         _need(_is_size(offset) and len(shape) == len(steps) and all(map(_is_size, (*shape, *steps))), "tensor")
         count = 1
@@ -230,7 +233,7 @@ class Walk:
 
 
 def _part(whole: Storage, place: Any) -> Storage:
-    items = place.items if isinstance(place, Row) else ()
+    items = place.items if isinstance(place, PickledTuple) else ()
     _need(len(items) == 3 and _is_size(items[1]) and _is_size(items[2]), "storage")
     _need(items[1] + items[2] <= whole.length, "storage")
     return Storage(whole.key, items[2], whole.width)

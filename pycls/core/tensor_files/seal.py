@@ -12,7 +12,6 @@ from typing import BinaryIO
 from pycls.core.tensor_files.archive import Archive, check_records, pieces, read_archive
 
 _MARK = b"pycls sha256 "
-_COMMENT_BYTES = len(_MARK) + 2 * hashlib.sha256().digest_size
 
 
 def seal(file: BinaryIO) -> None:
