@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+import yaml
 
 from pycls.core.checkpoint import save_checkpoint
 from pycls.core.config import dump_cfg, flatten, load_cfg, with_value
 from pycls.core.config.defaults import declared_keys
+from pycls.engine import identity
 from pycls.engine.identity import check_classes, network_differences
 from pycls.engine.setup import pixel_contract
 from pycls.engine.state import _check_same_run
@@ -49,9 +51,31 @@ def test_a_file_of_pycls_without_an_activation_means_its_own():
     assert "MODEL.ACTIVATION_FUN silu" in words
 
 
-@pytest.mark.parametrize("saved", [{}, {"cfg": ""}, {"cfg": None}, {"cfg": {"MODEL": 1}}, {"cfg": "NO: {SUCH: 1}"}])
+@pytest.mark.parametrize(
+    "saved", [{}, {"cfg": ""}, {"cfg": None}, {"cfg": {"MODEL": 1}}, {"cfg": "NO: {SUCH: 1}"}, {"cfg": "["}]
+)
 def test_a_file_without_a_config_that_can_be_read_is_not_compared(saved):
     assert network_differences(saved, load_cfg(None, RESNET), "a.pyth") == []
+
+
+UNKNOWN = {"MODEL": {"TYPE": "resnet", "DEPTH": 50, "LOGITS": "rbf"}, "NAS": {"WIDTH": 16}, "BN": {"EPS": 0.002}}
+
+
+@pytest.mark.parametrize(
+    "saved", [{"cfg": UNKNOWN}, {"cfg": yaml.safe_dump(UNKNOWN)}, {"cfg": "BN: {EPS: 0.002, MOM: x}"}]
+)
+def test_what_can_be_read_is_compared_and_the_rest_is_one_line(saved, monkeypatch):
+    warnings = []
+    monkeypatch.setattr(identity.logger, "warning", lambda text, *words: warnings.append(text % words))
+    found = network_differences(saved, load_cfg(None, RESNET), "a.pyth")
+    assert found == ["its network has BN.EPS 0.002, this config says 1e-05"] and len(warnings) == 1
+    assert warnings[0].startswith("a.pyth: not compared with this config: a.pyth (config):")
+
+
+def test_keys_of_families_that_are_not_built_are_no_difference():
+    """Whole trees of pytorch-cls have other defaults for MobileNets, older ones of pycls for their stems."""
+    text = "MODEL: {TYPE: resnet, DEPTH: 50}\nMB: {HEAD_ACTS: []}\nANYNET: {STEM_TYPE: plain_block}\nEN: {STEM_W: 7}\n"
+    assert network_differences({"cfg": text}, load_cfg(None, RESNET), "a.pyth") == []
 
 
 @pytest.mark.parametrize(

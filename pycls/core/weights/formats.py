@@ -91,10 +91,14 @@ def _plain(key: str) -> str:
 
 
 def is_bgr(cfg_text: Any) -> bool:
-    """Tell whether a pycls file's network expects BGR planes: its OpenCV loader does so, except for CIFAR."""
-    tree = _read_tree(cfg_text)
+    """Tell whether a pycls file's network expects BGR planes: its OpenCV loader does so, except for CIFAR.
+
+    The same holds for pytorch-cls, whose other loaders (USE_DALI is the old name of some) give RGB.
+    """
+    tree = cfg_text if isinstance(cfg_text, dict) else _read_tree(cfg_text)
     loader, dataset = tree.get("DATA_LOADER") or {}, (tree.get("TRAIN") or {}).get("DATASET", "imagenet")
     reads_bgr = loader.get("MODE", "pytorch") == "pytorch" and loader.get("BACKEND", "custom") == "custom"
+    reads_bgr = reads_bgr and not loader.get("USE_DALI", False)
     return "cifar" not in str(dataset) and reads_bgr
 
 
