@@ -83,13 +83,13 @@ def check_classes(saved: Sequence[str], found: Sequence[str], where: str, source
 
 def saved_cfg(saved: dict[str, Any], where: str, overrides: tuple[str, ...] = ()) -> CfgNode:
     """Return the config in a file, what its program need not say included; ValueError if there is none."""
-    text = cfg_text(saved)
+    text = cfg_text(saved, where)
     if not text:
         raise ValueError(f"{where}: holds no config; give that of its network with --cfg")
     return load_cfg_text(text, f"{where} (config)", overrides, foreign="pixels" not in saved)
 
 
-def check_same_network(saved: dict[str, Any], cfg: CfgNode, where: str) -> None:
+def check_own_config(saved: dict[str, Any], cfg: CfgNode, where: str) -> None:
     """Raise ValueError unless a config means the network that a file's own config, if it has one, describes."""
     for words in network_differences(saved, cfg, where):
         raise ValueError(f"{where}: {words}; what it computes would be another network's")
@@ -135,27 +135,32 @@ def _compared_keys(stored: StoredCfg, cfg: CfgNode) -> set[str]:
 
 def _stored_cfg(saved: dict[str, Any], where: str) -> StoredCfg | None:
     """Return what can be read of a file's config, None if it has none, or one that is no YAML, which is told."""
-    text = cfg_text(saved)
-    if not text:
-        return None
     try:
+        if not (text := cfg_text(saved, where)):
+            return None
         return read_stored_cfg(text, f"{where} (config)", foreign="pixels" not in saved)
     except ValueError as error:
         logger.warning("%s: its network is not compared with this config's: %s", where, error)
         return None
 
 
-def is_of_pycls(saved: dict[str, Any]) -> bool:
+def is_of_pycls(saved: dict[str, Any], where: str) -> bool:
     """Tell whether a file's config is one of pycls itself, and not of this program or of pytorch-cls."""
-    text = cfg_text(saved)
+    text = cfg_text(saved, where)
     if not text or "pixels" in saved:
         return False
-    return find_writer(list(text_settings(text, "cfg")), foreign=True).program != PYTORCH_CLS
+    return find_writer(list(text_settings(text, f"{where} (config)")), foreign=True).program != PYTORCH_CLS
 
 
-def cfg_text(saved: dict[str, Any]) -> str:
-    """Return the config in a file as text, whether it is kept as text or as a tree; "" if there is none."""
+def cfg_text(saved: dict[str, Any], where: str) -> str:
+    """Return the config in a file as text, whether it is kept as text or as a tree; "" if there is none.
+
+    ValueError for a tree that holds what YAML does not.
+    """
     cfg = saved.get("cfg")
-    if isinstance(cfg, dict) and cfg:
+    if not isinstance(cfg, dict) or not cfg:
+        return cfg if isinstance(cfg, str) else ""
+    try:
         return yaml.safe_dump(cfg)
-    return cfg if isinstance(cfg, str) else ""
+    except yaml.YAMLError as error:
+        raise ValueError(f"{where} (config): not a tree of plain values: {error.args[0]}") from None

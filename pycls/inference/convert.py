@@ -17,7 +17,7 @@ from pycls.core.weights.files import load_tensor_file, safetensors_metadata
 from pycls.core.weights.formats import Weights, flip_stem, is_bgr, unpack_weights
 from pycls.core.weights.key_mapping import Naming, blocks_of
 from pycls.core.weights.key_tables import NAMINGS
-from pycls.engine.identity import cfg_text, check_same_network, is_of_pycls, saved_cfg
+from pycls.engine.identity import cfg_text, check_own_config, is_of_pycls, saved_cfg
 from pycls.engine.setup import pixel_contract
 from pycls.inference.saved_network import chosen_file, load_network
 
@@ -94,7 +94,7 @@ def _cfg_of(saved: dict[str, Any], path: Path, cfg_file: str | None, overrides: 
         cfg = saved_cfg(saved, str(path), (*WITHOUT_PLUGINS, *overrides))
     else:
         return None
-    check_same_network(saved, cfg, str(path))
+    check_own_config(saved, cfg, str(path))
     return cfg
 
 
@@ -162,8 +162,8 @@ def _write_pycls(path: Path, dst: Path, cfg_file: str | None, overrides: Sequenc
 
 def _pycls_cfg(saved: dict[str, Any], path: Path, cfg_file: str | None, overrides: Sequence[str]) -> str:
     """Return the text of a config that pycls understands: its own, or the network's keys and the data set."""
-    if not cfg_file and not overrides and is_of_pycls(saved):
-        return cfg_text(saved)
+    if not cfg_file and not overrides and is_of_pycls(saved, str(path)):
+        return cfg_text(saved, str(path))
     tree: dict[str, Any] = {"TRAIN": {"DATASET": "imagenet"}, "DATA_LOADER": {"MODE": "pytorch"}}
     if cfg := _cfg_of(saved, path, cfg_file, overrides):
         _check_pycls_can(cfg, path)

@@ -16,7 +16,7 @@ from pycls.core.weights.formats import unpack_weights
 from pycls.core.weights.sources import DEFAULT_CACHE
 from pycls.datasets.imagenet import imagenet_names
 from pycls.datasets.sources.class_file import load_classes
-from pycls.engine.identity import check_classes, check_same_network, saved_cfg
+from pycls.engine.identity import check_classes, check_own_config, saved_cfg
 from pycls.engine.test import check_complete
 from pycls.engine.weights_file import weights_file
 from pycls.models import build_model
@@ -69,7 +69,7 @@ def load_network(weights: str, cfg_file: str | None = None, overrides: Sequence[
     report = fill_model(model, unpack_weights(saved, str(path)), str(path))
     check_complete(report, path)
     if cfg_file or overrides:
-        check_same_network(saved, cfg, str(path))
+        check_own_config(saved, cfg, str(path))
     classes = _classes(saved, cfg, overrides, path)
     if classes is not None and len(classes) != cfg.MODEL.NUM_CLASSES:
         raise ValueError(f"{path}: names {len(classes)} classes, but MODEL.NUM_CLASSES is {cfg.MODEL.NUM_CLASSES}")

@@ -51,24 +51,21 @@ def test_a_file_of_pycls_without_an_activation_means_its_own():
     assert "MODEL.ACTIVATION_FUN silu" in words
 
 
-@pytest.mark.parametrize(
-    "saved", [{}, {"cfg": ""}, {"cfg": None}, {"cfg": {"MODEL": 1}}, {"cfg": "NO: {SUCH: 1}"}, {"cfg": "["}]
-)
-def test_a_file_without_a_config_that_can_be_read_is_not_compared(saved):
-    assert network_differences(saved, load_cfg(None, RESNET), "a.pyth") == []
+@pytest.mark.parametrize("found", ["", None, {}, {"MODEL": 1}, {"MODEL": torch.ones(1)}, "NO: {SUCH: 1}", "[", 3])
+def test_a_file_without_a_config_that_can_be_read_is_not_compared(found):
+    assert network_differences({}, load_cfg(None, RESNET), "a.pyth") == []
+    assert network_differences({"cfg": found}, load_cfg(None, RESNET), "a.pyth") == []
 
 
 UNKNOWN = {"MODEL": {"TYPE": "resnet", "DEPTH": 50, "LOGITS": "rbf"}, "NAS": {"WIDTH": 16}, "BN": {"EPS": 0.002}}
 
 
-@pytest.mark.parametrize(
-    "saved", [{"cfg": UNKNOWN}, {"cfg": yaml.safe_dump(UNKNOWN)}, {"cfg": "BN: {EPS: 0.002, MOM: x}"}]
-)
-def test_what_can_be_read_is_compared_and_the_rest_is_one_line(saved, monkeypatch):
+@pytest.mark.parametrize("found", [UNKNOWN, yaml.safe_dump(UNKNOWN), "BN: {EPS: 0.002, MOM: x}"])
+def test_what_can_be_read_is_compared_and_the_rest_is_one_line(found, monkeypatch):
     warnings = []
     monkeypatch.setattr(identity.logger, "warning", lambda text, *words: warnings.append(text % words))
-    found = network_differences(saved, load_cfg(None, RESNET), "a.pyth")
-    assert found == ["its network has BN.EPS 0.002, this config says 1e-05"] and len(warnings) == 1
+    words = network_differences({"cfg": found}, load_cfg(None, RESNET), "a.pyth")
+    assert words == ["its network has BN.EPS 0.002, this config says 1e-05"] and len(warnings) == 1
     assert warnings[0].startswith("a.pyth: not compared with this config: a.pyth (config):")
 
 
