@@ -164,8 +164,8 @@ THEIRS = "MODEL: {TYPE: resnet, DEPTH: 50}\nNUM_GPUS: 8\n"
 def test_a_file_with_keys_of_pycls_alone_means_its_policies_and_says_so(tmp_path, mark, policy):
     found = said_of(tmp_path, f"{mark}\nTRAIN: {{AUGMENT: {policy}}}")
     assert found[:2] == (policy, "pycls")
-    assert f"a.yaml:2: TRAIN.AUGMENT {policy} is read as pycls's, as all keys are its; write TRAIN.AUGMENT" in found[2]
-    assert f"pycls_{policy} for pycls's, torchvision_{policy} for torchvision's" in found[2]
+    assert f"a.yaml:2: TRAIN.AUGMENT {policy} is read as pycls's, as all keys are its" in found[2]
+    assert f"(pycls_{policy} is pycls's, torchvision_{policy} torchvision's)" in found[2]
 
 
 @pytest.mark.parametrize(
@@ -193,8 +193,17 @@ def test_a_file_with_keys_of_pycls_alone_means_its_policies_and_says_so(tmp_path
 )
 def test_other_files_keep_what_a_bare_name_means(tmp_path, text, words, ops, is_told):
     _, found, said = said_of(tmp_path, text, *words)
-    assert found == ops and ("write TRAIN.AUGMENT pycls_AutoAugment for" in said) == is_told, said
-    assert not is_told or "is torchvision's, though" in said
+    assert found == ops and ("AutoAugment is torchvision's, though " in said) == is_told, said
+    assert not is_told or "(pycls_AutoAugment is pycls's, torchvision_AutoAugment torchvision's)" in said
+
+
+def test_a_magnitude_that_only_pycls_gives_a_meaning_is_told_of(tmp_path):
+    """One of thirty steps of torchvision's, the whole way of pycls's."""
+    words = "TRAIN.AUGMENT RandAugment_N2_M1 is torchvision's, whose M goes from 0 to 30, not from 0 to 1"
+    assert words in said_of(tmp_path, "TRAIN: {AUGMENT: RandAugment_N2_M1}")[2]
+    assert words in said_of(tmp_path, "", "TRAIN.AUGMENT", "RandAugment_N2_M1")[2]
+    assert said_of(tmp_path, "", "TRAIN.AUGMENT", "torchvision_RandAugment_N2_M1")[1:] == ("torchvision", "")
+    assert said_of(tmp_path, "TRAIN: {AUGMENT: RandAugment_N2_M2}")[1:] == ("torchvision", "")
 
 
 def test_a_checkpoint_of_pycls_means_its_policies():

@@ -6,6 +6,7 @@ mode alone calls torchvision's.
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from pycls.core.config.ancestors.writers import PYTORCH_CLS, Writer
 from pycls.core.config.keys import SECTIONS
@@ -56,22 +57,31 @@ def _bare_name(writer: Writer, settings: Sequence[Setting]) -> tuple[list[Settin
     """Return the operator set of a bare name in a file that pycls may have written, and what to tell."""
     last = next((setting for setting in reversed(settings) if setting.key == _POLICY), None)
     given = {setting.key: setting.value for setting in settings}
-    if last is None or last.where == COMMAND_LINE or _OPS in given or given.get("DATA_LOADER.MODE") == "ffcv":
+    if last is None or _OPS in given or given.get("DATA_LOADER.MODE") == "ffcv" or not _is_pycls_name(str(last.value)):
         return [], []
-    if writer.program == PYTORCH_CLS or not _is_pycls_name(str(last.value)):
-        return [], []  # pytorch-cls has no policies: somebody added it for this program
+    is_theirs = last.where != COMMAND_LINE and writer.program != PYTORCH_CLS  # which has none: it was added for us
     ops = [Setting(last.where, _OPS, "pycls")]
-    if writer.is_dump:
+    if is_theirs and writer.is_dump:
         return ops, []
-    other = f"write {_POLICY} pycls_{last.value} for pycls's, torchvision_{last.value} for torchvision's"
-    if writer.mark is not None and writer.is_pure:
-        return ops, [f"{last.where}: {_POLICY} {last.value} is read as pycls's, as all keys are its; {other}"]
-    mark = writer.mark.key if writer.mark else ""
-    if given.get("TRAIN.CROP_STYLE") == "pycls":
-        mark = mark or "TRAIN.CROP_STYLE pycls"
-    if mark:
-        return [], [f"{last.where}: {_POLICY} {last.value} is torchvision's, though {mark} is pycls's; {other}"]
+    what, other = f"{last.where}: {_POLICY} {last.value}", f"pycls_{last.value} is pycls's"
+    if is_theirs and writer.mark is not None and writer.is_pure:
+        return ops, [
+            f"{what} is read as pycls's, as all keys are its; torchvision_{last.value} is torchvision's, {other}"
+        ]
+    if doubt := _doubt(last, writer if is_theirs else Writer(""), given):
+        return [], [f"{what} is torchvision's, {doubt}; {other}, torchvision_{last.value} says torchvision's"]
     return [], []
+
+
+def _doubt(last: Setting, writer: Writer, given: dict[str, Any]) -> str:
+    """Return why a bare name may not mean what it is read as, "" for no reason."""
+    if writer.mark:
+        return f"though {writer.mark.key} is a key of {writer.program}"
+    if last.where != COMMAND_LINE and given.get("TRAIN.CROP_STYLE") == "pycls":
+        return "though TRAIN.CROP_STYLE pycls is pycls's"
+    if _MAGNITUDE.search(str(last.value)):
+        return "whose M goes from 0 to 30, not from 0 to 1"
+    return ""
 
 
 def _is_pycls_name(text: str) -> bool:
