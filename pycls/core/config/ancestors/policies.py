@@ -63,13 +63,12 @@ def _bare_name(writer: Writer, settings: Sequence[Setting]) -> tuple[list[Settin
     ops = [Setting(last.where, _OPS, "pycls")]
     if is_theirs and writer.is_dump:
         return ops, []
-    what, other = f"{last.where}: {_POLICY} {last.value}", f"pycls_{last.value} is pycls's"
+    what = f"{last.where}: {_POLICY} {last.value}"
+    names = f"pycls_{last.value} is pycls's, torchvision_{last.value} torchvision's"
     if is_theirs and writer.mark is not None and writer.is_pure:
-        return ops, [
-            f"{what} is read as pycls's, as all keys are its; torchvision_{last.value} is torchvision's, {other}"
-        ]
+        return ops, [f"{what} is read as pycls's, as all keys are its ({names})"]
     if doubt := _doubt(last, writer if is_theirs else Writer(""), given):
-        return [], [f"{what} is torchvision's, {doubt}; {other}, torchvision_{last.value} says torchvision's"]
+        return [], [f"{what} is torchvision's, {doubt} ({names})"]
     return [], []
 
 
