@@ -206,6 +206,7 @@ def test_a_magnitude_that_only_pycls_gives_a_meaning_is_told_of(tmp_path):
     assert said_of(tmp_path, "TRAIN: {AUGMENT: RandAugment_N2_M2}")[1:] == ("torchvision", "")
 
 
+@pytest.mark.filterwarnings("ignore:.*RandAugment_N2_M1 is torchvision")
 def test_a_checkpoint_of_pycls_means_its_policies():
     for policy, ops in (("AutoAugment", "pycls"), ("RandAugment_N2_M1", "pycls"), ("''", "torchvision")):
         text = f"MODEL: {{TYPE: resnet, ACTIVATION_FUN: relu}}\nTRAIN: {{AUGMENT: {policy}}}\n"
