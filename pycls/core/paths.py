@@ -18,8 +18,8 @@ _VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")
 def expand_path(text: str, what: str) -> str:
     """Return a path with `~`, `$NAME` and `${NAME}` replaced; addresses, and names that lie there so, stay.
 
-    ValueError, which begins with `what`, names a variable that is not set, a user that is not known here, or a path that
-    no file can have: a name too long, links that lead in a circle.
+    ValueError, which begins with `what`, names a variable that is not set, a user that is not known here, or a path
+    that no file can have: a name too long, links that lead in a circle.
     """
     if "://" in text or _is_there(text, what):
         return text
@@ -41,7 +41,7 @@ def _is_there(path: str, what: str) -> bool:
         os.stat(path)
     except OSError as error:
         if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
-            reason = "a circle of links" if error.errno == errno.ELOOP else error.strerror.lower()
+            reason = "a circle of links" if error.errno == errno.ELOOP else os.strerror(error.errno).lower()
             raise ValueError(f"{what} {shown(path)}: {reason}; give another path") from None
         return False
     except ValueError:  # a NUL in it: the form of the key is checked later
@@ -70,10 +70,8 @@ def reason_of(error: OSError) -> str:
     """Return what the system says, with the path it says it of first, without its number."""
     if not error.strerror:
         return str(error)
-    paths = " -> ".join(
-        os.fsdecode(path) for path in (error.filename, error.filename2) if isinstance(path, (str, bytes))
-    )
-    return f"{paths}: {error.strerror}" if paths else error.strerror
+    paths = [os.fsdecode(path) for path in (error.filename, error.filename2) if isinstance(path, (str, bytes))]
+    return ": ".join([" -> ".join(paths), error.strerror] if paths else [error.strerror])
 
 
 def is_about_path(error: OSError) -> bool:

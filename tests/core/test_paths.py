@@ -63,7 +63,7 @@ def test_a_path_that_no_file_can_have_is_named_by_its_key(key, tmp_path):
     [(errno.ENAMETOOLONG, 2), (errno.EACCES, 2), (errno.ENOENT, 2), (errno.ENOSPC, 1), (errno.EIO, 1)],
 )
 def test_what_the_system_says_of_a_path_is_told_without_numbers(number, code, capsys):
-    """Bad input where another path would do, else a failure: a full disk may be emptied, and the same command goes on."""
+    """Bad input where another path would do, else a failure: of a full disk, the same command may go on."""
 
     def fail(*_):
         raise OSError(number, os.strerror(number), "/x/y")
