@@ -68,17 +68,29 @@ def _identity(samples: Samples) -> list[int]:
 
 
 def check_classes(saved: Sequence[str], found: Sequence[str], where: str, source: str = "the data set") -> None:
-    """Raise ValueError naming the first difference between a checkpoint's classes and the data set's."""
+    """Raise ValueError naming what differs between a checkpoint's classes and the data set's: names, or their order."""
     if list(saved) == list(found):
         return
-    if len(saved) != len(found):
-        raise ValueError(f"{where}: was trained on {len(saved)} classes, {source} has {len(found)}")
-    number, old, new = next((i, a, b) for i, (a, b) in enumerate(zip(saved, found, strict=True)) if a != b)
+    known, there = ({normalized(name) for name in names} for names in (saved, found))
+    missing = [name for name in saved if normalized(name) not in there]
+    new = [name for name in found if normalized(name) not in known]
+    if missing or new or len(saved) != len(found):
+        raise ValueError(f"{where}: was trained on {len(saved):,} classes, {_difference(missing, new, found, source)}")
+    number, old, other = next((i, a, b) for i, (a, b) in enumerate(zip(saved, found, strict=True)) if a != b)
     spelled = ""
-    if normalized(old) == normalized(new):
-        points = f"{code_points(old)} and {code_points(new)}"
+    if normalized(old) == normalized(other):
+        points = f"{code_points(old)} and {code_points(other)}"
         spelled = f", the same name spelled with other code points ({points}): rename the class folders"
-    raise ValueError(f"{where}: class {number} is {old!r} in the checkpoint and {new!r} in {source}{spelled}")
+    raise ValueError(f"{where}: class {number} is {old!r} in the checkpoint and {other!r} in {source}{spelled}")
+
+
+def _difference(missing: list[str], new: list[str], found: Sequence[str], source: str) -> str:
+    """Return in words which names a data set lacks, and which it has that were not trained on."""
+    parts = [f"{source} has {len(found):,}"]
+    parts += [f"without {listed([repr(name) for name in missing])}"] if missing else []
+    parts += [f"with {listed([repr(name) for name in new])} that it was not trained on"] if new else []
+    renamed = "; give a renamed class its old name" if missing and new else ""
+    return " ".join(parts) + renamed
 
 
 def saved_cfg(saved: dict[str, Any], where: str, overrides: tuple[str, ...] = ()) -> CfgNode:

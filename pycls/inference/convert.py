@@ -154,7 +154,7 @@ def _write_pycls(path: Path, dst: Path, cfg_file: str | None, overrides: Sequenc
         pycls_names(weights.tensors, "model_state" in saved, str(path)),
         _pycls_cfg(saved, path, cfg_file, overrides),
     )
-    note = f"; {flip_stem(tensors)} converted from RGB to BGR" if is_bgr(text) else ""
+    note = f"; {flip_stem(tensors, str(path))} converted from RGB to BGR" if is_bgr(text) else ""
     errors = {name: saved[name] for name in ("test_err", "ema_err") if isinstance(saved.get(name), (int, float))}
     save_checkpoint({"epoch": saved.get("epoch", 0), "model_state": tensors, "cfg": text, **errors}, dst)
     return f"{weights.layout}: {len(tensors)} tensors{note}"

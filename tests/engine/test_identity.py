@@ -40,8 +40,25 @@ def test_classes_that_look_the_same_are_named_by_their_code_points():
     check_classes(["caf\u00e9", "tea"], ["caf\u00e9", "tea"], "a.pyth")
     with pytest.raises(ValueError, match=r"spelled with other code points \(caf U\+00E9 and cafe U\+0301\): rename"):
         check_classes(["caf\u00e9", "tea"], ["cafe\u0301", "tea"], "a.pyth")
-    with pytest.raises(ValueError, match=r"class 1 is 'tea' in the checkpoint and 'coffee' in the data set$"):
-        check_classes(["a", "tea"], ["a", "coffee"], "a.pyth")
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ("zebra dog emu", "the data set has 3 without 'cat' with 'zebra' that it was not trained on; give a renamed"),
+        ("cat dog", "the data set has 2 without 'emu'"),
+        ("cat cow dog emu", "the data set has 4 with 'cow' that it was not trained on"),
+    ],
+)
+def test_a_renamed_class_is_named_on_both_sides(found, said):
+    """A class that sorts elsewhere after it was renamed moves the others: their numbers are no help."""
+    with pytest.raises(ValueError, match=f"^a.pyth: was trained on 3 classes, {said}"):
+        check_classes(["cat", "dog", "emu"], sorted(found.split()), "a.pyth")
+
+
+def test_classes_in_another_order_are_named_by_number():
+    with pytest.raises(ValueError, match=r"class 1 is 'b' in the checkpoint and 'c' in the data set$"):
+        check_classes(["a", "b", "c"], ["a", "c", "b"], "a.pyth")
 
 
 def test_a_file_of_pycls_without_an_activation_means_its_own():
