@@ -19,7 +19,7 @@ from pycls.core.tensor_files.header_digest import with_digest, with_place
 from pycls.core.tensor_files.seal import seal
 from pycls.core.weights import LoadReport as LoadReport
 from pycls.core.weights import load_weights as load_weights
-from pycls.core.weights.files import first_line, load_checkpoint
+from pycls.core.weights.files import NetworkBytes, first_line, load_checkpoint
 from pycls.core.weights.parts import UnreadableFile
 
 _EPOCH_FILE = re.compile(r"model_epoch_(\d+)\.pyth")
@@ -103,19 +103,19 @@ class Newest(NamedTuple):
 def load_newest(
     out_dir: str | Path,
     accept: Callable[[dict[str, Any], Path], Any] = lambda saved, path: None,
-    most_bytes: int | None = None,
+    network_bytes: NetworkBytes | None = None,
 ) -> Newest | None:
     """Return the newest state of a run that can be read and that `accept` takes, None for a fresh run.
 
     UnreadableFile passes a file over, `accept` may raise it, too; with none left it is a ValueError: what is there is
-    not begun anew. `most_bytes` are as many as a state can have.
+    not begun anew. `network_bytes`: the size of the run's network.
     """
     candidates = (last_path(out_dir), *_epoch_files(out_dir), best_path(out_dir))
     paths = [path for path in candidates if os.path.lexists(path)]
     passed_over: dict[Path, str] = {}
     for path in paths:
         try:
-            saved = load_checkpoint(path, most_bytes)
+            saved = load_checkpoint(path, network_bytes)
             accept(saved, path)
             return Newest(saved, path, passed_over)
         except UnreadableFile as error:

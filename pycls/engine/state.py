@@ -48,11 +48,22 @@ def evaluation_is_due(cfg: CfgNode, epoch: int) -> bool:
     return (epoch + 1) % cfg.TRAIN.EVAL_PERIOD == 0 or epoch + 1 == cfg.OPTIM.MAX_EPOCH
 
 
+def num_bytes(model: nn.Module) -> int:
+    """Return the size of a network's weights and statistics."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
+
+
+def network_bytes(cfg: CfgNode) -> int:
+    """Return the size of a config's network, of which nothing is allocated."""
+    with torch.device("meta"):
+        return num_bytes(build_model(cfg))
+
+
 def check_network(cfg: CfgNode) -> None:
     """Raise the ValueErrors of network, frozen parts and optimizer; nothing is allocated, no data set is read."""
     with torch.device("meta"):
         model = build_model(cfg)
-    size_gb = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters()) / 1e9
+    size_gb = num_bytes(model) / 1e9
     if size_gb > memory_gb():
         raise ValueError(
             f"MODEL.TYPE {cfg.MODEL.TYPE}: the network has {size_gb:,.0f} GB of weights, this machine "

@@ -44,6 +44,7 @@ from pycls.engine.reporting.result import Result
 from pycls.engine.reporting.view_text import describe_view
 from pycls.engine.run_page.page import PageSource, save_run_page
 from pycls.engine.setup import run_processes, setup_process, warn_of_other_pixels
+from pycls.engine.state import network_bytes
 from pycls.engine.weights_file import warn_of_other_view, weights_file
 from pycls.losses import build_loss
 from pycls.models import build_model
@@ -102,7 +103,7 @@ def _test_process(cfg: CfgNode) -> Result:
     device = setup_process(cfg)
     precision = pick_precision(device, cfg.TRAIN.MIXED_PRECISION, cfg.TRAIN.AMP_DTYPE)
     path = weights_path(cfg)
-    saved = load_tensor_file(path)
+    saved = load_tensor_file(path, lambda: network_bytes(cfg))
     warn_of_other_division(saved, cfg, str(path))
     samples, outputs = samples_to_test(cfg, saved.get("classes"), str(path))
     with contextlib.closing(build_loader(cfg, "test", device, samples)) as loader:

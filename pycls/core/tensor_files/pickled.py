@@ -214,10 +214,8 @@ class Walk:
         self, storage: Any = None, offset: Any = None, sizes: Any = None, strides: Any = None, *others: Any
     ) -> Value:
         """Declare a tensor; ValueError for one that would be more than its storage: torch lets the storage grow."""
-        _need(
-            isinstance(storage, Storage) and isinstance(sizes, PickledTuple) and isinstance(strides, PickledTuple),
-            "tensor",
-        )
+        rows = isinstance(sizes, PickledTuple) and isinstance(strides, PickledTuple)
+        _need(isinstance(storage, Storage) and rows, "tensor")
         shape, steps = sizes.items, strides.items
         _need(_is_size(offset) and len(shape) == len(steps) and all(map(_is_size, (*shape, *steps))), "tensor")
         count = 1

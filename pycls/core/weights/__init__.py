@@ -44,7 +44,8 @@ def load_weights(model: nn.Module, path: str | Path, cache_dir: str | Path = DEF
     tensors match, or when the same tensors would mean another network.
     """
     path = find_weights(path, cache_dir)
-    weights = unpack_weights(load_tensor_file(path), str(path))
+    state = load_tensor_file(path, lambda: sum(t.numel() * t.element_size() for t in model.state_dict().values()))
+    weights = unpack_weights(state, str(path))
     return fill_model(model, weights, str(path))
 
 

@@ -4,17 +4,16 @@ import argparse
 import contextlib
 import errno
 import json
-import math
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
 from safetensors import SafetensorError, safe_open
 
-from pycls.core.machine import cgroup_memory_gb, memory_gb
+from pycls.core.machine import free_memory_gb
 from pycls.core.tensor_files.contents import check_contents
 from pycls.core.tensor_files.header_digest import check_digest
 from pycls.core.weights.parts import UnreadableFile, check_description
@@ -22,24 +21,29 @@ from pycls.core.weights.parts import UnreadableFile, check_description
 SAFETENSORS = ".safetensors"
 
 
-def load_tensor_file(path: str | Path) -> dict[str, Any]:
+NetworkBytes = Callable[[], int]  # asked for large files only
+_ALWAYS_BYTES, _MOST_COPIES = 1e9, 32  # of tensors are read; beyond that, as many as a network has, so many times
+
+
+def load_tensor_file(path: str | Path, network_bytes: NetworkBytes | None = None) -> dict[str, Any]:
     """Return what a checkpoint, a state_dict or a safetensors file holds, tensors on the CPU."""
     path = Path(path)
-    return _load_safetensors(path) if path.suffix == SAFETENSORS else load_checkpoint(path)
+    load = _load_safetensors if path.suffix == SAFETENSORS else load_checkpoint
+    return load(path, network_bytes)
 
 
-def load_checkpoint(path: str | Path, most_bytes: int | None = None) -> dict[str, Any]:
+def load_checkpoint(path: str | Path, network_bytes: NetworkBytes | None = None) -> dict[str, Any]:
     """Return the state in a file of torch, tensors on the CPU; UnreadableFile, a ValueError, for any other.
 
-    Whatever the file claims, no more is allocated than it holds, and nothing if that is more than `most_bytes` or than
-    this machine has memory for. A file that cannot be read just now (OSError) is not called damaged. Besides tensors
-    and plain types only argparse.Namespace is let through, a bag of values that the training scripts of torchvision
-    and timm save.
+    Whatever the file claims, no more is allocated than it holds, and nothing if that is far more than the network
+    needs or than there is memory for. A file that cannot be read just now (OSError) is not called damaged. Besides
+    tensors and plain types only argparse.Namespace is let through, a bag of values that the training scripts of
+    torchvision and timm save.
     """
     path = Path(path)
     with _opened(path) as file:
         try:
-            _check_size(check_contents(file), most_bytes, path)
+            _check_size(check_contents(file), network_bytes, path)
             file.seek(0)
             with torch.serialization.safe_globals([argparse.Namespace]):
                 state = torch.load(file, map_location="cpu", weights_only=True)
@@ -81,14 +85,13 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def _check_size(num_bytes: int, most_bytes: int | None, path: Path) -> None:
-    memory_bytes = 1e9 * min(memory_gb(), cgroup_memory_gb() or math.inf)
-    if num_bytes > memory_bytes:
-        memory = f"this machine has {memory_bytes / 1e9:,.0f} GB of memory"
-        raise UnreadableFile(f"{path}: holds {num_bytes / 1e9:,.0f} GB of tensors, {memory}")
-    if most_bytes is not None and num_bytes > most_bytes:
-        room = f"this run's can have {most_bytes / 1e6:,.0f} MB"
-        raise UnreadableFile(f"{path}: holds {num_bytes / 1e6:,.0f} MB of tensors, {room}")
+def _check_size(num_bytes: int, network_bytes: NetworkBytes | None, path: Path) -> None:
+    """Raise UnreadableFile for more tensors than there is memory for, or than any training of the network keeps."""
+    size, free_gb = f"{path}: holds {num_bytes / 1e9:,.1f} GB of tensors", free_memory_gb()
+    if num_bytes / 1e9 > free_gb:
+        raise UnreadableFile(f"{size}, and {free_gb:,.1f} GB of memory are free")
+    if network_bytes is not None and num_bytes > _ALWAYS_BYTES and num_bytes > _MOST_COPIES * network_bytes():
+        raise UnreadableFile(f"{size}, and the network has {network_bytes() / 1e9:,.3f} GB: is it of another one?")
 
 
 def _reason(error: Exception) -> str:
@@ -110,10 +113,10 @@ def first_line(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
 
 
-def _load_safetensors(path: Path) -> dict[str, Any]:
+def _load_safetensors(path: Path, network_bytes: NetworkBytes | None) -> dict[str, Any]:
     """Return the tensors by name or, for a file written by `save_safetensors`, a state like a checkpoint's."""
     with _opened(path) as opened:
-        _check_size(os.fstat(opened.fileno()).st_size, None, path)
+        _check_size(os.fstat(opened.fileno()).st_size, network_bytes, path)
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}

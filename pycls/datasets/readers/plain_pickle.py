@@ -9,8 +9,10 @@ from typing import Any, BinaryIO
 import numpy as np
 
 _MOST_CONTAINERS = 1000  # the files of CIFAR have ten; deeper ones than that end Python's stack
-_CONTAINERS = ("TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "LIST", "DICT", "FROZENSET")
-_CONTAINERS += ("EMPTY_TUPLE", "EMPTY_LIST", "EMPTY_DICT", "EMPTY_SET")
+_CONTAINERS = (
+    *("TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "LIST", "DICT", "FROZENSET"),
+    *("EMPTY_TUPLE", "EMPTY_LIST", "EMPTY_DICT", "EMPTY_SET"),
+)
 _NUMBERS = re.compile("[<>|=]?[buif][1248]")
 
 

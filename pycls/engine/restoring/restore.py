@@ -4,7 +4,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-from torch import nn
 from yacs.config import CfgNode
 
 from pycls.core.checkpoint import Newest, load_newest
@@ -14,11 +13,8 @@ from pycls.engine.restoring.optimizer_state import check_optimizer, load_optimiz
 from pycls.engine.restoring.parts import check_parts
 from pycls.engine.restoring.same_run import check_same_run
 from pycls.engine.restoring.tensors import check_tensors
-from pycls.engine.state import TrainState
+from pycls.engine.state import TrainState, num_bytes
 from pycls.optim.state_shapes import Entries, kept_entries
-
-_MOST_COPIES = 8  # of the network: itself, its average, and what any optimizer keeps of each parameter; with room
-_BESIDE_BYTES = 64 << 20
 
 
 def newest_state(state: TrainState, cfg: CfgNode, data: dict[str, list[int]], num_steps: int) -> Newest | None:
@@ -31,7 +27,7 @@ def newest_state(state: TrainState, cfg: CfgNode, data: dict[str, list[int]], nu
     def accept(saved: dict[str, Any], path: Path) -> None:
         check_saved(saved, state, cfg, data, num_steps, str(path))
 
-    return load_newest(cfg.OUT_DIR, accept, _MOST_COPIES * _num_bytes(state.model) + _BESIDE_BYTES)
+    return load_newest(cfg.OUT_DIR, accept, lambda: num_bytes(state.model))
 
 
 def check_saved(
@@ -44,10 +40,6 @@ def check_saved(
     _check_networks(state, saved, old, where)
     kept = kept_entries(old, state.optimizer)
     check_optimizer(saved["optimizer_state"], state.optimizer, kept, f"{where}: optimizer_state")
-
-
-def _num_bytes(model: nn.Module) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
 
 
 def _check_step(saved: dict[str, Any], data: dict[str, list[int]], num_steps: int, where: str) -> None:

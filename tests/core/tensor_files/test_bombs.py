@@ -131,10 +131,11 @@ def test_a_file_before_torch_1_6_declares_what_is_there(tmp_path, never_loads):
 def test_more_than_the_memory_or_the_run_needs_is_refused(tmp_path, never_loads, monkeypatch):
     path = tmp_path / "a.pyth"
     save_checkpoint({"w": torch.zeros(2**20)}, path)
-    with pytest.raises(UnreadableFile, match="holds 4 MB of tensors, this run's can have 2 MB"):
-        load_checkpoint(path, most_bytes=2_000_000)
-    monkeypatch.setattr(files, "memory_gb", lambda: 0.003)
-    with pytest.raises(UnreadableFile, match="GB of tensors, this machine has 0 GB"):
+    monkeypatch.setattr(files, "_ALWAYS_BYTES", 1e6)
+    with pytest.raises(UnreadableFile, match=r"holds 0\.0 GB of tensors, and the network has 0\.000 GB"):
+        load_checkpoint(path, lambda: 100_000)
+    monkeypatch.setattr(files, "free_memory_gb", lambda: 0.003)
+    with pytest.raises(UnreadableFile, match=r"GB of tensors, and 0\.0 GB of memory are free"):
         load_checkpoint(path)
 
 
