@@ -127,3 +127,12 @@ def test_damaged_records_are_left_out_and_told(folder):
     assert done.returncode == 0, done.stderr
     assert path.read_text().splitlines()[: len(lines)] == lines
     assert "metrics.jsonl: 6 lines are no records and left out" in (folder / "stdout.log").read_text()
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_what_is_to_be_evaluated_is_named_in_one_line(folder, odd):
+    odd(best_path(folder))
+    words = tiny_words(folder, **{key: value for key, value in QUICK.items() if key != "TRAIN__EVAL_PERIOD"})
+    done = run_tool_here("test_net.py", "--cfg", DIGITS, *words, "TEST.WEIGHTS", best_path(folder))
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert str(best_path(folder)) in done.stderr and not (folder / "test.json").exists()
