@@ -4,10 +4,12 @@ It is an entry of the header's metadata, so any reader takes the file as before.
 """
 
 import hashlib
+import re
 from pathlib import Path
 
 KEY = "sha256"
 _ZEROS = "0" * 64
+_DIGITS = re.compile("[0-9a-f]{64}")
 _CHUNK = 1 << 20  # bytes
 
 
@@ -26,6 +28,8 @@ def with_digest(content: bytes) -> bytes:
 def check_digest(path: Path, metadata: dict[str, str]) -> None:
     """Raise ValueError unless a file has the digest that it names; files of other programs name none."""
     if KEY not in metadata:
+        if any(len(name) == len(KEY) and _DIGITS.fullmatch(value) for name, value in metadata.items()):
+            raise ValueError("it is damaged")  # in the name of the digest
         return
     full, empty = (f'"{KEY}":"{digits}"'.encode() for digits in (metadata[KEY], _ZEROS))
     with path.open("rb") as file:

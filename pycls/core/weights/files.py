@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import torch
 from safetensors import SafetensorError, safe_open
 
-from pycls.core.machine import free_memory_gb
+from pycls.core.machine import free_memory_gb, memory_gb
 from pycls.core.tensor_files.contents import check_contents
 from pycls.core.tensor_files.header_digest import check_digest
 from pycls.core.weights.parts import UnreadableFile, check_description
@@ -54,6 +54,8 @@ def load_checkpoint(path: str | Path, network_bytes: NetworkBytes | None = None)
         except Exception as error:  # torch.load raises many types for what the checks before it let through
             if isinstance(error, OSError) and error.errno in _PASSING:
                 raise
+            if "can't allocate memory" in str(error):
+                raise OSError(errno.ENOMEM, "its tensors do not fit into memory", str(path)) from None
             raise UnreadableFile(f"{path}: not a readable checkpoint ({_reason(error)})") from error
     if not isinstance(state, dict):
         raise UnreadableFile(f"{path}: expected a checkpoint dictionary, found {type(state).__name__}")
@@ -86,12 +88,19 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def _check_size(num_bytes: int, network_bytes: NetworkBytes | None, path: Path) -> None:
-    """Raise UnreadableFile for more tensors than there is memory for, or than any training of the network keeps."""
-    size, free_gb = f"{path}: holds {num_bytes / 1e9:,.1f} GB of tensors", free_memory_gb()
-    if num_bytes / 1e9 > free_gb:
-        raise UnreadableFile(f"{size}, and {free_gb:,.1f} GB of memory are free")
+    """Raise UnreadableFile for more tensors than this machine can hold, or than any training of the network keeps.
+
+    OSError for more than there is room for just now.
+    """
+    size, free_gb = f"{num_bytes / 1e9:,.1f} GB of tensors", free_memory_gb()
+    if num_bytes / 1e9 > memory_gb():
+        raise UnreadableFile(f"{path}: holds {size}, this machine has {memory_gb():,.1f} GB of memory")
     if network_bytes is not None and num_bytes > _ALWAYS_BYTES and num_bytes > _MOST_COPIES * network_bytes():
-        raise UnreadableFile(f"{size}, and the network has {network_bytes() / 1e9:,.3f} GB: is it of another one?")
+        raise UnreadableFile(
+            f"{path}: holds {size}, the network {network_bytes() / 1e9:,.3f} GB: is it of another one?"
+        )
+    if num_bytes / 1e9 > free_gb:
+        raise OSError(errno.ENOMEM, f"{size} do not fit into the {free_gb:,.1f} GB of memory that are free", str(path))
 
 
 def _reason(error: Exception) -> str:
