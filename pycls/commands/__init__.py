@@ -1,6 +1,7 @@
 """The commands: `pycls train` and the file tools/train_net.py are the same code, one module a command.
 
-A command imports what it needs when it acts, so that --help answers at once.
+A command imports what it needs when it acts, so that --help answers at once. Signals are caught before all but the
+standard library is imported, so that they end a command in one line at any moment.
 """
 
 import importlib
@@ -10,9 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 import pycls
-from pycls.core.cli import OneLineParser, called_as
-from pycls.core.registry import did_you_mean
-from pycls.core.stop_signals import quiet_closed_pipe
+from pycls.core.stop_signals import quiet_closed_pipe, run_command
 
 COMMANDS = {
     "train": "train a network, or go on with a training",
@@ -41,12 +40,13 @@ EXAMPLE = "train --cfg configs/quickstart/digits.yaml OUT_DIR runs/digits"
 
 def main() -> int:
     """Run the command that the first word names: `pycls COMMAND ...`, `python -m pycls COMMAND ...`."""
-    _write_all_characters()
-    with quiet_closed_pipe():
-        return _run(called_as(sys.argv[0]), sys.argv[1:])
+    return _run_quietly(_run)
 
 
 def _run(prog: str, words: Sequence[str]) -> int:
+    from pycls.core.cli import OneLineParser
+    from pycls.core.registry import did_you_mean
+
     if words and words[0] in COMMANDS:
         return command(words[0])(f"{prog} {words[0]}", words[1:])
     parser = OneLineParser(prog, DESCRIPTION, EXAMPLE, usage=f"{prog} [-h] [--version] COMMAND ...")
@@ -61,9 +61,21 @@ def _run(prog: str, words: Sequence[str]) -> int:
 
 def run_file(name: str) -> int:
     """Do what a file in tools/ does: run a command, called by the file's name."""
-    _write_all_characters()
-    with quiet_closed_pipe():
-        return command(name)(called_as(sys.argv[0]), sys.argv[1:])
+    return _run_quietly(lambda prog, words: command(name)(prog, words))
+
+
+def _run_quietly(run: Callable[[str, Sequence[str]], int]) -> int:
+    """Call run(prog, words); neither a signal nor a closed standard output ends the program with a traceback."""
+
+    def act() -> int:
+        from pycls.core.cli import called_as
+
+        _write_all_characters()
+        with quiet_closed_pipe():
+            return run(called_as(sys.argv[0]), sys.argv[1:])
+
+    program = os.path.basename(sys.argv[0])
+    return run_command("pycls" if program == "__main__.py" else program, act)
 
 
 def _write_all_characters() -> None:

@@ -14,6 +14,7 @@ from pycls.core.config import dump_cfg
 from pycls.core.distributed import is_main
 from pycls.core.logging import FILE_ONLY, GOOD_NEWS, NOT_ON_TERMINAL, MetricsFile, get_logger, json_line, progress_bar
 from pycls.core.page.curves import epoch_of
+from pycls.core.processes.pulse import HERE
 from pycls.datasets.loader import Batch
 from pycls.datasets.readers.samples import Samples
 from pycls.engine.reporting.evaluation import Evaluation, evaluation_figures, evaluation_record
@@ -92,6 +93,7 @@ class Recorder:
         self._waited = 0.0
         with progress_bar(None, label, self.steps, unit="step", start=state.step, hidden=not is_main()) as self._bar:
             for batch in batches:
+                HERE.note(f"epoch {state.epoch + 1}, step {state.step + 1}")
                 yield batch
                 self._bar.update()
 
@@ -154,6 +156,7 @@ class Recorder:
     def evaluation(self, kind: str, epoch: int, run: Callable[[], Evaluation], again: bool = False) -> Evaluation:
         """Run an evaluation and record it under `kind` (test_epoch, test_ema_epoch), unless it is done `again`."""
         start = time.perf_counter()
+        HERE.note(f"the evaluation of epoch {epoch + 1}")
         result = run()
         where = f"{epoch + 1}/{self.cfg.OPTIM.MAX_EPOCH}"
         seconds = time.perf_counter() - start

@@ -23,6 +23,7 @@ from yacs.config import CfgNode
 from pycls.core.config import dump_cfg
 from pycls.core.logging import get_logger
 from pycls.core.machine import usable_cores
+from pycls.core.stop_signals import accept
 from pycls.datasets.readers.samples import FileSamples, Samples
 from pycls.engine.reporting.result import Result
 from pycls.engine.setup import setup_process
@@ -88,7 +89,8 @@ def loader_table(cfg: CfgNode, folders: Sequence[str], options: TableOptions) ->
     try:
         for source, images in zip(sources, samples, strict=True):
             _measure_source(source, images, cfg_file, options, axes, answers[source.title])
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as signal:
+        accept(signal)
         interrupted = True
     return Result(files=_save(answers, Path(cfg.OUT_DIR)), interrupted=interrupted)
 
