@@ -5,6 +5,7 @@ import contextlib
 import os
 import select
 import signal
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -47,6 +48,8 @@ class StopRequest:
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Signal handler."""
+        if number == signal.SIGHUP:
+            leave_terminal()
         now = time.monotonic()
         if not self.requested:
             self.requested, self._first_sec = True, now
@@ -84,6 +87,17 @@ def handle_signals(handler: Callable[[int, FrameType | None], Any]) -> dict[int,
         return {}
 
 
+def leave_terminal() -> None:
+    """Write no more to a terminal that has hung up: every line would be an error, in the place of the run's own end."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (1, 2):
+        with contextlib.suppress(OSError):
+            status = os.fstat(descriptor)
+            if stat.S_ISCHR(status.st_mode) and status.st_rdev != os.fstat(nowhere).st_rdev:
+                os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
 class Ending:
     """Ends this process at the first stop signal, by an exception in its main thread; what then hangs, ends hard."""
 
@@ -93,6 +107,8 @@ class Ending:
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Signal handler."""
+        if number == signal.SIGHUP:
+            leave_terminal()
         if self.number:
             return
         self.number = number
@@ -132,7 +148,7 @@ class Ending:
         end = time.monotonic() + _PATIENCE_SEC
         while time.monotonic() < end:
             time.sleep(0.1)
-            if not self.number:  # accepted
+            if not self.number:  # accepted, or over
                 return
         self.end_now()
 
@@ -175,6 +191,7 @@ def run_command(prog: str, act: Callable[[], int]) -> int:
         code = ending.exit_code()
     finally:
         handle_signals(lambda number, frame: os._exit(code if isinstance(code, int) else 1))
+        ending.number = 0  # nothing hangs
     return code
 
 

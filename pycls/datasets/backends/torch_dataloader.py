@@ -84,7 +84,7 @@ class TorchBackend(FileBackend):
         except RuntimeError as error:
             if "DataLoader worker" not in str(error):  # the words in which torch reports it
                 raise
-            raise death_of(_workers(self._loader)) from error
+            raise death_of(_workers(self._loader)) from None
 
     def _kill_at_exit(self) -> None:
         """Have workers killed that are left when the program ends: before torch waits seconds for each, in its turn."""
