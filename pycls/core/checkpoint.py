@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import safetensors.torch
 import torch
 
-from pycls.core.atomic_io import atomic_file, rename_durably, unfinished_name
+from pycls.core.atomic_io import UNFINISHED, atomic_file, rename_durably, unfinished_name
 from pycls.core.logging import get_logger
 from pycls.core.weights import LoadReport as LoadReport
 from pycls.core.weights import load_weights as load_weights
@@ -74,9 +74,10 @@ def link_checkpoint(source: Path, target: Path) -> None:
 
 
 def remove_temporaries(out_dir: str | Path) -> None:
-    """Delete what a killed process left half written."""
-    for path in checkpoint_dir(out_dir).glob(".*.tmp"):
-        path.unlink(missing_ok=True)
+    """Delete what a killed process left half written: checkpoints, records, tables, pages."""
+    for folder in (checkpoint_dir(out_dir), Path(out_dir)):
+        for path in folder.glob(UNFINISHED):
+            path.unlink(missing_ok=True)
 
 
 def prune_checkpoints(out_dir: str | Path, keep: int) -> None:

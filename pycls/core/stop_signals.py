@@ -44,6 +44,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.requested = False
+        self.ending: Ending | None = None  # of the command that this is a part of
         self._first_sec = 0.0
 
     def handle(self, number: int, frame: FrameType | None) -> None:
@@ -55,6 +56,8 @@ class StopRequest:
             self.requested, self._first_sec = True, now
         elif number == signal.SIGINT and now - self._first_sec > _SAME_CTRL_C_SEC:
             self._first_sec = float("inf")  # a third one must not disturb the end
+            if self.ending is not None:
+                self.ending.handle(number, frame)
             raise Interrupted(number)
 
     def check(self) -> None:
@@ -68,6 +71,8 @@ def stop_on_signal() -> Iterator[StopRequest]:
     """Catch the stop signals while the block runs (main thread only; elsewhere signals are left alone)."""
     request = StopRequest()
     previous = handle_signals(request.handle)
+    outer = getattr(previous.get(signal.SIGINT), "__self__", None)
+    request.ending = outer if isinstance(outer, Ending) else None
     try:
         yield request
     finally:

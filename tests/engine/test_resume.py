@@ -91,6 +91,7 @@ def said(out_dir):
     """Return the lines on epochs for people, without what depends on speed, and the epochs of the records."""
     text = (Path(out_dir) / "stdout.log").read_text()
     lines = re.findall(r"^(Epoch .*?lr [\d.e-]+|Epoch .*? images), ", text, re.M)
+    assert lines
     return lines, re.findall(r'json_stats: .*"_type": "(train_epoch|test_.*?epoch)".*"epoch": "(.*?)"', text)
 
 

@@ -18,12 +18,12 @@ from typing import Any
 
 import torch.distributed as dist
 
-from pycls.core.stop_signals import EXIT_STOPPED, PeerLostError
+from pycls.core.stop_signals import EXIT_STOPPED, PeerLostError, handle_signals
 
 GOES_ON = "the same command goes on from the newest checkpoint"
 
 _BEAT_SEC = 1.0
-_SUSPICIOUS_SEC = 10.0  # patience once a connection has broken
+_SUSPICIOUS_SEC = 5.0  # patience once a connection has broken: the run ends, and it is asked why
 _HANG_SEC = 10.0  # for a main thread to notice what its thread knows
 _STORE_SEC = 30.0  # for an answer of the store
 _POLL_SEC = 0.1
@@ -168,6 +168,7 @@ def watched_peers(patience_sec: float) -> Iterator[None]:
         pulse.close()
     except Exception as error:
         if is_of_a_connection(error):
+            handle_signals(lambda number, frame: None)  # torchrun sends one now, which says less than the line to come
             end = pulse.suspect() or {"text": _nobody_gone(error), "lost": True}
             if end.get("rank") != rank:
                 kind = PeerLostError if end["lost"] else ChildProcessError

@@ -41,14 +41,14 @@ def let_signals_in() -> None:
 def die_with_parent() -> None:
     """End this process when the one that started it is gone, however that ended.
 
-    The system does it where it can (Linux), whatever this process is busy with. A thread waits as well: the parent of a
-    process from a fork server is the server.
+    The system does it where it can (Linux), whatever this process is busy with. A thread of one that multiprocessing
+    started waits as well: the parent of a process from a fork server is the server.
     """
     with contextlib.suppress(OSError, AttributeError):  # not Linux
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     parent = multiprocessing.parent_process()
-    assert parent is not None
-    threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
 
 
 def _end_after(parent: Any) -> None:
@@ -86,4 +86,5 @@ def check_main_can_start(key: str) -> None:
         place = f"a program without a file ({path}), which other processes cannot import"
     else:
         return
-    raise ValueError(f"{key}: cannot be started from {place}; call it in a file, such as `python tools/train_net.py`")
+    way_out = "call it in a file, such as `python tools/train_net.py`, or set NUM_GPUS 1"
+    raise ValueError(f"{key}: cannot be started from {place}; {way_out}")

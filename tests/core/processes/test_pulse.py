@@ -50,8 +50,8 @@ def test_everyone_who_lives_learns_who_does_not(quick):
 def test_a_process_that_is_done_or_merely_slow_is_not_gone(quick):
     with pulses(0, 1, of=3) as two:
         with pulses(2, of=3, store=two[0]._store):
-            time.sleep(0.5)  # it shows a pulse, and its main thread does nothing
-        time.sleep(0.5)
+            time.sleep(0.3)  # it shows a pulse, and its main thread does nothing
+        time.sleep(0.3)
         assert not any(each.end for each in two)
     assert not quick
 

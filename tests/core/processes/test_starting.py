@@ -1,5 +1,6 @@
 """What scripts and notebooks that start processes are told."""
 
+import os
 import subprocess
 import sys
 import types
@@ -10,9 +11,9 @@ from pycls.core.processes.starting import EXIT_NO_GUARD, check_main_can_start, n
 from tests.helpers.paths import ROOT
 
 SCRIPT = """
+from os.path import basename
 from pycls.datasets.workers.processes import ProcessWorkers
-from tests.helpers.tasks import answer
-workers = ProcessWorkers(answer, 2)
+workers = ProcessWorkers(basename, 2)
 workers.submit("any").result()
 """
 
@@ -20,7 +21,8 @@ workers.submit("any").result()
 def test_a_script_without_a_guard_is_told_of_it_once(tmp_path):
     script = tmp_path / "mine.py"
     script.write_text(SCRIPT)
-    done = subprocess.run([sys.executable, str(script)], cwd=ROOT, capture_output=True, text=True, timeout=100)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True, timeout=200)
     assert done.returncode == 1 and done.stderr.count("Traceback") == 1, done.stderr  # its own, of the ValueError
     line = done.stderr.splitlines()[-1]
     assert line.startswith("ValueError: ") and "mine.py: " in line and 'under `if __name__ == "__main__":`' in line
