@@ -75,9 +75,8 @@ def link_checkpoint(source: Path, target: Path) -> None:
 
 def remove_temporaries(out_dir: str | Path) -> None:
     """Delete what a killed process left half written: checkpoints, records, tables, pages."""
-    for folder in (checkpoint_dir(out_dir), Path(out_dir)):
-        for path in folder.glob(UNFINISHED):
-            path.unlink(missing_ok=True)
+    for path in (*checkpoint_dir(out_dir).glob(".*.tmp"), *Path(out_dir).glob(UNFINISHED)):
+        path.unlink(missing_ok=True)
 
 
 def prune_checkpoints(out_dir: str | Path, keep: int) -> None:

@@ -54,6 +54,7 @@ class Pulse:
         self._ended, self._closed, self._seen = threading.Event(), threading.Event(), threading.Event()
         self._still_sec, self._last = 0.0, ""
         self._beats = 0
+        self._show()
         self._thread = threading.Thread(target=self._run, name="pycls-pulse", daemon=True)
         self._thread.start()
 
@@ -85,9 +86,12 @@ class Pulse:
             if self.end:
                 return self._wait_for_main()
 
-    def _beat(self) -> None:
+    def _show(self) -> None:
         self._beats += 1
         self._store.set(_entry(self._rank), f"{self._beats}|{_who(self._rank)}|{HERE.text}")
+
+    def _beat(self) -> None:
+        self._show()
         if self._store.check([_END]):
             self.end = json.loads(self._store.get(_END))
             return

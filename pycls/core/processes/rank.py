@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 
 from pycls.core.distributed import local_rank
-from pycls.core.processes.pulse import GOES_ON, first_line, watched_peers
+from pycls.core.processes.pulse import GOES_ON, first_line, is_of_a_connection, watched_peers
 from pycls.core.processes.starting import die_with_parent, let_signals_in
 from pycls.core.stop_signals import EXIT_STOPPED, Ending, Interrupted, PeerLostError, handle_signals
 
@@ -47,7 +47,11 @@ def run_in_group(run: Callable, args: tuple, group: Group) -> Any:
         torch.cuda.set_device(local_rank())  # before the group exists: NCCL binds to the current device
     try:
         dist.init_process_group(group.backend, timeout=datetime.timedelta(minutes=group.timeout_minutes))
-    except dist.DistError as error:
+        if group.backend == "gloo":
+            dist.barrier()  # who is done at once would otherwise leave before another one has come
+    except RuntimeError as error:
+        if not is_of_a_connection(error):
+            raise
         raise PeerLostError(
             f"rank {os.environ['RANK']} on {platform.node()}: the processes of the run did not all come together "
             f"within DIST_TIMEOUT_MINUTES {group.timeout_minutes:g} ({first_line(error)}); {GOES_ON}"
