@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 import pycls
-from pycls.core.stop_signals import quiet_closed_pipe, run_command
+from pycls.core.stop_signals import ended_by_signals, quiet_closed_pipe
 
 COMMANDS = {
     "train": "train a network, or go on with a training",
@@ -40,7 +40,10 @@ EXAMPLE = "train --cfg configs/quickstart/digits.yaml OUT_DIR runs/digits"
 
 def main() -> int:
     """Run the command that the first word names: `pycls COMMAND ...`, `python -m pycls COMMAND ...`."""
-    return _run_quietly(_run)
+    with ended_by_signals(_program()) as ending, quiet_closed_pipe():
+        _write_all_characters()
+        ending.code = _run(_call(), sys.argv[1:])
+        return ending.code
 
 
 def _run(prog: str, words: Sequence[str]) -> int:
@@ -61,21 +64,23 @@ def _run(prog: str, words: Sequence[str]) -> int:
 
 def run_file(name: str) -> int:
     """Do what a file in tools/ does: run a command, called by the file's name."""
-    return _run_quietly(lambda prog, words: command(name)(prog, words))
-
-
-def _run_quietly(run: Callable[[str, Sequence[str]], int]) -> int:
-    """Call run(prog, words); neither a signal nor a closed standard output ends the program with a traceback."""
-
-    def act() -> int:
-        from pycls.core.cli import called_as
-
+    with ended_by_signals(_program()) as ending, quiet_closed_pipe():
         _write_all_characters()
-        with quiet_closed_pipe():
-            return run(called_as(sys.argv[0]), sys.argv[1:])
+        ending.code = command(name)(_call(), sys.argv[1:])
+        return ending.code
 
-    program = os.path.basename(sys.argv[0])
-    return run_command("pycls" if program == "__main__.py" else program, act)
+
+def _program() -> str:
+    """Return what a line on a signal calls this program."""
+    name = os.path.basename(sys.argv[0])
+    return "pycls" if name == "__main__.py" else name
+
+
+def _call() -> str:
+    """Return how the user calls this program."""
+    from pycls.core.cli import called_as
+
+    return called_as(sys.argv[0])
 
 
 def _write_all_characters() -> None:

@@ -109,6 +109,7 @@ class Ending:
     def __init__(self, prog: str = ""):
         self.prog = prog  # whose line it is; "": none is said
         self.number = 0  # the signal, once there is one
+        self.code = 1  # the exit code of the command, once it is known; until then an error's
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Signal handler."""
@@ -172,20 +173,21 @@ def _is_importing(frame: FrameType | None) -> bool:
     return False
 
 
-def run_command(prog: str, act: Callable[[], int]) -> int:
-    """Call `act`, the whole of a command, and return its exit code; a stop signal ends it in one line.
+@contextlib.contextmanager
+def ended_by_signals(prog: str) -> Iterator[Ending]:
+    """Let a stop signal end the block, the whole of a command, in one line: SystemExit(130) for Ctrl-C, 75 for others.
 
-    Ctrl-C is exit code 130, other signals 75. The signals stay caught until the process is over.
+    The signals stay caught until the process is over; they end it then with the `code` that the block has set.
     """
     ending = Ending(prog if os.environ.get("RANK", "0") == "0" else "")
-    code: Any = 1  # an exception's
     if not handle_signals(ending.handle):
-        return act()
+        yield ending
+        return
     sys.unraisablehook = ending.unraisable
     try:
-        code = act()
+        yield ending
     except SystemExit as end:
-        code = end.code or 0
+        ending.code = end.code if isinstance(end.code, int) else int(end.code is not None)
         raise
     except BaseException as error:
         if isinstance(error, Interrupted):  # a second Ctrl-C in a training, too
@@ -193,11 +195,11 @@ def run_command(prog: str, act: Callable[[], int]) -> int:
         if not ending.number:
             raise
         ending.say()
-        code = ending.exit_code()
+        ending.code = ending.exit_code()
+        raise SystemExit(ending.code) from None
     finally:
-        handle_signals(lambda number, frame: os._exit(code if isinstance(code, int) else 1))
+        handle_signals(lambda number, frame: os._exit(ending.code))
         ending.number = 0  # nothing hangs
-    return code
 
 
 @contextlib.contextmanager

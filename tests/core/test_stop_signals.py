@@ -7,11 +7,21 @@ import sys
 
 import pytest
 
-from pycls.core.stop_signals import STOP_SIGNALS, Interrupted, StopRequest, accept, run_command, stop_on_signal
+from pycls.core.stop_signals import STOP_SIGNALS, Interrupted, StopRequest, accept, ended_by_signals, stop_on_signal
 from tests.helpers.paths import ROOT
 
 TOOLS = sorted(path.name for path in (ROOT / "tools").glob("*.py"))
 NAMES = {signal.SIGINT: "Ctrl-C"}
+
+
+def run_command(prog, act):
+    """Return the exit code of a command that calls `act`."""
+    try:
+        with ended_by_signals(prog) as ending:
+            ending.code = act()
+            return ending.code
+    except SystemExit as end:
+        return end.code
 
 
 def line_of(number):
@@ -69,9 +79,7 @@ def test_who_accepts_an_interrupt_ends_by_itself_and_another_one_ends_that(capfd
 def test_other_errors_and_exits_pass():
     with pytest.raises(KeyError):
         run_command("tool", lambda: {}["x"])
-    with pytest.raises(SystemExit) as end:
-        run_command("tool", lambda: sys.exit(2))
-    assert end.value.code == 2
+    assert run_command("tool", lambda: sys.exit(2)) == 2
     assert run_command("tool", lambda: 7) == 7
 
 
@@ -94,14 +102,13 @@ def test_a_training_is_asked_and_only_a_second_ctrl_c_ends_it_at_once(monkeypatc
 
 PROGRAM = """
 import os, signal, sys, time
-from pycls.core.stop_signals import run_command
+from pycls.core.stop_signals import ended_by_signals
 class Lost:
     def __del__(self):
         os.kill(os.getpid(), signal.SIGTERM)
-def act():
+with ended_by_signals("tool"):
     {act}
     time.sleep(20)
-sys.exit(run_command("tool", act))
 """
 
 
