@@ -81,8 +81,7 @@ def check_training(cfg: CfgNode) -> None:
 def open_run(cfg: CfgNode) -> Iterator[Run]:
     """Build and resume a run on this process, which alone writes to OUT_DIR; signals ask it to stop."""
     device = setup_process(cfg)
-    lock = unfinished_run(cfg.OUT_DIR) if distributed.is_main() else contextlib.nullcontext()
-    with lock, stop_on_signal() as stop:
+    with unfinished_run(cfg.OUT_DIR), stop_on_signal() as stop:
         cfg = settle_layout(cfg, device)
         with contextlib.closing(build_run(cfg, device, stop)) as run:
             resume(run)

@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from pycls.core.distributed import is_main
 from pycls.core.locks import sole_run
 from pycls.core.processes.pulse import is_of_a_connection
 
@@ -16,9 +17,13 @@ _NAME = "unfinished"
 
 @contextlib.contextmanager
 def unfinished_run(out_dir: str) -> Iterator[None]:
-    """Hold the lock of OUT_DIR, and keep its mark; an error that comes again with the same command removes it."""
-    with sole_run(out_dir):
-        Path(out_dir, _NAME).touch()
+    """Hold the lock of OUT_DIR, and keep its mark, on the main process.
+
+    An error, on any process, that comes again with the same command removes the mark.
+    """
+    with sole_run(out_dir) if is_main() else contextlib.nullcontext():
+        if is_main():
+            Path(out_dir, _NAME).touch()
         try:
             yield
         except Exception as error:
