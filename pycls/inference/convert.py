@@ -13,9 +13,10 @@ from pycls.core.config import WITHOUT_PLUGINS, decides, declaration, diff_cfg, d
 from pycls.core.config.im_size import is_square
 from pycls.core.paths import check_outputs
 from pycls.core.registry import pick
+from pycls.core.weights.arithmetic import Arithmetic
 from pycls.core.weights.files import load_tensor_file, safetensors_metadata
 from pycls.core.weights.formats import Weights, flip_stem, is_bgr, unpack_weights
-from pycls.core.weights.key_mapping import Naming, blocks_of
+from pycls.core.weights.key_mapping import blocks_of
 from pycls.core.weights.key_tables import NAMINGS
 from pycls.engine.identity import saved_cfg
 from pycls.engine.setup import pixel_contract
@@ -23,7 +24,6 @@ from pycls.inference.saved_network import chosen_file, load_network
 
 _PYCLS_SECTIONS = {"anynet": "ANYNET", "effnet": "EN", "regnet": "REGNET", "resnet": "RESNET", "vit": "VIT"}
 _EVERY_NETWORKS = ("MODEL", "BN", "LN")  # sections; those of a classifier count with MODEL.HEAD
-_HEAD_W_OF_B5 = 2048  # B4 has 1792
 _SCALE = ("DATA_LOADER.MEAN", "DATA_LOADER.STD")  # what a network of pycls is shown is not to be chosen
 
 
@@ -81,7 +81,7 @@ def _write_torchvision(path: Path, dst: Path, cfg_file: str | None, overrides: S
     names = naming.from_pycls(tensors, blocks_of(tensors))
     _check_all(tensors, names, f"{path}: {naming.name}")
     if cfg := _cfg_of(saved, path, cfg_file, overrides):
-        _check_torchvision_can(cfg, naming, path)
+        _check_torchvision_can(cfg, naming.variant(tensors, ()).arithmetic, path)
     save_checkpoint({names[key]: value for key, value in tensors.items()}, dst)
     return f"{weights.layout}: {len(names)} tensors, names of {naming.name}"
 
@@ -93,20 +93,17 @@ def _cfg_of(saved: dict[str, Any], path: Path, cfg_file: str | None, overrides: 
     return saved_cfg(saved, str(path), (*WITHOUT_PLUGINS, *overrides)) if saved.get("cfg") else None
 
 
-def _check_torchvision_can(cfg: CfgNode, naming: Naming, path: Path) -> None:
+def _check_torchvision_can(cfg: CfgNode, theirs: Arithmetic | None, path: Path) -> None:
     """Raise ValueError where torchvision's network would compute something else with the same tensors."""
     strides_1x1 = (
         cfg.MODEL.TYPE == "resnet" and cfg.RESNET.TRANS_FUN == "bottleneck_transform" and cfg.RESNET.STRIDE_1X1
     )
-    is_effnet = cfg.MODEL.TYPE == "effnet"
-    eps = naming.bn_eps
-    if is_effnet:  # torchvision's B5 to B7 have another epsilon than B0 to B4
-        eps = 1e-3 if cfg.EN.HEAD_W >= _HEAD_W_OF_B5 else 1e-5
+    assert theirs is not None  # torchvision's own networks
     other = {
         "RESNET.STRIDE_1X1": strides_1x1,
         "REGNET.STRIDE": cfg.MODEL.TYPE == "regnet" and cfg.REGNET.STRIDE != 2,
-        "MODEL.ACTIVATION_FUN": ("silu" if is_effnet else "relu") != cfg.MODEL.ACTIVATION_FUN,
-        "BN.EPS": eps not in (None, cfg.BN.EPS),
+        "MODEL.ACTIVATION_FUN": theirs.activation != cfg.MODEL.ACTIVATION_FUN,
+        "BN.EPS": theirs.bn_eps != cfg.BN.EPS,
     }
     other |= {key: True for key in _keys_of_ours(cfg) if key != "MODEL.NAME"}  # torchvision's own are among those
     for key in (key for key, differs in other.items() if differs):
