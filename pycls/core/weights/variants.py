@@ -52,8 +52,12 @@ def regnet(tensors: Mapping[str, Tensor], named: Sequence[str]) -> Variant:
 def torchvision_effnet(tensors: Mapping[str, Tensor], named: Sequence[str]) -> Variant:
     """Return what an EfficientNet of torchvision computes: B5 to B7, which are wider, have another epsilon."""
     head = tensors.get("head.conv.weight")
-    is_wide = head is not None and head.shape[0] >= _HEAD_W_OF_B5
-    return Variant(replace(_EFFNET, bn_eps=1e-3) if is_wide else _EFFNET)
+    return Variant(_EFFNET if head is None else replace(_EFFNET, bn_eps=torchvision_effnet_eps(head.shape[0])))
+
+
+def torchvision_effnet_eps(head_w: int) -> float:
+    """Return the epsilon of torchvision's EfficientNet with a last convolution of so many channels."""
+    return 1e-3 if head_w >= _HEAD_W_OF_B5 else 1e-5
 
 
 def timm_effnet(tensors: Mapping[str, Tensor], named: Sequence[str]) -> Variant:
