@@ -14,7 +14,7 @@ class Arithmetic:
 
     bn_eps: float
     activation: str  # as MODEL.ACTIVATION_FUN calls it
-    strides: tuple[int, ...] = ()  # of the convolutions in the stem and in each stage; none: they are not compared
+    strides: tuple[int, ...] = ()  # of the convolutions in the stem and in each stage; 0, or none: not compared
     tf_padding: bool = False  # strided convolutions pad as TensorFlow does
 
 
@@ -28,7 +28,7 @@ def differences(model: nn.Module, needed: Arithmetic) -> dict[str, str]:
     if needed.strides:
         pairs["RESNET.STRIDE_1X1 False"] = (str(_strides_1x1(model)), "False")
         pairs[f"EN.TF_PADDING {needed.tf_padding}"] = (str(_pads_as_tensorflow(model)), str(needed.tf_padding))
-        wanted, there = (", ".join(map(str, numbers)) for numbers in (needed.strides, _strides(model)))
+        there, wanted = _compared(_strides(model), needed.strides)
         pairs[f"convolutions of strides {wanted} in stem and stages"] = (there, wanted)
     return {what: there for what, (there, wanted) in pairs.items() if there and there != wanted}
 
@@ -59,6 +59,13 @@ def _strides_1x1(model: nn.Module) -> bool:
 def _pads_as_tensorflow(model: nn.Module) -> bool:
     strided = [module for module in model.modules() if isinstance(module, nn.Conv2d) and module.stride[0] > 1]
     return any(getattr(module, "tf_padding", False) for module in strided)
+
+
+def _compared(there: list[int], wanted: tuple[int, ...]) -> tuple[str, str]:
+    """Return the strides of a network and those wanted as text, equal where there is none to compare with."""
+    numbers = [(ours, theirs or ours) for ours, theirs in zip(there, wanted, strict=False)]
+    ours, theirs = (", ".join(map(str, column)) for column in zip(*numbers, strict=True)) if numbers else ("", "")
+    return ours, theirs
 
 
 def _strides(model: nn.Module) -> list[int]:

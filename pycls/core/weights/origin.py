@@ -15,7 +15,7 @@ from torch import nn
 _MARK = "library_network"  # attribute of a network that a library built: its name there
 _NUM_FOLDERS = 6  # huggingface.co/timm/NAME/resolve/main/model.safetensors
 # Of a folder only such a name counts: resnet50.a1_in1k, models--timm--resnet50.a1_in1k.
-_FOLDER = re.compile(r"(?:models__\w+__)?([a-z]+_?[a-z]*_?\w*\d\w*(?:\.\w+)?)")
+_FOLDER = re.compile(r"(?:models__\w+?__)?(\w+\.\w+)|models__\w+?__(\w+)")
 _MOST_BYTES = 1 << 20  # of a config.json
 
 
@@ -34,7 +34,7 @@ def network_names(state: Mapping[str, Any], path: Path) -> tuple[str, ...]:
     ]
     folders = [_FOLDER.fullmatch(_spelled(name)) for name in reversed(path.parts[-_NUM_FOLDERS - 1 : -1])]
     names = [name for name in said if isinstance(name, str)] + [path.stem]
-    return tuple([_spelled(name) for name in names if name] + [match[1] for match in folders if match])
+    return tuple([_spelled(name) for name in names if name] + [match[1] or match[2] for match in folders if match])
 
 
 def trained_bn_eps(state: Mapping[str, Any]) -> float | None:

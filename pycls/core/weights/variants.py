@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pycls.core.weights.arithmetic import Arithmetic
 
-_RESNET = Arithmetic(1e-5, "relu", (2, 1, 2, 2, 2))
+_RESNET = Arithmetic(1e-5, "relu", (0, 1, 2, 2, 2))  # many change the stem for small images
 _REGNET = Arithmetic(1e-5, "relu", (2, 2, 2, 2, 2))
 _EFFNET = Arithmetic(1e-5, "silu", (2, 1, 2, 2, 2, 1, 2, 1))
 _HEAD_W_OF_B5 = 2048  # EfficientNet-B4 has 1792
