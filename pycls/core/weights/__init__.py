@@ -48,7 +48,10 @@ def fill_model(model: nn.Module, weights: Weights, where: str, fit: str = "backb
     report = _match(target, tensors, weights.layout if naming is None else f"{weights.layout}, names of {naming.name}")
     report.notes += weights.notes + adapted
     check_fit(report, target, tensors, fit, where)
-    report.notes += _check_arithmetic(model, naming, weights, tensors, fit, where)
+    report.other_network, doubt = _other_arithmetic(model, naming, weights, tensors)
+    if report.other_network and fit != "part":
+        raise ValueError(f"{where}: {report.other_network}{f'; {WAY_OUT}' if fit == 'backbone' else ''}")
+    report.notes += [doubt] if doubt else []
     filled = model.state_dict()  # with the version numbers that some networks (MnasNet) ask for
     filled.update((name, shard_like(tensors[name], target[name])) for name in report.matched)
     model.load_state_dict(filled)
@@ -85,7 +88,7 @@ def _match(target: dict[str, Tensor], weights: dict[str, Tensor], layout: str) -
         theirs, is_constant = weights.get(key), is_constant_of(key, theirs_too)
         if theirs is None or (is_constant and theirs.shape != value.shape):
             report.missing += [] if is_constant else [key]
-        elif why := _unusable(key, theirs, value):
+        elif not is_constant and (why := _unusable(key, theirs, value)):
             report.missing.append(key)
             report.rejected[key] = why
         elif theirs.shape == value.shape:
@@ -109,23 +112,10 @@ def _is_classifier(target: dict[str, Tensor], key: str, theirs: Tensor, num_clas
     return has_classes and theirs.dim() == target[key].dim() and theirs.shape[1:] == target[key].shape[1:]
 
 
-def _check_arithmetic(
-    model: nn.Module, naming: Naming | None, weights: Weights, tensors: dict[str, Tensor], fit: str, where: str
-) -> list[str]:
-    """Raise ValueError where the tensors fit but the network would compute something else with them; return doubts.
-
-    To start from what fits, `fit` "part", both are told alike.
-    """
-    problem, doubt = _other_arithmetic(model, naming, weights, tensors)
-    if problem and fit != "part":
-        raise ValueError(f"{where}: {problem}{f'; {WAY_OUT}' if fit == 'backbone' else ''}")
-    return [words for words in (problem, doubt) if words]
-
-
 def _other_arithmetic(
     model: nn.Module, naming: Naming | None, weights: Weights, tensors: dict[str, Tensor]
 ) -> tuple[str, str]:
-    """Return what is wrong with what the network computes, and what is not known of what the file's does."""
+    """Return how the network computes something else than the file's, and what is not known of that; "" for neither."""
     epsilons = bn_eps(model)
     if weights.bn_eps is not None and epsilons and epsilons != {weights.bn_eps}:
         return f"was trained with batch norms of epsilon {weights.bn_eps}, the network has {min(epsilons)}", ""

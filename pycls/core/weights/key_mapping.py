@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from pycls.core.weights.variants import Variant
+from pycls.core.weights.variants import FileVariant
 
 Blocks = Sequence[tuple[int, int]]  # (stage, block) of every block in order, both from 1
 
@@ -25,7 +25,7 @@ class Naming:
 
     name: str
     pairs: Sequence[tuple[str, str]]
-    variant: Callable[[Mapping[str, Tensor], Sequence[str]], Variant]  # of (tensors in pycls's names, what names it)
+    variant: Callable[[Mapping[str, Tensor], Sequence[str]], FileVariant]  # of tensors, names
 
     def to_pycls(self, keys: Iterable[str], blocks: Blocks) -> dict[str, str]:
         """Return {their name: pycls's name} of the tensors that are known."""

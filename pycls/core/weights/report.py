@@ -21,6 +21,7 @@ class LoadReport:
     reinitialized: list[str] = field(default_factory=list)  # a classifier of another size keeps its fresh values
     reshaped: dict[str, str] = field(default_factory=dict)  # those missing that have another shape: which
     rejected: dict[str, str] = field(default_factory=dict)  # those missing whose numbers do not do: why
+    other_network: str = ""  # how the file's network computes something else with the same tensors
     notes: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -40,12 +41,13 @@ class LoadReport:
         return [name for name in self.missing if name not in self.reshaped and name not in self.rejected]
 
     def left_out(self) -> list[str]:
-        """Return what file and network do not have in common, a line a kind, counted by module."""
+        """Return what file and network do not have in common, a line a kind, counted by module; empty if they fit."""
         lines = {
             "In the network only, keeps its fresh values": by_module(self.absent),
             "In the file only, left out": by_module(self.unexpected),
             "Left out for its shape": reasons(self.reshaped),
             "Left out for its numbers": reasons(self.rejected),
+            "Fits, but means another network": self.other_network,
         }
         return [f"{what}: {names}" for what, names in lines.items() if names]
 

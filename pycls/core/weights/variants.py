@@ -22,7 +22,7 @@ _NAMED_PLAIN = re.compile(r"(resne[x]?t|densenet|pyramidnet)\d+")
 
 
 @dataclass(frozen=True)
-class Variant:
+class FileVariant:
     """What a file is taken for; None: a network that none of ours computes."""
 
     arithmetic: Arithmetic | None
@@ -30,29 +30,29 @@ class Variant:
     is_said: bool = True  # by the file; else only a network that was set up to compute so may have it
 
 
-def resnet(tensors: Mapping[str, Tensor], named: Sequence[str]) -> Variant:
+def resnet(tensors: Mapping[str, Tensor], named: Sequence[str]) -> FileVariant:
     """Return what a ResNet of torchvision or timm computes."""
     found = _first(r"resne(?:t|xt)(blur|aa)?(\d+)", named)
     if found is None:
         doubt = (
             "its name says no network: taken for a plain ResNet, not for timm's resnetblur or resnetaa, which fit, too"
         )
-        return Variant(_RESNET, doubt)
+        return FileVariant(_RESNET, doubt)
     if found[1]:
         doubt = f"is of timm's {found[0]}, which has the tensors of resnet{found[2]}, but blurs before it strides"
-        return Variant(None, f"{doubt}: take MODEL.TYPE timm MODEL.NAME {found[0]}")
-    return Variant(_RESNET)
+        return FileVariant(None, f"{doubt}: take MODEL.TYPE timm MODEL.NAME {found[0]}")
+    return FileVariant(_RESNET)
 
 
-def regnet(tensors: Mapping[str, Tensor], named: Sequence[str]) -> Variant:
+def regnet(tensors: Mapping[str, Tensor], named: Sequence[str]) -> FileVariant:
     """Return what a RegNet of torchvision or timm computes."""
-    return Variant(_REGNET)
+    return FileVariant(_REGNET)
 
 
-def torchvision_effnet(tensors: Mapping[str, Tensor], named: Sequence[str]) -> Variant:
+def torchvision_effnet(tensors: Mapping[str, Tensor], named: Sequence[str]) -> FileVariant:
     """Return what an EfficientNet of torchvision computes: B5 to B7, which are wider, have another epsilon."""
     head = tensors.get("head.conv.weight")
-    return Variant(_EFFNET if head is None else replace(_EFFNET, bn_eps=torchvision_effnet_eps(head.shape[0])))
+    return FileVariant(_EFFNET if head is None else replace(_EFFNET, bn_eps=torchvision_effnet_eps(head.shape[0])))
 
 
 def torchvision_effnet_eps(head_w: int) -> float:
@@ -60,7 +60,7 @@ def torchvision_effnet_eps(head_w: int) -> float:
     return 1e-3 if head_w >= _HEAD_W_OF_B5 else 1e-5
 
 
-def timm_effnet(tensors: Mapping[str, Tensor], named: Sequence[str]) -> Variant:
+def timm_effnet(tensors: Mapping[str, Tensor], named: Sequence[str]) -> FileVariant:
     """Return what an EfficientNet of timm computes, if the file says which of those with its tensors it is of."""
     plain = _activated(_EFFNET, tensors)
     tensorflow = replace(plain, bn_eps=1e-3, tf_padding=True)
@@ -71,16 +71,16 @@ def timm_effnet(tensors: Mapping[str, Tensor], named: Sequence[str]) -> Variant:
             "the file by its network (efficientnet_b0.pth, tf_efficientnet_b0.pth), take MODEL.TYPE timm, or set "
             "BN.EPS 0.001 and EN.TF_PADDING True if it is a tf_"
         )
-        return Variant(tensorflow, doubt, is_said=False)
+        return FileVariant(tensorflow, doubt, is_said=False)
     if found[2]:
         doubt = f"is of timm's {found[0]}, which blurs before it strides: take MODEL.TYPE timm MODEL.NAME {found[0]}"
-        return Variant(None, doubt)
-    return Variant(tensorflow if found[1] else plain)
+        return FileVariant(None, doubt)
+    return FileVariant(tensorflow if found[1] else plain)
 
 
-def ported_effnet(tensors: Mapping[str, Tensor], named: Sequence[str]) -> Variant:
+def ported_effnet(tensors: Mapping[str, Tensor], named: Sequence[str]) -> FileVariant:
     """Return what an EfficientNet of EfficientNet-PyTorch computes: what TensorFlow's does."""
-    return Variant(replace(_activated(_EFFNET, tensors), bn_eps=1e-3, tf_padding=True))
+    return FileVariant(replace(_activated(_EFFNET, tensors), bn_eps=1e-3, tf_padding=True))
 
 
 def names_plain_network(named: Sequence[str]) -> bool:

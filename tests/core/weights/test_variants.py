@@ -133,6 +133,10 @@ def test_blurred_resnets_are_refused(nets, tmp_path):
         load(R10, nets["resnetblur10"], tmp_path / "resnetblur10-84f4748f.pth")
     _, report = load(R10, nets["resnet10"], tmp_path / "a.pth")
     assert "taken for a plain ResNet" in str(report)
+    ours = build_model(cfg_of(R10 | {"BN.EPS": 1e-3}))
+    report = load_weights(ours, tmp_path / "resnet10.pth", partial=True)
+    assert report.left_out() == [f"Fits, but means another network: {report.other_network}"]
+    assert "BN.EPS 1e-05" in report.other_network and torch.equal(ours.stem.conv.weight, nets["resnet10"].conv1.weight)
     for keys, said in OTHER_RESNETS.items():
         with pytest.raises(ValueError, match=said):
             load(R10 | dict([keys]), nets["resnet10"], tmp_path / "resnet10.pth")
