@@ -1,5 +1,6 @@
 """TRAIN.WEIGHTS and TEST.WEIGHTS: from what a user writes to a file here, and the view it was measured with."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,22 @@ def warn_of_other_view(name: str, cfg: CfgNode) -> None:
         logger.warning("%s: %s; expect other figures than the published ones", name, words)
 
 
-def fill_network(model: nn.Module, cfg: CfgNode, saved: dict[str, Any], path: Path, fit: str = "exact") -> LoadReport:
-    """Copy the weights of the file `path`, which holds `saved`, into the network of a config; see `fill_model`."""
+def fill_network(
+    model: nn.Module,
+    cfg: CfgNode,
+    saved: dict[str, Any],
+    path: Path,
+    fit: str = "exact",
+    tell: Callable[[str], None] = logger.warning,
+) -> LoadReport:
+    """Copy the weights of the file `path`, which holds `saved`, into the network of a config; see `fill_model`.
+
+    `tell` is called with what the file leaves open of its network.
+    """
     weights = unpack_weights(saved, str(path))
     report = fill_model(model, weights, str(path), fit)
     if not weights.has_cfg:
         check_same_network(cfg, weights.named, str(path))
+    if report.doubt:
+        tell(f"{path}: {report.doubt}")
     return report

@@ -63,7 +63,7 @@ def load_network(weights: str, cfg_file: str | None = None, overrides: Sequence[
     if cfg.MODEL.NUM_CLASSES == 0 and "classes" in saved:
         cfg = with_value(cfg, "MODEL.NUM_CLASSES", len(saved["classes"]))
     model = build_model(cfg)
-    report = fill_network(model, cfg, saved, path)
+    report = fill_network(model, cfg, saved, path, tell=lambda doubt: print(doubt, file=sys.stderr))
     classes = _classes(saved, cfg, overrides, path)
     if classes is not None and len(classes) != cfg.MODEL.NUM_CLASSES:
         raise ValueError(f"{path}: names {len(classes)} classes, but MODEL.NUM_CLASSES is {cfg.MODEL.NUM_CLASSES}")

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from PIL import Image
+from torchvision.models.resnet import BasicBlock, ResNet
 
 from pycls.core.config import dump_cfg
 from pycls.engine.setup import pixel_contract
@@ -88,3 +90,23 @@ def test_nothing_else_takes_such_weights(network, tmp_path, tool, change):
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
     assert "part.pyth: not the weights of this network" in done.stderr, done.stderr
     assert not out.exists()
+
+
+def test_what_a_file_leaves_open_is_told(tmp_path):
+    """timm's resnetblur has the names of torchvision's ResNet, of which this is a small one."""
+    net = ResNet(BasicBlock, [1, 1, 1, 1], num_classes=10)
+    weights = tmp_path / "a.pth"
+    torch.save({name: torch.zeros_like(value) for name, value in net.state_dict().items()}, weights)
+    keys = {"ANYNET__DEPTHS": [1] * 4, "ANYNET__WIDTHS": [64, 128, 256, 512], "ANYNET__STRIDES": [1, 2, 2, 2]}
+    keys |= {"ANYNET__STEM_TYPE": "res_stem_in", "ANYNET__STEM_W": 64, "TRAIN__IM_SIZE": 32, "TEST__IM_SIZE": 32}
+    words = ["--cfg", DIGITS, *tiny_words(tmp_path / "run", **keys)]
+    Image.new("RGB", (8, 8)).save(tmp_path / "image.png")
+    done = run_tool_here("predict.py", tmp_path / "image.png", "--weights", weights, *without_out_dir(words))
+    assert done.returncode == 0 and "taken for a plain ResNet" in done.stderr, done.stderr
+    done = run_tool_here("test_net.py", *words, "TEST.WEIGHTS", weights)
+    assert done.returncode == 0 and "taken for a plain ResNet" in (tmp_path / "run/stdout.log").read_text()
+
+
+def without_out_dir(words):
+    place = words.index("OUT_DIR")
+    return words[:place] + words[place + 2 :]

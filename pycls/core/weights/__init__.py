@@ -48,10 +48,9 @@ def fill_model(model: nn.Module, weights: Weights, where: str, fit: str = "backb
     report = _match(target, tensors, weights.layout if naming is None else f"{weights.layout}, names of {naming.name}")
     report.notes += weights.notes + adapted
     check_fit(report, target, tensors, fit, where)
-    report.other_network, doubt = _other_arithmetic(model, naming, weights, tensors)
+    report.other_network, report.doubt = _other_arithmetic(model, naming, weights, tensors)
     if report.other_network and fit != "part":
         raise ValueError(f"{where}: {report.other_network}{f'; {WAY_OUT}' if fit == 'backbone' else ''}")
-    report.notes += [doubt] if doubt else []
     filled = model.state_dict()  # with the version numbers that some networks (MnasNet) ask for
     filled.update((name, shard_like(tensors[name], target[name])) for name in report.matched)
     model.load_state_dict(filled)

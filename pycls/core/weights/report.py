@@ -22,6 +22,7 @@ class LoadReport:
     reshaped: dict[str, str] = field(default_factory=dict)  # those missing that have another shape: which
     rejected: dict[str, str] = field(default_factory=dict)  # those missing whose numbers do not do: why
     other_network: str = ""  # how the file's network computes something else with the same tensors
+    doubt: str = ""  # what is not known of how the file's network computes
     notes: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:

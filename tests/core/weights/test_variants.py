@@ -90,7 +90,7 @@ def test_what_is_not_told_is_asked(nets, tmp_path):
         with pytest.raises(ValueError, match=r"a\.pth: timm's efficientnet_\* and tf_efficientnet_\* .*BN\.EPS 0\.001"):
             load(EN_B0, nets[name], tmp_path / "a.pth")
     ours, report = load(EN_B0 | TENSORFLOW, nets["tf_efficientnet_b0"], tmp_path / "a.pth")
-    assert difference(ours, nets["tf_efficientnet_b0"]) < 1e-4 and "if it is a tf_" in str(report)
+    assert difference(ours, nets["tf_efficientnet_b0"]) < 1e-4 and "if it is a tf_" in report.doubt
 
 
 def test_an_error_of_padding_or_epsilon_would_be_seen_here(nets, tmp_path):
@@ -132,7 +132,7 @@ def test_blurred_resnets_are_refused(nets, tmp_path):
     with pytest.raises(ValueError, match=r"is of timm's resnetblur10.*MODEL\.NAME resnetblur10"):
         load(R10, nets["resnetblur10"], tmp_path / "resnetblur10-84f4748f.pth")
     _, report = load(R10, nets["resnet10"], tmp_path / "a.pth")
-    assert "taken for a plain ResNet" in str(report)
+    assert "taken for a plain ResNet" in report.doubt
     ours = build_model(cfg_of(R10 | {"BN.EPS": 1e-3}))
     report = load_weights(ours, tmp_path / "resnet10.pth", partial=True)
     assert report.left_out() == [f"Fits, but means another network: {report.other_network}"]
