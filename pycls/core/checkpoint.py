@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, NamedTuple
 import safetensors.torch
 import torch
 
-from pycls.core.atomic_io import atomic_file, rename_durably, set_aside, unfinished_name
+from pycls.core.atomic_io import UNFINISHED, atomic_file, rename_durably, set_aside, unfinished_name
 from pycls.core.tensor_files.contents import check_contents
 from pycls.core.tensor_files.header_digest import with_digest, with_place
 from pycls.core.tensor_files.seal import seal
@@ -80,8 +80,8 @@ def link_checkpoint(source: Path, target: Path) -> None:
 
 
 def remove_temporaries(out_dir: str | Path) -> None:
-    """Delete what a killed process left half written."""
-    for path in checkpoint_dir(out_dir).glob(".*.tmp"):
+    """Delete what a killed process left half written: checkpoints, records, tables, pages."""
+    for path in (*checkpoint_dir(out_dir).glob(".*.tmp"), *Path(out_dir).glob(UNFINISHED)):
         if not path.is_dir():
             path.unlink(missing_ok=True)
 

@@ -13,7 +13,7 @@ from yacs.config import CfgNode
 from pycls.core import distributed
 from pycls.core.async_save import Background
 from pycls.core.atomic_io import set_aside
-from pycls.core.checkpoint import Newest, folders_aside, load_weights, remove_temporaries
+from pycls.core.checkpoint import Newest, folders_aside, remove_temporaries
 from pycls.core.dtensor import is_sharded
 from pycls.core.logging import get_logger
 from pycls.core.registry import printable
@@ -29,15 +29,15 @@ from pycls.engine.identity import check_classes, check_data, data_identity, netw
 from pycls.engine.network.activation_checkpointing import recompute_blocks
 from pycls.engine.network.compile import compile_for_training
 from pycls.engine.network.ddp import distribute
-from pycls.engine.network.freeze import set_train_mode
+from pycls.engine.network.freeze import check_frozen, set_train_mode
 from pycls.engine.network.precision import Precision, pick_precision
 from pycls.engine.recorder import Recorder
 from pycls.engine.reporting.meters import Clock, TrainMeter
 from pycls.engine.restoring.restore import newest_state, unpack_state
 from pycls.engine.setup import warn_of_other_pixels
-from pycls.engine.state import TrainState, build_state, fingerprint
+from pycls.engine.state import TrainState, build_state, fingerprint, num_bytes
 from pycls.engine.step import Stepper
-from pycls.engine.weights_file import weights_file
+from pycls.engine.weights_file import fill_network, weights_file
 from pycls.losses import Loss, build_loss, build_train_loss
 from pycls.models import build_model
 from pycls.optim import build_lr_policy
@@ -161,13 +161,7 @@ def resume(run: Run) -> None:
         run.meter.load_state(saved["meter"])
         logger.info(resume_line(cfg, state, path))
     elif cfg.TRAIN.WEIGHTS:
-        path = weights_file(cfg.TRAIN.WEIGHTS, cfg.DOWNLOAD_CACHE, "TRAIN.WEIGHTS")
-        report = load_weights(state.model, path)
-        (logger.warning if report.missing or report.unexpected else logger.info)("%s: %s", path, report)
-        for words in network_differences(load_tensor_file(path), cfg, str(path)):
-            logger.warning("%s: %s", path, words)
-        if state.ema:
-            state.ema.model.load_state_dict(state.model.state_dict())
+        start_from_weights(cfg, state)
     check_all_equal("state (is OUT_DIR one folder for all processes?)", fingerprint(state))
     if newest and distributed.is_main():
         _tell_of_lost(newest, state, run.recorder.reached())
@@ -189,6 +183,20 @@ def _tell_of_lost(newest: Newest, state: TrainState, reached: int) -> None:
         lost = max(0, reached - state.epoch)
         what = "1 finished epoch" if lost == 1 else f"{lost} finished epochs" if lost else "the steps since then"
         logger.warning("%s is the newest that can be used; trained again: %s", newest.path, what)
+
+
+def start_from_weights(cfg: CfgNode, state: TrainState) -> None:
+    """Fill network and EMA with TRAIN.WEIGHTS; the log says what they are, and what of them is left out."""
+    path = weights_file(cfg.TRAIN.WEIGHTS, cfg.DOWNLOAD_CACHE, "TRAIN.WEIGHTS")
+    saved = load_tensor_file(path, lambda: num_bytes(state.model))
+    report = fill_network(state.model, cfg, saved, path, "part" if cfg.TRAIN.WEIGHTS_PARTIAL else "backbone")
+    check_frozen(cfg.TRAIN.FROZEN, report.fresh, str(path))
+    left_out = report.left_out()
+    (logger.warning if left_out else logger.info)("%s: %s", path, report)
+    for words in [*left_out, *network_differences(saved, cfg, str(path))]:
+        logger.warning("%s: %s", path, words)
+    if state.ema:
+        state.ema.model.load_state_dict(state.model.state_dict())
 
 
 def resume_line(cfg: CfgNode, state: TrainState, path: Path) -> str:

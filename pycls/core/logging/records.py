@@ -47,7 +47,7 @@ def load_log_data(log_file: str | Path, data_types_to_skip: Collection[str] = ()
     records: dict[str, list[dict[str, Any]]] = {}
     with path.open(encoding="utf-8", errors="surrogateescape") as file:
         for line in file:
-            record = _parse(line.partition(TAG)[2])
+            record = parse_record(line.partition(TAG)[2])
             if record is not None and record.get(_TYPE, "") not in ("", *data_types_to_skip):
                 records.setdefault(record.pop(_TYPE), []).append(record)
     return {kind: _columns(rows) for kind, rows in records.items()}
@@ -104,8 +104,8 @@ class MetricsFile:
         if not self.path.is_file():  # a pipe would be waited for
             raise OSError(errno.EINVAL, "it is no file", str(self.path))
         *whole, cut_off = self.path.read_text(encoding="utf-8", errors="replace").split("\n")
-        found = [_parse(line) for line in whole if line.strip()]
-        records = [record for record in (*found, _parse(cut_off)) if record is not None]
+        found = [parse_record(line) for line in whole if line.strip()]
+        records = [record for record in (*found, parse_record(cut_off)) if record is not None]
         return records, found.count(None)
 
     def replace(self, records: list[dict[str, Any]]) -> None:
@@ -114,7 +114,7 @@ class MetricsFile:
         write_durably(self.path, "".join(lines).encode())
 
 
-def _parse(line: str) -> dict[str, Any] | None:
+def parse_record(line: str) -> dict[str, Any] | None:
     """Return the record in a line, None where there is none: the line is cut off, or damaged in any other way."""
     try:
         record = simplejson.loads(line)

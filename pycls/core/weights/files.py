@@ -132,7 +132,7 @@ def _load_safetensors(path: Path, network_bytes: NetworkBytes | None) -> dict[st
             check_digest(path, metadata)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if "pixels" not in metadata:
-            return tensors
+            return tensors | {name: metadata[name] for name in ("arch", "architecture") if name in metadata}
         plain = {name: json.loads(metadata[name]) for name in ("classes", "pixels") if name in metadata}
     except (SafetensorError, ValueError, RecursionError) as error:
         raise UnreadableFile(f"{path}: not a readable checkpoint ({first_line(error)})") from error
