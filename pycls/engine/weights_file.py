@@ -1,12 +1,8 @@
-"""TRAIN.WEIGHTS and TEST.WEIGHTS: from what a user writes to a file here, and the view it was measured with."""
+"""TRAIN.WEIGHTS and TEST.WEIGHTS: from what a user writes to a file here."""
 
 from pathlib import Path
 
-from yacs.config import CfgNode
-
-from pycls.core.logging import get_logger
 from pycls.core.weights.sources import find_weights
-from pycls.datasets import color_scale
 from pycls.models.external.weights_url import weights_url
 
 
@@ -18,16 +14,3 @@ def weights_file(name: str, cache_dir: str, key: str = "weights") -> Path:
     """
     address, _ = weights_url(name)
     return find_weights(address, cache_dir, key)
-
-
-logger = get_logger(__name__)
-
-
-def warn_of_other_view(name: str, cfg: CfgNode) -> None:
-    """Warn of every difference between the view in force and the preset of published weights, if `name` names such."""
-    _, published = weights_url(name)
-    if published is None:
-        return
-    sizes, filters = (cfg.TRAIN.IM_SIZE, cfg.TEST.IM_SIZE), (cfg.TEST.INTERPOLATION, cfg.DATA_LOADER.ANTIALIAS)
-    for words in published.differences(*sizes, *filters, *color_scale(cfg, "test")):
-        logger.warning("%s: %s; expect other figures than the published ones", name, words)

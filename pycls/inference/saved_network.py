@@ -17,6 +17,7 @@ from pycls.core.weights.sources import DEFAULT_CACHE
 from pycls.datasets.imagenet import imagenet_names
 from pycls.datasets.sources.class_file import load_classes
 from pycls.engine.identity import check_classes, saved_cfg
+from pycls.engine.pixels.other_view import other_view
 from pycls.engine.test import check_complete
 from pycls.engine.weights_file import weights_file
 from pycls.models import build_model
@@ -64,6 +65,8 @@ def load_network(weights: str, cfg_file: str | None = None, overrides: Sequence[
     cfg = load_cfg(cfg_file, overrides) if cfg_file else saved_cfg(saved, str(path), tuple(overrides))
     if cfg.MODEL.NUM_CLASSES == 0 and "classes" in saved:
         cfg = with_value(cfg, "MODEL.NUM_CLASSES", len(saved["classes"]))
+    if line := other_view(weights, saved, cfg, str(path), ignored=("backend",)):  # that is this machine's choice
+        print(line, file=sys.stderr)
     model = build_model(cfg)
     report = fill_model(model, unpack_weights(saved, str(path)), str(path))
     check_complete(report, path)
