@@ -93,6 +93,11 @@ def test_the_view_in_a_file():
     assert other_view("x.pyth", of_pycls(), wide, "x.pyth") == f"x.pyth: {said}"
     assert other_view("x.pyth", {"cfg": "MODEL: {TYPE: of another program}"}, wide, "x.pyth") == ""
     assert other_view("x.pyth", {}, wide, "x.pyth") == ""
+    nameless = load_cfg(None, ["MODEL.TYPE", "regnet"])  # files are then seen as ImageNet's
+    assert other_view("x.pyth", {}, nameless, "x.pyth") == ""
+    assert "DATA_LOADER.ANTIALIAS is True" in other_view(URL, {}, nameless, "x.pyth")
+    assert other_view("x.pyth", of_pycls(BACKEND="custom", WORLD_SIZE=1), cfg, "x.pyth") == ""
+    assert "antialias True, now" in other_view("x.pyth", of_pycls(BACKEND="dali_cpu", WORLD_SIZE=1), cfg, "x.pyth")
 
 
 def test_the_view_of_arrays_is_not_resized():

@@ -1,12 +1,11 @@
 """Whether images are shown to a network as they were when it was trained, or its figures published."""
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 from yacs.config import CfgNode
 
-from pycls.core.config import WITHOUT_PLUGINS
+from pycls.core.config import WITHOUT_PLUGINS, with_value
 from pycls.core.logging import get_logger
 from pycls.datasets import color_scale
 from pycls.engine.identity import saved_cfg
@@ -32,6 +31,8 @@ def other_view(name: str, saved: dict[str, Any], cfg: CfgNode, where: str, ignor
     The view belongs to the weights: it is the pixel contract in the file, else that of published weights of that name,
     else what the file's config says. Of files with none of them nothing is known. `ignored` are names of the contract.
     """
+    if not (cfg.TEST.DATASET or cfg.TRAIN.DATASET):
+        cfg = with_value(cfg, "TEST.DATASET", "imagenet")  # as files are seen that are no data set
     if "pixels" in saved:
         words = _contract_differences(saved["pixels"], _seen(cfg), _unseen(cfg, ignored))
         return f"{where}: was made with {words}; expect other figures" if words else ""
@@ -78,8 +79,6 @@ def _published_differences(name: str, cfg: CfgNode) -> list[str] | None:
 def _contract_of_config(saved: dict[str, Any], where: str) -> dict[str, Any]:
     """Return the pixel contract that the config in a file of another program means; {} if there is none."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of keys that mean nothing here: told where networks are compared
-            return pixel_contract(saved_cfg(saved, where, WITHOUT_PLUGINS))
-    except ValueError:  # told there, too
+        return pixel_contract(saved_cfg(saved, where, WITHOUT_PLUGINS))
+    except ValueError:  # told where networks are compared
         return {}
