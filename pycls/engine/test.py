@@ -12,13 +12,10 @@ from torch import nn
 from yacs.config import CfgNode
 
 from pycls.core import distributed
-from pycls.core.checkpoint import LoadReport, best_path, checkpoint_dir
+from pycls.core.checkpoint import best_path, checkpoint_dir
 from pycls.core.config import with_value
 from pycls.core.logging import FILE_ONLY, get_logger, json_line
-from pycls.core.registry import listed
-from pycls.core.weights import fill_model
 from pycls.core.weights.files import load_tensor_file
-from pycls.core.weights.formats import unpack_weights
 from pycls.core.weights.input_channels import RGB_CHANNELS
 from pycls.core.weights.sources import run_checkpoint
 from pycls.datasets import build_loader, list_samples
@@ -44,7 +41,7 @@ from pycls.engine.reporting.result import Result
 from pycls.engine.reporting.view_text import describe_view
 from pycls.engine.run_page.page import PageSource, save_run_page
 from pycls.engine.setup import run_processes, setup_process
-from pycls.engine.weights_file import weights_file
+from pycls.engine.weights_file import fill_network, weights_file
 from pycls.losses import build_loss
 from pycls.models import build_model
 
@@ -160,9 +157,7 @@ def load_model(cfg: CfgNode, path: Path, saved: dict[str, Any]) -> nn.Module:
     if line := other_view(cfg.TEST.WEIGHTS or str(path), saved, cfg, str(path)):
         logger.warning("%s", line)
     model = build_model(cfg)
-    report = fill_model(model, unpack_weights(saved, str(path)), str(path))
-    logger.info("%s: %s", path, report)
-    check_complete(report, path)
+    logger.info("%s: %s", path, fill_network(model, cfg, saved, path))
     for words in network_differences(saved, cfg, str(path)):
         raise ValueError(f"{path}: {words}; its error would be another network's")
     wanted = cfg.TRAIN.CHANNELS_LAST
@@ -175,13 +170,3 @@ def _check_channels(pixels: dict[str, Any], cfg: CfgNode, path: Path) -> None:
     if there != cfg.DATA_LOADER.CHANNELS:
         now = cfg.DATA_LOADER.CHANNELS
         raise ValueError(f"{path}: its network sees {there} channels, DATA_LOADER.CHANNELS is {now}: set it to {there}")
-
-
-def check_complete(report: LoadReport, path: Path) -> None:
-    """Raise ValueError unless the file holds exactly the network's weights: a number of any other would be wrong."""
-    missing = [name for name in report.missing if not name.endswith("num_batches_tracked")]
-    odd = {"missing": missing, "of another size": report.reinitialized, "not in the network": report.unexpected}
-    for what, names in odd.items():
-        if names:
-            some = listed(names, 3)
-            raise ValueError(f"{path}: not the weights of this network: {len(names)} tensors {what} ({some})")
