@@ -31,10 +31,10 @@ from pycls.engine.network.compile import compile_for_training
 from pycls.engine.network.ddp import distribute
 from pycls.engine.network.freeze import check_frozen, set_train_mode
 from pycls.engine.network.precision import Precision, pick_precision
+from pycls.engine.pixels.other_view import warn_of_other_pixels
 from pycls.engine.recorder import Recorder
 from pycls.engine.reporting.meters import Clock, TrainMeter
 from pycls.engine.restoring.restore import newest_state, unpack_state
-from pycls.engine.setup import warn_of_other_pixels
 from pycls.engine.state import TrainState, build_state, fingerprint, num_bytes
 from pycls.engine.step import Stepper
 from pycls.engine.weights_file import fill_network, weights_file

@@ -11,14 +11,12 @@ from yacs.config import CfgNode
 
 from pycls.core import distributed
 from pycls.core.launch import launch
-from pycls.core.logging import get_logger, setup_logging
+from pycls.core.logging import setup_logging
 from pycls.core.machine import usable_cores
 from pycls.core.paths import check_output_folder
 from pycls.core.plugins import import_plugins
 from pycls.core.registry import shown
 from pycls.datasets import DATASETS, backend_name, color_scale
-
-logger = get_logger(__name__)
 
 
 def run_processes(cfg: CfgNode, run: Callable[[CfgNode], Any]) -> Any:
@@ -87,13 +85,6 @@ def pixel_contract(cfg: CfgNode) -> dict[str, Any]:
         "std": list(std),
         "dataset": dataset,
     }
-
-
-def warn_of_other_pixels(saved: dict[str, Any], cfg: CfgNode, where: str) -> None:
-    """Warn of every difference between the pixel contract in a checkpoint and the one in force."""
-    for name, now in pixel_contract(cfg).items():
-        if name in saved and saved[name] != now:
-            logger.warning("%s: was made with %s %s, now it is %s", where, name, saved.get(name), now)
 
 
 def has_one_size(dataset: str) -> bool:

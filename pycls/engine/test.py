@@ -30,6 +30,7 @@ from pycls.engine.evaluate import evaluate
 from pycls.engine.identity import network_differences, warn_of_other_division
 from pycls.engine.network.features import recorded_features
 from pycls.engine.network.precision import pick_precision
+from pycls.engine.pixels.other_view import other_view
 from pycls.engine.profiling.memory_format import saved_layout
 from pycls.engine.reporting.evaluation import evaluation_figures, evaluation_record
 from pycls.engine.reporting.evaluation_files import save_evaluation
@@ -40,9 +41,9 @@ from pycls.engine.reporting.mistakes import mistakes_and_example
 from pycls.engine.reporting.result import Result
 from pycls.engine.reporting.view_text import describe_view
 from pycls.engine.run_page.page import PageSource, save_run_page
-from pycls.engine.setup import run_processes, setup_process, warn_of_other_pixels
+from pycls.engine.setup import run_processes, setup_process
 from pycls.engine.state import network_bytes
-from pycls.engine.weights_file import fill_network, warn_of_other_view, weights_file
+from pycls.engine.weights_file import fill_network, weights_file
 from pycls.losses import build_loss
 from pycls.models import build_model
 
@@ -155,8 +156,8 @@ def load_model(cfg: CfgNode, path: Path, saved: dict[str, Any]) -> nn.Module:
     """Build the network with the weights of the file `path`, which holds `saved`."""
     if "pixels" in saved:
         _check_channels(saved["pixels"], cfg, path)
-        warn_of_other_pixels(saved["pixels"], cfg, str(path))
-    warn_of_other_view(cfg.TEST.WEIGHTS, cfg)
+    if line := other_view(cfg.TEST.WEIGHTS or str(path), saved, cfg, str(path)):
+        logger.warning("%s", line)
     model = build_model(cfg)
     logger.info("%s: %s", path, fill_network(model, cfg, saved, path))
     for words in network_differences(saved, cfg, str(path)):
