@@ -65,11 +65,12 @@ def _digest(samples: FileSamples, sizes: np.ndarray) -> str:
 def check_recipe(file: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
     """Raise ValueError saying in what `file` differs from what is to be packed now."""
     for key, value in wanted["options"].items():
-        if found["options"][key] != value:
+        before = found["options"].get(key)
+        if before != value:
             option = "--" + key.replace("_", "-")
-            then, now = (f"{option} {v}" if v else f"no {option}" for v in (found["options"][key], value))
+            then, now = (f"{option} {v}" if v else f"no {option}" for v in (before, value))
             raise ValueError(f"{file} was packed with {then}, now it is {now}: use the same options or another folder")
-    if found["source"] != wanted["source"]:
+    if found.get("source") != wanted["source"]:
         then, now = (_described(recipe["source"]) for recipe in (found, wanted))
         raise ValueError(
             f"{file} was packed from other data, {then}; now there are {now} "
