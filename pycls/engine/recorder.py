@@ -12,7 +12,16 @@ from yacs.config import CfgNode
 
 from pycls.core.config import dump_cfg
 from pycls.core.distributed import is_main
-from pycls.core.logging import FILE_ONLY, GOOD_NEWS, NOT_ON_TERMINAL, MetricsFile, get_logger, json_line, progress_bar
+from pycls.core.logging import (
+    FILE_ONLY,
+    GOOD_NEWS,
+    NOT_ON_TERMINAL,
+    SEVERAL_LINES,
+    MetricsFile,
+    get_logger,
+    json_line,
+    progress_bar,
+)
 from pycls.core.page.curves import epoch_of
 from pycls.datasets.loader import Batch
 from pycls.datasets.readers.samples import Samples
@@ -72,8 +81,8 @@ class Recorder:
         for line in introduction(self.cfg, train, test, model, costs, self.steps):
             logger.info("%s", line)
         if self.cfg.VERBOSE:
-            logger.info("Config:\n%s", dump_cfg(self.cfg), extra=FILE_ONLY)
-            logger.info("Network:\n%s", model, extra=FILE_ONLY)
+            logger.info("Config:\n%s", dump_cfg(self.cfg), extra=FILE_ONLY | SEVERAL_LINES)
+            logger.info("Network:\n%s", model, extra=FILE_ONLY | SEVERAL_LINES)
 
     def close(self) -> None:
         """Flush what is open."""

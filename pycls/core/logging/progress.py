@@ -8,6 +8,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from pycls.core.registry import printable
+
 _STEPS = "{desc} {percentage:3.0f} %{postfix}, {remaining} left, {n_fmt}/{total_fmt} |{bar}|"
 _IMAGES = "{desc} {percentage:3.0f} %, {rate_noinv_fmt}, {remaining} left, {n_fmt}/{total_fmt} |{bar}|"
 _BYTES = "{desc} {percentage:3.0f} %, {n_fmt}/{total_fmt}B, {rate_noinv_fmt}, {remaining} left |{bar}|"
@@ -32,7 +34,7 @@ def progress_bar(
     """
     return tqdm(
         items,
-        label,
+        printable(label),
         total,
         initial=start,
         delay=delay_sec,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pycls.core.logging import progress_bar
-from pycls.core.registry import listed, plural
+from pycls.core.registry import listed, plural, printable
 from pycls.dataset_tools.packing.parallel_map import parallel_map
 from pycls.dataset_tools.packing.tar_writer import member_extension, member_stem
 from pycls.datasets.decoders.image_header import read_header
@@ -120,12 +120,13 @@ def describe_packed(index_file: Path) -> str:
     source = index.recipe["source"]
     num_bytes = sum(size for _, size in index.shards)
     lines = [
-        f"{index_file}: {len(index.images)} images in {plural(index.classes)}, {size_text(num_bytes)} in "
-        f"{plural(index.shards, 'shard', 'shards')} (the files had {size_text(source['bytes'])})"
+        f"{printable(str(index_file))}: {len(index.images)} images in {plural(index.classes)}, "
+        f"{size_text(num_bytes)} in {plural(index.shards, 'shard', 'shards')} "
+        f"(the files had {size_text(source['bytes'])})"
     ]
     lines += [f"  {index.changes()}"] if index.changes() else []
     damaged = np.flatnonzero(index.images["flags"] & DAMAGED)
     if len(damaged):
-        names = listed([index.path(number) for number in damaged.tolist()])
+        names = listed([printable(index.path(number)) for number in damaged.tolist()])
         lines.append(f"  {len(damaged)} packed as they are, but not images that can be read: {names}")
     return "\n".join(lines)

@@ -47,7 +47,7 @@ def read_unknown(data: bytes) -> np.ndarray:
     if not is_tiff(data):
         raise ValueError(UNKNOWN)
     tags = _read_tags(data)
-    check_pixels(*(_side(tags.get(tag)) for tag in (_HEIGHT, _WIDTH)), len(data))
+    check_pixels(_side(tags.get(_HEIGHT)), _side(tags.get(_WIDTH)), len(data))
     count, photometric = tags.get(_SAMPLES, 1), tags.get(_PHOTOMETRIC)
     is_color = photometric == _RGB and count in (3, 4) and tags.get(_PLANAR) != _SEPARATE
     if not is_color and not (photometric == _GRAY and count == 1):

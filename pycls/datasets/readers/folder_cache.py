@@ -28,10 +28,8 @@ from pycls.datasets.readers.samples import LeftOut, Names
 
 KIND, VERSION = "pycls list of images", 4
 _LISTS = "paths", "folders", "left_out", "reasons"
-_COLUMNS = {
-    **dict.fromkeys(_LISTS, np.dtype("u1")),
-    **dict.fromkeys((*(f"{name}_offsets" for name in _LISTS), "labels", "mtimes", "ctimes"), np.dtype("<i8")),
-}
+_NUMBERS = "labels", "mtimes", "ctimes", *(f"{name}_offsets" for name in _LISTS)
+_COLUMNS = {name: np.dtype("u1") for name in _LISTS} | {name: np.dtype("<i8") for name in _NUMBERS}
 SETTLED_SEC = 2.0  # a folder changed so recently may change again under the same time stamp: not worth trusting
 
 logger = get_logger(__name__)
