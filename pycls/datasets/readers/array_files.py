@@ -18,6 +18,7 @@ from pycls.core.registry import shown
 from pycls.datasets.readers.regular_file import check_regular, read_regular
 
 META = "meta.json"
+_HEADER_START = 10  # bytes of a .npy file of numpy's format 1.0, the last two the length of what follows
 
 
 class MappedArray(np.ndarray):
@@ -79,10 +80,12 @@ def map_arrays(folder: Path, kind: str, version: int, trusted: bool = False) -> 
 
 def check_columns(mapped: Mapped, dtypes: Mapping[str, np.dtype]) -> None:
     """Raise ValueError unless there are flat arrays of these names and dtypes, and no others."""
-    expected = {name: _dtype_facts(dtype) for name, dtype in dtypes.items()}
-    found = {name: _dtype_facts(array.dtype) for name, array in mapped.arrays.items() if array.ndim == 1}
-    if found != expected:
-        raise ValueError(f"it holds the flat arrays {shown(found)} instead of {shown(expected)}")
+    for name in sorted({*dtypes, *mapped.arrays}):
+        array, dtype = mapped.arrays.get(name), dtypes.get(name)
+        if array is None or dtype is None:
+            raise ValueError(f"it has {'no' if array is None else 'an'} array {shown(name)}")
+        if array.dtype != dtype or array.ndim != 1:
+            raise ValueError(f"its array {name} is another one, of {shown(str(array.dtype))} and {array.ndim} axes")
 
 
 def check_offsets(name: str, offsets: np.ndarray, num_bytes: int) -> None:
@@ -160,27 +163,32 @@ def _map(folder: Path, name: str, contents: dict[str, Any]) -> MappedArray:
 
 
 def _map_file(file: Path, facts: Mapping[str, Any]) -> np.ndarray:
-    """Map a file whose beginning says, in numpy's words and no others, that it is an array with these facts."""
+    """Map a file whose beginning says, as numpy writes it and not otherwise, that it is an array with these facts."""
     check_regular(file.stat())
+    dtype, shape = _dtype_of(facts.get("dtype")), facts.get("shape")
+    if dtype.hasobject or not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
+        raise ValueError(f"it cannot be {shown(facts)}")
     with file.open("rb") as stream:
-        if np.lib.format.read_magic(stream) != (1, 0):
-            raise ValueError("it is of another version of numpy's format")
-        shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-        start = stream.tell()
+        start = _HEADER_START + int.from_bytes(stream.read(_HEADER_START)[-2:], "little")
         stream.seek(0)
         header = stream.read(start)
-    found = {"dtype": _dtype_facts(dtype), "shape": list(shape)}
-    expected = {key: value for key, value in facts.items() if key != "crc32"}
-    if found != expected or dtype.hasobject or is_fortran or min(shape, default=0) < 0:
-        raise ValueError(f"it holds {shown(found)} instead of {shown(expected)}")
-    if header != _header(dtype, shape, len(header)):
-        raise ValueError("its header is not what numpy writes")
+    if header != _header(dtype, tuple(shape), start):
+        raise ValueError(f"it does not hold {shown(facts)}")
     num_bytes = math.prod(shape) * dtype.itemsize
     if file.stat().st_size != start + num_bytes:
         raise ValueError(f"it has {file.stat().st_size - start} bytes of numbers instead of {num_bytes}")
     if num_bytes == 0:
         return np.empty(shape, dtype)  # nothing can be mapped
-    return np.memmap(file, dtype, "r", start, shape)
+    return np.memmap(file, dtype, "r", start, tuple(shape))
+
+
+def _dtype_of(description: Any) -> np.dtype:
+    """Return the dtype that JSON describes, in numpy's words, of which it has made lists."""
+    try:
+        fields = [tuple(field) for field in description] if isinstance(description, list) else description
+        return np.lib.format.descr_to_dtype(fields)
+    except Exception as error:  # of many types
+        raise ValueError(f"there is no dtype {shown(description)}") from error
 
 
 def _header(dtype: np.dtype, shape: tuple[int, ...], size: int) -> bytes:
@@ -188,7 +196,9 @@ def _header(dtype: np.dtype, shape: tuple[int, ...], size: int) -> bytes:
     facts = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     text = "".join(f"{key!r}: {value!r}, " for key, value in facts.items())
     return (
-        np.lib.format.magic(1, 0) + (size - 10).to_bytes(2, "little") + f"{{{text}}}".encode().ljust(size - 11) + b"\n"
+        np.lib.format.magic(1, 0)
+        + (max(0, size - _HEADER_START)).to_bytes(2, "little")
+        + (f"{{{text}}}".encode().ljust(size - _HEADER_START - 1) + b"\n")
     )
 
 

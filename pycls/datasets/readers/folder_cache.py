@@ -106,10 +106,11 @@ def _tree(mapped: Mapped) -> Tree:
     if len(paths) != len(arrays["labels"]) or {len(folders)} != {*map(len, times)} or not len(folders):
         raise ValueError("its lists are not of one length")
     _check_order(paths, arrays["labels"], meta["classes"])
-    unread = LeftOut(left_out[0], left_out[1], meta["left_out"])
-    if not len(left_out[0]) == len(left_out[1]) == sum(unread.counts.values()):
+    counts = meta["left_out"]
+    if not isinstance(counts, dict) or not len(left_out[0]) == len(left_out[1]) == sum(counts.values()):
         raise ValueError("it does not say why files are left out")
-    return Tree(tuple(meta["classes"]), paths, arrays["labels"], folders, *times, unread)
+    left_out_files = LeftOut(left_out[0], left_out[1], counts)
+    return Tree(tuple(meta["classes"]), paths, arrays["labels"], folders, *times, left_out_files)
 
 
 def _check_order(paths: Names, labels: np.ndarray, classes: Sequence[str]) -> None:

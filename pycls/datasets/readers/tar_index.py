@@ -133,6 +133,8 @@ def _is_shard(shard: Any) -> bool:
 def _check_recipe(recipe: Any) -> None:
     """Raise ValueError for facts of another kind than those that are read."""
     options, source = recipe["options"], recipe.get("source", {"images": 0, "bytes": 0})
+    if not (isinstance(options, dict) and isinstance(source, dict)):
+        raise ValueError("its recipe is none")
     numbers = [options["quality"], options["max_side"], source["images"], source["bytes"]]
     left_out = recipe.get("left_out", [])
     pairs = all(isinstance(pair, list) and list(map(type, pair)) == [str, str] for pair in left_out)
