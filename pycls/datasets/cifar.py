@@ -3,14 +3,18 @@
 The pickles may hold arrays, lists, strings and numbers only: a downloaded file must not be able to run code.
 """
 
+import io
 import pickle
+import pickletools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from yacs.config import CfgNode
 
+from pycls.core.registry import shown
 from pycls.datasets.readers.paths import data_root, find_file
+from pycls.datasets.readers.regular_file import read_regular
 from pycls.datasets.readers.samples import ArraySamples
 from pycls.datasets.sources.split_names import resolve_half
 
@@ -58,22 +62,29 @@ def _find(root: Path, places: list[str], meta_file: str) -> Path:
 
 def _load(folder: Path, files: list[str], labels_key: str, names_at: tuple[str, str], source: str) -> ArraySamples:
     parts = [_read(folder / file, labels_key) for file in files]
-    classes = tuple(_entry(folder / names_at[0], names_at[1]))
+    classes = _entry(folder / names_at[0], names_at[1])
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise ValueError(f"{folder / names_at[0]}: its '{names_at[1]}' are no list of names")
     images, labels = (np.concatenate(column) for column in zip(*parts, strict=True))
+    if not len(labels):
+        raise ValueError(f"{folder}: holds no images")
     if labels.min() < 0 or labels.max() >= len(classes):
         raise ValueError(
             f"{folder}: labels run from {labels.min()} to {labels.max()}, but there are {len(classes)} classes"
         )
-    return ArraySamples(images, labels, classes, source)
+    return ArraySamples(images, labels, tuple(classes), source)
 
 
 def _read(file: Path, labels_key: str) -> tuple[np.ndarray, np.ndarray]:
     """Read one batch file: images uint8 (N, 32, 32, 3), labels int64 (N,)."""
-    rows, labels = np.asarray(_entry(file, "data")), np.asarray(_entry(file, labels_key), dtype=np.int64)
-    if rows.dtype != np.uint8 or rows.shape != (len(labels), 3 * SIDE_PX * SIDE_PX):
-        raise ValueError(f"{file}: expected uint8 data of shape ({len(labels)}, 3072), got {rows.dtype} {rows.shape}")
+    rows, labels = _entry(file, "data"), _entry(file, labels_key)
+    if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or rows.shape != (len(rows), 3 * SIDE_PX * SIDE_PX):
+        found = f"{rows.dtype} {rows.shape}" if isinstance(rows, np.ndarray) else type(rows).__name__
+        raise ValueError(f"{file}: expected uint8 data of shape (N, 3072), got {found}")
+    if not isinstance(labels, list) or len(labels) != len(rows) or not all(type(label) is int for label in labels):
+        raise ValueError(f"{file}: its '{labels_key}' are no list of {len(rows)} numbers")
     planes = rows.reshape(-1, 3, SIDE_PX, SIDE_PX)
-    return np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), labels
+    return np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), np.array(labels, np.int64)
 
 
 def _entry(file: Path, key: str) -> Any:
@@ -86,12 +97,23 @@ def _entry(file: Path, key: str) -> Any:
 
 
 def load_pickle(file: Path) -> Any:
-    """Return the object in a pickle of Python 2 or 3; raise ValueError naming a file that is damaged or holds code."""
-    with file.open("rb") as stream:
-        try:
-            return _PlainUnpickler(stream, encoding="latin1").load()
-        except Exception as error:  # a damaged pickle can raise nearly anything
-            raise ValueError(f"{file} is not a readable pickle of arrays and plain values: {error}") from error
+    """Return the object in a pickle of Python 2 or 3; ValueError for one that is damaged, or holds code or a trap."""
+    try:
+        content = read_regular(file)
+        _check_places(content)
+        return _PlainUnpickler(io.BytesIO(content), encoding="latin1").load()
+    except OSError:
+        raise
+    except Exception as error:  # a damaged pickle can raise nearly anything
+        reason = shown(str(error) or type(error).__name__)
+        raise ValueError(f"{file} is not a readable pickle of arrays and plain values: {reason}") from error
+
+
+def _check_places(content: bytes) -> None:
+    """Raise UnpicklingError for a place in the memo beyond those that so few bytes fill: Python makes room up to it."""
+    for operation, argument, _ in pickletools.genops(content):
+        if operation.name.endswith("PUT") and argument is not None and int(argument) > len(content):
+            raise pickle.UnpicklingError(f"it asks for place {argument}")
 
 
 class _PlainUnpickler(pickle.Unpickler):
@@ -110,11 +132,18 @@ def _encode_latin1(text: str, encoding: str) -> bytes:
     return text.encode(encoding)
 
 
-_RECONSTRUCT = np.empty(0).__reduce__()[0]  # numpy's own; its module is another one since numpy 2
+def _empty_array(kind: object, shape: tuple[int, ...], code: bytes) -> np.ndarray:
+    """Stand in for numpy's `_reconstruct`; the pickle then fills the array, with bytes of its own."""
+    if kind is not _ARRAY:
+        raise pickle.UnpicklingError("it asks for an array of another kind, which is refused")
+    return np.empty(0, np.int8)
+
+
+_ARRAY = object()  # stands for the type: called, that would make room for any shape
 _ALLOWED = {
-    ("numpy.core.multiarray", "_reconstruct"): _RECONSTRUCT,
-    ("numpy._core.multiarray", "_reconstruct"): _RECONSTRUCT,
-    ("numpy", "ndarray"): np.ndarray,
+    ("numpy.core.multiarray", "_reconstruct"): _empty_array,
+    ("numpy._core.multiarray", "_reconstruct"): _empty_array,
+    ("numpy", "ndarray"): _ARRAY,
     ("numpy", "dtype"): np.dtype,
     ("_codecs", "encode"): _encode_latin1,
 }

@@ -71,7 +71,7 @@ def test_a_missing_or_wrong_file_is_named(tmp_path):
     with pytest.raises(ValueError, match="data_batch_3 is missing"):
         load_cifar10(tmp_path, "train")
     (tmp_path / "cifar10" / "test_batch").write_bytes(python2_pickle({"data": _rows(4, 0), "labels": [1]}))
-    with pytest.raises(ValueError, match=r"test_batch: expected uint8 data of shape \(1, 3072\)"):
+    with pytest.raises(ValueError, match=r"test_batch: its 'labels' are no list of 4 numbers"):
         load_cifar10(tmp_path, "test")
     (tmp_path / "cifar10" / "test_batch").write_bytes(python2_pickle({"data": _rows(1, 0)}))
     with pytest.raises(ValueError, match="test_batch has no entry 'labels'"):

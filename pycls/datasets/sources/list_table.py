@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pycls.datasets.readers.endings import is_image
+from pycls.datasets.readers.regular_file import check_regular
 
 ENDINGS = (".csv", ".tsv", ".parquet")
 # What columns may be called, the preferred names first; case, blanks and hyphens do not matter.
@@ -44,6 +45,10 @@ def is_list(file: Path) -> bool:
 
 def read_table(file: Path) -> tuple[Columns, Iterator[Row]]:
     """Return the columns of a list and its rows, without those that are empty; ValueError names file and line."""
+    try:
+        check_regular(file.stat())
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
     if file.suffix.lower() == ".parquet":
         return _read_parquet(file)
     lines = _lines(file)
