@@ -78,7 +78,7 @@ def _load(folder: Path, files: list[str], labels_key: str, names_at: tuple[str, 
 def _read(file: Path, labels_key: str) -> tuple[np.ndarray, np.ndarray]:
     """Read one batch file: images uint8 (N, 32, 32, 3), labels int64 (N,)."""
     rows, labels = _entry(file, "data"), _entry(file, labels_key)
-    if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or rows.shape != (len(rows), 3 * SIDE_PX * SIDE_PX):
+    if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or rows.shape[1:] != (3 * SIDE_PX * SIDE_PX,):
         found = f"{rows.dtype} {rows.shape}" if isinstance(rows, np.ndarray) else type(rows).__name__
         raise ValueError(f"{file}: expected uint8 data of shape (N, 3072), got {found}")
     if not isinstance(labels, list) or len(labels) != len(rows) or not all(type(label) is int for label in labels):

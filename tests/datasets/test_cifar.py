@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import resource
 
 import numpy as np
 import pytest
@@ -109,3 +110,55 @@ def test_number_of_classes_must_fit(tmp_path):
     assert len(build_samples(load_cfg(None, settings), "train").classes) == 10
     with pytest.raises(ValueError, match=r"MODEL.NUM_CLASSES is 100, but TRAIN.DATASET cifar10 has 10 classes"):
         build_samples(load_cfg(None, [*settings, "MODEL.NUM_CLASSES", "100"]), "train")
+
+
+# Of Python's pickle machine: a place in the memo that would take 32 GB; an array of a terabyte; a call of its type.
+_ARRAY = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n"
+TRAPS = {
+    "a place far away": b"\x80\x02}r\xff\xff\xff\xff.",
+    "a place far away, in text": b"}p99999999999\n.",
+    "a terabyte": _ARRAY + b"(L1099511627776L\nS'b'\ntR.",
+    "the type of arrays called": b"cnumpy\nndarray\n((L1099511627776L\ntS'u1'\ntR.",
+    "an object of the type": b"\x80\x02cnumpy\nndarray\n((L1099511627776L\ntS'u1'\nt\x81.",
+    "bytes that are not there": b"\x80\x04\x8e\xff\xff\xff\xff\xff\x00\x00\x00.",
+    "a frame that is not there": b"\x80\x04\x95\xff\xff\xff\xff\xff\xff\xff\x7f.",
+    "brackets without an end": b"(" * 100_000,
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("name", TRAPS)
+def test_traps_are_refused_before_there_is_room_for_them(tmp_path, name):
+    _write_cifar10(tmp_path / "cifar10")
+    (tmp_path / "cifar10/test_batch").write_bytes(TRAPS[name])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ValueError, match="test_batch") as caught:
+        load_cifar10(tmp_path, "test")
+    assert str(caught.value).isprintable() and resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"data": [0] * 3072, "labels": [0]},
+        {"data": np.zeros((1, 3072), np.uint8), "labels": ["cat"]},
+        {"data": np.zeros((1, 3072), np.uint8), "labels": [[0]]},
+        {"data": np.zeros((1, 3072), np.float32), "labels": [0]},
+        {"data": np.zeros((0, 3072), np.uint8), "labels": []},
+        {"data": np.uint8(3), "labels": [0]},
+        {"data": np.zeros((), np.uint8), "labels": []},
+    ],
+)
+def test_contents_of_another_kind_are_named(tmp_path, content):
+    _write_cifar10(tmp_path / "cifar10")
+    (tmp_path / "cifar10/test_batch").write_bytes(pickle.dumps(content, 2))
+    with pytest.raises(ValueError, match=r"test_batch|cifar10: holds no images") as caught:
+        load_cifar10(tmp_path, "test")
+    assert str(caught.value).isprintable()
+
+
+def test_class_names_of_another_kind_are_named(tmp_path):
+    _write_cifar10(tmp_path / "cifar10")
+    (tmp_path / "cifar10/batches.meta").write_bytes(pickle.dumps({"label_names": 7}, 2))
+    with pytest.raises(ValueError, match=r"batches\.meta: its 'label_names' are no list of names"):
+        load_cifar10(tmp_path, "test")

@@ -70,6 +70,17 @@ def test_check_data_says_the_same(attacks, name):
     assert ("unreadable" in found) == (name != "text_bomb.png")
 
 
+def test_scans_of_one_component_each_are_counted_too():
+    """Baseline files may have such, and decoders then read scan after scan, as of progressive ones."""
+    photo = encode(load("coffee.png", (64, 48)))
+    scan = photo.index(b"\xff\xda")
+    one = b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00" + photo[scan + 14 : -2]
+    with pytest.raises(ValueError, match="more than 100 scans"):
+        read_header(photo[:scan] + one * 101 + b"\xff\xd9")
+    assert read_header(photo[:scan] + one * 3 + b"\xff\xd9")[:2] == (48, 64)
+    assert read_header(photo + photo[scan:] * 200)[:2] == (48, 64)  # of which only the first is read
+
+
 def test_what_encoders_write_is_not_refused():
     """As many scans as Pillow's encoder writes, again and again up to the limit; a film behind a photograph."""
     photo = encode(load("coffee.png", (64, 48)), progressive=True)
