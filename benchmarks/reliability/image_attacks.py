@@ -276,7 +276,7 @@ def odd_names() -> list[str]:
     forged = FORGED.replace("/", "\N{FRACTION SLASH}")
     return [
         f"a\n{FORGED.partition('9/9')[0]}9.jpg",
-        f"b\r\n[records.py:  1]: {forged}.jpg",
+        f"b\r\n[recorder.py:  1]: {forged}.jpg",
         "c\x1b[2J\x1b[1;31mhidden\x1b[0m.jpg",
         "d\x1b]0;title\x07.jpg",
         "e\rover the line.jpg",

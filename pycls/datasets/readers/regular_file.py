@@ -28,18 +28,19 @@ def read_regular(path: str | os.PathLike[str]) -> bytes:
         return _read(file.read, status.st_size)
 
 
-def check_regular(status: os.stat_result) -> None:
-    """Raise ValueError, which says what it is, for what is no regular file or too long to be read."""
+def check_regular(status: os.stat_result, most: int | None = MOST_BYTES) -> None:
+    """Raise ValueError, which says what it is, for what is no regular file, or too long to be read (None: never)."""
     if not stat.S_ISREG(status.st_mode):
         kind = next((name for name, fits in _KINDS.items() if fits(status.st_mode)), "something else")
         raise ValueError(f"it is no regular file, but {kind}")
-    check_size(status.st_size)
+    if most is not None:
+        check_size(status.st_size, most)
 
 
-def check_size(num_bytes: int) -> None:
+def check_size(num_bytes: int, most: int = MOST_BYTES) -> None:
     """Raise ValueError for more bytes than are read of one file."""
-    if num_bytes > MOST_BYTES:
-        raise ValueError(f"it has {num_bytes:,} bytes, of one file no more than {MOST_BYTES:,} are read")
+    if num_bytes > most:
+        raise ValueError(f"it has {num_bytes:,} bytes, of one file no more than {most:,} are read")
 
 
 def _read(read: Callable[[int], bytes], expected: int) -> bytes:
@@ -49,5 +50,5 @@ def _read(read: Callable[[int], bytes], expected: int) -> bytes:
     while block := read(_BLOCK):
         blocks.append(block)
         size += len(block)
-        check_size(size)
+        check_size(size, MOST_BYTES)
     return blocks[0] if len(blocks) == 1 else b"".join(blocks)

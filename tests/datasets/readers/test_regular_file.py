@@ -66,6 +66,9 @@ def test_class_files_and_lists_are_no_way_around(odd, name):
     make_sparse(odd / "list.csv", 1 << 40, b"path,label\n")
     with pytest.raises(ValueError, match=r"list\.csv: it has 1,099,511,627,776 bytes"):
         read_table(odd / "list.csv")
+    make_sparse(odd / "list.csv", 1 << 32, b"path,label\n")
+    with pytest.raises(ValueError, match=r"list\.csv has a line of more than 1,048,576 characters"):
+        list(read_table(odd / "list.csv")[1])
 
 
 def test_class_files_of_too_many_brackets_are_one_line(tmp_path):
