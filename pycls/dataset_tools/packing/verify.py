@@ -71,29 +71,29 @@ def _tar_problem(index: Index, shard: int) -> str:
     return ""
 
 
-class _Member(NamedTuple):
+class _Packed(NamedTuple):
     """What lies in a tar: an image, told by its place, or a label, told by its digits."""
 
     name: str
     content: Any  # (offset, size) of an image, the bytes of a label
 
 
-def _members(index: Index, number: int) -> tuple[_Member, _Member]:
+def _members(index: Index, number: int) -> tuple[_Packed, _Packed]:
     """Return the image and the label that packing wrote for an image of the index."""
     image, label, path = index.images[number], int(index.labels[number]), index.path(number)
     stem = member_stem(number, index.classes[label], path)
     extension = "jpg" if image["flags"] & REENCODED else member_extension(path)
     place = int(image["offset"]), int(image["size"])
-    return _Member(f"{stem}.{extension}", place), _Member(f"{stem}.cls", str(label).encode())
+    return _Packed(f"{stem}.{extension}", place), _Packed(f"{stem}.cls", str(label).encode())
 
 
-def _found(tar: tarfile.TarFile, member: tarfile.TarInfo) -> _Member:
+def _found(tar: tarfile.TarFile, member: tarfile.TarInfo) -> _Packed:
     """Return a member with what tells it: that of a label is read, if it is no longer than one."""
     stream = tar.extractfile(member) if member.name.endswith(".cls") and member.size <= tarfile.BLOCKSIZE else None
-    return _Member(member.name, (member.offset_data, member.size) if stream is None else stream.read())
+    return _Packed(member.name, (member.offset_data, member.size) if stream is None else stream.read())
 
 
-def _in_words(member: _Member | None) -> str:
+def _in_words(member: _Packed | None) -> str:
     if member is None:
         return "nothing more"
     content = member.content
