@@ -17,7 +17,7 @@ void open_file(struct piece *piece, const char *path)
 {
     struct stat state;
     piece->offset = 0;
-    piece->id = stat(path, &state) == 0 && is_readable(&state) ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    piece->id = stat(path, &state) == 0 && is_readable(&state) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (piece->id >= 0 && (fstat(piece->id, &state) != 0 || !is_readable(&state))) /* it was replaced meanwhile */
         close_file(piece);
     piece->size = piece->id >= 0 ? (int64_t)state.st_size : 0;

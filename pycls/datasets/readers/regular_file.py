@@ -21,7 +21,7 @@ def read_regular(path: str | os.PathLike[str]) -> bytes:
     Opening a pipe would wait for its writer, and reading a device (a link to /dev/zero) might never end.
     """
     check_regular(os.stat(path))
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     with open(descriptor, "rb", buffering=0) as file:
         status = os.fstat(descriptor)
         check_regular(status)  # it may have been replaced
