@@ -5,9 +5,7 @@ import os
 import sys
 from typing import TextIO
 
-from tqdm import tqdm
-
-from pycls.core.logging.progress import is_watched
+from pycls.core.logging.progress import Bar, is_watched
 from pycls.core.registry import printable, printable_lines
 
 _BOLD_GREEN, _YELLOW, _RED, _PLAIN = "\033[1;32m", "\033[33m", "\033[31m", "\033[0m"
@@ -56,7 +54,7 @@ class TerminalHandler(logging.StreamHandler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line, above a progress bar that is on the screen."""
-        with tqdm.external_write_mode(self.stream):
+        with Bar.external_write_mode(self.stream):
             super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:
@@ -80,7 +78,7 @@ def print_line(text: str, stream: TextIO | None = None) -> None:
     Names in it cannot do anything to a terminal; those that are not to begin a line have to be `printable` themselves.
     """
     stream = sys.stdout if stream is None else stream
-    with tqdm.external_write_mode(stream):
+    with Bar.external_write_mode(stream):
         print(_writable(printable_lines(text), stream), file=stream, flush=True)
 
 

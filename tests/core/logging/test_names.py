@@ -84,5 +84,5 @@ def test_what_is_printed_does_nothing_to_a_terminal(capsys, monkeypatch):
         print_line(str(Prediction("a.jpg", (name,), (0,), (1.0,))))
     out = capsys.readouterr().out
     assert not _unseen(out) and len(out.splitlines()) == 2 * len(odd_names())
-    monkeypatch.setattr("pycls.core.logging.progress.tqdm", lambda items, label, *_, **__: label)
+    monkeypatch.setattr("pycls.core.logging.progress.Bar", lambda items, label, *_, **__: label)
     assert progress_bar([1], "Check \x1b[2J\r", 1) == r"Check \x1b[2J\r"
