@@ -7,12 +7,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Opening a pipe would wait for its writer, and opening a device may do anything. */
+static int is_readable(const struct stat *state)
+{
+    return S_ISREG(state->st_mode) && state->st_size <= MOST_BYTES;
+}
+
 void open_file(struct piece *piece, const char *path)
 {
     struct stat state;
     piece->offset = 0;
-    piece->id = open(path, O_RDONLY | O_CLOEXEC);
-    if (piece->id >= 0 && (fstat(piece->id, &state) != 0 || !S_ISREG(state.st_mode)))
+    piece->id = stat(path, &state) == 0 && is_readable(&state) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (piece->id >= 0 && (fstat(piece->id, &state) != 0 || !is_readable(&state))) /* it was replaced meanwhile */
         close_file(piece);
     piece->size = piece->id >= 0 ? (int64_t)state.st_size : 0;
 }

@@ -5,6 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Larger files and pieces are left to Python, one at a time: it reads or refuses them (readers/regular_file.py). */
+#define MOST_BYTES ((int64_t)64 << 20)
+
 /* A stretch of an open file. */
 struct piece {
     int id; /* of the file; -1: none */
@@ -12,7 +15,7 @@ struct piece {
     uint8_t *to;
 };
 
-/* Open a regular file, all of which becomes the piece; the id is -1 on failure. */
+/* Open a regular file of no more than MOST_BYTES, all of which becomes the piece; the id is -1 on failure. */
 void open_file(struct piece *piece, const char *path);
 
 /* Read the piece to its place; return 0 on failure. */

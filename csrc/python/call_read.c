@@ -18,13 +18,13 @@ struct job {
     struct heartbeat heartbeat;
 };
 
-/* Make the bytes that the pieces are read to; one that is too big for the memory is left out. */
+/* Make the bytes that the pieces are read to; one that is too big is left out. */
 static PyObject *make_room(struct job *job)
 {
     PyObject *list = PyList_New(job->count);
     for (Py_ssize_t number = 0; list && number < job->count; number++) {
         struct piece *piece = &job->pieces[number];
-        PyObject *bytes = piece->id >= 0 ? PyBytes_FromStringAndSize(NULL, (Py_ssize_t)piece->size) : NULL;
+        PyObject *bytes = piece->id >= 0 && piece->size <= MOST_BYTES ? PyBytes_FromStringAndSize(NULL, (Py_ssize_t)piece->size) : NULL;
         PyErr_Clear();
         piece->to = bytes ? (uint8_t *)PyBytes_AS_STRING(bytes) : NULL;
         PyList_SET_ITEM(list, number, bytes ? bytes : Py_NewRef(Py_None));

@@ -1,17 +1,34 @@
 """Look-up in the literal tables (MODELS, LOSSES, ...) and the words of errors that help."""
 
 import difflib
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 _LONGEST_SHOWN = 100
+_JOINERS = "\u200c\u200d"  # of Arabic and Indian letters, and of emoji
 
 
 def printable(text: str) -> str:
-    """Return text as one line: characters that no terminal shows, newlines and escapes say, are spelled out."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    """Return text as one line: characters that no terminal shows, newlines and escapes say, are spelled out.
+
+    So are those that turn the direction of writing, and bytes that are no text. Spaces of any width stay, and what
+    joins letters in some scripts.
+    """
+    return text if text.isprintable() else "".join(map(_spelled_out, text))
+
+
+def printable_lines(text: str) -> str:
+    """Return text of one line or more in the same way; its newlines and tabs stay."""
+    return "\n".join("\t".join(map(printable, line.split("\t"))) for line in text.split("\n"))
+
+
+def _spelled_out(char: str) -> str:
+    if char.isprintable() or char in _JOINERS or unicodedata.category(char) == "Zs":
+        return char
+    return char.encode("unicode_escape").decode()
 
 
 def shown(value: Any) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from yacs.config import CfgNode
 
+from pycls.datasets.plain_pickle import load_pickle
 from pycls.datasets.readers.paths import data_root, find_file
-from pycls.datasets.readers.plain_pickle import load_pickle
 from pycls.datasets.readers.samples import ArraySamples
 from pycls.datasets.sources.split_names import resolve_half
 
@@ -55,22 +55,29 @@ def _find(root: Path, places: list[str], meta_file: str) -> Path:
 
 def _load(folder: Path, files: list[str], labels_key: str, names_at: tuple[str, str], source: str) -> ArraySamples:
     parts = [_read(folder / file, labels_key) for file in files]
-    classes = tuple(_entry(folder / names_at[0], names_at[1]))
+    classes = _entry(folder / names_at[0], names_at[1])
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise ValueError(f"{folder / names_at[0]}: its '{names_at[1]}' are no list of names")
     images, labels = (np.concatenate(column) for column in zip(*parts, strict=True))
+    if not len(labels):
+        raise ValueError(f"{folder}: holds no images")
     if labels.min() < 0 or labels.max() >= len(classes):
         raise ValueError(
             f"{folder}: labels run from {labels.min()} to {labels.max()}, but there are {len(classes)} classes"
         )
-    return ArraySamples(images, labels, classes, source)
+    return ArraySamples(images, labels, tuple(classes), source)
 
 
 def _read(file: Path, labels_key: str) -> tuple[np.ndarray, np.ndarray]:
     """Read one batch file: images uint8 (N, 32, 32, 3), labels int64 (N,)."""
-    rows, labels = np.asarray(_entry(file, "data")), np.asarray(_entry(file, labels_key), dtype=np.int64)
-    if rows.dtype != np.uint8 or rows.shape != (len(labels), 3 * SIDE_PX * SIDE_PX):
-        raise ValueError(f"{file}: expected uint8 data of shape ({len(labels)}, 3072), got {rows.dtype} {rows.shape}")
+    rows, labels = _entry(file, "data"), _entry(file, labels_key)
+    if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or rows.shape[1:] != (3 * SIDE_PX * SIDE_PX,):
+        found = f"{rows.dtype} {rows.shape}" if isinstance(rows, np.ndarray) else type(rows).__name__
+        raise ValueError(f"{file}: expected uint8 data of shape (N, 3072), got {found}")
+    if not isinstance(labels, list) or len(labels) != len(rows) or not all(type(label) is int for label in labels):
+        raise ValueError(f"{file}: its '{labels_key}' are no list of {len(rows)} numbers")
     planes = rows.reshape(-1, 3, SIDE_PX, SIDE_PX)
-    return np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), labels
+    return np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), np.array(labels, np.int64)
 
 
 def _entry(file: Path, key: str) -> Any:

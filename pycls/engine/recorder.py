@@ -20,6 +20,7 @@ from pycls.core.logging import (
     FILE_ONLY,
     GOOD_NEWS,
     NOT_ON_TERMINAL,
+    SEVERAL_LINES,
     MetricsFile,
     cut_back_log,
     get_logger,
@@ -115,8 +116,8 @@ class Recorder:
         for line in introduction(self.cfg, train, test, model, costs, self.steps):
             logger.info("%s", line)
         if self.cfg.VERBOSE:
-            logger.info("Config:\n%s", dump_cfg(self.cfg), extra=FILE_ONLY)
-            logger.info("Network:\n%s", model, extra=FILE_ONLY)
+            logger.info("Config:\n%s", dump_cfg(self.cfg), extra=FILE_ONLY | SEVERAL_LINES)
+            logger.info("Network:\n%s", model, extra=FILE_ONLY | SEVERAL_LINES)
 
     def close(self) -> None:
         """Flush what is open."""

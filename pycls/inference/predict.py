@@ -11,7 +11,8 @@ import torch
 from yacs.config import CfgNode
 
 from pycls.core.distributed import pick_device
-from pycls.core.registry import pick
+from pycls.core.logging import print_line
+from pycls.core.registry import pick, printable
 from pycls.datasets import DATASETS, build_loader
 from pycls.datasets.loader import Batch
 from pycls.datasets.readers.endings import FORMATS, describe_left_out
@@ -94,7 +95,10 @@ def list_images(paths: Sequence[str]) -> list[str]:
         elif os.path.isfile(path):
             files.append(path)
         else:
-            raise ValueError(f"{path}: no such image or folder")
+            there = os.path.exists(path)
+            raise ValueError(
+                f"{path}: {'is no image, but a pipe, socket or device' if there else 'no such image or folder'}"
+            )
     if not files:
         raise ValueError("no images: give files or folders")
     return files
@@ -106,7 +110,7 @@ def _images_below(folder: str) -> list[str]:
     if not images:
         raise ValueError(f"{folder} holds no images ({', '.join(FORMATS)})" + (f"; {told}" if told else ""))
     if told:
-        print(f"{folder}: {told}", file=sys.stderr)
+        print_line(printable(f"{folder}: {told}"), sys.stderr)
     return [str(Path(folder, image)) for image in images]
 
 

@@ -10,6 +10,8 @@ from torch import nn
 from yacs.config import CfgNode
 
 from pycls.core.config import load_cfg, with_value
+from pycls.core.logging import print_line
+from pycls.core.registry import printable
 from pycls.core.weights import LoadReport
 from pycls.core.weights.files import load_tensor_file
 from pycls.core.weights.sources import DEFAULT_CACHE
@@ -93,7 +95,7 @@ def chosen_file(weights: str, overrides: Sequence[str]) -> Path:
     """Return the file of a path, a run's folder, a URL or a name; of a folder it is said which file that is."""
     path = weights_file(weights, cache_dir(overrides))
     if Path(weights).is_dir():
-        print(f"{weights}: its {path.name} is taken, {path}", file=sys.stderr)
+        print_line(printable(f"{weights}: its {path.name} is taken, {path}"), sys.stderr)
     return path
 
 

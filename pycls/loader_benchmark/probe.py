@@ -9,6 +9,7 @@ from yacs.config import CfgNode
 from pycls.core.processes.temporary import temporary_folder
 from pycls.datasets.decoders import pillow
 from pycls.datasets.decoders.bands import decode_pixels
+from pycls.datasets.decoders.image_header import read_header
 from pycls.datasets.decoders.orientation import UPRIGHT, read_orientation, turn_upright
 from pycls.datasets.readers.subset import Subset
 from pycls.datasets.transforms import view as views
@@ -59,6 +60,7 @@ def _three(squares: np.ndarray) -> np.ndarray:
 
 
 def _decode(data: bytes, view: View) -> np.ndarray:
+    read_header(data)  # which refuses what cannot be decoded in bounds
     pixels = pillow.decode_rgb(data) if view.is_plain else decode_pixels(data, view.image_shape[2], view.full)
     return turn_upright(pixels, read_orientation(data) if view.exif_rotate else UPRIGHT)
 

@@ -20,7 +20,7 @@ from typing import Any
 from yacs.config import CfgNode
 
 from pycls.core.config import dump_cfg
-from pycls.core.logging import get_logger
+from pycls.core.logging import SEVERAL_LINES, get_logger
 from pycls.core.machine import usable_cores
 from pycls.core.processes.temporary import temporary_folder
 from pycls.core.stop_signals import accept
@@ -109,7 +109,7 @@ def _measure_source(
             key = table_key(cores, workers, variant, ram)
             task = _task(place, str(cfg_file), Cell(variant, workers, options.batch_size, "test"), options.epochs)
             answers[key] = run_task(task, sorted(os.sched_getaffinity(0))[:cores], _TIMEOUT_SEC)
-            logger.info("%s", table_text(key, answers[key]))
+            logger.info("%s", table_text(key, answers[key]), extra=SEVERAL_LINES)
 
 
 def _axes(options: TableOptions) -> Axes:

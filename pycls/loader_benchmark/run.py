@@ -9,7 +9,7 @@ from typing import Any
 from yacs.config import CfgNode
 
 from pycls.core.config import dump_cfg
-from pycls.core.logging import get_logger
+from pycls.core.logging import SEVERAL_LINES, get_logger
 from pycls.core.stop_signals import accept
 from pycls.engine.reporting.result import Result
 from pycls.engine.setup import setup_process
@@ -45,7 +45,7 @@ def compare_loaders(cfg: CfgNode, folders: Sequence[str], options: Options) -> R
         interrupted = True
     sections = [comparison.section for comparison in comparisons]
     for section in sections:
-        logger.info("%s", section_text(section))
+        logger.info("%s", section_text(section), extra=SEVERAL_LINES)
     files = save_all(sections, cfg, options, machine)
     if not interrupted:
         check_any(sections)

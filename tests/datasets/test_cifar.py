@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import resource
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from pycls.core.config import load_cfg
 from pycls.datasets import build_samples
 from pycls.datasets.cifar import load_cifar10, load_cifar100
-from pycls.datasets.readers.plain_pickle import load_pickle
+from pycls.datasets.plain_pickle import load_pickle
 from tests.helpers.arrays import python2_pickle
 
 NAMES = [f"class{i}" for i in range(10)]
@@ -72,7 +73,7 @@ def test_a_missing_or_wrong_file_is_named(tmp_path):
     with pytest.raises(ValueError, match="data_batch_3 is missing"):
         load_cifar10(tmp_path, "train")
     (tmp_path / "cifar10" / "test_batch").write_bytes(python2_pickle({"data": _rows(4, 0), "labels": [1]}))
-    with pytest.raises(ValueError, match=r"test_batch: expected uint8 data of shape \(1, 3072\)"):
+    with pytest.raises(ValueError, match=r"test_batch: its 'labels' are no list of 4 numbers"):
         load_cifar10(tmp_path, "test")
     (tmp_path / "cifar10" / "test_batch").write_bytes(python2_pickle({"data": _rows(1, 0)}))
     with pytest.raises(ValueError, match="test_batch has no entry 'labels'"):
@@ -127,3 +128,63 @@ def test_a_pickle_that_asks_for_too_much_is_refused(tmp_path, name):
     (tmp_path / "meta").write_bytes(BOMBS[name])
     with pytest.raises(ValueError, match="meta is not a readable pickle"):
         load_pickle(tmp_path / "meta")
+
+
+# Of Python's pickle machine: a place in the memo that would take 32 GB; an array of a terabyte; a call of its type.
+_ARRAY = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n"
+_HUGE = (10**12).to_bytes(8, "little")
+_LISTS = b"](" + b"K\x00" * 10 + b"eq\x00](" + b"h\x00" * 10 + b"e"
+_LISTS += b"".join(b"q%c](" % n + b"h%c" % n * 10 + b"e" for n in range(1, 9))  # each has the one before ten times
+TRAPS = {
+    "a place far away": b"\x80\x02}r\xff\xff\xff\xff.",
+    "a place far away, in text": b"}p99999999999\n.",
+    "a terabyte": _ARRAY + b"(L1099511627776L\nS'b'\ntR.",
+    "the type of arrays called": b"cnumpy\nndarray\n((L1099511627776L\ntS'u1'\ntR.",
+    "an object of the type": b"\x80\x02cnumpy\nndarray\n((L1099511627776L\ntS'u1'\nt\x81.",
+    "bytes that are not there": b"\x80\x04\x8e\xff\xff\xff\xff\xff\x00\x00\x00.",
+    "a frame that is not there": b"\x80\x04\x95\xff\xff\xff\xff\xff\xff\xff\x7f.",
+    "brackets without an end": b"(" * 100_000,
+    "nothing": b"",
+    "a shape with no numbers": b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(\x8a\x08"
+    + _HUGE
+    + b"tU\x01btR.",
+    "a list of a thousand million": b"\x80\x02}(U\x04data" + _LISTS + b"U\x06labels]u.",
+    "labels of a thousand million": python2_pickle({"data": _rows(1, 0)})[:-2] + b"U\x06labels" + _LISTS + b"u.",
+}
+
+
+@pytest.mark.parametrize("name", TRAPS)
+def test_traps_are_refused_before_there_is_room_for_them(tmp_path, name):
+    _write_cifar10(tmp_path / "cifar10")
+    (tmp_path / "cifar10/test_batch").write_bytes(TRAPS[name])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ValueError, match="test_batch") as caught:
+        load_cifar10(tmp_path, "test")
+    assert str(caught.value).isprintable() and resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"data": [0] * 3072, "labels": [0]},
+        {"data": np.zeros((1, 3072), np.uint8), "labels": ["cat"]},
+        {"data": np.zeros((1, 3072), np.uint8), "labels": [[0]]},
+        {"data": np.zeros((1, 3072), np.float32), "labels": [0]},
+        {"data": np.zeros((0, 3072), np.uint8), "labels": []},
+        {"data": np.uint8(3), "labels": [0]},
+        {"data": np.zeros((), np.uint8), "labels": []},
+    ],
+)
+def test_contents_of_another_kind_are_named(tmp_path, content):
+    _write_cifar10(tmp_path / "cifar10")
+    (tmp_path / "cifar10/test_batch").write_bytes(pickle.dumps(content, 2))
+    with pytest.raises(ValueError, match=r"test_batch|cifar10: holds no images") as caught:
+        load_cifar10(tmp_path, "test")
+    assert str(caught.value).isprintable()
+
+
+def test_class_names_of_another_kind_are_named(tmp_path):
+    _write_cifar10(tmp_path / "cifar10")
+    (tmp_path / "cifar10/batches.meta").write_bytes(pickle.dumps({"label_names": 7}, 2))
+    with pytest.raises(ValueError, match=r"batches\.meta: its 'label_names' are no list of names"):
+        load_cifar10(tmp_path, "test")

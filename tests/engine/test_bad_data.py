@@ -1,7 +1,6 @@
 """Whole runs on data with bad, missing and hanging files."""
 
 import json
-import os
 import shutil
 import signal
 import time
@@ -13,7 +12,7 @@ from pycls import engine
 from pycls.core.checkpoint import best_path, last_path, load_checkpoint
 from pycls.datasets.digits import export_digits
 from pycls.engine import EXIT_STOPPED, train
-from tests.helpers.hanging import keep_list, make_hang, open_when_read
+from tests.helpers.hanging import make_hang, release, wait_until_opened
 from tests.helpers.runs import DIGITS, start_tool, tiny_cfg, tiny_words
 
 BAD_TRAIN = ["0/0000.png", "3/0002.png", "3/0003.png", "9/0001.png"]
@@ -118,11 +117,9 @@ def hang(folder):
     """Make a run of one epoch whose data then gets a file that never answers: its keys, folder and the file."""
     keys = copy_digits(folder / "digits")
     train(tiny_cfg(folder / "run", **keys, OPTIM__MAX_EPOCH=1))
-    fifo = folder / "digits" / "train" / "3" / "0002.png"
-    shutil.copy(fifo, folder / "kept.png")
-    make_hang(fifo)
-    keep_list(folder / "digits" / "train")
-    return keys, folder / "run", fifo
+    file = folder / "digits" / "train" / "3" / "0002.png"
+    make_hang(file)
+    return keys, folder / "run", file
 
 
 def start(out_dir, **keys):
@@ -133,11 +130,18 @@ def start(out_dir, **keys):
 def programs(tmp_path_factory):
     """The file that never answers; and way of loading -> its run's folder and program, all started at once."""
     folder = tmp_path_factory.mktemp("hanging")
-    keys, run, fifo = hang(folder)
-    folders = {way: shutil.copytree(run, folder / way) for way in WAYS}
-    started = {way: (folders[way], start(folders[way], **keys, **HANGS, **WAYS[way])) for way in WAYS}
-    yield fifo, started
-    for _, program in started.values():
+    keys, run, file = hang(folder)
+    release(file)
+    started = {}
+    for way in WAYS:  # each with a file of its own: the system makes nobody wait for long
+        own = folder / way
+        file = shutil.copytree(folder / "digits", own / "digits") / "train" / "3" / "0002.png"
+        make_hang(file)
+        out_dir = shutil.copytree(run, own / "run")
+        started[way] = file, out_dir, start(out_dir, **{**keys, "DATA_DIR": own / "digits"}, **HANGS, **WAYS[way])
+    yield started
+    for file, _, program in started.values():
+        release(file)
         program.kill()
         program.communicate()
 
@@ -146,25 +150,23 @@ def programs(tmp_path_factory):
 def test_a_hanging_file_ends_the_program_and_leaves_the_checkpoint(programs, way):
     if way == "dali_cpu":
         pytest.importorskip("nvidia.dali")
-    fifo, started = programs
-    out_dir, program = started[way]
+    file, out_dir, program = programs[way]
     output, _ = program.communicate(timeout=120)
     assert program.returncode == 1, output
-    assert f"train_net.py: error: DATA_LOADER.TIMEOUT_SEC 4: a loader worker hangs on {fifo}" in output
+    assert f"train_net.py: error: DATA_LOADER.TIMEOUT_SEC 4: a loader worker hangs on {file}" in output
     assert "Traceback" not in output.partition("train_net.py: error")[2]
     assert load_checkpoint(last_path(out_dir))["position"] == {"epoch": 1, "step": 0}
 
 
 def test_a_stop_signal_works_while_a_file_hangs_and_the_run_goes_on_later(tmp_path):
-    keys, out_dir, fifo = hang(tmp_path)
+    keys, out_dir, file = hang(tmp_path)
     program = start(out_dir, **keys, DATA_LOADER__TIMEOUT_SEC=0, TRAIN__CHECKPOINT_MINUTES=0)
-    writer = open_when_read(fifo)  # kept open, so that the reader goes on waiting
+    wait_until_opened(file)
     time.sleep(1)
     program.send_signal(signal.SIGTERM)
     output, _ = program.communicate(timeout=60)
-    os.close(writer)
+    release(file)
     assert program.returncode == EXIT_STOPPED and "Stopped in epoch 2" in output, output
     position = load_checkpoint(last_path(out_dir))["position"]
     assert position["epoch"] == 1
-    (tmp_path / "kept.png").replace(fifo)
     assert train(tiny_cfg(out_dir, **keys)).epochs == 2

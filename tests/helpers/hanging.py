@@ -1,34 +1,34 @@
-"""A FIFO that nobody writes to stands for a file on a disk that does not answer: opening it never returns."""
+"""A lease stands for a disk that does not answer: opening the file waits until this process lets go of it.
 
+Linux breaks it after 45 seconds (/proc/sys/fs/lease-break-time) from the first that waits.
+"""
+
+import fcntl
 import os
+import signal
 import time
 from pathlib import Path
-from unittest import mock
 
-from pycls.datasets.readers import folder_cache, folder_scan
-
-
-def make_hang(file: Path) -> None:
-    """Put a FIFO in the place of a file."""
-    file.unlink()
-    os.mkfifo(file)
+_HELD: dict[str, int] = {}  # file -> descriptor that holds its lease
 
 
-def keep_list(top: Path) -> None:
-    """Keep the list of a tree as if a FIFO in it were a file, as one is whose disk hangs later."""
-    with (
-        mock.patch.object(folder_scan, "_is_file", return_value=True),
-        mock.patch.object(folder_cache, "SETTLED_SEC", -1),
-    ):
-        folder_cache.load_tree(top)
+def make_hang(file: str | Path) -> None:
+    """Have everybody wait who opens a file, which stays what it is; `release` ends it, and the end of this process."""
+    signal.signal(signal.SIGIO, signal.SIG_IGN)  # it tells that somebody waits, and would end this process
+    descriptor = os.open(file, os.O_RDWR)
+    fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+    _HELD[str(file)] = descriptor
 
 
-def open_when_read(fifo: str | Path, timeout_sec: float = 100) -> int:
-    """Wait until somebody reads the FIFO and return a descriptor to write to it; until that is closed reading hangs."""
+def wait_until_opened(file: str | Path, timeout_sec: float = 100) -> None:
+    """Wait until somebody waits for the file."""
     end = time.monotonic() + timeout_sec
-    while time.monotonic() < end:
-        try:
-            return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
-        except OSError:  # nobody reads yet
-            time.sleep(0.05)
-    raise AssertionError("the file was never read")
+    while fcntl.fcntl(_HELD[str(file)], fcntl.F_GETLEASE) == fcntl.F_WRLCK:
+        if time.monotonic() > end:
+            raise AssertionError("the file was never read")
+        time.sleep(0.05)
+
+
+def release(file: str | Path) -> None:
+    """Let go of a file."""
+    os.close(_HELD.pop(str(file)))

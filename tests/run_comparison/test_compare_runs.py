@@ -193,3 +193,14 @@ def test_it_answers_without_torch(sweep):
     words = [sys.executable, "-c", code, str(sweep)]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.endswith("False\n"), done.stderr
+
+
+def test_names_of_runs_do_nothing_to_terminals_and_pages(tmp_path):
+    for number, name in enumerate(("<script>alert(1)<", "\x1b[2J\u202eb", "c\rd")):
+        write_run(tmp_path / str(number), [20.0, 10.0]).rename(tmp_path / name)
+    folders = sorted(str(path) for path in tmp_path.iterdir())
+    done = run_tool_here("compare_runs.py", *folders, "--out", tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    for text in (done.stdout, page):
+        assert all(letter.isprintable() or letter in "\n\t" for letter in text) and r"\x1b[2J\u202eb" in text
+    assert "<script>alert" not in page and HtmlPage(page).tags

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from pycls.core.registry import did_you_mean
+from pycls.core.registry import did_you_mean, printable
 
 
 def configs_dir() -> Path:
@@ -33,7 +33,7 @@ def find_cfg(name: str) -> str:
         return name
     shipped = shipped_file(name)
     if shipped is not None:
-        print(f"{name} is not in this folder: the shipped {shipped} is used", file=sys.stderr)
+        print(printable(f"{name} is not in this folder: the shipped {shipped} is used"), file=sys.stderr)
         return str(shipped)
     if path.parent.is_dir():
         return name

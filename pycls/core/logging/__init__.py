@@ -24,8 +24,10 @@ from pycls.core.logging.terminal import print_line as print_line
 FILE_ONLY = {"file_only": True}  # records, and what is too long for a terminal: to stdout.log
 NOT_ON_TERMINAL = {"beside_bar": True}  # said by the progress bar where there is one
 ONCE = {"once": True}  # not again when it repeats word for word; so are all warnings
+SEVERAL_LINES = {"several_lines": True}  # a text, whose newlines are meant
 GOOD_NEWS = {"good_news": True}  # set off by color, on a terminal
 
+_NO_TAG = TAG.replace(":", "\\x3a")
 _RECORD_FORMAT = "[%(filename)s: %(lineno)3d]: %(message)s"  # pycls's, of records only
 
 
@@ -96,7 +98,9 @@ class _FileFormatter(LineFormatter):
         self._of_records = logging.Formatter(_RECORD_FORMAT)
 
     def format(self, record: logging.LogRecord) -> str:
-        return self._of_records.format(record) if record.getMessage().startswith(TAG) else super().format(record)
+        if getattr(record, "file_only", False) and record.getMessage().startswith(TAG):
+            return self._of_records.format(record)
+        return super().format(record).replace(TAG, _NO_TAG)  # pycls's reader takes any line with it for a record
 
 
 class _Repeats(logging.Filter):

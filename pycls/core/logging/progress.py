@@ -9,6 +9,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from pycls.core.registry import printable
+
 
 class Bar(tqdm):
     """A bar of one process: tqdm's own lock between processes would leave a semaphore in /dev/shm after a kill."""
@@ -40,7 +42,7 @@ def progress_bar(
     """
     return Bar(
         items,
-        label,
+        printable(label),
         total,
         initial=start,
         delay=delay_sec,

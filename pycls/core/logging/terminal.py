@@ -6,6 +6,7 @@ import sys
 from typing import TextIO
 
 from pycls.core.logging.progress import Bar, is_watched
+from pycls.core.registry import printable, printable_lines
 
 _BOLD_GREEN, _YELLOW, _RED, _PLAIN = "\033[1;32m", "\033[33m", "\033[31m", "\033[0m"
 _PREFIXES = {logging.WARNING: "warning: ", logging.ERROR: "error: "}
@@ -18,7 +19,11 @@ def in_color(stream: TextIO) -> bool:
 
 
 class LineFormatter(logging.Formatter):
-    """A message without marks of the program; warnings and errors are called so."""
+    """A message without marks of the program; warnings and errors are called so.
+
+    A message is one line, unless it says that it has several: a name in it cannot begin another line. Nor can it do
+    anything to a terminal.
+    """
 
     def __init__(self, in_color: bool):
         super().__init__("%(message)s")
@@ -26,7 +31,8 @@ class LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, or lines."""
-        text = _PREFIXES.get(record.levelno, "") + super().format(record)
+        safe = printable_lines if getattr(record, "several_lines", False) or record.exc_info else printable
+        text = _PREFIXES.get(record.levelno, "") + safe(super().format(record))
         color = _COLORS.get(record.levelno, _BOLD_GREEN if getattr(record, "good_news", False) else "")
         return f"{color}{text}{_PLAIN}" if self._in_color and color else text
 
@@ -67,10 +73,13 @@ class TerminalHandler(logging.StreamHandler):
 
 
 def print_line(text: str, stream: TextIO | None = None) -> None:
-    """Print a line on a stream, stdout by default, above a progress bar that is on the screen."""
+    """Print a line, or lines, on a stream, stdout by default, above a progress bar that is on the screen.
+
+    Names in it cannot do anything to a terminal; those that are not to begin a line have to be `printable` themselves.
+    """
     stream = sys.stdout if stream is None else stream
     with Bar.external_write_mode(stream):
-        print(_writable(text, stream), file=stream, flush=True)
+        print(_writable(printable_lines(text), stream), file=stream, flush=True)
 
 
 def _writable(text: str, stream: TextIO) -> str:

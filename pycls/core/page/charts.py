@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from pycls.core.registry import printable
+
 NUM_COLORS = 8  # of the page, .c0 to .c7
 
 _WIDTH, _HEIGHT = 440, 250
@@ -130,6 +132,6 @@ def _grid(across: _Axis, up: _Axis) -> list[str]:
 
 
 def _dot(line: ChartLine, point: tuple[float, float], place: tuple[float, float]) -> str:
-    words = escape(f"{line.name}, epoch {point[0]:g}: {point[1]:.6g}", quote=True)
+    words = escape(f"{printable(line.name)}, epoch {point[0]:g}: {point[1]:.6g}", quote=True)
     where = f'cx="{place[0]:.1f}" cy="{place[1]:.1f}" r="2.6"'
     return f'<circle class="dot {line.css}" {where}><title>{words}</title></circle>'

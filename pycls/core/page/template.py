@@ -1,10 +1,11 @@
-"""Fill the templates of pages. Whatever is put in is escaped, unless a template says `safe`."""
+"""Fill the templates of pages. Whatever is put in is escaped, and visible, unless a template says `safe`."""
 
 import functools
 from pathlib import Path
 from typing import Any
 
 from pycls.core.atomic_io import write_durably
+from pycls.core.registry import printable_lines
 
 HERE = "pycls.core.page"
 RUN_PAGE = "report.html"  # in the OUT_DIR of a run
@@ -25,5 +26,15 @@ def _environment(package: str) -> Any:
 
     loaders = [PackageLoader(folder, "") for folder in dict.fromkeys((package, HERE))]
     return Environment(
-        loader=ChoiceLoader(loaders), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=ChoiceLoader(loaders),
+        autoescape=True,
+        finalize=_visible,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
+
+
+def _visible(value: Any) -> Any:
+    """Return what is put into a page, texts of ours as they are, others so that nothing in them is unseen."""
+    return type(value)(printable_lines(value)) if isinstance(value, str) else value

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pycls.datasets.readers.folder_scan import NUM_THREADS
+from pycls.datasets.readers.regular_file import check_regular
 from pycls.datasets.readers.samples import FileSamples
 
 _STAT_CHUNK = 4096  # a future for each of a million files would cost more than the files
@@ -36,15 +37,24 @@ class PackOptions:
 
 
 def file_sizes(samples: FileSamples) -> np.ndarray:
-    """Return the bytes of each file, int64 (N,)."""
+    """Return the bytes of each file, int64 (N,); ValueError naming one that is no file, or too long for an image."""
     starts = range(0, len(samples), _STAT_CHUNK)
 
     def stat(start: int) -> list[int]:
         numbers = range(start, min(start + _STAT_CHUNK, len(samples)))
-        return [os.stat(samples.name(number)).st_size for number in numbers]
+        return [_size(samples.name(number)) for number in numbers]
 
     with ThreadPoolExecutor(NUM_THREADS) as pool:
         return np.array([size for sizes in pool.map(stat, starts) for size in sizes], np.int64)
+
+
+def _size(name: str) -> int:
+    status = os.stat(name)
+    try:
+        check_regular(status)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}; take it out of the data") from None
+    return status.st_size
 
 
 def make_recipe(samples: FileSamples, sizes: np.ndarray, options: PackOptions) -> dict[str, Any]:
@@ -65,11 +75,12 @@ def _digest(samples: FileSamples, sizes: np.ndarray) -> str:
 def check_recipe(file: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
     """Raise ValueError saying in what `file` differs from what is to be packed now."""
     for key, value in wanted["options"].items():
-        if found["options"][key] != value:
+        before = found["options"].get(key)
+        if before != value:
             option = "--" + key.replace("_", "-")
-            then, now = (f"{option} {v}" if v else f"no {option}" for v in (found["options"][key], value))
+            then, now = (f"{option} {v}" if v else f"no {option}" for v in (before, value))
             raise ValueError(f"{file} was packed with {then}, now it is {now}: use the same options or another folder")
-    if found["source"] != wanted["source"]:
+    if found.get("source") != wanted["source"]:
         then, now = (_described(recipe["source"]) for recipe in (found, wanted))
         raise ValueError(
             f"{file} was packed from other data, {then}; now there are {now} "

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from pycls.datasets.readers.tar_index import IMAGE, index_file, load_index
 
 # Of one packed image, in the order of its shard: which sample it is, and its entry in the index.
 RECORD = np.dtype([("number", "<i8"), ("image", IMAGE)])
+_CHECKSUM_BYTES = 4  # behind the record
 
 
 @dataclass(frozen=True)
@@ -51,18 +53,32 @@ class Work:
         """Return the records of the shards that are complete, each RECORD (n,)."""
         records: list[np.ndarray] = []
         while (file := self._record(len(records))).is_file():
-            record, shard = np.frombuffer(file.read_bytes(), RECORD), self.shard(len(records))
-            if not shard.is_file() or shard.stat().st_size != _shard_size(record):
+            record, shard = _read_record(file), self.shard(len(records))
+            if record is None or not shard.is_file() or shard.stat().st_size != _shard_size(record):
                 break
             records.append(record)
         return records
 
     def save_record(self, number: int, record: np.ndarray) -> None:
         """Write the record of a shard, which comes before the shard has its name."""
-        write_durably(self._record(number), record.tobytes())
+        data = record.tobytes()
+        write_durably(self._record(number), data + _checksum(data))
 
     def _record(self, number: int) -> Path:
         return self.folder / f"{number:06d}"
+
+
+def _read_record(file: Path) -> np.ndarray | None:
+    """Return a record, None for one that is damaged: its shard is then written again."""
+    content = file.read_bytes()
+    data = content[:-_CHECKSUM_BYTES]
+    if not data or len(data) % RECORD.itemsize or content[-_CHECKSUM_BYTES:] != _checksum(data):
+        return None
+    return np.frombuffer(data, RECORD)
+
+
+def _checksum(data: bytes) -> bytes:
+    return zlib.crc32(data).to_bytes(_CHECKSUM_BYTES, "little")
 
 
 def _shard_size(record: np.ndarray) -> int:
@@ -91,11 +107,20 @@ def working(target: Path, split: str, recipe: dict[str, Any]) -> Iterator[Work]:
 
     with locked(work.folder / "lock", 0, busy):
         if begun.is_file():
-            check_recipe(work.folder, json.loads(begun.read_bytes()), recipe)
+            check_recipe(work.folder, _read_recipe(begun), recipe)
         else:
             write_durably(begun, json.dumps(recipe).encode())
         yield work
         shutil.rmtree(work.folder, ignore_errors=True)
+
+
+def _read_recipe(file: Path) -> dict[str, Any]:
+    try:
+        recipe = json.loads(file.read_bytes())
+        recipe["options"].keys(), recipe["source"]["images"], recipe["source"]["bytes"]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise ValueError(f"{file} is damaged: remove {file.parent}, and pack again from the beginning") from None
+    return recipe
 
 
 def _check_no_shards(target: Path, split: str) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from pycls.core.logging import progress_bar
 from pycls.core.machine import usable_cores
+from pycls.core.registry import printable
 from pycls.dataset_tools.validation.duplicates import check_classes, find_duplicates
 from pycls.dataset_tools.validation.findings import DAMAGED, KINDS, UNREADABLE, Finding, is_wrong, unique
 from pycls.dataset_tools.validation.inspect import Inspection, Inspector, build_decoders
@@ -83,21 +84,22 @@ def save_report(findings: list[Finding], splits: list[EncodedSamples], out_dir: 
     }
     report.write_text(json.dumps(content, indent=1) + "\n")
     save_skip_list(skip_list, {f.name: f.detail for f in findings if f.kind == UNREADABLE})
-    with skip_list.open("a", errors="surrogateescape") as file:  # to be judged by a person
+    with skip_list.open("a", encoding="utf-8", newline="\n") as file:  # to be judged by a person
         damaged = (f for f in findings if f.kind == DAMAGED)
-        file.writelines(f"# damaged, but shown ({f.detail}):\n# {in_a_line(f.name)}\n" for f in damaged)
+        file.writelines(f"# damaged, but shown ({printable(f.detail)}):\n# {in_a_line(f.name)}\n" for f in damaged)
     return [report, skip_list]
 
 
 def summary(findings: list[Finding], splits: list[EncodedSamples]) -> str:
     """Return the table of counts, with the first name of each kind."""
-    images = ", ".join(f"{len(samples):,} in {samples.split}" for samples in splits) or "none"
+    images = ", ".join(f"{len(samples):,} in {printable(samples.split)}" for samples in splits) or "none"
     counts = Counter(finding.kind for finding in findings)
     first = {finding.kind: finding for finding in reversed(findings)}
     rows = [f"Images: {images}", f"{'finding':<16} {'files':>8}  what, and the first"]
     for kind, what in KINDS.items():
         if counts[kind]:
-            rows.append(f"{kind:<16} {counts[kind]:>8}  {what}: {first[kind].name} {first[kind].detail}".rstrip())
+            named = printable(f"{first[kind].name} {first[kind].detail}")
+            rows.append(f"{kind:<16} {counts[kind]:>8}  {what}: {named}".rstrip())
     if not counts:
         return "\n".join([rows[0], "Nothing found: every file is what it should be"])
     refused = any(finding.refused for finding in findings)

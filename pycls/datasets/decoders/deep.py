@@ -1,11 +1,13 @@
 """Read samples of more than 8 bits that Pillow cuts to 8, or does not know: with OpenCV, as they are in the file."""
 
 import io
-import struct
+from typing import Any
 
 import cv2
 import numpy as np
 from PIL import Image, TiffImagePlugin
+
+from pycls.datasets.decoders.limits import check_pixels
 
 UNKNOWN = "cannot decode the image: no decoder knows this kind of file"
 _TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -13,7 +15,7 @@ _LONG_HEADER = (b"II+\0", b"MM\0+")  # of BigTIFF
 _PNG_DEPTH, _PNG_COLOR = 24, 25  # bytes of the header
 _DEEP_PNGS = (2, 4, 6)  # RGB, gray with alpha, RGBA
 # Tags of TIFF, and some of their values.
-_BITS, _PHOTOMETRIC, _SAMPLES, _PLANAR = 258, 262, 277, 284
+_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLES, _PLANAR = 256, 257, 258, 262, 277, 284
 _GRAY, _RGB, _SEPARATE = 1, 2, 2
 
 
@@ -45,11 +47,23 @@ def read_unknown(data: bytes) -> np.ndarray:
     if not is_tiff(data):
         raise ValueError(UNKNOWN)
     tags = _read_tags(data)
+    check_pixels(_side(tags.get(_HEIGHT)), _side(tags.get(_WIDTH)), len(data))
     count, photometric = tags.get(_SAMPLES, 1), tags.get(_PHOTOMETRIC)
     is_color = photometric == _RGB and count in (3, 4) and tags.get(_PLANAR) != _SEPARATE
     if not is_color and not (photometric == _GRAY and count == 1):
         raise ValueError(f"{UNKNOWN} (TIFF, {count} samples a pixel, photometric {photometric})")
     return _read_samples(data)
+
+
+def unknown_size(data: bytes) -> tuple[int, int]:
+    """Return height and width of a file that Pillow does not know; ValueError for one that `read_unknown` refuses."""
+    return read_unknown(data).shape[:2]
+
+
+def _side(value: Any) -> int:
+    if type(value) is not int or value < 1:
+        raise ValueError(f"{UNKNOWN} (TIFF, of which no size is known)")
+    return value
 
 
 def _read_tags(data: bytes) -> TiffImagePlugin.ImageFileDirectory_v2:
@@ -60,7 +74,7 @@ def _read_tags(data: bytes) -> TiffImagePlugin.ImageFileDirectory_v2:
         stream = io.BytesIO(data)
         stream.seek(tags.next)
         tags.load(stream)
-    except (struct.error, SyntaxError, OSError, ValueError):
+    except Exception:  # as Pillow's plug-ins, on damaged files
         pass  # what was read so far tells
     return tags
 

@@ -1,11 +1,9 @@
 """Say once that images have float pixels, of which the default contract shows 8 bits."""
 
-import io
-
 import numpy as np
-from PIL import Image
 
 from pycls.core.logging import get_logger
+from pycls.datasets.decoders import pillow
 from pycls.datasets.readers.samples import EncodedSamples
 
 logger = get_logger(__name__)
@@ -27,7 +25,10 @@ def notice_floats(samples: EncodedSamples) -> None:
 
 def _is_float(samples: EncodedSamples, index: int) -> bool:
     try:
-        with Image.open(io.BytesIO(samples.read(index))) as image:
+        image = pillow.open_image(samples.read(index))
+        if image is None:
+            return False
+        with image:
             return image.mode == "F"
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except (OSError, ValueError):
         return False  # the loader says what is wrong with it

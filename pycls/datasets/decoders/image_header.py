@@ -4,19 +4,16 @@ The sizes are needed to draw crop boxes before anything is decoded. The same pas
 (OpenCV, torchvision, DALI, nvJPEG) gives the same RGB pixels for the file; all others go to Pillow (pillow.py).
 """
 
-import io
 import struct
 from typing import NamedTuple
 
-from PIL import Image, UnidentifiedImageError
-
-from pycls.datasets.decoders.deep import is_tiff, read_unknown
+from pycls.datasets.decoders import pillow
+from pycls.datasets.decoders.deep import unknown_size
+from pycls.datasets.decoders.limits import TooLarge, check_pixels, check_scans
 from pycls.datasets.decoders.orientation import UPRIGHT, read_orientation, swaps_sides
-from pycls.datasets.decoders.png_chunks import PNG_SIGNATURE
+from pycls.datasets.decoders.png_chunks import PNG_SIGNATURE, has_all_chunks
 
 JPEG_SIGNATURE = b"\xff\xd8\xff"
-# Pillow refuses to decode more, lest a small file fill the memory; then no backend does.
-_MAX_PIXELS = 178_956_970
 _JPEG_END = b"\xff\xd9"
 # Markers that carry no length: TEM, RST0-7, SOI, EOI, and 0xFF fill bytes.
 _BARE_MARKERS = frozenset({0x01, 0xFF, *range(0xD0, 0xDA)})
@@ -36,7 +33,7 @@ class Header(NamedTuple):
 
 
 def read_header(data: bytes, exif_rotate: bool = False) -> Header:
-    """Return the header of one encoded image; ValueError when it is not an image.
+    """Return the header of one encoded image; ValueError when it is not an image, or one beyond the limits.
 
     EXIF orientation is ignored unless `exif_rotate`: the size is then that of the image turned upright.
     """
@@ -84,7 +81,9 @@ def _jpeg_frame(data: bytes, position: int, adobe_transform: int) -> Header:
     # decides. The search starts here because an EXIF thumbnail further up has an end mark of its own.
     complete = data.rfind(_JPEG_END, position) >= 0
     common = data[position + 1] in _COMMON_FRAMES and precision == 8 and height > 0 and color_known and complete
-    return Header(height, width, common and height * width <= _MAX_PIXELS)
+    check_pixels(height, width, len(data), is_huffman_jpeg=data[position + 1] in _COMMON_FRAMES)
+    check_scans(data, position)
+    return Header(height, width, common)
 
 
 def _png_header(data: bytes) -> Header:
@@ -92,17 +91,23 @@ def _png_header(data: bytes) -> Header:
         raise ValueError("the PNG ends before its size is given (truncated file?)")
     width, height, depth, color = struct.unpack_from(">IIBB", data, 16)
     opaque = data.find(b"tRNS", 33, max(33, data.find(b"IDAT"))) < 0
-    complete = data.rfind(b"IEND", -64) >= 0
+    complete = has_all_chunks(data)
     common = depth == 8 and color in (0, 2) and opaque and complete  # 0: gray, 2: RGB
-    return Header(height, width, common and height * width <= _MAX_PIXELS)
+    check_pixels(height, width, len(data))
+    return Header(height, width, common)
 
 
 def _pillow_header(data: bytes) -> Header:
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            return Header(image.height, image.width, False)
-    except (OSError, Image.DecompressionBombError) as error:
-        if isinstance(error, UnidentifiedImageError) and is_tiff(data):
-            height, width, _ = read_unknown(data).shape
-            return Header(height, width, False)
+        image = pillow.open_image(data)
+        if image is None:
+            height, width = unknown_size(data)
+        else:
+            with image:
+                width, height = image.size
+    except TooLarge:
+        raise
+    except ValueError as error:
         raise ValueError(f"not an image that can be read (first bytes {data[:8]!r})") from error
+    check_pixels(height, width, len(data))
+    return Header(height, width, False)

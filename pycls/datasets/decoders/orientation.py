@@ -1,14 +1,11 @@
 """How a camera was held: the EXIF orientation of a file, and pixels turned by it (DATA_LOADER.EXIF_ROTATE)."""
 
 import io
-import struct
 
 import numpy as np
 from PIL import ExifTags, Image
 
 UPRIGHT = 1
-# What Pillow's plug-ins let through on damaged files.
-_ERRORS = (OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error, Image.DecompressionBombError)
 # Where one of these is missing there is no orientation to look for: EXIF of JPEG, PNG (old and new), WebP; XMP.
 _MARKS = (b"Exif\0", b"eXIf", b"EXIF", b"profile type exif", b":Orientation", b"com.adobe.xmp")
 # Orientation -> (turned over its diagonal first, then mirrored top to bottom, then left to right).
@@ -34,7 +31,7 @@ def read_orientation(data: bytes) -> int:
     try:
         with Image.open(io.BytesIO(data)) as image:
             found = UPRIGHT if image.format == "TIFF" else image.getexif().get(ExifTags.Base.Orientation)
-    except _ERRORS:
+    except Exception:  # Pillow's plug-ins let any type through on damaged files
         return UPRIGHT
     return found if found in _TURNS else UPRIGHT
 

@@ -4,6 +4,7 @@ Every backend decodes CMYK and YCCK JPEGs, palette, alpha and 16-bit PNGs, GIF, 
 all of them have the same pixels.
 """
 
+import errno
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +15,13 @@ from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 from pycls.core.config.im_size import sides
 from pycls.datasets.decoders.deep import UNKNOWN, read_unknown
 from pycls.datasets.decoders.depth import SIXTEEN_BIT_WHITE, to_eight_bit
+from pycls.datasets.decoders.limits import TooLarge
+from pycls.datasets.decoders.png_chunks import without_texts
 from pycls.datasets.transforms.interpolation import Filter
 from pycls.datasets.transforms.view import View, eval_geometry
 
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # tag of TIFF
+_BAND_ROWS = 1024
 _MAX_ASPECT = 16  # longer images are resized in part
 _PILLOWS = {Filter.BILINEAR: Image.Resampling.BILINEAR, Filter.BICUBIC: Image.Resampling.BICUBIC}
 
@@ -30,14 +34,24 @@ def decode_rgb(data: bytes) -> np.ndarray:
     with one_error(), image:
         image.load()
         image.info.pop("transparency", None)  # dropped as alpha is; of a palette's Pillow would warn
-        return np.array(_eight_bit(image).convert("RGB"))
+        return _in_bands(_eight_bit(image))
+
+
+def _in_bands(image: Image.Image) -> np.ndarray:
+    """Return uint8 (H, W, 3) of an image, some rows at a time: Pillow would hold a large one four times meanwhile."""
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, _BAND_ROWS):
+        bottom = min(top + _BAND_ROWS, image.height)
+        band = image if bottom - top == image.height else image.crop((0, top, image.width, bottom))
+        pixels[top:bottom] = np.asarray(band if band.mode == "RGB" else band.convert("RGB"))
+    return pixels
 
 
 def open_image(data: bytes) -> Image.Image | None:
     """Open a file, None for a kind that Pillow does not know; ValueError for one that it refuses."""
     with one_error():
         try:
-            return Image.open(io.BytesIO(data))
+            return Image.open(io.BytesIO(without_texts(data)))
         except UnidentifiedImageError:
             return None
 
@@ -70,9 +84,16 @@ def one_error() -> Iterator[None]:
         yield
     except UnidentifiedImageError as error:  # its own words name an object in memory
         raise ValueError(UNKNOWN) from error
-    # Pillow's plug-ins let many exception types through on damaged files; all of them mean the same to the user.
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, Image.DecompressionBombError) as error:
-        raise ValueError(f"cannot decode the image: {error}") from error
+    except TooLarge:
+        raise
+    except Image.DecompressionBombError as error:
+        raise TooLarge(str(error)) from error
+    except MemoryError as error:  # what an image may need is limited: it is the machine's trouble
+        raise OSError(errno.ENOMEM, "not enough memory to decode the image") from error
+    # Pillow's plug-ins let any type of exception through on damaged files; all of them mean the same to the user.
+    except Exception as error:
+        words = str(error).splitlines()
+        raise ValueError(f"cannot decode the image: {words[0] if words else type(error).__name__}") from error
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:

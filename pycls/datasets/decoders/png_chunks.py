@@ -4,7 +4,12 @@ libpng prints a warning for much of it, on every reading of a file; and of an an
 picture than a plain reader does.
 """
 
+from collections.abc import Iterator
+
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# Chunks that decoders unpack though no pixel needs them, and words by which those begin that hold EXIF or XMP.
+_NOTES = (b"iTXt", b"zTXt", b"tEXt", b"iCCP")
+_KEPT = (b"Raw profile", b"XML:com.adobe.xmp")
 _HEADER_END = 33  # signature and IHDR
 _AROUND = 12  # length, name and checksum of a chunk
 
@@ -19,3 +24,35 @@ def without_notes(data: bytes) -> bytes:
             return data  # damaged: the decoder says so
         start += _AROUND + int.from_bytes(data[start : start + 4], "big")
     return data if start == _HEADER_END else data[:_HEADER_END] + data[start:]
+
+
+def has_all_chunks(data: bytes) -> bool:
+    """Tell whether the chunks of a PNG follow one another to its end: libpng makes room for what one claims to be."""
+    return any(kind == b"IEND" for kind, _, _ in _chunks(data))
+
+
+def without_texts(data: bytes) -> bytes:
+    """Return a PNG without texts and color profiles, which Pillow unpacks, and refuses if they are bombs; else `data`.
+
+    What may tell the orientation stays.
+    """
+    if not data.startswith(PNG_SIGNATURE):
+        return data
+    chunks = list(_chunks(data))
+    kept = [data[a:b] for kind, a, b in chunks if kind not in _NOTES or data.startswith(_KEPT, a + 8)]
+    if len(kept) == len(chunks):
+        return data
+    return PNG_SIGNATURE + b"".join(kept) + data[chunks[-1][2] :]
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield kind, start and end of the chunks of a PNG that are whole, up to its end."""
+    start = len(PNG_SIGNATURE)
+    while start + _AROUND <= len(data):
+        end = start + _AROUND + int.from_bytes(data[start : start + 4], "big")
+        if end > len(data):
+            return
+        yield data[start + 4 : start + 8], start, end
+        if data[start + 4 : start + 8] == b"IEND":
+            return
+        start = end

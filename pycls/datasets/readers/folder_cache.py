@@ -3,7 +3,9 @@
 It is memory-mapped: the processes of a machine, workers included, share one copy of the list.
 """
 
+import os
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,13 +13,23 @@ import numpy as np
 
 from pycls.core.logging import get_logger
 from pycls.core.machine import cache_dir, path_digest
-from pycls.datasets.readers.array_files import map_arrays, write_arrays
+from pycls.datasets.readers.array_files import (
+    Mapped,
+    check_columns,
+    check_labels,
+    check_names,
+    check_offsets,
+    map_arrays,
+    write_arrays,
+)
 from pycls.datasets.readers.endings import BESIDE, BROKEN_LINK, FORMATS, NO_FILE, describe_left_out
 from pycls.datasets.readers.folder_scan import NUM_THREADS, Tree, folder_times, scan_tree
 from pycls.datasets.readers.samples import LeftOut, Names
 
 KIND, VERSION = "pycls list of images", 4
 _LISTS = "paths", "folders", "left_out", "reasons"
+_NUMBERS = "labels", "mtimes", "ctimes", *(f"{name}_offsets" for name in _LISTS)
+_COLUMNS = {name: np.dtype("u1") for name in _LISTS} | {name: np.dtype("<i8") for name in _NUMBERS}
 SETTLED_SEC = 2.0  # a folder changed so recently may change again under the same time stamp: not worth trusting
 
 logger = get_logger(__name__)
@@ -71,18 +83,44 @@ def _times(folder: Path) -> tuple[int, int] | None:
 
 
 def _load_cache(folder: Path) -> Tree | None:
-    """Map a cached tree; what is missing, damaged or of another version is no cache."""
+    """Map a cached tree; what is missing, damaged, of another version or no such tree is no cache."""
     try:
         mapped = map_arrays(folder, KIND, VERSION)
-    except (OSError, ValueError):
+        if mapped.meta["endings"] != sorted(FORMATS):  # of a program that knew others
+            return None
+        check_columns(mapped, _COLUMNS)
+        return _tree(mapped)
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    if mapped.meta["endings"] != sorted(FORMATS):  # of a program that knew others
-        return None
-    arrays = mapped.arrays
+
+
+def _tree(mapped: Mapped) -> Tree:
+    """Return what a cache holds; ValueError, KeyError or TypeError for what a scan would not find."""
+    arrays, meta = mapped.arrays, mapped.meta
+    for name in _LISTS:
+        check_offsets(name, arrays[f"{name}_offsets"], len(arrays[name]))
     paths, folders, *left_out = (Names(arrays[name], arrays[f"{name}_offsets"]) for name in _LISTS)
+    check_names("classes", meta["classes"])
+    check_labels(arrays["labels"], len(meta["classes"]))
     times = arrays["mtimes"], arrays["ctimes"]
-    unread = LeftOut(left_out[0], left_out[1], mapped.meta["left_out"])
-    return Tree(tuple(mapped.meta["classes"]), paths, arrays["labels"], folders, *times, unread)
+    if len(paths) != len(arrays["labels"]) or {len(folders)} != {*map(len, times)} or not len(folders):
+        raise ValueError("its lists are not of one length")
+    _check_order(paths, arrays["labels"], meta["classes"])
+    counts = meta["left_out"]
+    if not isinstance(counts, dict) or not len(left_out[0]) == len(left_out[1]) == sum(counts.values()):
+        raise ValueError("it does not say why files are left out")
+    left_out_files = LeftOut(left_out[0], left_out[1], counts)
+    return Tree(tuple(meta["classes"]), paths, arrays["labels"], folders, *times, left_out_files)
+
+
+def _check_order(paths: Names, labels: np.ndarray, classes: Sequence[str]) -> None:
+    """Raise ValueError unless images are sorted by class, and the first and last of each lie in its folder."""
+    if (np.diff(labels) < 0).any():
+        raise ValueError("its labels are not sorted")
+    starts = np.flatnonzero(np.diff(labels, prepend=-1))
+    for image in (*starts, *(np.append(starts, len(labels))[1:] - 1)):
+        if not paths[image].startswith(os.path.join(classes[labels[image]], "")):
+            raise ValueError("its labels are not those of the folders")
 
 
 def _save_cache(tree: Tree, places: tuple[Path, ...]) -> Path | None:

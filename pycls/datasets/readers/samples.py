@@ -11,6 +11,7 @@ import numpy as np
 
 from pycls.datasets.heartbeat import Heartbeat
 from pycls.datasets.readers.native import read_files
+from pycls.datasets.readers.regular_file import read_regular
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,9 +160,8 @@ class FileSamples(EncodedSamples):
         return replace(self, paths=self.paths.select(keep), labels=self.labels[keep])
 
     def read(self, index: int) -> bytes:
-        """Read one whole encoded file; raise OSError naming the path if it cannot be read."""
-        with open(self.name(index), "rb") as file:
-            return file.read()
+        """Read one whole encoded file; OSError naming the path if it cannot be read, ValueError if it is no file."""
+        return read_regular(self.name(index))
 
     def read_many(self, indices: np.ndarray, numbers: np.ndarray, note: Heartbeat) -> list[bytes | None]:
         """Read files in one call, without Python's lock; None: not done, `read` does it or says what is wrong.

@@ -1,17 +1,20 @@
 """Leave out the images that a text file names: DATA_LOADER.SKIP_LIST, as tools/check_data.py writes it.
 
 A line is <split>/<class>/<image>, so that one list serves training and evaluation without taking an image of one for an
-image of the other; lines that begin with # are comments. A line break in a name is written as \\n or \\r.
+image of the other; lines that begin with # are comments. A name that no line could hold, or no terminal show, is a JSON
+string: "train/cat/two\\nlines.jpg".
 """
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from pycls.core.logging import get_logger
-from pycls.core.registry import listed
+from pycls.core.registry import listed, printable, shown
 from pycls.datasets.readers.problems import code_points, normalized
+from pycls.datasets.readers.regular_file import read_regular
 from pycls.datasets.readers.samples import EncodedSamples, without_images
 
 NUM_NAMED = 3  # names in a message
@@ -26,8 +29,8 @@ def skip_listed(samples: EncodedSamples, path: str, splits: Iterable[str]) -> En
     """
     names = [name for name in load_skip_list(path, splits) if name.startswith(f"{samples.split}/")]
     wanted = set(names)
-    skipped = np.fromiter((in_a_line(samples.key(i)) in wanted for i in range(len(samples))), bool, len(samples))
-    unknown = wanted - {in_a_line(samples.key(int(i))) for i in np.flatnonzero(skipped)}
+    skipped = np.fromiter((samples.key(i) in wanted for i in range(len(samples))), bool, len(samples))
+    unknown = wanted - {samples.key(int(i)) for i in np.flatnonzero(skipped)}
     if unknown:
         logger.warning(
             "DATA_LOADER.SKIP_LIST %s: %s not there%s",
@@ -48,30 +51,41 @@ def skip_listed(samples: EncodedSamples, path: str, splits: Iterable[str]) -> En
 def load_skip_list(path: str, splits: Iterable[str]) -> list[str]:
     """Read the names; ValueError for a file that is not there or a line that begins with none of the splits."""
     try:
-        lines = Path(path).read_text(errors="surrogateescape").split("\n")  # splitlines would cut odd names
-    except OSError as error:
-        raise ValueError(f"DATA_LOADER.SKIP_LIST: {error}") from error
+        text = read_regular(path).decode("utf-8-sig", "surrogateescape")
+    except (OSError, ValueError) as error:
+        named = "" if isinstance(error, OSError) else f"{path}: "
+        raise ValueError(f"DATA_LOADER.SKIP_LIST: {named}{error}") from error
     known, names = {split.lower() for split in splits}, []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(text.split("\n"), start=1):  # splitlines would cut odd names
+        line = line.removesuffix("\r")  # of Windows
         if not line or line.startswith("#"):
             continue
+        line = _unquoted(line, f"{path}:{number}") if line.startswith('"') else line
         if line.partition("/")[0].lower() not in known:
-            raise ValueError(
-                f"{path}:{number}: expected <split>/<class>/<image> with a split of {', '.join(sorted(known))}: {line}"
-            )
+            expected = f"expected <split>/<class>/<image> with a split of {', '.join(sorted(known))}"
+            raise ValueError(f"{path}:{number}: {expected}: {shown(line)}")
         names.append(line)
     return names
 
 
 def save_skip_list(path: Path, reasons: dict[str, str]) -> None:
     """Write names with the reason of each as a comment before it."""
-    lines = [f"# {' '.join(reason.split())}\n{in_a_line(name)}\n" for name, reason in reasons.items()]
-    path.write_text("".join(lines), errors="surrogateescape")
+    lines = [f"# {printable(' '.join(reason.split()))}\n{in_a_line(name)}\n" for name, reason in reasons.items()]
+    path.write_text("".join(lines), encoding="utf-8", newline="\n")
 
 
 def in_a_line(name: str) -> str:
     """Return a name as it is written in a list."""
-    return name.replace("\n", "\\n").replace("\r", "\\r")
+    return name if name.isprintable() and name[0] not in '#"' else json.dumps(name)
+
+
+def _unquoted(line: str, where: str) -> str:
+    try:
+        name = json.loads(line)
+    except ValueError as error:
+        raise ValueError(f"{where}: begins with a quote, but is no JSON string ({error}): {shown(line)}") from None
+    assert isinstance(name, str)
+    return name
 
 
 def _spelled(unknown: set[str], samples: EncodedSamples) -> str:

@@ -15,6 +15,7 @@ from pycls.core.logging import get_logger
 from pycls.datasets.heartbeat import Heartbeat
 from pycls.datasets.readers.folder_scan import NUM_THREADS
 from pycls.datasets.readers.native import read_pieces
+from pycls.datasets.readers.regular_file import check_size
 from pycls.datasets.readers.samples import EncodedSamples, LeftOut, pack_left_out
 from pycls.datasets.readers.tar_index import Index, load_index
 
@@ -29,8 +30,8 @@ class PackedSamples(EncodedSamples):
 
     classes: tuple[str, ...]
 
-    def __init__(self, index_file: Path, left_out: Iterable[int] = ()):
-        self._index = load_index(index_file)
+    def __init__(self, index_file: Path, left_out: Iterable[int] = (), trusted: bool = False):
+        self._index = load_index(index_file, trusted)
         self._left_out = np.unique(np.fromiter(left_out, np.int64))
         # The k-th image that is left out has k before it: a sample's number plus those that it has passed is its image.
         self._gaps = self._left_out - np.arange(len(self._left_out))
@@ -38,7 +39,7 @@ class PackedSamples(EncodedSamples):
         self._open_shard = functools.lru_cache(_most_open_files())(self._open)
 
     def __reduce__(self) -> Any:
-        return PackedSamples, (self._index.file, self._left_out)
+        return PackedSamples, (self._index.file, self._left_out, True)
 
     def __len__(self) -> int:
         return len(self._index.images) - len(self._left_out)
@@ -64,7 +65,8 @@ class PackedSamples(EncodedSamples):
 
     def select(self, keep: np.ndarray) -> "PackedSamples":
         """Return the samples where `keep`, bool (N,), is true; all classes stay."""
-        return PackedSamples(self._index.file, [*self._left_out, *map(self._number, np.flatnonzero(~keep))])
+        left_out = [*self._left_out, *map(self._number, np.flatnonzero(~keep))]
+        return PackedSamples(self._index.file, left_out, trusted=True)
 
     def name(self, index: int) -> str:
         """Return shard and original path of one image, such as "/data/train-000003.tar/n01440764/x.JPEG"."""
@@ -75,6 +77,7 @@ class PackedSamples(EncodedSamples):
         """Read one encoded image; ValueError when its checksum is wrong, or its shard missing or of another size."""
         image = self._index.images[self._number(index)]
         # A process opens shards of its own: an id is no longer the same file after a fork.
+        check_size(int(image["size"]))
         shard = self._open_shard(os.getpid(), int(image["shard"]))
         data = shard.read(int(image["offset"]), int(image["size"]))
         if zlib.crc32(data) != image["crc32"]:
@@ -113,6 +116,7 @@ class _Shard:
     """A file open for reading from any thread; closed when the last user lets go of it."""
 
     def __init__(self, file: str, size: int):
+        _check_size(file, size, os.stat(file).st_size)  # first: opening a pipe would wait for its writer
         self.id = os.open(file, os.O_RDONLY)
         _check_size(file, size, os.fstat(self.id).st_size)
 
@@ -136,7 +140,7 @@ def load_packed(index_file: Path) -> PackedSamples:
     _check_shards(index)
     if index.changes():
         logger.info("%s: %s", index_file, index.changes())
-    return PackedSamples(index_file)
+    return PackedSamples(index_file, trusted=True)
 
 
 def _check_shards(index: Index) -> None:

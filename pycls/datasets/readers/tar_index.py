@@ -8,7 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from pycls.datasets.readers.array_files import map_arrays, write_arrays
+from pycls.core.registry import shown
+from pycls.datasets.readers.array_files import (
+    META,
+    Mapped,
+    check_columns,
+    check_labels,
+    check_names,
+    check_offsets,
+    map_arrays,
+    write_arrays,
+)
 from pycls.datasets.readers.samples import Names
 
 KIND, VERSION = "pycls packed index", 2
@@ -25,6 +35,7 @@ IMAGE = np.dtype(
         ("flags", "<u2"),
     ]
 )
+_COLUMNS = {"images": IMAGE, "labels": np.dtype("<i8"), "names": np.dtype("u1")}
 # Flags: other pixels than the original file's; could not be read, bytes kept as they are; re-encoded without the alpha,
 # the pages or the bits beyond eight that the original had.
 REENCODED, DAMAGED, REDUCED = 1, 2, 4
@@ -63,13 +74,72 @@ def index_file(root: Path, split: str) -> Path:
     return root / f"{split}.index"
 
 
-def load_index(file: Path) -> Index:
-    """Map an index; ValueError when it is damaged or of another version."""
-    mapped = map_arrays(file, KIND, VERSION)
+def load_index(file: Path, trusted: bool = False) -> Index:
+    """Map an index; ValueError when it is damaged, of another version, or says what cannot be.
+
+    A `trusted` one was loaded before, by this process or the one that started it.
+    """
+    mapped = map_arrays(file, KIND, VERSION, trusted)
+    if not trusted:
+        try:
+            _check(mapped)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            what = f"its {META} has no {error}" if isinstance(error, KeyError) else error
+            raise ValueError(f"{file} is no index that can be right: {what}; pack again, or use a copy") from error
     meta, arrays = mapped.meta, mapped.arrays
     shards = tuple((name, size) for name, size in meta["shards"])
-    columns = (arrays[name] for name in ("images", "labels", "names"))
+    columns = (arrays[name] for name in _COLUMNS)
     return Index(file, tuple(meta["classes"]), shards, meta["recipe"], *columns)
+
+
+def _check(mapped: Mapped) -> None:
+    """Raise ValueError for an index, whole by its checksums, of which no packing is the author."""
+    check_columns(mapped, _COLUMNS)
+    images, labels, names = (mapped.arrays[name] for name in _COLUMNS)
+    if len(images) != len(labels):
+        raise ValueError(f"it has {len(images)} images and {len(labels)} labels")
+    meta = mapped.meta
+    check_names("classes", meta["classes"])
+    check_labels(labels, len(meta["classes"]))
+    _check_recipe(meta["recipe"])
+    ends = np.append(images["name_offset"], np.uint64(len(names))).astype(np.int64)
+    check_offsets("names", ends, len(names))
+    if (np.diff(ends) != images["name_size"]).any():
+        raise ValueError("its names do not follow one another")
+    _check_places(images, meta["shards"])
+
+
+def _check_places(images: np.ndarray, shards: Any) -> None:
+    """Raise ValueError for an image that does not lie in one of the shards."""
+    if not isinstance(shards, list) or not all(map(_is_shard, shards)):
+        raise ValueError("its shards are no list of names and sizes")
+    if not len(images):
+        return
+    if images["shard"].max() >= len(shards):
+        raise ValueError(f"an image lies in shard {images['shard'].max()} of {len(shards)}")
+    sizes = np.array([size for _, size in shards], np.uint64)[images["shard"]]
+    outside = np.flatnonzero((images["offset"] > sizes) | (images["size"] > sizes - images["offset"]))
+    if len(outside):
+        name = shards[images["shard"][outside[0]]][0]
+        raise ValueError(f"image {outside[0]} lies beyond the end of {shown(name)}")
+
+
+def _is_shard(shard: Any) -> bool:
+    if not isinstance(shard, list) or list(map(type, shard)) != [str, int]:
+        return False
+    return 0 <= shard[1] < 1 << 63 and bool(shard[0]) and "\0" not in shard[0]
+
+
+def _check_recipe(recipe: Any) -> None:
+    """Raise ValueError for facts of another kind than those that are read."""
+    options, source = recipe["options"], recipe.get("source", {"images": 0, "bytes": 0})
+    if not (isinstance(options, dict) and isinstance(source, dict)):
+        raise ValueError("its recipe is none")
+    numbers = [options["quality"], options["max_side"], source["images"], source["bytes"]]
+    left_out = recipe.get("left_out", [])
+    pairs = all(isinstance(pair, list) and list(map(type, pair)) == [str, str] for pair in left_out)
+    if not pairs or not all(number is None or type(number) is int for number in numbers):
+        raise ValueError("its recipe is none")
 
 
 def write_index(

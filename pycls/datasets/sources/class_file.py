@@ -2,8 +2,9 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Any
+
+from pycls.datasets.readers.regular_file import read_regular
 
 _SYNSET = re.compile(r"(n\d{8})(\s.*)?")
 _INDEXED = re.compile(r"(\d{1,9})[\s,:]+(\S.*)")
@@ -27,9 +28,9 @@ def load_classes(path: str, key: str = "DATA.CLASSES") -> tuple[str, ...]:
 
 def _read(path: str, key: str) -> str:
     try:
-        text = Path(path).read_text(encoding="utf-8-sig", errors="surrogateescape")
-    except OSError as error:
-        raise ValueError(f"{key} {path}: {error.strerror or error}") from None
+        text = read_regular(path).decode("utf-8-sig", "surrogateescape")
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{key} {path}: {getattr(error, 'strerror', None) or error}") from None
     if "\0" in text:
         raise ValueError(f"{key} {path}: holds zero bytes; expected text, one class in each line")
     return text
@@ -74,7 +75,7 @@ def _from_json(text: str, where: str) -> list[str]:
     """Return the names of a JSON list, of {"0": name} or {"0": [synset, name]}, or of {name: 0}."""
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{where}: not valid JSON: {error}") from None
     names = _named(content)
     if names is None:

@@ -4,9 +4,10 @@ import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pycls.datasets.readers.endings import is_image
+from pycls.datasets.readers.regular_file import check_regular
 
 ENDINGS = (".csv", ".tsv", ".parquet")
 # What columns may be called, the preferred names first; case, blanks and hyphens do not matter.
@@ -15,6 +16,7 @@ LABEL = ("label", "class", "class_name", "category", "target")
 SPLIT = ("split", "set", "subset", "partition")
 EXPECTED = "expected columns path, label and perhaps split (or path,label in every line, without a header)"
 _BATCH = 65536  # rows of Parquet read at once
+_MOST_BYTES, _LONGEST_LINE = 1 << 34, 1 << 20  # of a list; a file of zeros is one line
 _WIDE_TEXT = (b"\xff\xfe", b"\xfe\xff")
 
 Row = tuple[int, str, str, str]  # line (of Parquet: row, from 1), path, label, split ("" without that column)
@@ -44,6 +46,10 @@ def is_list(file: Path) -> bool:
 
 def read_table(file: Path) -> tuple[Columns, Iterator[Row]]:
     """Return the columns of a list and its rows, without those that are empty; ValueError names file and line."""
+    try:
+        check_regular(file.stat(), _MOST_BYTES)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
     if file.suffix.lower() == ".parquet":
         return _read_parquet(file)
     lines = _lines(file)
@@ -121,7 +127,7 @@ def _lines(file: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield (line, cells) of a text file; names that are no valid UTF-8 keep their bytes."""
     delimiter = "\t" if file.suffix.lower() == ".tsv" else _delimiter(file)
     with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
-        reader = csv.reader(text, delimiter=delimiter, skipinitialspace=True, strict=True)
+        reader = csv.reader(_short_lines(text, file), delimiter=delimiter, skipinitialspace=True, strict=True)
         try:
             for row in reader:
                 cells = [cell.strip() for cell in row]
@@ -129,6 +135,14 @@ def _lines(file: Path) -> Iterator[tuple[int, list[str]]]:
                     yield reader.line_num, cells
         except csv.Error as error:
             raise ValueError(f"{file}:{reader.line_num}: {error} (quotes that do not close?)") from None
+
+
+def _short_lines(text: TextIO, file: Path) -> Iterator[str]:
+    """Yield the lines of a text; ValueError for one that is none."""
+    while line := text.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE:
+            raise ValueError(f"{file} has a line of more than {_LONGEST_LINE:,} characters: it is no list of images")
+        yield line
 
 
 def _delimiter(file: Path) -> str:

@@ -1,6 +1,7 @@
 """The samples in one tar of webdataset's format: which members belong together, where the image lies, what it shows."""
 
 import json
+import struct
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pycls.datasets.readers.endings import FORMATS, LINK, NO_PICTURE, UNREAD_PICTURES
+from pycls.datasets.readers.regular_file import MOST_BYTES
 
 JSON_KEYS = ("cls", "label", "class", "target")  # where a label may be, in a sample without .cls
 
@@ -48,14 +50,24 @@ def scan_tar(shard: int, file: Path) -> list[Found | Lost]:
         with tarfile.open(file, "r:") as tar:
             samples = groupby(_members(tar), key=lambda member: member.key)
             found = [_sample(shard, file, key, list(members)) for key, members in samples]
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, EOFError, OverflowError, RecursionError, struct.error) as error:
         raise ValueError(f"{file}: not a tar that can be read, damaged or compressed ({error})") from None
     return [sample for sample in found if sample is not None]
 
 
-def _members(tar: tarfile.TarFile) -> Iterator[_Member]:
+def forward(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Yield the members of a tar, which keeps none of them; TarError for one that leads back: that would never end."""
+    last = -1
     for info in tar:
-        tar.members = []  # type: ignore[attr-defined]  # else it keeps all of them
+        tar.members = []  # type: ignore[attr-defined]
+        if info.offset <= last or info.size < 0:
+            raise tarfile.ReadError(f"{info.name} does not lie behind the member before it")
+        last = info.offset
+        yield info
+
+
+def _members(tar: tarfile.TarFile) -> Iterator[_Member]:
+    for info in forward(tar):
         folder, _, base = info.name.removeprefix("./").rpartition("/")
         if base.startswith(".") or not (info.isfile() or info.islnk() or info.issym()):
             continue
@@ -75,6 +87,10 @@ def _members(tar: tarfile.TarFile) -> Iterator[_Member]:
 
 
 def _read(tar: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
+    if info.sparse is not None:
+        raise tarfile.ReadError(f"{info.name} is sparse: write the tar without --sparse")
+    if info.size > MOST_BYTES:
+        raise tarfile.ReadError(f"{info.name} has {info.size:,} bytes, no more than {MOST_BYTES:,} are read")
     stream = tar.extractfile(info)
     data = stream.read() if stream else b""
     if len(data) != info.size:

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from pycls.core.page.curves import KINDS, LOG_BELOW_PCT, points
+from pycls.core.registry import printable
 
 _TICKS_PCT = (0, *(step * 10.0**power for power in (-3, -2, -1, 0, 1) for step in (1, 2, 5)), 100)
 
@@ -73,7 +74,7 @@ def plot_confusion(confusion: Tensor, classes: Sequence[str], path: Path) -> Non
     figure.colorbar(picture, ax=axis, label="% of the true class", fraction=0.046)
     axis.set(xlabel="predicted class", ylabel="true class", title=f"confusion matrix, {int(confusion.sum())} images")
     if len(classes) <= 40:
-        names = [name.encode(errors="replace").decode() for name in classes]  # of folders: any bytes, and no formulas
+        names = list(map(printable, classes))  # of folders: any bytes, and no formulas
         axis.set_xticks(range(len(names)), names, rotation=90, parse_math=False)
         axis.set_yticks(range(len(names)), names, parse_math=False)
     if len(classes) <= 15:

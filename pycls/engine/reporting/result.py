@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from pycls.core.distributed import is_main
+from pycls.core.logging import print_line
+from pycls.core.registry import printable
 from pycls.core.stop_signals import EXIT_STOPPED
 
 
@@ -33,17 +35,16 @@ def report(result: Result) -> int:
     if not is_main():
         return exit_code
     if result.top1_err is not None:
-        print(
+        print_line(
             f"Top-1 accuracy {100 - result.top1_err:.2f} % (error {result.top1_err:.2f} %) on {result.count} images"
-            + (f"; {_left_out(result.left_out)} LEFT OUT" if result.left_out else ""),
-            flush=True,
+            + (f"; {_left_out(result.left_out)} LEFT OUT" if result.left_out else "")
         )
     elif result.epochs and not result.interrupted:
-        print("No error is known, there were no images to evaluate on; the best checkpoint is the last", flush=True)
+        print_line("No error is known, there were no images to evaluate on; the best checkpoint is the last")
     if result.mistakes:
-        print("Surest mistakes (true -> predicted):", *result.mistakes, sep="\n  ")
+        print_line("\n  ".join(["Surest mistakes (true -> predicted):", *result.mistakes]))
     if result.files:
-        print("Files: " + ", ".join(_short(path) for path in result.files))
+        print_line("Files: " + printable(", ".join(_short(path) for path in result.files)))
     return exit_code
 
 

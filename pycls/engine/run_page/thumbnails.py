@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from pycls.core.page.pictures import data_uri, encode_image
+from pycls.datasets.decoders.image_header import read_header
 from pycls.datasets.decoders.orientation import read_orientation, turn_upright
 from pycls.datasets.decoders.pillow import decode_rgb
 from pycls.datasets.readers.samples import ArraySamples, Samples
@@ -46,6 +47,7 @@ def _pixels(samples: Samples, index: int, exif_rotate: bool) -> np.ndarray:
     """Return uint8 (H, W, 3) or, of less than three channels the first, (H, W)."""
     if not isinstance(samples, ArraySamples):
         data = samples.read(index)
+        read_header(data)  # which refuses what cannot be decoded in bounds
         pixels = decode_rgb(data)
         return np.ascontiguousarray(turn_upright(pixels, read_orientation(data))) if exif_rotate else pixels
     pixels = samples.images[index]

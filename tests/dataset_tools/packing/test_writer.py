@@ -9,11 +9,13 @@ import subprocess
 import sys
 import tarfile
 import time
+from unittest import mock
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.reliability.image_attacks import make_sparse
 from pycls.core import atomic_io
 from pycls.dataset_tools.packing import options, writer
 from pycls.dataset_tools.packing.verify import describe_packed, verify_packed
@@ -301,3 +303,30 @@ def test_a_file_that_cannot_be_read_is_named(data, tmp_path, monkeypatch):
     (root / "train" / "cats" / "bmp.bmp").unlink()
     with pytest.raises(ValueError, match=r"bmp\.bmp: .*No such file"):
         writer.pack_split(samples, tmp_path / "packed", "train", options.PackOptions(), 2)
+
+
+def test_what_an_interrupted_packing_left_is_checked(data, index, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, "_write_index", mock.Mock(side_effect=_Stopped))
+        with pytest.raises(_Stopped):
+            pack(data, tmp_path)
+    record = tmp_path / ".packing-train" / "000000"
+    content = record.read_bytes()
+    record.write_bytes(content[:8] + bytes([content[8] ^ 1]) + content[9:])  # another offset
+    recipe = record.with_name("recipe.json")
+    begun = recipe.read_bytes()
+    for damaged in (b"", b"[]", begun[:-9], b'{"options": 1}'):
+        recipe.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"recipe\.json is damaged: remove .*packing-train, and pack again"):
+            pack(data, tmp_path)
+    recipe.write_bytes(begun)
+    pack(data, tmp_path)
+    assert _contents(tmp_path) == _contents(index.parent)
+
+
+def test_a_file_too_long_for_an_image_is_named_before_anything_is_written(tmp_path):
+    (tmp_path / "data/train/cats").mkdir(parents=True)
+    make_sparse(tmp_path / "data/train/cats/long.jpg", 5 << 30)
+    with pytest.raises(ValueError, match=r"cats/long\.jpg: it has 5,368,709,120 bytes, of one file no more"):
+        pack(tmp_path / "data", tmp_path / "packed")
+    assert not (tmp_path / "packed").exists()

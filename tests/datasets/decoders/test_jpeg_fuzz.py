@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.reliability.image_attacks import image_attacks, with_second_frame
 from pycls.datasets.decoders import opencv, pillow
 from pycls.datasets.decoders.encoded import EncodedImage
 from pycls.datasets.decoders.image_header import read_header
@@ -29,9 +30,11 @@ HOSTILE = [jpegs.with_size(SEEDS[0], height, width) for height in (0, 1, 9000, 6
 
 
 def _corpus(num_files: int) -> list[tuple[bytes, np.ndarray]]:
-    """Return (file, box): whole ones, damaged ones, hostile sizes, random bytes; boxes mostly inside the image."""
+    """Return (file, box): whole ones, damaged ones, traps, random bytes; boxes mostly inside the image."""
     rng = np.random.default_rng(0)
-    files = SEEDS + HOSTILE + [b"", b"\xff\xd8", *(b"\xff\xd8\xff" + rng.bytes(n) for n in range(0, 400, 20))]
+    traps = [data for name, data in image_attacks().items() if name.endswith(".jpg") and "padded" not in name]
+    traps += [with_second_frame(seed, 40, 60) for seed in SEEDS]
+    files = SEEDS + HOSTILE + traps + [b"", b"\xff\xd8", *(b"\xff\xd8\xff" + rng.bytes(n) for n in range(0, 400, 20))]
     files += [jpegs.damaged(SEEDS[number % len(SEEDS)], number) for number in range(num_files)]
     sides = rng.choice([1.0, 2.0, 7.5, 17.0, 100.0, 226.0, 300.0], (len(files), 2))
     tops = rng.choice([0.0, 0.5, 1.0, 16.0, 63.0], (len(files), 2))

@@ -13,6 +13,7 @@ from pycls.datasets.readers import native
 from pycls.datasets.readers.subset import Subset
 from tests.helpers import jpegs
 from tests.helpers.backends import make_view
+from tests.helpers.hanging import make_hang, release, wait_until_opened
 from tests.helpers.photographs import write_files
 
 pytestmark = jpegs.needs_extension
@@ -52,14 +53,15 @@ def test_what_cannot_be_read_is_left_and_nothing_stays_open(tmp_path):
 
 
 def test_one_file_that_hangs_is_on_the_board(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "slow").write_bytes(b"slow")
+    make_hang(tmp_path / "slow")
     cell = _cell()
-    paths = [os.fsencode(tmp_path / name) for name in ("missing", "pipe")]
+    paths = [os.fsencode(tmp_path / name) for name in ("missing", "slow")]
     thread = threading.Thread(target=native.read_files, args=(paths, np.array([3, 8]), cell))
     thread.start()
-    writer = os.open(tmp_path / "pipe", os.O_WRONLY)  # waits until somebody reads: the thread hangs no longer
+    wait_until_opened(tmp_path / "slow")
     noted = cell.row[0]
-    os.close(writer)
+    release(tmp_path / "slow")
     thread.join()
     assert noted == 8
 

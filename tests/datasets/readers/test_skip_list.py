@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.reliability.image_attacks import odd_names
 from pycls.datasets.readers.samples import FileSamples, pack_names
 from pycls.datasets.readers.skip_list import load_skip_list, save_skip_list, skip_listed
 
@@ -82,3 +83,37 @@ def test_selecting_names_by_the_million_keeps_them_packed():
     keep = np.arange(1000) % 7 == 0
     kept = names.select(keep)
     assert [kept[i] for i in range(len(kept))] == [f"{i}.png" for i in range(0, 1000, 7)]
+
+
+def test_a_list_holds_any_name_and_a_terminal_may_show_it(tmp_path):
+    names = [f"a/{name}" for name in odd_names()] + ["b/good.jpg", "b/t\\n.jpg", "b/t\n.jpg"]
+    samples = FileSamples("/data/train", pack_names(names), np.zeros(len(names), int), ("a",))
+    path = tmp_path / "list.txt"
+    save_skip_list(path, {samples.key(index): f"bad\x1b[1m\n{index}" for index in range(len(odd_names()))})
+    assert all(letter.isprintable() or letter == "\n" for letter in path.read_text("utf-8"))
+    assert len(path.read_text("utf-8").split("\n")) == 2 * len(odd_names()) + 1
+    kept = skip_listed(samples, str(path), SPLITS)
+    assert [kept.paths[index] for index in range(len(kept))] == names[-3:]
+
+
+def test_of_two_names_that_look_alike_only_the_one_that_is_meant_is_left_out(tmp_path):
+    names = ["a/t\\n.png", "a/t\n.png", "a/3.png"]
+    samples = FileSamples("/data/train", pack_names(names), np.zeros(3, int), ("a",))
+    for index in (0, 1):
+        save_skip_list(tmp_path / "list.txt", {samples.key(index): "bad"})
+        kept = skip_listed(samples, str(tmp_path / "list.txt"), SPLITS)
+        assert [kept.paths[number] for number in range(2)] == [names[1 - index], names[2]]
+
+
+@pytest.mark.parametrize("line", ['"train/a/1.png', '"', '"train" "a"'])
+def test_a_quoted_line_that_is_no_string_is_an_error(samples, tmp_path, line):
+    with pytest.raises(ValueError, match=r"list\.txt:1: begins with a quote, but is no JSON string") as caught:
+        skip_listed(samples, _write(tmp_path, line), SPLITS)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_list_of_windows_and_one_that_is_no_file(samples, tmp_path):
+    (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbf# bad\r\ntrain/a/2.png\r\n")
+    assert len(skip_listed(samples, str(tmp_path / "list.txt"), SPLITS)) == 4
+    with pytest.raises(ValueError, match="SKIP_LIST: /dev/zero: it is no regular file, but a device"):
+        skip_listed(samples, "/dev/zero", SPLITS)

@@ -200,3 +200,31 @@ def test_tars_that_are_called_by_numbers_alone_are_one_set_to_divide(tmp_path):
     write_tar(tmp_path / "mine/other-0.tar", members)
     with pytest.raises(ValueError, match=r"mine holds mine, other: set TRAIN.SPLIT to the one that is to be divided"):
         build_samples(cfg, "train")
+
+
+def _header(name, size, kind=b"0"):
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    data = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    data[124:136] = size if isinstance(size, bytes) else b"%011o\0" % size
+    data[148:156] = b" " * 8
+    data[148:156] = b"%06o\0 " % sum(data)
+    return bytes(data)
+
+
+TRAPS = {
+    "a size below zero leads back": [_header("a.jpg", b"\xff" * 10 + b"\xfc\x00")] * 3,  # -1024
+    "a terabyte": [_header("a.jpg", 0x80 << 24 | 7)],
+    "sparse": [_header("a.jpg", 512, b"S"), bytes(512)],
+    "a long name without an end": [_header("././@LongLink", 8 << 30, b"L")],
+    "names of names of names": [_header("././@LongLink", 512, b"L") + bytes(512)] * 3000,
+}
+
+
+@pytest.mark.parametrize("name", TRAPS)
+def test_tars_that_never_end_or_claim_much_are_named(tmp_path, name):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/train-0.tar").write_bytes(b"".join(TRAPS[name]) + bytes(1024))
+    with pytest.raises(ValueError, match=r"train-0\.tar: (not a tar that can be read|holds no images)") as caught:
+        build(tmp_path / "data")
+    assert "\n" not in str(caught.value)

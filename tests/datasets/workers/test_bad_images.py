@@ -1,5 +1,6 @@
 """Bad images under ON_BAD_IMAGE skip: the same substitute everywhere in training, nothing in evaluation."""
 
+import os
 from collections import Counter
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from benchmarks.reliability.image_attacks import with_jpeg_size, with_scans
 from pycls.datasets.loader import Loader
 from pycls.datasets.readers.samples import FileSamples, pack_names
 from pycls.datasets.transforms.normalize import Normalize
@@ -17,6 +19,7 @@ from tests.helpers.photographs import encode, load
 SMALL = {"size": 32, "resize": 36}
 # Sample -> what is wrong with it. The last two look whole from outside: only the decoder finds out.
 BAD = {3: "empty", 8: "text", 12: "truncated", 17: "gone", 22: "no_tables", 25: "no_tables"}
+BAD |= {30: "scans", 33: "pipe", 39: "claims"}
 NUM = 40
 
 
@@ -28,9 +31,13 @@ def files(tmp_path_factory) -> FileSamples:
     photo = encode(load("coffee.png", (120, 90)))
     broken = {"empty": b"", "text": b"no image\n" * 9, "truncated": photo[: len(photo) // 2]}
     broken["no_tables"] = photo.replace(b"\xff\xdb", b"\xff\xfe")
+    broken["scans"] = with_scans(encode(load("coffee.png", (120, 90)), progressive=True), 3000)
+    broken["claims"] = with_jpeg_size(photo, 13_000, 13_000)
     for index in range(NUM):
         data = broken.get(BAD.get(index), encode(Image.new("RGB", (48, 40), (6 * index, 9, 9)), quality=95))
-        if BAD.get(index) != "gone":
+        if BAD.get(index) == "pipe":
+            os.mkfifo(folder / f"{index:02d}.JPEG")
+        elif BAD.get(index) != "gone":
             (folder / f"{index:02d}.JPEG").write_bytes(data)
     names = pack_names([f"{index:02d}.JPEG" for index in range(NUM)])
     return FileSamples(str(folder), names, np.arange(NUM) % 4, tuple("abcd"))

@@ -17,7 +17,7 @@ from pycls.datasets.workers import processes, threads
 from pycls.datasets.workers.threads import DaemonPool
 from pycls.datasets.workers.watchdog import Watchdog
 from tests.helpers.backends import draw, make_backend, make_view, torch_workers
-from tests.helpers.hanging import make_hang, open_when_read
+from tests.helpers.hanging import make_hang, release, wait_until_opened
 from tests.helpers.photographs import encode, write_files
 
 HOW = [
@@ -41,14 +41,15 @@ def files(tmp_path) -> FileSamples:
     """Eight images, of which the sixth never answers."""
     photo = encode(Image.effect_noise((90, 70), 60).convert("RGB"))
     samples = write_files(tmp_path, {f"{number}.JPEG": photo for number in range(8)})
-    make_hang(tmp_path / "5.JPEG")
-    return samples
+    make_hang(samples.name(5))
+    yield samples
+    _release(samples)
 
 
 def _release(samples: FileSamples) -> None:
-    """Let a thread go that waits for the FIFO."""
-    with contextlib.suppress(OSError):  # nobody waits: it was a process, and was killed
-        os.close(os.open(samples.name(5), os.O_WRONLY | os.O_NONBLOCK))
+    """Let a thread go that waits for the file."""
+    with contextlib.suppress(KeyError):  # it has gone
+        release(samples.name(5))
 
 
 @pytest.mark.parametrize("name, num_workers, mode", HOW)
@@ -70,11 +71,10 @@ def test_an_epoch_left_early_is_not_waited_for_for_ever(name, num_workers, mode,
     backend = make_backend(name, files, make_view(size=32), num_workers, worker_mode=mode, timeout_sec=1.5)
     batches = backend.batches(0, [np.array([index]) for index in (0, 1, 5, 2)])
     next(batches), next(batches)
-    writer = open_when_read(files.name(5))  # a worker has begun the sixth: what has not begun is dropped
+    wait_until_opened(files.name(5))  # a worker has begun the sixth: what has not begun is dropped
     with pytest.raises(TimeoutError, match=r"5\.JPEG"):
         next(backend.batches(1, [np.array([0]), np.array([1])]))
     backend.close()
-    os.close(writer)
 
 
 @pytest.mark.parametrize("name, mode", [("custom", "processes"), ("torch", "auto")])

@@ -194,11 +194,15 @@ def folder_samples(tmp_path, names):
 
 
 def test_names_that_are_no_html_and_no_unicode(tmp_path):
-    names = sorted([HOSTILE, "not\udcffunicode", "</script><script>alert(1)".replace("/", "-")])
+    names = sorted(
+        [HOSTILE, "not\udcffunicode", "\x1b[2Jesc\u202e\n\x9b", "</script><script>alert(1)".replace("/", "-")]
+    )
     cfg = folder_samples(tmp_path, names)
     samples = build_samples(cfg, "test")
-    assert save_run_page(PageSource(cfg, torch.device("cpu"), [], made_up(3, 3), samples))
+    assert save_run_page(PageSource(cfg, torch.device("cpu"), [], made_up(4, 4), samples))
     page = load(tmp_path)
+    text = (tmp_path / "report.html").read_text()
+    assert all(letter.isprintable() or letter in "\n\t" for letter in text) and r"\x1b[2Jesc\u202e" in page.words
     assert page.count("script") == 1 and HOSTILE in page.words and r"not\udcffunicode" in page.words
     harmless = HtmlPage((tmp_path / "report.html").read_text().replace(escape(HOSTILE), "x"))
     assert [tag for tag, _ in page.tags] == [tag for tag, _ in harmless.tags], "names make no tags"

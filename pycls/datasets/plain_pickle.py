@@ -1,12 +1,16 @@
 """Pickles of arrays, lists, strings and numbers: a downloaded file must not run code, nor take all memory."""
 
+import io
 import pickle
 import pickletools
 import re
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
+
+from pycls.core.registry import shown
+from pycls.datasets.readers.regular_file import read_regular
 
 _MOST_CONTAINERS = 1000  # the files of CIFAR have ten; deeper ones than that end Python's stack
 _CONTAINERS = (
@@ -17,20 +21,22 @@ _NUMBERS = re.compile("[<>|=]?[buif][1248]")
 
 
 def load_pickle(file: Path) -> Any:
-    """Return the object in a pickle of Python 2 or 3; raise ValueError naming a file that is damaged or holds code."""
-    with file.open("rb") as stream:
-        try:
-            _check_steps(stream)
-            stream.seek(0)
-            return _PlainUnpickler(stream, encoding="latin1").load()
-        except Exception as error:  # a damaged pickle can raise nearly anything
-            raise ValueError(f"{file} is not a readable pickle of arrays and plain values: {error}") from error
+    """Return the object in a pickle of Python 2 or 3; ValueError for one that is damaged, or holds code or a trap."""
+    try:
+        content = read_regular(file)
+        _check_steps(content)
+        return _PlainUnpickler(io.BytesIO(content), encoding="latin1").load()
+    except OSError:
+        raise
+    except Exception as error:  # a damaged pickle can raise nearly anything
+        reason = shown(str(error) or type(error).__name__)
+        raise ValueError(f"{file} is not a readable pickle of arrays and plain values: {reason}") from error
 
 
-def _check_steps(stream: BinaryIO) -> None:
+def _check_steps(content: bytes) -> None:
     """Raise UnpicklingError for numbers under which nothing is noted (room is made for all below), and deep nesting."""
     containers = 0
-    for number, (op, arg, _) in enumerate(pickletools.genops(stream)):
+    for number, (op, arg, _) in enumerate(pickletools.genops(content)):
         containers += op.name in _CONTAINERS
         if containers > _MOST_CONTAINERS:
             raise pickle.UnpicklingError(f"it has more than {_MOST_CONTAINERS} lists, tuples and dictionaries")
@@ -54,9 +60,9 @@ def _encode_latin1(text: str, encoding: str) -> bytes:
     return text.encode(encoding)
 
 
-def _empty_array(kind: type, shape: tuple, dtype: Any) -> np.ndarray:
+def _empty_array(kind: object, shape: tuple, dtype: Any) -> np.ndarray:
     """Stand in for numpy's `_reconstruct`: what an array holds comes later, and never more than is in the file."""
-    if kind is not np.ndarray or shape != (0,):
+    if kind is not _ARRAY or shape != (0,):
         raise pickle.UnpicklingError("it asks for an array without numbers, which is refused")
     return np.empty(0, np.uint8)
 
@@ -69,10 +75,11 @@ def _number_type(name: Any, *flags: Any) -> np.dtype:
     return np.dtype(text, copy=True)
 
 
+_ARRAY = object()  # stands for the type: called, that would make room for any shape
 _ALLOWED = {
     ("numpy.core.multiarray", "_reconstruct"): _empty_array,
     ("numpy._core.multiarray", "_reconstruct"): _empty_array,
-    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "ndarray"): _ARRAY,
     ("numpy", "dtype"): _number_type,
     ("_codecs", "encode"): _encode_latin1,
 }
