@@ -33,6 +33,8 @@ def plural(names: Sized, one: str = "class", many: str = "classes") -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ", did you mean 'x'?" for the closest known word, or "" when none is close."""
+    if len(str(word)) > _LONGEST_SHOWN:  # no name is; to compare a long text takes minutes
+        return ""
     lowered = {str(name).lower(): str(name) for name in known}
     close = difflib.get_close_matches(str(word).lower(), lowered, n=1, cutoff=0.5)
     return f", did you mean '{lowered[close[0]]}'?" if close else ""

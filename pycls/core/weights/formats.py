@@ -9,8 +9,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
 from torch import Tensor
+
+from pycls.core.bounds.yaml_text import load_yaml
 
 # Where foreign training programs keep the network in their files; averaged weights first, as they evaluate those.
 _CONTAINERS = ("state_dict_ema", "model_ema", "state_dict", "model")
@@ -100,8 +101,8 @@ def is_bgr(cfg_text: Any) -> bool:
 
 def _read_tree(cfg_text: Any) -> dict:
     try:
-        tree = yaml.safe_load(cfg_text)
-    except (yaml.YAMLError, AttributeError):
+        tree = load_yaml(cfg_text, "cfg") if isinstance(cfg_text, str) else None
+    except ValueError:
         return {}
     return tree if isinstance(tree, dict) else {}
 

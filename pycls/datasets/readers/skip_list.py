@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from pycls.core.bounds.small_files import read_small
 from pycls.core.logging import get_logger
-from pycls.core.registry import listed
+from pycls.core.registry import listed, shown
 from pycls.datasets.readers.problems import code_points, normalized
 from pycls.datasets.readers.samples import EncodedSamples, without_images
 
 NUM_NAMED = 3  # names in a message
+_MOST_BYTES = 200_000_000  # every image of ImageNet takes a fourth of that
 
 logger = get_logger(__name__)
 
@@ -48,7 +50,10 @@ def skip_listed(samples: EncodedSamples, path: str, splits: Iterable[str]) -> En
 def load_skip_list(path: str, splits: Iterable[str]) -> list[str]:
     """Read the names; ValueError for a file that is not there or a line that begins with none of the splits."""
     try:
-        lines = Path(path).read_text(errors="surrogateescape").split("\n")  # splitlines would cut odd names
+        content = read_small(path, _MOST_BYTES, f"DATA_LOADER.SKIP_LIST {shown(path)}:")
+        lines = (
+            content.decode(errors="surrogateescape").replace("\r\n", "\n").split("\n")
+        )  # splitlines would cut odd names
     except OSError as error:
         raise ValueError(f"DATA_LOADER.SKIP_LIST: {error}") from error
     known, names = {split.lower() for split in splits}, []
@@ -57,7 +62,7 @@ def load_skip_list(path: str, splits: Iterable[str]) -> list[str]:
             continue
         if line.partition("/")[0].lower() not in known:
             raise ValueError(
-                f"{path}:{number}: expected <split>/<class>/<image> with a split of {', '.join(sorted(known))}: {line}"
+                f"{path}:{number}: expected <split>/<class>/<image> with a split of {', '.join(sorted(known))}: {shown(line)}"
             )
         names.append(line)
     return names
