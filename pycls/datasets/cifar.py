@@ -1,9 +1,5 @@
-"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009) from the published python pickle folders.
+"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009) from the published python pickle folders."""
 
-The pickles may hold arrays, lists, strings and numbers only: a downloaded file must not be able to run code.
-"""
-
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +7,7 @@ import numpy as np
 from yacs.config import CfgNode
 
 from pycls.datasets.readers.paths import data_root, find_file
+from pycls.datasets.readers.plain_pickle import load_pickle
 from pycls.datasets.readers.samples import ArraySamples
 from pycls.datasets.sources.split_names import resolve_half
 
@@ -58,7 +55,7 @@ def _find(root: Path, places: list[str], meta_file: str) -> Path:
 
 def _load(folder: Path, files: list[str], labels_key: str, names_at: tuple[str, str], source: str) -> ArraySamples:
     parts = [_read(folder / file, labels_key) for file in files]
-    classes = tuple(_entry(folder / names_at[0], names_at[1]))
+    classes = _names(_entry(folder / names_at[0], names_at[1]), f"{folder / names_at[0]}: '{names_at[1]}'")
     images, labels = (np.concatenate(column) for column in zip(*parts, strict=True))
     if labels.min() < 0 or labels.max() >= len(classes):
         raise ValueError(
@@ -69,11 +66,27 @@ def _load(folder: Path, files: list[str], labels_key: str, names_at: tuple[str, 
 
 def _read(file: Path, labels_key: str) -> tuple[np.ndarray, np.ndarray]:
     """Read one batch file: images uint8 (N, 32, 32, 3), labels int64 (N,)."""
-    rows, labels = np.asarray(_entry(file, "data")), np.asarray(_entry(file, labels_key), dtype=np.int64)
+    rows, labels = _entry(file, "data"), _labels(_entry(file, labels_key), f"{file}: '{labels_key}'")
+    if not isinstance(rows, np.ndarray):
+        raise ValueError(f"{file}: expected an array of uint8 as data, got {type(rows).__name__}")
     if rows.dtype != np.uint8 or rows.shape != (len(labels), 3 * SIDE_PX * SIDE_PX):
         raise ValueError(f"{file}: expected uint8 data of shape ({len(labels)}, 3072), got {rows.dtype} {rows.shape}")
     planes = rows.reshape(-1, 3, SIDE_PX, SIDE_PX)
     return np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), labels
+
+
+def _labels(found: Any, what: str) -> np.ndarray:
+    """Return int64 (N,) of a list or an array: lists in lists could stand for more than fits into memory."""
+    is_flat = found.ndim == 1 if isinstance(found, np.ndarray) else isinstance(found, list) and set(map(type, found)) <= {int}
+    if not is_flat:
+        raise ValueError(f"{what}: expected a list of whole numbers")
+    return np.asarray(found, dtype=np.int64)
+
+
+def _names(found: Any, what: str) -> tuple[str, ...]:
+    if not isinstance(found, (list, tuple)) or not all(isinstance(name, str) for name in found):
+        raise ValueError(f"{what}: expected a list of names")
+    return tuple(found)
 
 
 def _entry(file: Path, key: str) -> Any:
@@ -83,38 +96,3 @@ def _entry(file: Path, key: str) -> Any:
     if not isinstance(content, dict) or key not in content:
         raise ValueError(f"{file} has no entry '{key}': it is not a file of the published python version")
     return content[key]
-
-
-def load_pickle(file: Path) -> Any:
-    """Return the object in a pickle of Python 2 or 3; raise ValueError naming a file that is damaged or holds code."""
-    with file.open("rb") as stream:
-        try:
-            return _PlainUnpickler(stream, encoding="latin1").load()
-        except Exception as error:  # a damaged pickle can raise nearly anything
-            raise ValueError(f"{file} is not a readable pickle of arrays and plain values: {error}") from error
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        """Return what a pickle names, if it is one of the few things that arrays are made of."""
-        allowed = _ALLOWED.get((module, name))
-        if allowed is None:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is refused")
-        return allowed
-
-
-def _encode_latin1(text: str, encoding: str) -> bytes:
-    """Stand in for `_codecs.encode`, by which Python 3 writes bytes in the old protocols."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"it asks for the encoding {encoding}, which is refused")
-    return text.encode(encoding)
-
-
-_RECONSTRUCT = np.empty(0).__reduce__()[0]  # numpy's own; its module is another one since numpy 2
-_ALLOWED = {
-    ("numpy.core.multiarray", "_reconstruct"): _RECONSTRUCT,
-    ("numpy._core.multiarray", "_reconstruct"): _RECONSTRUCT,
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("_codecs", "encode"): _encode_latin1,
-}

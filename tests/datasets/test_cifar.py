@@ -2,13 +2,17 @@
 
 import os
 import pickle
+import struct
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from pycls.core.config import load_cfg
 from pycls.datasets import build_samples
-from pycls.datasets.cifar import load_cifar10, load_cifar100, load_pickle
+from pycls.datasets.cifar import load_cifar10, load_cifar100
+from pycls.datasets.readers import plain_pickle
+from pycls.datasets.readers.plain_pickle import load_pickle
 from tests.helpers.arrays import python2_pickle
 
 NAMES = [f"class{i}" for i in range(10)]
@@ -19,7 +23,7 @@ def _rows(num, seed):
 
 
 def _write_cifar10(folder, dump=python2_pickle):
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for seed, name in enumerate([f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]):
         (folder / name).write_bytes(dump({"data": _rows(4, seed), "labels": [seed, 9, 8, 7], "batch_label": "x"}))
     (folder / "batches.meta").write_bytes(dump({"label_names": NAMES, "num_vis": 3072}))
@@ -109,3 +113,37 @@ def test_number_of_classes_must_fit(tmp_path):
     assert len(build_samples(load_cfg(None, settings), "train").classes) == 10
     with pytest.raises(ValueError, match=r"MODEL.NUM_CLASSES is 100, but TRAIN.DATASET cifar10 has 10 classes"):
         build_samples(load_cfg(None, [*settings, "MODEL.NUM_CLASSES", "100"]), "train")
+
+
+def _bombs():
+    """Pickles of less than a kilobyte."""
+    array = b"cnumpy.core.multiarray\n_reconstruct\n"
+    huge = struct.pack("<q", 10**12)
+    lists = b"](K\x00K\x00K\x00K\x00K\x00K\x00K\x00K\x00K\x00K\x00e" + b"q\x00](" + b"h\x00" * 10 + b"e"
+    lists += b"".join(b"q%c](" % n + b"h%c" % n * 10 + b"e" for n in range(1, 12))
+    return {
+        "shape": array + b"(cnumpy\nndarray\n(\x8a\x08" + huge + b"tU\x01btR.",
+        "call": b"cnumpy\nndarray\n(\x8a\x08" + huge + b"tR.",
+        "memo": b"\x80\x02]r\xff\xff\xff\x7f.",
+        "bytes": b"\x80\x04\x8e" + huge + b".",
+        "lists": b"\x80\x02}(U\x04data" + lists + b"U\x06labels]u.",
+        "labels": python2_pickle({"data": _rows(1, 0)})[:-2] + b"U\x06labels" + lists + b"u.",
+    }
+
+
+@pytest.mark.parametrize("name", _bombs())
+def test_a_small_pickle_that_claims_much_takes_little(tmp_path, name):
+    _write_cifar10(tmp_path)
+    (tmp_path / "test_batch").write_bytes(_bombs()[name])
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"test_batch"):
+        load_cifar10(tmp_path, "test")
+    assert tracemalloc.get_traced_memory()[1] < 2e6
+    tracemalloc.stop()
+
+
+def test_a_pickle_of_endless_operations_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(plain_pickle, "_MOST_OPERATIONS", 10_000)
+    (tmp_path / "meta").write_bytes(b"]" * 20_000)
+    with pytest.raises(ValueError, match="meta is not a readable pickle.*more than 10,000 operations"):
+        load_pickle(tmp_path / "meta")
