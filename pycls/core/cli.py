@@ -17,6 +17,8 @@ from typing import Any, NoReturn
 
 from yacs.config import CfgNode
 
+from pycls.core.bounds.out_of_memory import memory_line
+from pycls.core.bounds.secrets import hide_secrets
 from pycls.core.config import diff_cfg, dump_cfg, load_cfg
 from pycls.core.config.command_words import sort_words
 from pycls.core.config.shipped_configs import find_cfg
@@ -55,7 +57,7 @@ class OneLineParser(argparse.ArgumentParser):
         """Print what is wrong, without the usage, and end with exit code 2."""
         if message.startswith("unrecognized arguments") and "--cfg" in self._option_string_actions:
             message += "; keys of the config are written KEY VALUE, such as OPTIM.MAX_EPOCH 20 (--help)"
-        self.exit(2, f"{self.prog}: error: {printable(message)}\n")
+        self.exit(2, f"{self.prog}: error: {hide_secrets(printable(message))}\n")
 
 
 def called_as(program: str) -> str:
@@ -205,12 +207,18 @@ def _errors_in_one_line(prog: str, with_traceback: bool) -> Iterator[None]:
     except (ValueError, FloatingPointError, OSError) as error:
         if with_traceback or (isinstance(error, BrokenPipeError) and not stdout_is_open()):
             raise
-        print(f"{prog}: error: {_one_line(error)}", file=sys.stderr)
+        print(f"{prog}: error: {_one_line(str(error)) or type(error).__name__}", file=sys.stderr)
         raise SystemExit(2 if isinstance(error, ValueError) else 1) from None
+    except (MemoryError, RuntimeError) as error:
+        line = memory_line(error)
+        if with_traceback or not line:
+            raise
+        print(f"{prog}: error: {_one_line(line)}", file=sys.stderr)
+        raise SystemExit(2) from None
 
 
-def _one_line(error: Exception) -> str:
-    return printable(" ".join(line.strip() for line in str(error).splitlines())) or type(error).__name__
+def _one_line(text: str) -> str:
+    return hide_secrets(printable(" ".join(line.strip() for line in text.splitlines())))
 
 
 def _diff_text(cfg: CfgNode) -> str:
@@ -220,4 +228,4 @@ def _diff_text(cfg: CfgNode) -> str:
 def _one_line_warning(message, category, filename, lineno, file=None, line=None) -> None:
     from pycls.core.logging import print_line  # who warns has loaded more than that
 
-    print_line(f"warning: {printable(str(message))}", sys.stderr)
+    print_line(f"warning: {hide_secrets(printable(str(message)))}", sys.stderr)

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from pycls.core.bounds.out_of_memory import memory_line
 from pycls.core.distributed import local_rank, under_torchrun
 
 
@@ -68,7 +69,9 @@ def _child_main(
         result = _run_in_group(run, args, backend, timeout_minutes)
     except Exception as error:
         # Sent before this process ends: its peers fail as soon as the connection closes, and their error says less.
-        results.put((index, ChildError(type(error).__name__, str(error), traceback.format_exc())))
+        of_memory = memory_line(error)
+        kind = MemoryError.__name__ if of_memory else type(error).__name__
+        results.put((index, ChildError(kind, of_memory or str(error), traceback.format_exc())))
         raise
     if index == 0:
         results.put((index, result))
@@ -107,7 +110,7 @@ def _raise_first_error(sent: list[tuple[int, Any]]) -> None:
     if failed is None:
         return
     rank, error = failed
-    kinds = (ValueError, FloatingPointError, OSError, TimeoutError, ChildProcessError)
+    kinds = (ValueError, FloatingPointError, OSError, TimeoutError, ChildProcessError, MemoryError)
     kind = {known.__name__: known for known in kinds}.get(error.kind)
     if kind is not None:
         raise kind(f"{error.message} (process {rank})")

@@ -8,15 +8,17 @@ import torch
 from torch import nn
 from yacs.config import CfgNode
 
+from pycls.core import distributed
 from pycls.core.config import decides, declaration, dump_cfg, flatten, load_cfg_text
 from pycls.core.dtensor import load_whole, local_part, shard_like, whole, whole_state
 from pycls.core.logging import get_logger
-from pycls.core.machine import memory_gb
 from pycls.core.weights.formats import score
 from pycls.engine.network.freeze import freeze
 from pycls.engine.network.fsdp import shard_network
 from pycls.engine.network.precision import DTYPES
+from pycls.engine.network.step_memory import check_step
 from pycls.models import build_model
+from pycls.models.complexity.size import check_weights
 from pycls.optim import build_optimizer
 from pycls.optim.ema import EMA, ema_rate
 
@@ -51,17 +53,20 @@ def evaluation_is_due(cfg: CfgNode, epoch: int) -> bool:
 
 
 def check_network(cfg: CfgNode) -> None:
-    """Raise the ValueErrors of network, frozen parts and optimizer; nothing is allocated, no data set is read."""
+    """Raise the ValueErrors of network, frozen parts and optimizer; nothing is allocated, no data set is read.
+
+    So does what would not fit into memory: the weights, and on a CPU, where a GPU would say so itself, a step.
+    """
     with torch.device("meta"):
         model = build_model(cfg)
-    size_gb = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters()) / 1e9
-    if size_gb > memory_gb():
-        raise ValueError(
-            f"MODEL.TYPE {cfg.MODEL.TYPE}: the network has {size_gb:,.0f} GB of weights, this machine "
-            f"{memory_gb():,.0f} GB of memory; lower its widths, depths or MODEL.NUM_CLASSES"
-        )
+    check_weights(model, f"MODEL.TYPE {cfg.MODEL.TYPE}")
     freeze(model, cfg.TRAIN.FROZEN)
     build_optimizer(cfg, model)
+    keeps_all = not (cfg.TRAIN.FROZEN or cfg.TRAIN.ACTIVATION_CHECKPOINT or cfg.TRAIN.IM_SIZE_SCHEDULE)
+    if keeps_all and distributed.pick_device(cfg.DEVICE).type == "cpu":
+        num_images = cfg.TRAIN.BATCH_SIZE // distributed.requested_world_size(cfg.NUM_GPUS) // cfg.OPTIM.ACCUM_STEPS
+        key, way_out = f"TRAIN.BATCH_SIZE {cfg.TRAIN.BATCH_SIZE}", ", or raise OPTIM.ACCUM_STEPS"
+        check_step(model, cfg.TRAIN.IM_SIZE, num_images, cfg.TRAIN.MIXED_PRECISION, key, way_out)
 
 
 def build_state(cfg: CfgNode, device: torch.device, scaler: torch.amp.GradScaler) -> TrainState:

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from pycls.core.machine import free_threads
+from pycls.core.machine import free_memory_bytes, free_threads
 from pycls.datasets.readers.native import MOST_OPEN
 
 _SHARED_MEMORY = Path("/dev/shm")
@@ -26,14 +26,24 @@ class Needs:
     threads: int = 0
     shared_bytes: int = 0  # batches in shared memory
     batches: int = 0  # batches on their way, each of which may hold a file handle
+    own_bytes: int = 0  # batches in memory that is not shared
 
 
 def check_room(needs: Needs) -> None:
-    """Raise ValueError, with the fix, unless shared memory, file handles and threads suffice."""
+    """Raise ValueError, with the fix, unless memory, file handles and threads suffice."""
+    _check_memory(needs.own_bytes + needs.shared_bytes, free_memory_bytes())
     if _SHARED_MEMORY.is_dir():
         _check_shared_memory(needs.shared_bytes, _free_bytes(_SHARED_MEMORY))
     _check_handles(needs.processes * _HANDLES_A_PROCESS + needs.threads * MOST_OPEN + needs.batches + _SPARE_HANDLES)
     _check_threads(needs.threads + needs.processes * _THREADS_A_PROCESS + _SPARE_THREADS, free_threads())
+
+
+def _check_memory(needed: int, free: int) -> None:
+    if needed > free:
+        raise ValueError(
+            f"the loader's batches need {needed / 1e9:,.1f} GB of memory, {free / 1e9:,.1f} GB are free here: lower "
+            "DATA_LOADER.PREFETCH, the batch size (TRAIN.BATCH_SIZE, TEST.BATCH_SIZE) or TRAIN.IM_SIZE"
+        )
 
 
 def _free_bytes(folder: Path) -> int:

@@ -1,0 +1,71 @@
+"""What a training step or a forward pass takes at least, before it is tried: Linux rather ends a program than refuses.
+
+A copy of the network without data sees one image; what autograd keeps of it, or the largest map, is counted.
+"""
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.autograd.graph import saved_tensors_hooks
+
+from pycls.core.config.im_size import ImSize, sides
+from pycls.core.machine import free_memory_bytes
+from pycls.core.weights.input_channels import input_channels
+from pycls.models.complexity import layer_table, meta_twin
+
+_HALF = 0.5  # with mixed precision a part of what is kept has 16 bits
+
+
+def check_step(model: nn.Module, im_size: ImSize, num_images: int, mixed: bool, key: str, way_out: str) -> None:
+    """Raise ValueError unless a training step of so many images at a time may fit into the memory of this machine.
+
+    `key` names what was asked for; `way_out` what to do besides.
+    """
+    _check(kept_bytes(model, im_size) * (_HALF if mixed else 1), num_images, f"{key}: a training step", way_out)
+
+
+def check_forward(model: nn.Module, im_size: ImSize, num_images: int, key: str) -> None:
+    """Raise ValueError unless so many images may be evaluated at once in the memory of this machine."""
+    largest = max((_numel(row["output_shape"]) for row in layer_table(model, im_size)), default=0)
+    image = input_channels(model) * _numel(sides(im_size))
+    _check(4 * (image + largest), num_images, f"{key}: a forward pass", "")
+
+
+def kept_bytes(model: nn.Module, im_size: ImSize) -> int:
+    """Return what autograd keeps of one image for the backward pass, at least: batch norms are left out."""
+    twin = meta_twin(model)
+    weights = {_storage(parameter) for parameter in twin.parameters()}
+    kept: dict[int, int] = {}
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        if _storage(tensor) not in weights:
+            kept[_storage(tensor)] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with saved_tensors_hooks(note, lambda tensor: tensor):
+        out = twin(torch.empty(1, input_channels(twin), *sides(im_size), device="meta"))
+    del out  # until here storages are alive, so that none has the address of another
+    return sum(kept.values())
+
+
+def _storage(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage()._cdata
+
+
+def _numel(shape: Any) -> int:
+    count = 1
+    for side in shape:
+        count *= side
+    return count
+
+
+def _check(bytes_an_image: float, num_images: int, what: str, way_out: str) -> None:
+    free = free_memory_bytes()
+    if bytes_an_image * num_images > free:
+        needed, fits = f"{bytes_an_image * num_images / 1e9:,.1f} GB", int(free // bytes_an_image)
+        hint = f"; at most {fits:,} images fit" if fits else "; not even one image fits: lower TRAIN.IM_SIZE"
+        raise ValueError(
+            f"{what} of {num_images:,} images takes {needed} of memory at least, {free / 1e9:,.1f} GB are free here"
+            f"{hint}{way_out}"
+        )
