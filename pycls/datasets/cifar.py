@@ -77,7 +77,9 @@ def _read(file: Path, labels_key: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _labels(found: Any, what: str) -> np.ndarray:
     """Return int64 (N,) of a list or an array: lists in lists could stand for more than fits into memory."""
-    is_flat = found.ndim == 1 if isinstance(found, np.ndarray) else isinstance(found, list) and set(map(type, found)) <= {int}
+    is_flat = (
+        found.ndim == 1 if isinstance(found, np.ndarray) else isinstance(found, list) and set(map(type, found)) <= {int}
+    )
     if not is_flat:
         raise ValueError(f"{what}: expected a list of whole numbers")
     return np.asarray(found, dtype=np.int64)

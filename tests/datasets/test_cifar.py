@@ -145,5 +145,5 @@ def test_a_small_pickle_that_claims_much_takes_little(tmp_path, name):
 def test_a_pickle_of_endless_operations_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(plain_pickle, "_MOST_OPERATIONS", 10_000)
     (tmp_path / "meta").write_bytes(b"]" * 20_000)
-    with pytest.raises(ValueError, match="meta is not a readable pickle.*more than 10,000 operations"):
+    with pytest.raises(ValueError, match=r"meta is not a readable pickle.*more than 10,000 operations"):
         load_pickle(tmp_path / "meta")

@@ -43,7 +43,7 @@ def _check_events(text: str, where: str) -> None:
             _refuse(where, event.start_mark, too_deep=depth > _DEEPEST)
 
 
-def _refuse(where: str, mark: yaml.Mark, too_deep: bool) -> None:
+def _refuse(where: str, mark: Any, too_deep: bool) -> None:
     aliases = "an alias (*) counts as all that it refers to"
     levels = f"sections or lists lie more than {_DEEPEST} levels deep in one another"
     what = levels if too_deep else f"there are more than {_MOST_VALUES:,} values ({aliases})"

@@ -31,7 +31,7 @@ def text_settings(text: str, where: str) -> Iterator[Setting]:
     if root is None:
         return
     if not isinstance(root, yaml.MappingNode):
-        raise ValueError(f"{where}: expected sections like 'MODEL:' with keys below them, found a {root.id}")
+        raise ValueError(f"{where}: expected sections like 'MODEL:' with keys below them, found a {_kind(root)}")
     yield from _node_settings(root, where, "")
 
 
@@ -48,7 +48,7 @@ def _node_settings(node: yaml.MappingNode, where: str, prefix: str) -> Iterator[
     for key_node, value_node in node.value:
         line = f"{where}:{key_node.start_mark.line + 1}"
         if not isinstance(key_node, yaml.ScalarNode):
-            raise ValueError(f"{line}: expected a key, found a {key_node.id}")
+            raise ValueError(f"{line}: expected a key, found a {_kind(key_node)}")
         key = f"{prefix}{key_node.value}"
         _check_tag(value_node, line)
         if key in seen:
@@ -72,6 +72,10 @@ def _plain(node: yaml.Node, line: str) -> Any:
     if node.tag == f"{_TAG}null":
         return None
     return node.value if node.tag != f"{_TAG}bool" else YamlBool(node.value)
+
+
+def _kind(node: yaml.Node) -> str:
+    return type(node).__name__.removesuffix("Node").lower()
 
 
 def _check_tag(node: yaml.Node, line: str) -> None:

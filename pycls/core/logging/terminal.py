@@ -7,6 +7,7 @@ from typing import TextIO
 
 from tqdm import tqdm
 
+from pycls.core.bounds.secrets import hide_secrets
 from pycls.core.logging.progress import is_watched
 
 _BOLD_GREEN, _YELLOW, _RED, _PLAIN = "\033[1;32m", "\033[33m", "\033[31m", "\033[0m"
@@ -28,7 +29,7 @@ class LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, or lines."""
-        text = _PREFIXES.get(record.levelno, "") + super().format(record)
+        text = _PREFIXES.get(record.levelno, "") + hide_secrets(super().format(record))
         color = _COLORS.get(record.levelno, _BOLD_GREEN if getattr(record, "good_news", False) else "")
         return f"{color}{text}{_PLAIN}" if self._in_color and color else text
 
@@ -70,7 +71,7 @@ class TerminalHandler(logging.StreamHandler):
 
 def print_line(text: str, stream: TextIO | None = None) -> None:
     """Print a line on a stream, stdout by default, above a progress bar that is on the screen."""
-    stream = sys.stdout if stream is None else stream
+    stream, text = sys.stdout if stream is None else stream, hide_secrets(text)
     with tqdm.external_write_mode(stream):
         print(_writable(text, stream), file=stream, flush=True)
 

@@ -64,7 +64,9 @@ def open_url(url: str, headers: dict[str, str]) -> http.client.HTTPResponse:
                 raise
             error.close()
         url = urllib.parse.urljoin(url, location)
-    raise ValueError(f"{hide_secrets(given.geturl())}: more than {_MOST_REDIRECTS} redirects, the last to {hide_secrets(url)}")
+    raise ValueError(
+        f"{hide_secrets(given.geturl())}: more than {_MOST_REDIRECTS} redirects, the last to {hide_secrets(url)}"
+    )
 
 
 def _origin(parts: urllib.parse.SplitResult) -> tuple[str, str | None, int | None]:

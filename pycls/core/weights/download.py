@@ -11,8 +11,8 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
 from pycls.core.atomic_io import rename_durably
-from pycls.core.locks import locked
 from pycls.core.bounds.secrets import hide_secrets
+from pycls.core.locks import locked
 from pycls.core.logging import get_logger, progress_bar
 from pycls.core.registry import shown
 from pycls.core.weights.connection import TooSlow, check_address, open_url
@@ -48,7 +48,9 @@ def download(url: str, cache_dir: str | Path, sha256: str | None = None) -> Path
         if _is_wrong(part, digits):
             found = _sha256(part)
             _forget(part)
-            raise ValueError(f"{hide_secrets(url)}: the SHA-256 of what came is {found}, expected {digits}; nothing was kept")
+            raise ValueError(
+                f"{hide_secrets(url)}: the SHA-256 of what came is {found}, expected {digits}; nothing was kept"
+            )
         rename_durably(part, path)
         _forget(part)
     return path
@@ -87,7 +89,9 @@ def _fetch(url: str, part: Path) -> None:
             if attempt == NUM_TRIES - 1 or isinstance(error, TooSlow):
                 so_far = f"{part.stat().st_size:,} bytes are kept" if part.exists() else "nothing came"
                 goes_on = f"{so_far}, the same command goes on from there"
-                raise OSError(f"{hide_secrets(url)}: {_reason(error)}; {goes_on}{_without_network(error, part)}") from error
+                raise OSError(
+                    f"{hide_secrets(url)}: {_reason(error)}; {goes_on}{_without_network(error, part)}"
+                ) from error
             logger.warning("%s: %s; trying again", hide_secrets(url), _reason(error))
             time.sleep(_PAUSE_SEC * 2**attempt)
     raise AssertionError("not reached")
@@ -157,7 +161,7 @@ def _copy(response: HTTPResponse, part: Path, start: int) -> None:
 
 
 def _check_length(expected: int | None, start: int, part: Path) -> None:
-    """Raise ValueError for a file that is too long, or has no room on the disk; an unknown length is looked at later."""
+    """Raise ValueError for a file that is too long, or has no room on the disk; an unknown length is seen later."""
     free = shutil.disk_usage(part.parent).free
     if expected is not None and (expected > _MOST_BYTES or expected - start > free):
         most = f"{_MOST_BYTES / 1e9:,.0f} GB are the most that is downloaded"

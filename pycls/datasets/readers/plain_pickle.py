@@ -51,7 +51,10 @@ class _CountedReads:
         return self._stream.readline()
 
 
-class _PlainUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
+_InPython: Any = pickle._Unpickler  # type: ignore[attr-defined]  # which typeshed does not know
+
+
+class _PlainUnpickler(_InPython):
     def __init__(self, stream: Any, size: int):
         self._reads, self._num_arrays, self._room = _CountedReads(stream, size), 0, 4 * size
         super().__init__(self._reads, encoding="latin1")
@@ -89,7 +92,7 @@ class _PlainUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
         self._reads.count(size)
         self._unframer.load_frame(size)
 
-    dispatch = {**pickle._Unpickler.dispatch, pickle.FRAME[0]: load_frame}  # type: ignore[attr-defined]  # noqa: RUF012
+    dispatch = {**_InPython.dispatch, pickle.FRAME[0]: load_frame}  # noqa: RUF012
 
 
 def _new_dtype(name: Any, *flags: Any) -> np.dtype:

@@ -61,9 +61,8 @@ def load_skip_list(path: str, splits: Iterable[str]) -> list[str]:
         if not line or line.startswith("#"):
             continue
         if line.partition("/")[0].lower() not in known:
-            raise ValueError(
-                f"{path}:{number}: expected <split>/<class>/<image> with a split of {', '.join(sorted(known))}: {shown(line)}"
-            )
+            expected = f"expected <split>/<class>/<image> with a split of {', '.join(sorted(known))}"
+            raise ValueError(f"{path}:{number}: {expected}: {shown(line)}")
         names.append(line)
     return names
 

@@ -15,7 +15,13 @@ from pycls.datasets.readers.endings import FORMATS, LINK, NO_PICTURE, UNREAD_PIC
 JSON_KEYS = ("cls", "label", "class", "target")  # where a label may be, in a sample without .cls
 
 
-_HEADERS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+_HEADERS = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
 _MOST_HEADER_BYTES = 1_000_000  # a name and its attributes
 _MOST_TEXT_BYTES = 20_000_000  # of a .json, which may hold more than a label
 _LARGEST = 2**63 - 1

@@ -47,7 +47,9 @@ def counted_tensors(what: str) -> Iterator[None]:
         nonlocal left
         left -= 1
         if left < 0:
-            raise ValueError(f"{what}: the network has more than {_MOST_TENSORS:,} tensors of weights; lower its depths")
+            raise ValueError(
+                f"{what}: the network has more than {_MOST_TENSORS:,} tensors of weights; lower its depths"
+            )
 
     handle = nn.modules.module.register_module_parameter_registration_hook(count)
     try:
