@@ -144,14 +144,13 @@ def _data(name: str, dataset: str, write: Callable[[Path], Path], says: str) -> 
     def make(folder: Path) -> list[str]:
         data = write(folder)
         words = {"MODEL.TYPE": "anynet", "MODEL.NUM_CLASSES": "0", "TRAIN.DATASET": dataset, "TEST.DATASET": dataset}
-        words |= {"DATA_DIR": str(data), "TRAIN.IM_SIZE": "32", "TEST.IM_SIZE": "32", "OUT_DIR": str(folder / "run")}
-        if dataset == "fashion_mnist":
-            words["TRAIN.IM_SIZE"] = words["TEST.IM_SIZE"] = "28"
+        words |= {"DATA_DIR": str(data), "TRAIN.IM_SIZE": _SIDES_PX[dataset], "OUT_DIR": str(folder / "run")}
         return [word for pair in (words | _ANYNET).items() for word in pair]
 
     return Attack(name, "data", "train_net.py", make, says)
 
 
+_SIDES_PX = {"fashion_mnist": "28", "cifar10": "32", "imagenet": "32"}
 _DIGITS = str(Path(__file__).parents[2] / "configs/quickstart/digits.yaml")
 _ANYNET = {
     "ANYNET.STEM_TYPE": "res_stem_cifar",
@@ -167,6 +166,13 @@ def _laughs(levels: int = 9, width: int = 9) -> str:
     lines = ["a0: &a0 [lol, lol]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * width)}]" for n in range(1, levels)]
     return "\n".join([*lines, f"OPTIM:\n  STEPS: *a{levels - 1}"])
+
+
+def _laughing_sections() -> str:
+    lines = ["a0: &a0 {x: 1, y: 2}"]
+    for n in range(1, 9):
+        lines.append(f"a{n}: &a{n} {{{', '.join(f'k{i}: *a{n - 1}' for i in range(9))}}}")
+    return "\n".join(lines)
 
 
 def _special(name: str, path: str, says: str) -> Attack:
@@ -281,14 +287,13 @@ def _long_array(shape: int) -> bytes:
 
 ATTACKS = (
     _yaml("billion laughs", _laughs(), "more than 200,000 values"),
-    _yaml("laughs in sections", "\n".join(["a0: &a0 {x: 1, y: 2}", *(
-        f"a{n}: &a{n} {{{', '.join(f'k{i}: *a{n - 1}' for i in range(9))}}}" for n in range(1, 9))]), "more than 200,000"),
+    _yaml("laughs in sections", _laughing_sections(), "more than 200,000 values"),
     _yaml("alias of itself", "OPTIM: &a\n  STEPS: *a\n", "an alias .* stands in"),
     _yaml("list in itself", "OPTIM:\n  STEPS: &a [*a]\n", "an alias .* stands in"),
     _yaml("3,000 lists deep", "OPTIM: {STEPS: " + "[" * 3000 + "]" * 3000 + "}", "levels deep"),
     _yaml("100,000 lists deep", "OPTIM: {STEPS: " + "[" * 100_000, "levels deep"),
     _yaml("3,000 sections deep", "{a: " * 3000 + "}" * 3000, "levels deep"),
-    _yaml("chain of aliases", "\n".join(["a0: &a0 [1]", *(f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, 2000))]), "deep"),
+    _yaml("chain of aliases", _laughs(2000, 1), "levels deep"),
     _yaml("a million values", "OPTIM: {STEPS: [" + "0, " * 600_000 + "0]}", "more than 200,000 values"),
     _yaml("a key of a megabyte", "x" * 1_000_000 + ": 1", "not valid YAML|unknown key"),
     _yaml("a value of a megabyte", "DESC: x\nMODEL:\n  TYPE: " + "x" * 1_000_000, "unknown choice"),

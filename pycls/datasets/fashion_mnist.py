@@ -9,6 +9,7 @@ from typing import BinaryIO, cast
 import numpy as np
 from yacs.config import CfgNode
 
+from pycls.core.registry import shown
 from pycls.datasets.readers.paths import data_root, find_file, has_data_root
 from pycls.datasets.readers.samples import ArraySamples
 from pycls.datasets.sources.split_names import resolve_half
@@ -55,7 +56,7 @@ def load_idx(file: Path) -> np.ndarray:
             shape = np.frombuffer(stream.read(4 * rank).ljust(4 * rank, b"\xff"), dtype=">u4").tolist()
             size = math.prod(shape)
             if rank and size > _MOST_BYTES:
-                raise ValueError(f"{file} claims to hold {shape} bytes; the images that were published are fewer")
+                raise ValueError(f"{file} claims to hold {shown(shape)} bytes; the images that were published are fewer")
             content = stream.read(size + 1) if rank else b""
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{file} is damaged: {error}") from error

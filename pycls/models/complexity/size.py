@@ -21,7 +21,7 @@ def check_size(build: Callable[[], nn.Module], what: str) -> None:
     `what` names the network. One that cannot be built without data, as a network from outside may be, passes.
     """
     try:
-        with torch.device("meta"), _NoFilling(), counted_tensors(what):
+        with torch.random.fork_rng([]), torch.device("meta"), _NoFilling(), counted_tensors(what):
             model = build()
     except NotImplementedError:
         return
