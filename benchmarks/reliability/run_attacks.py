@@ -1,6 +1,6 @@
 """`python -m benchmarks.reliability.run_attacks`: commands that should be refused, each in a process of its own.
 
-Prints those that were not refused by one line within 10 s of processor time and 2 GB, and exits with 1 if there are any.
+Prints those that were not refused by one line within 10 s of processor time and 2 GB; exits with 1 if there are any.
 """
 
 import contextlib

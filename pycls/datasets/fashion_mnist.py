@@ -56,7 +56,7 @@ def load_idx(file: Path) -> np.ndarray:
             shape = np.frombuffer(stream.read(4 * rank).ljust(4 * rank, b"\xff"), dtype=">u4").tolist()
             size = math.prod(shape)
             if rank and size > _MOST_BYTES:
-                raise ValueError(f"{file} claims to hold {shown(shape)} bytes; the images that were published are fewer")
+                raise ValueError(f"{file} claims to hold {shown(shape)} bytes; what was published is less")
             content = stream.read(size + 1) if rank else b""
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{file} is damaged: {error}") from error

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from yacs.config import CfgNode
 
-from pycls.core.config import dump_cfg
+from pycls.core.config import dump_cfg, without_secrets
 from pycls.core.distributed import is_main
 from pycls.core.logging import FILE_ONLY, GOOD_NEWS, NOT_ON_TERMINAL, MetricsFile, get_logger, json_line, progress_bar
 from pycls.core.page.curves import epoch_of
@@ -54,7 +54,7 @@ class Recorder:
             self._note_lowest(record)
         self._write_config()
         self._writer = build_writer(self.cfg.LOG.TENSORBOARD, self.cfg.OUT_DIR, epoch * self.steps + step)
-        self._log_machine({"_type": "cfg", **self.cfg})
+        self._log_machine({"_type": "cfg", **without_secrets(self.cfg)})
         self._log_machine({"_type": "environment", **environment()})
 
     def _write_config(self) -> None:

@@ -20,11 +20,14 @@ def read_small(path: str | Path, most_bytes: int, what: str) -> bytes:
     and a pipe may never begin. OSError as usual.
     """
     file_id = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # to open a pipe would wait for its writer
-    with os.fdopen(file_id, "rb") as file:
+    try:
         mode = os.fstat(file_id).st_mode
         if not stat.S_ISREG(mode):
             raise ValueError(f"{what} is {kind_of(mode)}, expected a file")
-        content = file.read(most_bytes + 1)
+        with open(file_id, "rb", closefd=False) as file:
+            content = file.read(most_bytes + 1)
+    finally:
+        os.close(file_id)
     if len(content) > most_bytes:
         raise ValueError(f"{what} has more than {most_bytes:,} bytes, which are the most it may have")
     return content

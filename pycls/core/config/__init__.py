@@ -81,12 +81,17 @@ def with_value(cfg: CfgNode, key: str, value: Any) -> CfgNode:
 
 def dump_cfg(cfg: CfgNode) -> str:
     """Return the whole tree as YAML text that `load_cfg` reads back; passwords in addresses become ***."""
+    return without_secrets(cfg).dump(sort_keys=False)
+
+
+def without_secrets(cfg: CfgNode) -> CfgNode:
+    """Return a copy to be shown or stored: passwords in addresses are ***."""
     copy = cfg.clone()
     copy.defrost()
     for key, value in flatten(cfg):
         section, _, name = key.rpartition(".")
         (copy[section] if section else copy)[name] = value
-    return copy.dump(sort_keys=False)
+    return copy
 
 
 def dump_changes(cfg: CfgNode) -> str:

@@ -37,8 +37,6 @@ def check_address(url: str) -> urllib.parse.SplitResult:
         raise ValueError(expected) from None
     if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
         raise ValueError(expected)
-    if HIDDEN in parts.netloc or f"={HIDDEN}" in parts.query:
-        raise ValueError(f"{hide_secrets(url)}: its password was left out where it was written (***): write it again")
     return parts
 
 
@@ -49,6 +47,8 @@ def open_url(url: str, headers: dict[str, str]) -> http.client.HTTPResponse:
     answer is read, too.
     """
     given = check_address(url)
+    if HIDDEN in given.netloc or f"={HIDDEN}" in given.query:
+        raise ValueError(f"{hide_secrets(url)}: its password was left out where it was stored (***): write it again")
     for _ in range(_MOST_REDIRECTS + 1):
         parts = check_address(url)
         plain = parts._replace(netloc=parts.netloc.rpartition("@")[2])
