@@ -36,6 +36,7 @@ of those of a section; --print-cfg shows the values in force."""
 # is for machines without other work: with loader threads on the same cores a training step on a CPU took ten times as
 # long.
 _SPIN_COUNT = "1000"
+_LONGEST_LINE = 4000  # characters of an error; no terminal shows more of it
 _PATHS = ("RUN", "FILE", "FILE.png", "DIR", "PATH", "SRC", "DST")  # how options that take paths call them
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 
@@ -57,7 +58,7 @@ class OneLineParser(argparse.ArgumentParser):
         """Print what is wrong, without the usage, and end with exit code 2."""
         if message.startswith("unrecognized arguments") and "--cfg" in self._option_string_actions:
             message += "; keys of the config are written KEY VALUE, such as OPTIM.MAX_EPOCH 20 (--help)"
-        self.exit(2, f"{self.prog}: error: {hide_secrets(printable(message))}\n")
+        self.exit(2, f"{self.prog}: error: {_one_line(message)}\n")
 
 
 def called_as(program: str) -> str:
@@ -218,7 +219,8 @@ def _errors_in_one_line(prog: str, with_traceback: bool) -> Iterator[None]:
 
 
 def _one_line(text: str) -> str:
-    return hide_secrets(printable(" ".join(line.strip() for line in text.splitlines())))
+    line = hide_secrets(printable(" ".join(line.strip() for line in text.splitlines())))
+    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}... ({len(line):,} characters)"
 
 
 def _diff_text(cfg: CfgNode) -> str:

@@ -3,11 +3,13 @@
 A copy of the network without data sees one image; what autograd keeps of it, or the largest map, is counted.
 """
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
+from torch.overrides import TorchFunctionMode
 
 from pycls.core.config.im_size import ImSize, sides
 from pycls.core.machine import free_memory_bytes
@@ -33,8 +35,11 @@ def check_forward(model: nn.Module, im_size: ImSize, num_images: int, key: str) 
 
 
 def kept_bytes(model: nn.Module, im_size: ImSize) -> int:
-    """Return what autograd keeps of one image for the backward pass, at least: batch norms are left out."""
+    """Return what autograd keeps of one image for the backward pass, at least: attention's products are left out."""
     twin = meta_twin(model)
+    for layer in twin.modules():
+        if type(layer) is nn.BatchNorm2d and layer.weight is not None:
+            layer.forward = partial(_scaled, layer.weight)  # type: ignore[method-assign]
     weights = {_storage(parameter) for parameter in twin.parameters()}
     kept: dict[int, int] = {}
 
@@ -43,10 +48,25 @@ def kept_bytes(model: nn.Module, im_size: ImSize) -> int:
             kept[_storage(tensor)] = tensor.untyped_storage().nbytes()
         return tensor
 
-    with saved_tensors_hooks(note, lambda tensor: tensor):
+    with _NoAttention(), saved_tensors_hooks(note, lambda tensor: tensor):
         out = twin(torch.empty(1, input_channels(twin), *sides(im_size), device="meta"))
     del out  # until here storages are alive, so that none has the address of another
     return sum(kept.values())
+
+
+def _scaled(weight: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Keep what a batch norm keeps, its input; to compute the shapes of a real one takes long."""
+    return x * weight.view(1, -1, 1, 1)
+
+
+class _NoAttention(TorchFunctionMode):
+    """Leaves out attention's products, of which a fused kernel keeps nothing, and another one most of all."""
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        if func is not torch.nn.functional.scaled_dot_product_attention:
+            return func(*args, **(kwargs or {}))
+        query, _, value = (*args, *(kwargs or {}).values())[:3]
+        return value[..., :1, :].expand(*query.shape[:-1], value.shape[-1])
 
 
 def _storage(tensor: torch.Tensor) -> int:
