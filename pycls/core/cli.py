@@ -23,7 +23,7 @@ from pycls.core.config import diff_cfg, dump_cfg, load_cfg
 from pycls.core.config.command_words import sort_words
 from pycls.core.config.shipped_configs import find_cfg
 from pycls.core.locks import no_trace_if_refused
-from pycls.core.paths import expand_path
+from pycls.core.paths import expand_path, is_about_path, reason_of
 from pycls.core.registry import printable
 from pycls.core.stop_signals import stdout_is_open
 
@@ -58,7 +58,7 @@ class OneLineParser(argparse.ArgumentParser):
         """Print what is wrong, without the usage, and end with exit code 2."""
         if message.startswith("unrecognized arguments") and "--cfg" in self._option_string_actions:
             message += "; keys of the config are written KEY VALUE, such as OPTIM.MAX_EPOCH 20 (--help)"
-        self.exit(2, f"{self.prog}: error: {_one_line(message)}\n")
+        self.exit(2, f"{self.prog}: error: {shown_line(message)}\n")
 
 
 def called_as(program: str) -> str:
@@ -208,17 +208,23 @@ def _errors_in_one_line(prog: str, with_traceback: bool) -> Iterator[None]:
     except (ValueError, FloatingPointError, OSError) as error:
         if with_traceback or (isinstance(error, BrokenPipeError) and not stdout_is_open()):
             raise
-        print(f"{prog}: error: {_one_line(str(error)) or type(error).__name__}", file=sys.stderr)
-        raise SystemExit(2 if isinstance(error, ValueError) else 1) from None
+        print(f"{prog}: error: {_one_line(error)}", file=sys.stderr)
+        is_input = isinstance(error, ValueError) or (isinstance(error, OSError) and is_about_path(error))
+        raise SystemExit(2 if is_input else 1) from None
     except (MemoryError, RuntimeError) as error:
         line = memory_line(error)
         if with_traceback or not line:
             raise
-        print(f"{prog}: error: {_one_line(line)}", file=sys.stderr)
+        print(f"{prog}: error: {shown_line(line)}", file=sys.stderr)
         raise SystemExit(2) from None
 
 
-def _one_line(text: str) -> str:
+def _one_line(error: Exception) -> str:
+    return shown_line(reason_of(error) if isinstance(error, OSError) else str(error)) or type(error).__name__
+
+
+def shown_line(text: str) -> str:
+    """Return a text as one line for people: without passwords, and of a very long one the beginning."""
     line = hide_secrets(printable(" ".join(line.strip() for line in text.splitlines())))
     return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}... ({len(line):,} characters)"
 

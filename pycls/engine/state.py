@@ -8,7 +8,6 @@ import torch
 from torch import nn
 from yacs.config import CfgNode
 
-from pycls.core import distributed
 from pycls.core.config import decides, declaration, dump_cfg, flatten, load_cfg_text
 from pycls.core.dtensor import load_whole, local_part, shard_like, whole, whole_state
 from pycls.core.logging import get_logger
@@ -16,7 +15,8 @@ from pycls.core.weights.formats import score
 from pycls.engine.network.freeze import freeze
 from pycls.engine.network.fsdp import shard_network
 from pycls.engine.network.precision import DTYPES
-from pycls.engine.network.step_memory import check_step
+from pycls.engine.network.single_image import check_single_image
+from pycls.engine.network.step_memory import check_training_step
 from pycls.models import build_model
 from pycls.models.complexity.size import check_weights
 from pycls.optim import build_optimizer
@@ -62,11 +62,8 @@ def check_network(cfg: CfgNode) -> None:
     check_weights(model, f"MODEL.TYPE {cfg.MODEL.TYPE}")
     freeze(model, cfg.TRAIN.FROZEN)
     build_optimizer(cfg, model)
-    keeps_all = not (cfg.TRAIN.FROZEN or cfg.TRAIN.ACTIVATION_CHECKPOINT or cfg.TRAIN.IM_SIZE_SCHEDULE)
-    if keeps_all and distributed.pick_device(cfg.DEVICE).type == "cpu":
-        num_images = cfg.TRAIN.BATCH_SIZE // distributed.requested_world_size(cfg.NUM_GPUS) // cfg.OPTIM.ACCUM_STEPS
-        key, way_out = f"TRAIN.BATCH_SIZE {cfg.TRAIN.BATCH_SIZE}", ", or raise OPTIM.ACCUM_STEPS"
-        check_step(model, cfg.TRAIN.IM_SIZE, num_images, cfg.TRAIN.MIXED_PRECISION, key, way_out)
+    check_single_image(cfg, model)
+    check_training_step(cfg, model)
 
 
 def build_state(cfg: CfgNode, device: torch.device, scaler: torch.amp.GradScaler) -> TrainState:

@@ -92,7 +92,7 @@ def _not_yaml_name(text: str) -> str | None:
 
 
 def _not_split(text: str) -> str | None:
-    is_name = Path(text).name == text and text.isprintable() and text.strip() and not text.startswith(".")
+    is_name = _not_path(text) is None and Path(text).name == text and text.strip() and not text.startswith(".")
     return None if is_name else "the bare name of a part of the data set, such as train or val"
 
 

@@ -10,13 +10,28 @@ import torch
 from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.overrides import TorchFunctionMode
+from yacs.config import CfgNode
 
+from pycls.core import distributed
 from pycls.core.config.im_size import ImSize, sides
 from pycls.core.machine import free_memory_bytes
 from pycls.core.weights.input_channels import input_channels
 from pycls.models.complexity import layer_table, meta_twin
 
 _HALF = 0.5  # with mixed precision a part of what is kept has 16 bits
+
+
+def check_training_step(cfg: CfgNode, model: nn.Module) -> None:
+    """Raise ValueError for a step of a training that this machine's memory cannot hold; a GPU would say so itself.
+
+    What keeps less than a plain step does is not judged: frozen parts, blocks computed again, sizes that change.
+    """
+    if cfg.TRAIN.FROZEN or cfg.TRAIN.ACTIVATION_CHECKPOINT or cfg.TRAIN.IM_SIZE_SCHEDULE:
+        return
+    if distributed.pick_device(cfg.DEVICE).type == "cpu":
+        num_images = cfg.TRAIN.BATCH_SIZE // distributed.requested_world_size(cfg.NUM_GPUS) // cfg.OPTIM.ACCUM_STEPS
+        key, way_out = f"TRAIN.BATCH_SIZE {cfg.TRAIN.BATCH_SIZE}", ", or raise OPTIM.ACCUM_STEPS"
+        check_step(model, cfg.TRAIN.IM_SIZE, num_images, cfg.TRAIN.MIXED_PRECISION, key, way_out)
 
 
 def check_step(model: nn.Module, im_size: ImSize, num_images: int, mixed: bool, key: str, way_out: str) -> None:
