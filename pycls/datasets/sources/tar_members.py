@@ -59,12 +59,20 @@ class _Member:
 def scan_tar(shard: int, file: Path) -> list[Found | Lost]:
     """Read a tar from front to back; ValueError for one that is damaged or compressed, and an image without a label."""
     try:
-        with tarfile.open(file, "r:", tarinfo=_BoundedInfo) as tar:
+        with _open(file) as tar:
             samples = groupby(_members(tar, file), key=lambda member: member.key)
             found = [_sample(shard, file, key, list(members)) for key, members in samples]
     except (tarfile.TarError, EOFError) as error:
         raise ValueError(f"{file}: not a tar that can be read, damaged or compressed ({error})") from None
     return [sample for sample in found if sample is not None]
+
+
+def _open(file: Path) -> tarfile.TarFile:
+    """Open a tar, whose first header is read at once."""
+    try:
+        return tarfile.open(file, "r:", tarinfo=_BoundedInfo)
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise tarfile.ReadError(str(error)) from None
 
 
 class _BoundedInfo(tarfile.TarInfo):
