@@ -85,6 +85,9 @@ def _fsync(path: Path) -> None:
         os.close(descriptor)
 
 
+UNFINISHED = f".*.{8 * '[0-9a-f]'}.tmp"  # the pattern of such names
+
+
 def unfinished_name(path: Path) -> Path:
     """Return a name beside `path` that no other process takes, on whatever machine."""
     return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import safetensors.torch
 import torch
 
-from pycls.core.atomic_io import atomic_file, rename_durably, unfinished_name
+from pycls.core.atomic_io import UNFINISHED, atomic_file, rename_durably, unfinished_name
 from pycls.core.logging import get_logger
 from pycls.core.weights import LoadReport as LoadReport
 from pycls.core.weights import load_weights as load_weights
@@ -74,8 +74,8 @@ def link_checkpoint(source: Path, target: Path) -> None:
 
 
 def remove_temporaries(out_dir: str | Path) -> None:
-    """Delete what a killed process left half written."""
-    for path in checkpoint_dir(out_dir).glob(".*.tmp"):
+    """Delete what a killed process left half written: checkpoints, records, tables, pages."""
+    for path in (*checkpoint_dir(out_dir).glob(".*.tmp"), *Path(out_dir).glob(UNFINISHED)):
         path.unlink(missing_ok=True)
 
 

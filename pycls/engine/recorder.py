@@ -1,6 +1,7 @@
 """The run's diary: log lines, metrics.jsonl, TensorBoard and the progress bar, on the main process."""
 
 import itertools
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -12,8 +13,18 @@ from yacs.config import CfgNode
 
 from pycls.core.config import dump_cfg, without_secrets
 from pycls.core.distributed import is_main
-from pycls.core.logging import FILE_ONLY, GOOD_NEWS, NOT_ON_TERMINAL, MetricsFile, get_logger, json_line, progress_bar
+from pycls.core.logging import (
+    FILE_ONLY,
+    GOOD_NEWS,
+    NOT_ON_TERMINAL,
+    MetricsFile,
+    cut_back_log,
+    get_logger,
+    json_line,
+    progress_bar,
+)
 from pycls.core.page.curves import epoch_of
+from pycls.core.processes.pulse import HERE
 from pycls.datasets.loader import Batch
 from pycls.datasets.readers.samples import Samples
 from pycls.engine.reporting.evaluation import Evaluation, evaluation_figures, evaluation_record
@@ -27,6 +38,9 @@ from pycls.engine.state import TrainState
 from pycls.models.complexity import complexity
 
 logger = get_logger(__name__)
+
+_WITH_POSITION = ("train_iter", "train_epoch", "test_epoch", "test_ema_epoch")
+_POSITION = re.compile(r"\d+/\d+")
 
 
 class Recorder:
@@ -45,11 +59,12 @@ class Recorder:
     # ---- start and end
 
     def resume_at(self, epoch: int, step: int) -> None:
-        """Begin, or go on from a position: records of steps that will be taken again are dropped."""
+        """Begin, or go on from a position: records and log lines of steps that will be taken again are dropped."""
         if not is_main():
             return
         kept = [record for record in self.metrics.read() if _is_before(record, epoch, step)]
         self.metrics.replace(kept)
+        cut_back_log(lambda record: _of_training(record) and not _is_before(record, epoch, step))
         for record in kept:
             self._note_lowest(record)
         self._write_config()
@@ -92,6 +107,7 @@ class Recorder:
         self._waited = 0.0
         with progress_bar(None, label, self.steps, unit="step", start=state.step, hidden=not is_main()) as self._bar:
             for batch in batches:
+                HERE.note(f"epoch {state.epoch + 1}, step {state.step + 1}")
                 yield batch
                 self._bar.update()
 
@@ -154,6 +170,7 @@ class Recorder:
     def evaluation(self, kind: str, epoch: int, run: Callable[[], Evaluation], again: bool = False) -> Evaluation:
         """Run an evaluation and record it under `kind` (test_epoch, test_ema_epoch), unless it is done `again`."""
         start = time.perf_counter()
+        HERE.note(f"the evaluation of epoch {epoch + 1}")
         result = run()
         where = f"{epoch + 1}/{self.cfg.OPTIM.MAX_EPOCH}"
         seconds = time.perf_counter() - start
@@ -208,6 +225,15 @@ class Recorder:
     def _seconds_left(self, state: TrainState, clock: Clock) -> float:
         done = state.epoch * self.steps + state.step
         return clock.sec_per_step() * (self.cfg.OPTIM.MAX_EPOCH * self.steps - done)
+
+
+def _of_training(record: dict[str, Any]) -> bool:
+    """Tell whether a record of stdout.log is one that a training writes at a position; a log can be edited."""
+    if record.get("_type") not in _WITH_POSITION or not _POSITION.fullmatch(str(record.get("epoch"))):
+        return False
+    if record["_type"] == "train_iter":
+        return _POSITION.fullmatch(str(record.get("iter"))) is not None
+    return record["_type"] == "train_epoch" or "min_top1_err" in record  # not of `test_net.py`
 
 
 def _is_before(record: dict[str, Any], epoch: int, step: int) -> bool:

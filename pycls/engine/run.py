@@ -12,7 +12,7 @@ from yacs.config import CfgNode
 
 from pycls.core import distributed
 from pycls.core.async_save import Background
-from pycls.core.checkpoint import load_newest, load_weights, remove_temporaries
+from pycls.core.checkpoint import load_newest, remove_temporaries
 from pycls.core.dtensor import is_sharded
 from pycls.core.logging import get_logger
 from pycls.core.registry import printable
@@ -28,14 +28,14 @@ from pycls.engine.identity import check_classes, check_data, data_identity, netw
 from pycls.engine.network.activation_checkpointing import recompute_blocks
 from pycls.engine.network.compile import compile_for_training
 from pycls.engine.network.ddp import distribute
-from pycls.engine.network.freeze import set_train_mode
+from pycls.engine.network.freeze import check_frozen, set_train_mode
 from pycls.engine.network.precision import Precision, pick_precision
 from pycls.engine.recorder import Recorder
 from pycls.engine.reporting.meters import Clock, TrainMeter
 from pycls.engine.setup import warn_of_other_pixels
 from pycls.engine.state import TrainState, build_state, fingerprint, unpack_state
 from pycls.engine.step import Stepper
-from pycls.engine.weights_file import weights_file
+from pycls.engine.weights_file import fill_network, weights_file
 from pycls.losses import Loss, build_loss, build_train_loss
 from pycls.models import build_model
 from pycls.optim import build_lr_policy
@@ -159,17 +159,25 @@ def resume(run: Run) -> None:
         run.meter.load_state(saved["meter"])
         logger.info(resume_line(cfg, state, path))
     elif cfg.TRAIN.WEIGHTS:
-        path = weights_file(cfg.TRAIN.WEIGHTS, cfg.DOWNLOAD_CACHE, "TRAIN.WEIGHTS")
-        report = load_weights(state.model, path)
-        (logger.warning if report.missing or report.unexpected else logger.info)("%s: %s", path, report)
-        for words in network_differences(load_tensor_file(path), cfg, str(path)):
-            logger.warning("%s: %s", path, words)
-        if state.ema:
-            state.ema.model.load_state_dict(state.model.state_dict())
+        start_from_weights(cfg, state)
     check_all_equal("state (is OUT_DIR one folder for all processes?)", fingerprint(state))
     run.recorder.resume_at(state.epoch, state.step)
     if state.epoch < cfg.OPTIM.MAX_EPOCH:
         run.recorder.introduce(describable(cfg, state.model), run.train_loader.samples, run.test_samples)
+
+
+def start_from_weights(cfg: CfgNode, state: TrainState) -> None:
+    """Fill network and EMA with TRAIN.WEIGHTS; the log says what they are, and what of them is left out."""
+    path = weights_file(cfg.TRAIN.WEIGHTS, cfg.DOWNLOAD_CACHE, "TRAIN.WEIGHTS")
+    saved = load_tensor_file(path)
+    report = fill_network(state.model, cfg, saved, path, "part" if cfg.TRAIN.WEIGHTS_PARTIAL else "backbone")
+    check_frozen(cfg.TRAIN.FROZEN, report.fresh, str(path))
+    left_out = report.left_out()
+    (logger.warning if left_out else logger.info)("%s: %s", path, report)
+    for words in [*left_out, *network_differences(saved, cfg, str(path))]:
+        logger.warning("%s: %s", path, words)
+    if state.ema:
+        state.ema.model.load_state_dict(state.model.state_dict())
 
 
 def resume_line(cfg: CfgNode, state: TrainState, path: Path) -> str:

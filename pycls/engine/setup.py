@@ -24,7 +24,8 @@ logger = get_logger(__name__)
 def run_processes(cfg: CfgNode, run: Callable[[CfgNode], Any]) -> Any:
     """Call `run(cfg)` on every process of the run, started if need be; return the main process's result."""
     backend = cfg.DIST_BACKEND if distributed.pick_device(cfg.DEVICE).type == "cuda" else "gloo"
-    return launch(run, (cfg,), distributed.requested_world_size(cfg.NUM_GPUS), backend, cfg.DIST_TIMEOUT_MINUTES)
+    count = distributed.requested_world_size(cfg.NUM_GPUS)
+    return launch(run, (cfg,), count, backend, cfg.DIST_TIMEOUT_MINUTES, cfg.DIST_PULSE_SEC)
 
 
 def setup_process(cfg: CfgNode) -> torch.device:

@@ -12,13 +12,10 @@ from torch import nn
 from yacs.config import CfgNode
 
 from pycls.core import distributed
-from pycls.core.checkpoint import LoadReport, best_path, checkpoint_dir
+from pycls.core.checkpoint import best_path, checkpoint_dir
 from pycls.core.config import with_value
 from pycls.core.logging import FILE_ONLY, get_logger, json_line
-from pycls.core.registry import listed
-from pycls.core.weights import fill_model
 from pycls.core.weights.files import load_tensor_file
-from pycls.core.weights.formats import unpack_weights
 from pycls.core.weights.input_channels import RGB_CHANNELS
 from pycls.core.weights.sources import run_checkpoint
 from pycls.datasets import build_loader, list_samples
@@ -43,7 +40,7 @@ from pycls.engine.reporting.result import Result
 from pycls.engine.reporting.view_text import describe_view
 from pycls.engine.run_page.page import PageSource, save_run_page
 from pycls.engine.setup import run_processes, setup_process, warn_of_other_pixels
-from pycls.engine.weights_file import warn_of_other_view, weights_file
+from pycls.engine.weights_file import fill_network, warn_of_other_view, weights_file
 from pycls.losses import build_loss
 from pycls.models import build_model
 
@@ -159,9 +156,7 @@ def load_model(cfg: CfgNode, path: Path, saved: dict[str, Any]) -> nn.Module:
         warn_of_other_pixels(saved["pixels"], cfg, str(path))
     warn_of_other_view(cfg.TEST.WEIGHTS, cfg)
     model = build_model(cfg)
-    report = fill_model(model, unpack_weights(saved, str(path)), str(path))
-    logger.info("%s: %s", path, report)
-    check_complete(report, path)
+    logger.info("%s: %s", path, fill_network(model, cfg, saved, path))
     for words in network_differences(saved, cfg, str(path)):
         raise ValueError(f"{path}: {words}; its error would be another network's")
     wanted = cfg.TRAIN.CHANNELS_LAST
@@ -174,13 +169,3 @@ def _check_channels(pixels: dict[str, Any], cfg: CfgNode, path: Path) -> None:
     if there != cfg.DATA_LOADER.CHANNELS:
         now = cfg.DATA_LOADER.CHANNELS
         raise ValueError(f"{path}: its network sees {there} channels, DATA_LOADER.CHANNELS is {now}: set it to {there}")
-
-
-def check_complete(report: LoadReport, path: Path) -> None:
-    """Raise ValueError unless the file holds exactly the network's weights: a number of any other would be wrong."""
-    missing = [name for name in report.missing if not name.endswith("num_batches_tracked")]
-    odd = {"missing": missing, "of another size": report.reinitialized, "not in the network": report.unexpected}
-    for what, names in odd.items():
-        if names:
-            some = listed(names, 3)
-            raise ValueError(f"{path}: not the weights of this network: {len(names)} tensors {what} ({some})")

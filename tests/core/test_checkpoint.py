@@ -6,6 +6,7 @@ import pickle
 import pytest
 import torch
 
+from pycls.core.atomic_io import unfinished_name
 from pycls.core.checkpoint import (
     best_path,
     epoch_path,
@@ -72,7 +73,10 @@ def test_a_file_that_cannot_be_read_just_now_is_not_passed_over(tmp_path, monkey
 def test_what_a_killed_process_left_is_removed(tmp_path):
     save_checkpoint({"n": 1}, last_path(tmp_path))
     (last_path(tmp_path).parent / ".last.pyth.123.tmp").write_bytes(b"half")
+    unfinished_name(tmp_path / "metrics.jsonl").touch()
+    (tmp_path / ".mine.tmp").touch()  # a user's
     remove_temporaries(tmp_path)
+    assert [path.name for path in tmp_path.glob("*.tmp")] == [".mine.tmp"]
     assert [path.name for path in last_path(tmp_path).parent.iterdir()] == ["last.pyth"]
 
 

@@ -121,6 +121,7 @@ READ_IF: dict[str, tuple[Need, ...]] = {
     "OPTIM.EMA_ALPHA": (_EMA,),
     "OPTIM.EMA_RAMP": (_EMA,),
     "OPTIM.MTA": (NOTHING,),
+    "TRAIN.WEIGHTS_PARTIAL": (_with("TRAIN.WEIGHTS"),),
     "TRAIN.AMP_DTYPE": (_with("TRAIN.MIXED_PRECISION"),),
     "TRAIN.COMPILE_MODE": (_with("TRAIN.COMPILE"),),
     "TRAIN.MIX_PROB": (_MIXING,),

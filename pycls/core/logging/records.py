@@ -43,7 +43,7 @@ def load_log_data(log_file: str | Path, data_types_to_skip: Collection[str] = ()
     records: dict[str, list[dict[str, Any]]] = {}
     with path.open(encoding="utf-8", errors="surrogateescape") as file:
         for line in file:
-            record = _parse(line.partition(TAG)[2])
+            record = parse_record(line.partition(TAG)[2])
             if record is not None and record.get(_TYPE, "") not in ("", *data_types_to_skip):
                 records.setdefault(record.pop(_TYPE), []).append(record)
     return {kind: _columns(rows) for kind, rows in records.items()}
@@ -90,7 +90,7 @@ class MetricsFile:
         """Return every complete record; a line cut off by a crash is left out."""
         if not self.path.exists():
             return []
-        return [record for line in self.path.read_text().splitlines() if (record := _parse(line)) is not None]
+        return [record for line in self.path.read_text().splitlines() if (record := parse_record(line)) is not None]
 
     def replace(self, records: list[dict[str, Any]]) -> None:
         """Put these records in the place of all that was there, atomically."""
@@ -98,7 +98,7 @@ class MetricsFile:
         write_durably(self.path, "".join(lines).encode())
 
 
-def _parse(line: str) -> dict[str, Any] | None:
+def parse_record(line: str) -> dict[str, Any] | None:
     """Return the record in a line, None where there is none: the line is cut off, or damaged in any other way."""
     try:
         record = simplejson.loads(line)

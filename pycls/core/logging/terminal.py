@@ -5,10 +5,8 @@ import os
 import sys
 from typing import TextIO
 
-from tqdm import tqdm
-
 from pycls.core.bounds.secrets import hide_secrets
-from pycls.core.logging.progress import is_watched
+from pycls.core.logging.progress import Bar, is_watched
 
 _BOLD_GREEN, _YELLOW, _RED, _PLAIN = "\033[1;32m", "\033[33m", "\033[31m", "\033[0m"
 _PREFIXES = {logging.WARNING: "warning: ", logging.ERROR: "error: "}
@@ -51,7 +49,7 @@ class TerminalHandler(logging.StreamHandler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line, above a progress bar that is on the screen."""
-        with tqdm.external_write_mode(self.stream):
+        with Bar.external_write_mode(self.stream):
             super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:
@@ -72,7 +70,7 @@ class TerminalHandler(logging.StreamHandler):
 def print_line(text: str, stream: TextIO | None = None) -> None:
     """Print a line on a stream, stdout by default, above a progress bar that is on the screen."""
     stream, text = sys.stdout if stream is None else stream, hide_secrets(text)
-    with tqdm.external_write_mode(stream):
+    with Bar.external_write_mode(stream):
         print(_writable(text, stream), file=stream, flush=True)
 
 

@@ -73,7 +73,7 @@ def _load_safetensors(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="pt") as file:
             tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
         if "pixels" not in metadata:
-            return tensors
+            return tensors | {name: metadata[name] for name in ("arch", "architecture") if name in metadata}
         plain = {name: json.loads(metadata[name]) for name in ("classes", "pixels") if name in metadata}
     except (SafetensorError, json.JSONDecodeError) as error:
         raise ValueError(f"{path}: not a readable checkpoint ({first_line(error)})") from error
