@@ -4,6 +4,8 @@ import argparse
 import math
 from collections.abc import Callable
 
+from pycls.core.registry import shown
+
 
 def whole(low: int, high: int | None = None) -> Callable[[str], int]:
     """Return a reader of whole numbers from `low` to `high`, both allowed; None: any above."""
@@ -40,4 +42,4 @@ def _range(low: int, high: int | None) -> str:
 
 
 def _mistake(text: str, expected: str) -> argparse.ArgumentTypeError:
-    return argparse.ArgumentTypeError(f"expected {expected}, got '{text}'")
+    return argparse.ArgumentTypeError(f"expected {expected}, got '{shown(text)}'")

@@ -17,6 +17,8 @@ from typing import Any, NoReturn
 
 from yacs.config import CfgNode
 
+from pycls.core.bounds.out_of_memory import memory_line
+from pycls.core.bounds.secrets import hide_secrets
 from pycls.core.config import diff_cfg, dump_cfg, load_cfg
 from pycls.core.config.command_words import sort_words
 from pycls.core.config.shipped_configs import find_cfg
@@ -34,6 +36,7 @@ of those of a section; --print-cfg shows the values in force."""
 # is for machines without other work: with loader threads on the same cores a training step on a CPU took ten times as
 # long.
 _SPIN_COUNT = "1000"
+_LONGEST_LINE = 4000  # characters of an error; no terminal shows more of it
 _PATHS = ("RUN", "FILE", "FILE.png", "DIR", "PATH", "SRC", "DST")  # how options that take paths call them
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 
@@ -55,7 +58,7 @@ class OneLineParser(argparse.ArgumentParser):
         """Print what is wrong, without the usage, and end with exit code 2."""
         if message.startswith("unrecognized arguments") and "--cfg" in self._option_string_actions:
             message += "; keys of the config are written KEY VALUE, such as OPTIM.MAX_EPOCH 20 (--help)"
-        self.exit(2, f"{self.prog}: error: {printable(message)}\n")
+        self.exit(2, f"{self.prog}: error: {shown_line(message)}\n")
 
 
 def called_as(program: str) -> str:
@@ -210,6 +213,12 @@ def _errors_in_one_line(prog: str, with_traceback: bool) -> Iterator[None]:
             raise
         print(f"{prog}: error: {_one_line(error)}", file=sys.stderr)
         raise SystemExit(_exit_code(error)) from None
+    except (MemoryError, RuntimeError) as error:
+        line = memory_line(error)
+        if with_traceback or not line:
+            raise
+        print(f"{prog}: error: {shown_line(line)}", file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 def _exit_code(error: Exception) -> int:
@@ -220,8 +229,13 @@ def _exit_code(error: Exception) -> int:
 
 
 def _one_line(error: Exception) -> str:
-    text = reason_of(error) if isinstance(error, OSError) else str(error)
-    return printable(" ".join(line.strip() for line in text.splitlines())) or type(error).__name__
+    return shown_line(reason_of(error) if isinstance(error, OSError) else str(error)) or type(error).__name__
+
+
+def shown_line(text: str) -> str:
+    """Return a text as one line for people: without passwords, and of a very long one the beginning."""
+    line = hide_secrets(printable(" ".join(line.strip() for line in text.splitlines())))
+    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}... ({len(line):,} characters)"
 
 
 def _diff_text(cfg: CfgNode) -> str:
@@ -231,4 +245,4 @@ def _diff_text(cfg: CfgNode) -> str:
 def _one_line_warning(message, category, filename, lineno, file=None, line=None) -> None:
     from pycls.core.logging import print_line  # who warns has loaded more than that
 
-    print_line(f"warning: {printable(str(message))}", sys.stderr)
+    print_line(f"warning: {hide_secrets(printable(str(message)))}", sys.stderr)

@@ -136,7 +136,7 @@ def _raise_error(first: Child, children: list[Child], store: dist.Store, passed:
         raise Interrupted(passed.numbers[0])
     if error is None:
         raise PeerLostError(f"{first.end(store)}; {GOES_ON}")
-    kinds = (ValueError, FloatingPointError, OSError, TimeoutError, ChildProcessError)
+    kinds = (ValueError, FloatingPointError, OSError, TimeoutError, ChildProcessError, MemoryError)
     kind = {known.__name__: known for known in kinds}.get(error.kind)
     if kind is not None:
         raise kind(f"{error.message} (process {first.rank})")

@@ -3,9 +3,11 @@
 Cores and threads are counted by affinity and by the limits of a container (cgroup).
 """
 
+import contextlib
 import hashlib
 import os
 import platform
+import re
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -45,6 +47,24 @@ def cgroup_memory_gb(mount: Path = _MOUNT, membership: Path = _MEMBERSHIP) -> fl
         if limit.isdigit() and int(limit) / 1e9 < memory_gb():  # version 1: "none" is more than any memory
             limits.append(int(limit) / 1e9)
     return min(limits, default=None)
+
+
+def free_memory_bytes() -> int:
+    """Return how much more memory this process may take: of the machine, its cgroups, and by `ulimit -v`."""
+    room = [psutil.virtual_memory().available]
+    for folder in cgroup_folders("memory", _MOUNT, _MEMBERSHIP):
+        limit = _read(folder / "memory.max") or _read(folder / "memory.limit_in_bytes")
+        used = _read(folder / "memory.current") or _read(folder / "memory.usage_in_bytes")
+        if limit.isdigit() and used.isdigit():
+            cached = re.search(r"^(?:total_)?inactive_file (\d+)$", _read(folder / "memory.stat"), re.MULTILINE)
+            room.append(int(limit) - int(used) + (int(cached[1]) if cached else 0))  # the cache gives way
+    with contextlib.suppress(ImportError):  # Windows has no such limit
+        import resource
+
+        soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if soft != resource.RLIM_INFINITY:
+            room.append(soft - psutil.Process().memory_info().vms)
+    return max(0, min(room))
 
 
 def free_threads(mount: Path = _MOUNT, membership: Path = _MEMBERSHIP) -> int | None:

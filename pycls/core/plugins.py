@@ -12,6 +12,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from pycls.core.registry import shown
+
+_LONGEST_NAME = 200  # characters
 _asked_for: list[str] = []  # imported in this process because the user asked, in that order
 
 
@@ -44,10 +47,11 @@ def check_imported(names: Sequence[Any], where: str) -> None:
 
 def _check_name(name: Any, where: str) -> None:
     is_file = isinstance(name, str) and name.endswith(".py")
-    if isinstance(name, str) and not is_file and all(part.isidentifier() for part in name.split(".")):
+    is_name = isinstance(name, str) and len(name) <= _LONGEST_NAME and all(map(str.isidentifier, name.split(".")))
+    if is_name and not is_file:
         return
-    hint = f"; write {name[:-3].replace(os.sep, '.')}" if is_file else ""
-    raise ValueError(f"{where}: expected names of modules, such as my_package.my_module, got {name!r}{hint}")
+    hint = f"; write {shown(name[:-3].replace(os.sep, '.'))}" if is_file else ""
+    raise ValueError(f"{where}: expected names of modules, such as my_package.my_module, got {shown(repr(name))}{hint}")
 
 
 def _import(name: str, where: str) -> None:

@@ -50,9 +50,19 @@ def plural(names: Sized, one: str = "class", many: str = "classes") -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ", did you mean 'x'?" for the closest known word, or "" when none is close."""
+    close = close_words(str(word), known, 1)
+    return f", did you mean '{close[0]}'?" if close else ""
+
+
+def close_words(word: str, known: Iterable[str], most: int) -> list[str]:
+    """Return those of the known words that are like a word, the closest first; none for a text longer than names are.
+
+    To compare a long one takes minutes.
+    """
+    if len(word) > _LONGEST_SHOWN:
+        return []
     lowered = {str(name).lower(): str(name) for name in known}
-    close = difflib.get_close_matches(str(word).lower(), lowered, n=1, cutoff=0.5)
-    return f", did you mean '{lowered[close[0]]}'?" if close else ""
+    return [lowered[name] for name in difflib.get_close_matches(word.lower(), lowered, n=most, cutoff=0.5)]
 
 
 def pick(table: Mapping[str, T], name: str, key: str) -> T:

@@ -138,6 +138,7 @@ def build_loader(cfg: CfgNode, phase: str, device: torch.device, samples: Sample
     samples = build_samples(cfg, phase) if samples is None else samples
     if phase == "train" and len(samples) < batch_size:
         raise ValueError(f"TRAIN.BATCH_SIZE {batch_size} is more than the {len(samples)} training images")
+    largest_batch = min(batch_size // world_size(), max(1, len(samples)))
     view = dataset_view(cfg, phase)
     name = backend_name(cfg.DATA_LOADER.BACKEND, isinstance(samples, ArraySamples))
     backend = pick(BACKENDS, name, "DATA_LOADER.BACKEND")
@@ -146,7 +147,7 @@ def build_loader(cfg: CfgNode, phase: str, device: torch.device, samples: Sample
     return Loader(
         samples,
         view,
-        backend(cfg, _all_views(samples) if phase == "train" else samples, view, device, batch_size // world_size()),
+        backend(cfg, _all_views(samples) if phase == "train" else samples, view, device, largest_batch),
         Normalize(*color_scale(cfg, phase), device, cfg.TRAIN.CHANNELS_LAST is True, 1 if view.full else 255),
         batch_size=batch_size,
         device=device,

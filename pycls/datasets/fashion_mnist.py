@@ -1,12 +1,15 @@
 """Fashion-MNIST (Xiao et al. 2017) from the published IDX files, compressed or not."""
 
 import gzip
+import math
 import zlib
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 from yacs.config import CfgNode
 
+from pycls.core.registry import shown
 from pycls.datasets.readers.paths import data_root, find_file, has_data_root
 from pycls.datasets.readers.samples import ArraySamples
 from pycls.datasets.sources.split_names import resolve_half
@@ -14,6 +17,7 @@ from pycls.datasets.sources.split_names import resolve_half
 MEAN = (0.2860, 0.2860, 0.2860)  # measured on the training images
 STD = (0.3530, 0.3530, 0.3530)
 SIDE_PX = 28
+_MOST_BYTES = 60_000 * SIDE_PX * SIDE_PX  # the training images
 
 CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")  # of the package dataset-fashion-mnist
@@ -45,22 +49,27 @@ def load_fashion_mnist(folders: list[Path], split: str) -> ArraySamples:
 
 def load_idx(file: Path) -> np.ndarray:
     """Read an IDX file of unsigned bytes (LeCun's MNIST format): 0, 0, 8, rank, big-endian sizes, then the values."""
-    content = _content(file)
-    rank = content[3] if content[:3] == b"\x00\x00\x08" and len(content) > 3 else 0
-    start = 4 + 4 * rank
-    shape = np.frombuffer(content[4:start].ljust(start - 4, b"\xff"), dtype=">u4").astype(np.int64)
-    if rank == 0 or shape.prod() != len(content) - start:
-        raise ValueError(f"{file} is not a complete IDX file of unsigned bytes")
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()  # a writable array, as torch wants
-
-
-def _content(file: Path) -> bytes:
-    if file.suffix != ".gz":
-        return file.read_bytes()
     try:
-        return gzip.decompress(file.read_bytes())
+        with _open(file) as stream:
+            head = stream.read(4)
+            rank = head[3] if head[:3] == b"\x00\x00\x08" and len(head) > 3 else 0
+            shape = np.frombuffer(stream.read(4 * rank).ljust(4 * rank, b"\xff"), dtype=">u4").tolist()
+            size = math.prod(shape)
+            if rank and size > _MOST_BYTES:
+                raise ValueError(f"{file} claims to hold {shown(shape)} bytes; what was published is less")
+            content = stream.read(size + 1) if rank else b""
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{file} is damaged: {error}") from error
+    if rank == 0 or size != len(content):
+        raise ValueError(f"{file} is not a complete IDX file of unsigned bytes")
+    return np.frombuffer(content, np.uint8).reshape(shape).copy()  # a writable array, as torch wants
+
+
+def _open(file: Path) -> BinaryIO:
+    """Open a file to be read bit by bit: a few kilobytes may unpack to gigabytes."""
+    if file.stat().st_size > 2 * _MOST_BYTES:
+        raise ValueError(f"{file} has {file.stat().st_size:,} bytes, the files that were published have fewer")
+    return cast(BinaryIO, gzip.open(file)) if file.suffix == ".gz" else file.open("rb")
 
 
 def _find(folders: list[Path], name: str) -> Path:

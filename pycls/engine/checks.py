@@ -12,6 +12,7 @@ from pycls.core.config import check_divisible, dump_cfg
 from pycls.core.config.defaults import default_cfg
 from pycls.core.machine import usable_cores
 from pycls.core.processes.starting import check_script
+from pycls.core.registry import shown
 from pycls.datasets import DATASETS, backend_name, check_divisible_data, check_num_classes, dataset_view
 from pycls.datasets.mix import build_mixer
 from pycls.datasets.sources.class_file import load_classes
@@ -60,7 +61,7 @@ def _check_available(cfg: CfgNode) -> None:
 def _check_combinations(cfg: CfgNode) -> None:
     """Raise ValueError for settings that exclude one another."""
     if cfg.TRAIN.FROZEN and not cfg.TRAIN.WEIGHTS:
-        raise ValueError(f"TRAIN.FROZEN {cfg.TRAIN.FROZEN} would keep random weights: it needs TRAIN.WEIGHTS")
+        raise ValueError(f"TRAIN.FROZEN {shown(cfg.TRAIN.FROZEN)} would keep random weights: it needs TRAIN.WEIGHTS")
     if cfg.TEST.COMPILE and cfg.MODEL.HEAD == "introspective":
         raise ValueError("TEST.COMPILE True: a network with MODEL.HEAD introspective is not compiled; set it False")
     im_size = DATASETS[cfg.TRAIN.DATASET].im_size if has_one_size(cfg.TRAIN.DATASET) else None

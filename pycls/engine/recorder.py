@@ -14,7 +14,7 @@ from torch import nn
 from yacs.config import CfgNode
 
 from pycls.core.atomic_io import set_aside, write_durably
-from pycls.core.config import dump_cfg
+from pycls.core.config import dump_cfg, without_secrets
 from pycls.core.distributed import is_main
 from pycls.core.logging import (
     FILE_ONLY,
@@ -75,7 +75,7 @@ class Recorder:
             self._note_lowest(record)
         self._write_config()
         self._writer = build_writer(self.cfg.LOG.TENSORBOARD, self.cfg.OUT_DIR, epoch * self.steps + step)
-        self._log_machine({"_type": "cfg", **self.cfg})
+        self._log_machine({"_type": "cfg", **without_secrets(self.cfg)})
         self._log_machine({"_type": "environment", **environment()})
 
     def reached(self) -> int:

@@ -10,13 +10,14 @@ from yacs.config import CfgNode
 
 from pycls.core.config import dump_cfg
 from pycls.core.dtensor import local_part, whole, whole_state
-from pycls.core.machine import memory_gb
 from pycls.core.weights.formats import score
 from pycls.engine.network.freeze import freeze
 from pycls.engine.network.fsdp import shard_network
 from pycls.engine.network.precision import DTYPES
 from pycls.engine.network.single_image import check_single_image
+from pycls.engine.network.step_memory import check_training_step
 from pycls.models import build_model
+from pycls.models.complexity.size import check_weights
 from pycls.optim import build_optimizer
 from pycls.optim.ema import EMA, ema_rate
 
@@ -60,18 +61,17 @@ def network_bytes(cfg: CfgNode) -> int:
 
 
 def check_network(cfg: CfgNode) -> None:
-    """Raise the ValueErrors of network, frozen parts and optimizer; nothing is allocated, no data set is read."""
+    """Raise the ValueErrors of network, frozen parts and optimizer; nothing is allocated, no data set is read.
+
+    So does what would not fit into memory: the weights, and on a CPU, where a GPU would say so itself, a step.
+    """
     with torch.device("meta"):
         model = build_model(cfg)
-    size_gb = num_bytes(model) / 1e9
-    if size_gb > memory_gb():
-        raise ValueError(
-            f"MODEL.TYPE {cfg.MODEL.TYPE}: the network has {size_gb:,.0f} GB of weights, this machine "
-            f"{memory_gb():,.0f} GB of memory; lower its widths, depths or MODEL.NUM_CLASSES"
-        )
+    check_weights(model, f"MODEL.TYPE {cfg.MODEL.TYPE}")
     freeze(model, cfg.TRAIN.FROZEN)
     build_optimizer(cfg, model)
     check_single_image(cfg, model)
+    check_training_step(cfg, model)
 
 
 def build_state(cfg: CfgNode, device: torch.device, scaler: torch.amp.GradScaler) -> TrainState:

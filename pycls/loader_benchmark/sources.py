@@ -18,6 +18,8 @@ from pycls.datasets.synthetic import write_photos
 
 NUM_PHOTOS = 640
 
+_MOST_PHOTOS = 100_000  # of 110 kB each
+
 
 @dataclass(frozen=True)
 class Source:
@@ -55,6 +57,9 @@ def find_sources(cfg: CfgNode, folders: Sequence[str], num_photos: int = NUM_PHO
         return [Source(name, "")]
     if cfg.DATA_DIR:
         return [_folder_source(cfg, Path(cfg.DATA_DIR))]
+    if num_photos > _MOST_PHOTOS:
+        most = f"at most {_MOST_PHOTOS:,} are generated (11 GB)"
+        raise ValueError(f"--images {num_photos:,}: {most}; give a folder of images")
     folder = cache_dir() / f"photos-v2-{num_photos}"
     write_photos(folder, num_photos)
     return [Source(f"{num_photos} generated photographs", str(folder.resolve()), flat=True)]

@@ -1,13 +1,16 @@
 """Network families by MODEL.TYPE. A new one is a file with a `build_` function and a line in MODELS."""
 
 from collections.abc import Callable
+from functools import partial
 
+import torch
 from torch import nn
 from yacs.config import CfgNode
 
 from pycls.core.registry import pick
 from pycls.core.weights.input_channels import RGB_CHANNELS, set_input_channels
 from pycls.models.anynet import build_anynet
+from pycls.models.complexity.size import check_size, counted_tensors
 from pycls.models.cutmix_resnet import build_cutmix_resnet
 from pycls.models.densenet import build_densenet
 from pycls.models.effnet import build_effnet
@@ -43,12 +46,21 @@ def build_model(cfg: CfgNode) -> nn.Module:
     """Build the network of MODEL.TYPE, initialized, on the current default device.
 
     It maps normalized floats (N, C, H, W) to logits (N, K); C is DATA_LOADER.CHANNELS, 3 for RGB. ValueError for values
-    that make no network.
+    that make no network, and for one that does not fit into memory.
     """
     if cfg.MODEL.NUM_CLASSES == 0:
         raise ValueError("MODEL.NUM_CLASSES 0 is as many as the data has classes, but no data is at hand: set a number")
     if not cfg.MODEL.TYPE:
         raise ValueError("MODEL.TYPE is not set: give a config (--cfg FILE), or for instance MODEL.TYPE resnet")
+    what = f"MODEL.TYPE {cfg.MODEL.TYPE}"
+    if torch.get_default_device().type == "meta":
+        with counted_tensors(what):
+            return _build(cfg)
+    check_size(partial(_build, cfg), what)
+    return _build(cfg)
+
+
+def _build(cfg: CfgNode) -> nn.Module:
     model = pick(MODELS, cfg.MODEL.TYPE, "MODEL.TYPE")(cfg)
     if cfg.DATA_LOADER.CHANNELS != RGB_CHANNELS:
         set_input_channels(model, cfg.DATA_LOADER.CHANNELS, f"{cfg.MODEL.TYPE} {cfg.MODEL.NAME}".strip())

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from pycls.core.bounds.small_files import read_small
+from pycls.core.bounds.yaml_text import MOST_BYTES, load_yaml
 from pycls.core.config import flatten
 from pycls.core.logging import MetricsFile, load_log_data
 from pycls.core.page.curves import Record, epoch_of, last_epoch
@@ -144,8 +144,8 @@ def _read_config(path: Path, notes: list[str]) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8", errors="replace"))
-    except yaml.YAMLError:
+        tree = load_yaml(read_small(path, MOST_BYTES, CONFIG).decode(errors="replace"), CONFIG)
+    except ValueError:
         tree = None
     if isinstance(tree, dict):
         return tree

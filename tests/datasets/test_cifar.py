@@ -21,7 +21,7 @@ def _rows(num, seed):
 
 
 def _write_cifar10(folder, dump=python2_pickle):
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for seed, name in enumerate([f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]):
         (folder / name).write_bytes(dump({"data": _rows(4, seed), "labels": [seed, 9, 8, 7], "batch_label": "x"}))
     (folder / "batches.meta").write_bytes(dump({"label_names": NAMES, "num_vis": 3072}))

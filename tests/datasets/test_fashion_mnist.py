@@ -1,5 +1,9 @@
 """IDX files, compressed and not, whole and damaged."""
 
+import gzip
+import struct
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -57,3 +61,22 @@ def test_images_and_labels_must_belong_together(tmp_path):
     write_idx(tmp_path / "t10k-labels-idx1-ubyte.gz", np.zeros(5, dtype=np.uint8))
     with pytest.raises(ValueError, match="do not belong together"):
         load_fashion_mnist([tmp_path], "test")
+
+
+def test_a_file_that_unpacks_to_much_more_is_refused_by_its_head(tmp_path):
+    """A gigabyte of zeros in a megabyte; the same behind a head that claims it, and one that claims less."""
+    zeros = gzip.compress(bytes(1 << 20)) * 1024
+    heads = {
+        "not a complete IDX file": b"",
+        r"claims to hold \[1000000, 28, 28\] bytes": bytes([0, 0, 8, 3]) + struct.pack(">3I", 10**6, 28, 28),
+        "is not a complete": bytes([0, 0, 8, 3]) + struct.pack(">3I", 2, 28, 28),
+        r"claims to hold \[4294967295, ": bytes([0, 0, 8, 255]) + b"\xff" * 4 * 255,
+    }
+    file = tmp_path / "train-images-idx3-ubyte.gz"
+    for words, head in heads.items():
+        file.write_bytes(gzip.compress(head) + zeros)
+        tracemalloc.start()
+        with pytest.raises(ValueError, match=words):
+            load_idx(file)
+        assert tracemalloc.get_traced_memory()[1] < 5e6
+        tracemalloc.stop()

@@ -294,6 +294,7 @@ def test_other_work_on_the_cores_is_told_everywhere(photos, tmp_path, here, monk
     ("words", "message"),
     [
         (["--quick", "no/such/folder"], "no/such/folder is not a folder"),
+        (["--images", "200000"], "--images 200,000: at most 100,000 are generated"),
         (["--cpus", "1"], "--cpus has a meaning only with --pytorch-cls-table"),
         (["--pytorch-cls-table", "--quick"], "--quick has a meaning only without --pytorch-cls-table"),
         (["--pytorch-cls-table", "--rounds", "2"], "--rounds has a meaning only without"),

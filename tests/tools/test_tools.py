@@ -150,7 +150,7 @@ def test_time_names_the_bottleneck(tmp_path):
         ("train_net.py", ["TEST.IM_SIZE", "7"], "TEST.IM_SIZE = 7 is smaller than TRAIN.IM_SIZE = 8"),
         ("test_net.py", ["TEST.IM_SIZE", "7", "TEST.WEIGHTS", DIGITS], "TEST.IM_SIZE = 7 is smaller"),
         ("train_net.py", ["TRAIN.DATASET", "cifar10"], "TRAIN.IM_SIZE is 8, but the images of cifar10 are 32 px"),
-        ("train_net.py", ["ANYNET.WIDTHS", "[8, 1000000]"], "GB of weights, this machine"),
+        ("train_net.py", ["ANYNET.WIDTHS", "[8, 1000000]"], "GB of weights"),
         ("train_net.py", ["MODEL.TYPE", "a\nb"], r"MODEL.TYPE: unknown choice 'a\nb'"),
         ("info_net.py", ["--plot-lr", ""], "--plot-lr : the name must end in"),
         ("check_data.py", ["--out", ""], "--out must be a folder (. is the current one), got ''"),

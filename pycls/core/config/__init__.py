@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import yaml
 from yacs.config import CfgNode
 
+from pycls.core.bounds.secrets import hide_secrets
 from pycls.core.config.apply import apply_settings, may_leave_none
 from pycls.core.config.checks import check_cfg as check_cfg
 from pycls.core.config.checks import check_values
@@ -107,8 +108,18 @@ def with_value(cfg: CfgNode, key: str, value: Any) -> CfgNode:
 
 
 def dump_cfg(cfg: CfgNode) -> str:
-    """Return the whole tree as YAML text that `load_cfg` reads back."""
-    return cfg.dump(sort_keys=False)
+    """Return the whole tree as YAML text that `load_cfg` reads back; passwords in addresses become ***."""
+    return without_secrets(cfg).dump(sort_keys=False)
+
+
+def without_secrets(cfg: CfgNode) -> CfgNode:
+    """Return a copy to be shown or stored: passwords in addresses are ***."""
+    copy = cfg.clone()
+    copy.defrost()
+    for key, value in flatten(cfg):
+        section, _, name = key.rpartition(".")
+        (copy[section] if section else copy)[name] = value
+    return copy
 
 
 def dump_changes(cfg: CfgNode) -> str:
@@ -125,12 +136,15 @@ def dump_changes(cfg: CfgNode) -> str:
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield ("SECTION.KEY", value) for every leaf of a config, or of the plain tree that one was read from."""
+    """Yield ("SECTION.KEY", value) for every leaf of a config, or of the plain tree that one was read from.
+
+    What is shown, compared and stored comes from here: passwords in addresses are hidden.
+    """
     for name, value in tree.items():
         if isinstance(value, dict):
             yield from flatten(value, f"{prefix}{name}.")
         else:
-            yield f"{prefix}{name}", value
+            yield f"{prefix}{name}", hide_secrets(value) if isinstance(value, str) else value
 
 
 def diff_cfg(cfg: CfgNode, base: CfgNode | None = None) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def parse_augment(text: str, others: Iterable[str] = ()) -> AugmentName | None:
         raise ValueError(f"TRAIN.AUGMENT: unknown choice '{shown(text)}'{meant} (choices: {', '.join(EXAMPLES)})")
     if name != "RandAugment":
         if parts:
-            raise ValueError(f"TRAIN.AUGMENT: {name} takes no numbers, got '{text}'; write {name}")
+            raise ValueError(f"TRAIN.AUGMENT: {name} takes no numbers, got '{shown(text)}'; write {name}")
         return AugmentName(name)
     return _rand_augment(text, parts)
 
@@ -47,17 +47,18 @@ def _rand_augment(text: str, parts: list[str]) -> AugmentName:
         found = re.fullmatch(r"([NMPS])(\d+(?:\.\d+)?)", part)
         if found is None or found[1] in numbers:
             raise ValueError(
-                f"TRAIN.AUGMENT: '{part}' in '{text}' is not understood; "
+                f"TRAIN.AUGMENT: '{shown(part)}' in '{shown(text)}' is not understood; "
                 "write RandAugment_N2_M9 for two operations of magnitude 9"
             )
         numbers[found[1]] = float(found[2])
     if "M" not in numbers:
+        text = shown(text)
         raise ValueError(f"TRAIN.AUGMENT: '{text}' gives no magnitude; write {text}_M9, for instance")
     num_ops, prob = numbers.get("N", 2.0), numbers.get("P")
     if not 1 <= num_ops <= _MOST_OPS or num_ops != int(num_ops):
-        raise ValueError(f"TRAIN.AUGMENT: N in '{text}' must be a whole number of operations, 1 to {_MOST_OPS}")
+        raise ValueError(f"TRAIN.AUGMENT: N in '{shown(text)}' must be a whole number of operations, 1 to {_MOST_OPS}")
     if prob is not None and prob > 1:
-        raise ValueError(f"TRAIN.AUGMENT: P in '{text}' must be a probability, 0 to 1")
+        raise ValueError(f"TRAIN.AUGMENT: P in '{shown(text)}' must be a probability, 0 to 1")
     return AugmentName("RandAugment", int(num_ops), numbers["M"], prob, numbers.get("S"))
 
 

@@ -14,6 +14,7 @@ from pycls.core.config.key import Key, mistake
 from pycls.core.registry import did_you_mean, shown
 
 _LONGEST_NAME = 200  # file systems take 255 bytes, of which an unfinished file needs some
+_LONGEST_PART, _LONGEST_PATH = 255, 4000  # of a name in a path, of all of it
 _FOLDERS_HINT = "which DATA_DIR takes: write TRAIN.DATASET imagenet TEST.DATASET imagenet DATA_DIR <folder>"
 _KEY = re.compile(r"[A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)?")
 
@@ -69,7 +70,11 @@ def _in_quotes(value: Any) -> str:
 
 
 def _not_path(text: str) -> str | None:
-    return None if text.isprintable() else "a path without control characters"
+    if not text.isprintable():
+        return "a path without control characters"
+    names = [] if "://" in text else text.split(os.sep)
+    is_short = len(text) <= _LONGEST_PATH and all(len(os.fsencode(name)) <= _LONGEST_PART for name in names)
+    return None if is_short else f"a path of names that have {_LONGEST_PART} bytes at most"
 
 
 def _not_folder(text: str) -> str | None:
@@ -87,7 +92,7 @@ def _not_yaml_name(text: str) -> str | None:
 
 
 def _not_split(text: str) -> str | None:
-    is_name = Path(text).name == text and text.isprintable() and text.strip() and not text.startswith(".")
+    is_name = _not_path(text) is None and Path(text).name == text and text.strip() and not text.startswith(".")
     return None if is_name else "the bare name of a part of the data set, such as train or val"
 
 

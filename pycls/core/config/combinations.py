@@ -4,6 +4,7 @@ from yacs.config import CfgNode
 
 from pycls.core.config.augment_spec import check_interpolation, parse_augment
 from pycls.core.config.defaults import table_entry
+from pycls.core.registry import shown
 
 
 def check_combinations(cfg: CfgNode) -> None:
@@ -46,7 +47,7 @@ def _check_classes(cfg: CfgNode) -> None:
     if weights and cfg.TRAIN.CLASS_BALANCE:
         raise ValueError(f"TRAIN.CLASS_WEIGHTS and TRAIN.CLASS_BALANCE {cfg.TRAIN.CLASS_BALANCE}: set one of them")
     if weights and not any(weights):
-        raise ValueError(f"TRAIN.CLASS_WEIGHTS must not all be 0, got {weights}")
+        raise ValueError(f"TRAIN.CLASS_WEIGHTS must not all be 0, got {shown(weights)}")
     if weights and num_classes and len(weights) != num_classes:
         raise ValueError(
             f"TRAIN.CLASS_WEIGHTS has {len(weights)} weights for {num_classes} classes (MODEL.NUM_CLASSES)"
@@ -70,7 +71,7 @@ def _check_shares(cfg: CfgNode) -> None:
 def _check_schedule(cfg: CfgNode) -> None:
     optim = cfg.OPTIM
     if optim.STEPS and (optim.STEPS[0] != 0 or sorted(optim.STEPS) != optim.STEPS):
-        raise ValueError(f"OPTIM.STEPS must begin with 0 and rise, got {optim.STEPS}")
+        raise ValueError(f"OPTIM.STEPS must begin with 0 and rise, got {shown(optim.STEPS)}")
     if optim.LR_POLICY == "steps" and not optim.STEPS:
         raise ValueError("OPTIM.LR_POLICY steps needs OPTIM.STEPS, for example [0, 30, 60, 90]")
     if optim.LR_POLICY == "exp" and optim.MIN_LR == 0:
@@ -104,9 +105,8 @@ def _check_channels(cfg: CfgNode) -> None:
     for name in ("MEAN", "STD"):
         numbers = cfg.DATA_LOADER[name]
         if len(numbers) not in (0, count):
-            raise ValueError(
-                f"DATA_LOADER.{name} must be no or {count} numbers, one for each of DATA_LOADER.CHANNELS, got {numbers}"
-            )
+            expected = f"no or {count} numbers, one for each of DATA_LOADER.CHANNELS"
+            raise ValueError(f"DATA_LOADER.{name} must be {expected}, got {shown(numbers)}")
         if not numbers and count not in (1, 3, 4):
             raise ValueError(f"DATA_LOADER.{name} must be {count} numbers with DATA_LOADER.CHANNELS {count}, got none")
     jittered = f"TRAIN.COLOR_JITTER {jitter}" if any(jitter) else ""

@@ -105,4 +105,9 @@ def _to_pair(values: Sequence[Any]) -> Any:
 
 
 def _literals(items: Sequence[Any]) -> list:
-    return [_literals(item) if isinstance(item, (list, tuple)) else _literal(item) for item in items]
+    return [_literals(item) if isinstance(item, (list, tuple)) else _no_giant(_literal(item)) for item in items]
+
+
+def _no_giant(value: Any) -> Any:
+    """Return a number that is beyond all meaning as text, which is refused: Python does not print one in decimals."""
+    return hex(value) if isinstance(value, int) and abs(value) >= _TOO_LARGE else value

@@ -5,7 +5,12 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from pycls.core.bounds.yaml_text import compose_yaml
+from pycls.core.registry import shown
+
 COMMAND_LINE = "command line"
+_TAG = "tag:yaml.org,2002:"
+_PLAIN_TAGS = ("map", "seq", "str", "int", "float", "bool", "null", "timestamp", "value")
 
 
 class Setting(NamedTuple):
@@ -22,14 +27,11 @@ class YamlBool(str):
 
 def text_settings(text: str, where: str) -> Iterator[Setting]:
     """Yield the settings of YAML text; ValueError names `where` and the line."""
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
+    root = compose_yaml(text, where)
     if root is None:
         return
     if not isinstance(root, yaml.MappingNode):
-        raise ValueError(f"{where}: expected sections like 'MODEL:' with keys below them, found a {root.tag[18:]}")
+        raise ValueError(f"{where}: expected sections like 'MODEL:' with keys below them, found a {_kind(root)}")
     yield from _node_settings(root, where, "")
 
 
@@ -44,11 +46,15 @@ def override_settings(overrides: Sequence[str]) -> list[Setting]:
 def _node_settings(node: yaml.MappingNode, where: str, prefix: str) -> Iterator[Setting]:
     seen = set()
     for key_node, value_node in node.value:
-        key, line = f"{prefix}{key_node.value}", f"{where}:{key_node.start_mark.line + 1}"
+        line = f"{where}:{key_node.start_mark.line + 1}"
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise ValueError(f"{line}: expected a key, found a {_kind(key_node)}")
+        key = f"{prefix}{key_node.value}"
+        _check_tag(value_node, line)
         if key in seen:
-            raise ValueError(f"{line}: {key} is set twice in this file")
+            raise ValueError(f"{line}: {shown(key)} is set twice in this file")
         seen.add(key)
-        if key_node.tag == "tag:yaml.org,2002:merge":
+        if key_node.tag == f"{_TAG}merge":
             raise ValueError(f"{line}: YAML merge keys (<<) are not supported; write the keys out")
         if isinstance(value_node, yaml.MappingNode) and value_node.value:
             yield from _node_settings(value_node, where, f"{key}.")
@@ -58,12 +64,21 @@ def _node_settings(node: yaml.MappingNode, where: str, prefix: str) -> Iterator[
 
 def _plain(node: yaml.Node, line: str) -> Any:
     """Return lists as lists, null as None, other scalars as the text that is written: YAML would read 1.10 as 1.1."""
+    _check_tag(node, line)
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, line) for item in node.value]
     if isinstance(node, yaml.MappingNode):
         return {}
-    if not node.tag.startswith("tag:yaml.org,2002:"):
-        raise ValueError(f"{line}: YAML tag {node.tag} is not supported")
-    if node.tag == "tag:yaml.org,2002:null":
+    if node.tag == f"{_TAG}null":
         return None
-    return node.value if node.tag != "tag:yaml.org,2002:bool" else YamlBool(node.value)
+    return node.value if node.tag != f"{_TAG}bool" else YamlBool(node.value)
+
+
+def _kind(node: yaml.Node) -> str:
+    return type(node).__name__.removesuffix("Node").lower()
+
+
+def _check_tag(node: yaml.Node, line: str) -> None:
+    """Raise ValueError for a tag that asks for more than plain values, as !!python/object does."""
+    if node.tag.removeprefix(_TAG) not in _PLAIN_TAGS:
+        raise ValueError(f"{line}: YAML tag {shown(node.tag)} is not supported")

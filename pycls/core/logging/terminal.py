@@ -5,6 +5,7 @@ import os
 import sys
 from typing import TextIO
 
+from pycls.core.bounds.secrets import hide_secrets
 from pycls.core.logging.progress import Bar, is_watched
 from pycls.core.registry import printable, printable_lines
 
@@ -32,7 +33,7 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, or lines."""
         safe = printable_lines if getattr(record, "several_lines", False) or record.exc_info else printable
-        text = _PREFIXES.get(record.levelno, "") + safe(super().format(record))
+        text = _PREFIXES.get(record.levelno, "") + hide_secrets(safe(super().format(record)))
         color = _COLORS.get(record.levelno, _BOLD_GREEN if getattr(record, "good_news", False) else "")
         return f"{color}{text}{_PLAIN}" if self._in_color and color else text
 
@@ -77,7 +78,7 @@ def print_line(text: str, stream: TextIO | None = None) -> None:
 
     Names in it cannot do anything to a terminal; those that are not to begin a line have to be `printable` themselves.
     """
-    stream = sys.stdout if stream is None else stream
+    stream, text = sys.stdout if stream is None else stream, hide_secrets(text)
     with Bar.external_write_mode(stream):
         print(_writable(printable_lines(text), stream), file=stream, flush=True)
 

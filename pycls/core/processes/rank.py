@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from pycls.core.bounds.out_of_memory import memory_line
 from pycls.core.distributed import local_rank
 from pycls.core.processes.pulse import GOES_ON, first_line, is_of_a_connection, watched_peers
 from pycls.core.processes.starting import die_with_parent, let_signals_in
@@ -80,7 +81,9 @@ def child_main(rank: int, environment: dict, run: Callable, args: tuple, group: 
         sys.exit(ending.exit_code())
     except Exception as error:
         # Sent before this process ends: its peers fail as soon as the connection closes, and their error says less.
-        _send(answers, ChildError(type(error).__name__, str(error), traceback.format_exc()))
+        of_memory = memory_line(error)
+        kind = MemoryError.__name__ if of_memory else type(error).__name__
+        _send(answers, ChildError(kind, of_memory or str(error), traceback.format_exc()))
         sys.exit(1)
 
 

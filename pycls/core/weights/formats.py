@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from torch import Tensor
 
+from pycls.core.bounds.yaml_text import load_yaml
 from pycls.core.weights.origin import network_names, trained_bn_eps
 from pycls.core.weights.usable import unreadable
 
@@ -112,8 +112,8 @@ def is_bgr(cfg_text: Any) -> bool:
 
 def _read_tree(cfg_text: Any) -> dict:
     try:
-        tree = yaml.safe_load(cfg_text)
-    except (yaml.YAMLError, AttributeError):
+        tree = load_yaml(cfg_text, "cfg") if isinstance(cfg_text, str) else None
+    except ValueError:
         return {}
     return tree if isinstance(tree, dict) else {}
 

@@ -14,7 +14,7 @@ from pycls.dataset_tools.packing.tar_writer import member_extension, member_stem
 from pycls.datasets.decoders.image_header import read_header
 from pycls.datasets.readers.tar import PackedSamples, load_packed
 from pycls.datasets.readers.tar_index import DAMAGED, REENCODED, Index, load_index
-from pycls.datasets.sources.tar_members import forward
+from pycls.datasets.sources.tar_members import forward, open_tar
 
 
 def verify_packed(index_file: Path, num_workers: int) -> list[str]:
@@ -61,8 +61,8 @@ def _tar_problem(index: Index, shard: int) -> str:
     numbers = numbers[np.argsort(index.images["offset"][numbers])]
     expected = (member for number in numbers.tolist() for member in _members(index, number))
     try:
-        with tarfile.open(file, "r:") as tar:
-            for member, wanted in zip_longest(forward(tar), expected):
+        with open_tar(file) as tar:
+            for member, wanted in zip_longest(forward(tar, file), expected):
                 found = None if member is None else _found(tar, member)
                 if found != wanted:
                     return f"{file}: tar lists {_in_words(found)}, but the index has {_in_words(wanted)}"

@@ -34,7 +34,7 @@ def build_custom(cfg: CfgNode, samples: FileSamples, view: View, device: torch.d
 
     options = _worker_options(cfg, device, max_batch)
     processes = choose_mode(options.worker_mode, options.num_workers) == "processes"
-    check_room(_process_needs(options, view) if processes else Needs(threads=options.num_workers))
+    check_room(_process_needs(options, view) if processes else _thread_needs(options, view, options.num_workers))
     decoder = cfg.DATA_LOADER.JPEG
     if decoder == "c" and not fits(view):
         raise ValueError("DATA_LOADER.JPEG: 'c' shows squares of RGB or gray of 8 bits only; use 'auto'")
@@ -88,7 +88,7 @@ def _build_dali(
             f"DATA_LOADER.BACKEND: 'dali_{decoder}' shows RGB and gray of 8 bits, not {asked}; use 'custom' or 'torch'"
         )
     options = _worker_options(cfg, device, max_batch)
-    check_room(Needs(threads=2 * options.num_workers))  # those that read, and DALI's own
+    check_room(_thread_needs(options, view, 2 * options.num_workers))  # those that read, and DALI's own
     return DaliBackend(samples, view, options, decoder)
 
 
@@ -101,8 +101,17 @@ def _process_needs(options: BackendOptions, view: View) -> Needs:
     """Return what worker processes need: each prepares a batch ahead, or PREFETCH if that is more."""
     workers = options.num_workers
     batches = max(options.prefetch, workers) + _NUM_IN_USE if workers else 0
-    shared_bytes = batches * options.max_batch * math.prod(view.image_shape) * view.image_dtype.itemsize
-    return Needs(processes=workers, shared_bytes=shared_bytes, batches=batches)
+    return Needs(processes=workers, shared_bytes=batches * _batch_bytes(options, view), batches=batches)
+
+
+def _thread_needs(options: BackendOptions, view: View, threads: int) -> Needs:
+    """Return what threads need: PREFETCH batches ahead, where there are threads."""
+    batches = (options.prefetch if options.num_workers else 0) + _NUM_IN_USE
+    return Needs(threads=threads, own_bytes=batches * _batch_bytes(options, view))
+
+
+def _batch_bytes(options: BackendOptions, view: View) -> int:
+    return options.max_batch * math.prod(view.image_shape) * view.image_dtype.itemsize
 
 
 def _worker_options(cfg: CfgNode, device: torch.device, max_batch: int) -> BackendOptions:

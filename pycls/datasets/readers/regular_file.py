@@ -4,15 +4,11 @@ import os
 import stat
 from collections.abc import Callable
 
+from pycls.core.bounds.small_files import kind_of
+
 # Of one file. Decoded, the largest image that is shown (decoders/limits.py) has half of it as RGB of 8 bits.
 MOST_BYTES = 1 << 30
 _BLOCK = 1 << 20
-_KINDS: dict[str, Callable[[int], bool]] = {
-    "a folder": stat.S_ISDIR,
-    "a pipe": stat.S_ISFIFO,
-    "a socket": stat.S_ISSOCK,
-    "a device": lambda mode: stat.S_ISCHR(mode) or stat.S_ISBLK(mode),
-}
 
 
 def read_regular(path: str | os.PathLike[str]) -> bytes:
@@ -31,8 +27,7 @@ def read_regular(path: str | os.PathLike[str]) -> bytes:
 def check_regular(status: os.stat_result, most: int | None = MOST_BYTES) -> None:
     """Raise ValueError, which says what it is, for what is no regular file, or too long to be read (None: never)."""
     if not stat.S_ISREG(status.st_mode):
-        kind = next((name for name, fits in _KINDS.items() if fits(status.st_mode)), "something else")
-        raise ValueError(f"it is no regular file, but {kind}")
+        raise ValueError(f"it is no regular file, but {kind_of(status.st_mode)}")
     if most is not None:
         check_size(status.st_size, most)
 

@@ -2,11 +2,14 @@
 
 import json
 import re
+from collections import Counter
 from typing import Any
 
-from pycls.datasets.readers.regular_file import read_regular
+from pycls.core.bounds.small_files import read_small
+from pycls.core.registry import shown
 
 _SYNSET = re.compile(r"(n\d{8})(\s.*)?")
+_MOST_BYTES = 10_000_000  # the 21,841 names of ImageNet-21k take a tenth of that
 _INDEXED = re.compile(r"(\d{1,9})[\s,:]+(\S.*)")
 
 
@@ -20,7 +23,7 @@ def load_classes(path: str, key: str = "DATA.CLASSES") -> tuple[str, ...]:
     names = _from_json(text, f"{key} {path}") if is_json else _from_lines(text)
     if not names:
         raise ValueError(f"{key} {path}: names no classes; expected one in each line")
-    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise ValueError(f"{key} {path}: names a class twice: {', '.join(twice[:3])}")
     return tuple(names)
@@ -28,9 +31,10 @@ def load_classes(path: str, key: str = "DATA.CLASSES") -> tuple[str, ...]:
 
 def _read(path: str, key: str) -> str:
     try:
-        text = read_regular(path).decode("utf-8-sig", "surrogateescape")
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{key} {path}: {getattr(error, 'strerror', None) or error}") from None
+        content = read_small(path, _MOST_BYTES, f"{key} {shown(path)}:")
+    except OSError as error:
+        raise ValueError(f"{key} {shown(path)}: {error.strerror or error}") from None
+    text = content.decode("utf-8-sig", errors="surrogateescape")
     if "\0" in text:
         raise ValueError(f"{key} {path}: holds zero bytes; expected text, one class in each line")
     return text

@@ -22,6 +22,7 @@ from pycls.datasets.sources.list_table import SPLIT, read_table
 NUM_NAMED = 3  # images named in a message
 _CHUNK = 4096  # files looked for at once
 _MANY = 100_000  # images from which on a list is shared by processes
+_MOST_PATH_BYTES = 1_000_000_000  # the 14 million paths of ImageNet-21k have less
 _KIND, _VERSION = "pycls part of a list", 1
 
 logger = get_logger(__name__)
@@ -122,6 +123,8 @@ def _read_list(file: Path, mtime_ns: int, size: int) -> Listing:
         buffer += encoded
         hashes.append(hash(encoded))
         ends.append(len(buffer))
+        if len(buffer) > _MOST_PATH_BYTES:
+            raise ValueError(f"{file}:{line}: the paths up to here have more than {_MOST_PATH_BYTES:,} bytes")
         labels.append(label_numbers.number(label))
         splits.append(split_numbers.number(split))
     if not labels:

@@ -1,11 +1,13 @@
 """Rows of a list of images: CSV, TSV, or Parquet through an optional package."""
 
 import csv
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from pycls.core.registry import listed, shown
 from pycls.datasets.readers.endings import is_image
 from pycls.datasets.readers.regular_file import check_regular
 
@@ -15,8 +17,11 @@ PATH = ("path", "filepath", "file_path", "filename", "file_name", "file", "image
 LABEL = ("label", "class", "class_name", "category", "target")
 SPLIT = ("split", "set", "subset", "partition")
 EXPECTED = "expected columns path, label and perhaps split (or path,label in every line, without a header)"
-_BATCH = 65536  # rows of Parquet read at once
-_MOST_BYTES, _LONGEST_LINE = 1 << 34, 1 << 20  # of a list; a file of zeros is one line
+_BATCH = 4096  # rows of Parquet read at once
+_MOST_BYTES, _LONGEST_LINE = 1 << 34, 1_000_000  # of a list (a file of zeros is one line); a path, a hundred times
+_LONGEST_CELL = 16_384  # bytes of Parquet; a path has 4,096 at most
+_MOST_COLUMN_BYTES = 100_000_000  # of Parquet, in a group of rows that has short cells
+_MOST_ROWS_A_BYTE = 100  # of Parquet: all paths differ, so that they cannot be packed tighter
 _WIDE_TEXT = (b"\xff\xfe", b"\xfe\xff")
 
 Row = tuple[int, str, str, str]  # line (of Parquet: row, from 1), path, label, split ("" without that column)
@@ -127,7 +132,7 @@ def _lines(file: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield (line, cells) of a text file; names that are no valid UTF-8 keep their bytes."""
     delimiter = "\t" if file.suffix.lower() == ".tsv" else _delimiter(file)
     with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
-        reader = csv.reader(_short_lines(text, file), delimiter=delimiter, skipinitialspace=True, strict=True)
+        reader = csv.reader(_short_lines(file, text), delimiter=delimiter, skipinitialspace=True, strict=True)
         try:
             for row in reader:
                 cells = [cell.strip() for cell in row]
@@ -137,11 +142,14 @@ def _lines(file: Path) -> Iterator[tuple[int, list[str]]]:
             raise ValueError(f"{file}:{reader.line_num}: {error} (quotes that do not close?)") from None
 
 
-def _short_lines(text: TextIO, file: Path) -> Iterator[str]:
-    """Yield the lines of a text; ValueError for one that is none."""
-    while line := text.readline(_LONGEST_LINE):
+def _short_lines(file: Path, text: TextIO) -> Iterator[str]:
+    """Yield the lines of a text; ValueError for one that is too long to be a row, before all of it is in memory."""
+    for number in itertools.count(1):
+        line = text.readline(_LONGEST_LINE)
         if len(line) == _LONGEST_LINE:
-            raise ValueError(f"{file} has a line of more than {_LONGEST_LINE:,} characters: it is no list of images")
+            raise ValueError(f"{file}:{number}: the line is longer than {_LONGEST_LINE:,} characters")
+        if not line:
+            return
         yield line
 
 
@@ -165,25 +173,64 @@ def _read_parquet(file: Path) -> tuple[Columns, Iterator[Row]]:
         hint = "pip install pyarrow, or save the list as CSV"
         raise ValueError(f"{file}: to read Parquet, pyarrow has to be installed ({hint})") from None
     try:
-        table = parquet.ParquetFile(file)
+        schema = parquet.read_schema(file)
+        header = list(schema.names)
+        # As a dictionary a text that is repeated is in memory once.
+        table = parquet.ParquetFile(
+            file, read_dictionary=[name for name in header if _is_text(schema.field(name).type)]
+        )
     except (ValueError, OSError) as error:  # pyarrow's own errors are kinds of these
         raise ValueError(f"{file}: {str(error).splitlines()[0]}") from None
-    header = list(table.schema_arrow.names)
     columns = _named_columns(file, header)
     if columns is None:
-        raise ValueError(f"{file}: expected columns path, label and perhaps split, found {', '.join(header)}")
+        raise ValueError(f"{file}: expected columns path, label and perhaps split, found {listed(header)}")
+    _check_parquet_size(file, table.metadata)
     return columns, _parquet_rows(file, table, columns)
+
+
+def _is_text(kind: Any) -> bool:
+    from pyarrow import types
+
+    texts = types.is_string, types.is_large_string, types.is_binary, types.is_large_binary
+    return any(is_one(kind) for is_one in texts)
+
+
+def _check_parquet_size(file: Path, metadata: Any) -> None:
+    """Raise ValueError for a small file that claims to hold very much."""
+    if metadata.num_rows > _MOST_ROWS_A_BYTE * file.stat().st_size:
+        raise ValueError(f"{file}: {metadata.num_rows:,} rows in {file.stat().st_size:,} bytes: no list of images")
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for column in map(group.column, range(group.num_columns)):
+            if column.total_uncompressed_size > _MOST_COLUMN_BYTES + _LONGEST_CELL * group.num_rows:
+                name, size = shown(column.path_in_schema), column.total_uncompressed_size
+                raise ValueError(f"{file}: {group.num_rows:,} cells of column '{name}' take {size:,} bytes")
 
 
 def _parquet_rows(file: Path, table: Any, columns: Columns) -> Iterator[Row]:
     wanted = [columns.names[n] for n in (columns.path, columns.label, columns.split) if n is not None]
     line = 0
     for batch in table.iter_batches(batch_size=_BATCH, columns=wanted):
-        values = [batch.column(name).to_pylist() for name in wanted]
+        values = [_plain_values(file, name, batch.column(name)) for name in wanted]
         splits = values[2] if len(values) == 3 else [""] * len(values[0])
         for path, label, split in zip(values[0], values[1], splits, strict=True):
             line += 1
             yield _row(file, line, _text(path), _text(label), _text(split))
+
+
+def _plain_values(file: Path, name: str, column: Any) -> list:
+    """Return the cells of a column; ValueError for lists and the like, and for a text that no path or label has."""
+    from pyarrow import compute, types
+
+    distinct = column.dictionary if types.is_dictionary(column.type) else column
+    if types.is_nested(distinct.type):
+        raise ValueError(f"{file}: column '{shown(name)}' holds {shown(str(distinct.type))}, expected text or numbers")
+    if _is_text(distinct.type):
+        longest = compute.max(compute.binary_length(distinct)).as_py() or 0
+        if longest > _LONGEST_CELL:
+            raise ValueError(
+                f"{file}: a cell of column '{shown(name)}' has {longest:,} bytes, {_LONGEST_CELL:,} at most"
+            )
+    return column.to_pylist()
 
 
 def _text(value: Any) -> str:

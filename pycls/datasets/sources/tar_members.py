@@ -10,10 +10,23 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+from pycls.core.registry import shown
 from pycls.datasets.readers.endings import FORMATS, LINK, NO_PICTURE, UNREAD_PICTURES
-from pycls.datasets.readers.regular_file import MOST_BYTES
 
 JSON_KEYS = ("cls", "label", "class", "target")  # where a label may be, in a sample without .cls
+
+
+_HEADERS = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+_MOST_HEADER_BYTES = 1_000_000  # a name and its attributes
+_MOST_TEXT_BYTES = 20_000_000  # of a .json, which may hold more than a label
+_LARGEST = 2**63 - 1
+_PART_BYTES = 1 << 20
 
 
 class Found(NamedTuple):
@@ -47,27 +60,53 @@ class _Member:
 def scan_tar(shard: int, file: Path) -> list[Found | Lost]:
     """Read a tar from front to back; ValueError for one that is damaged or compressed, and an image without a label."""
     try:
-        with tarfile.open(file, "r:") as tar:
-            samples = groupby(_members(tar), key=lambda member: member.key)
+        with open_tar(file) as tar:
+            samples = groupby(_members(tar, file), key=lambda member: member.key)
             found = [_sample(shard, file, key, list(members)) for key, members in samples]
     except (tarfile.TarError, EOFError, OverflowError, RecursionError, struct.error) as error:
         raise ValueError(f"{file}: not a tar that can be read, damaged or compressed ({error})") from None
     return [sample for sample in found if sample is not None]
 
 
-def forward(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """Yield the members of a tar, which keeps none of them; TarError for one that leads back: that would never end."""
-    last = -1
-    for info in tar:
-        tar.members = []  # type: ignore[attr-defined]
-        if info.offset <= last or info.size < 0:
-            raise tarfile.ReadError(f"{info.name} does not lie behind the member before it")
-        last = info.offset
+def open_tar(file: Path) -> tarfile.TarFile:
+    """Open a tar, whose first header is read at once."""
+    try:
+        return tarfile.open(file, "r:", tarinfo=_BoundedInfo)
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise tarfile.ReadError(str(error)) from None
+
+
+class _BoundedInfo(tarfile.TarInfo):
+    """A header that is refused before what it announces is taken in."""
+
+    def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
+        """Read what follows the header: tarfile's own hook, for names and attributes that need blocks of their own."""
+        if not 0 <= self.size <= (_MOST_HEADER_BYTES if self.type in _HEADERS else _LARGEST):
+            raise tarfile.ReadError(f"a header of {self.size:,} bytes at {self.offset:,}")
+        return super()._proc_member(tar)  # type: ignore[misc]
+
+
+def forward(tar: tarfile.TarFile, file: Path) -> Iterator[tarfile.TarInfo]:
+    """Yield the members in order; ReadError for what tarfile cannot read, or would read for ever."""
+    end, total = 0, file.stat().st_size
+    while True:
+        try:
+            info = tar.next()
+        except (ValueError, OverflowError, RecursionError, OSError) as error:  # numbers that are none, and the like
+            raise tarfile.ReadError(f"at {end:,}: {error}") from None
+        if info is None:
+            return
+        tar.members = []  # type: ignore[attr-defined]  # else it keeps all of them
+        if info.issparse():  # of which only what is no hole lies in the tar
+            raise tarfile.ReadError(f"{shown(info.name)} is a sparse file")
+        if info.size < 0 or info.offset_data <= end or (info.isfile() and info.offset_data + info.size > total):
+            raise tarfile.ReadError(f"{shown(info.name)} is cut short")
+        end = info.offset_data
         yield info
 
 
-def _members(tar: tarfile.TarFile) -> Iterator[_Member]:
-    for info in forward(tar):
+def _members(tar: tarfile.TarFile, file: Path) -> Iterator[_Member]:
+    for info in forward(tar, file):
         folder, _, base = info.name.removeprefix("./").rpartition("/")
         if base.startswith(".") or not (info.isfile() or info.islnk() or info.issym()):
             continue
@@ -79,23 +118,29 @@ def _members(tar: tarfile.TarFile) -> Iterator[_Member]:
         elif last in FORMATS and not info.isfile():
             member.unread = LINK
         elif last in FORMATS:
-            data = _read(tar, info)
-            member.image = info.offset_data, info.size, zlib.crc32(data)
+            member.image = info.offset_data, info.size, _checksum(tar, info)
         elif member.kind in ("cls", "json") and info.isfile():
-            member.text = _read(tar, info)
+            if info.size > _MOST_TEXT_BYTES:
+                raise tarfile.ReadError(f"{shown(info.name)} has {info.size:,} bytes, {_MOST_TEXT_BYTES:,} at most")
+            member.text = b"".join(_read(tar, info))
         yield member
 
 
-def _read(tar: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
-    if info.sparse is not None:
-        raise tarfile.ReadError(f"{info.name} is sparse: write the tar without --sparse")
-    if info.size > MOST_BYTES:
-        raise tarfile.ReadError(f"{info.name} has {info.size:,} bytes, no more than {MOST_BYTES:,} are read")
-    stream = tar.extractfile(info)
-    data = stream.read() if stream else b""
-    if len(data) != info.size:
-        raise tarfile.ReadError(f"{info.name} is cut short")
-    return data
+def _read(tar: tarfile.TarFile, info: tarfile.TarInfo) -> Iterator[bytes]:
+    """Yield the bytes of a member, a part at a time: an image may be larger than it should be."""
+    stream, left = tar.extractfile(info), info.size
+    while stream and (part := stream.read(min(left, _PART_BYTES))):
+        left -= len(part)
+        yield part
+    if left:
+        raise tarfile.ReadError(f"{shown(info.name)} is cut short")
+
+
+def _checksum(tar: tarfile.TarFile, info: tarfile.TarInfo) -> int:
+    crc32 = 0
+    for part in _read(tar, info):
+        crc32 = zlib.crc32(part, crc32)
+    return crc32
 
 
 def _sample(shard: int, file: Path, key: str, members: list[_Member]) -> Found | Lost | None:
@@ -143,7 +188,7 @@ def _json_label(text: bytes, where: str) -> str:
     """Return the label in the first of JSON_KEYS that has a value: a name, or a whole number; "" if there is none."""
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{where}: its .json is not valid: {error}") from None
     known = content if isinstance(content, dict) else {}
     key = next((key for key in JSON_KEYS if known.get(key) is not None), "")

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from pycls.core.machine import free_threads
+from pycls.core.machine import free_memory_bytes, free_threads
 from pycls.datasets.readers.native import MOST_OPEN
 
 _SHARED_MEMORY = Path("/dev/shm")
@@ -15,6 +15,7 @@ _OPEN_FILES = Path("/proc/self/fd")
 _LESS = "or lower DATA_LOADER.NUM_WORKERS or DATA_LOADER.PREFETCH"
 # Pipes, locks and shared tensors that a worker process costs the one that feeds it, and the threads inside it.
 _HANDLES_A_PROCESS, _THREADS_A_PROCESS = 8, 4
+_BYTES_A_PROCESS = 10**8  # what torch takes that processes do not share
 _SPARE_HANDLES, _SPARE_THREADS = 64, 16
 
 
@@ -26,14 +27,30 @@ class Needs:
     threads: int = 0
     shared_bytes: int = 0  # batches in shared memory
     batches: int = 0  # batches on their way, each of which may hold a file handle
+    own_bytes: int = 0  # batches in memory that is not shared
 
 
 def check_room(needs: Needs) -> None:
-    """Raise ValueError, with the fix, unless shared memory, file handles and threads suffice."""
+    """Raise ValueError, with the fix, unless memory, file handles and threads suffice."""
+    _check_memory(needs, free_memory_bytes())
     if _SHARED_MEMORY.is_dir():
         _check_shared_memory(needs.shared_bytes, _free_bytes(_SHARED_MEMORY))
     _check_handles(needs.processes * _HANDLES_A_PROCESS + needs.threads * MOST_OPEN + needs.batches + _SPARE_HANDLES)
     _check_threads(needs.threads + needs.processes * _THREADS_A_PROCESS + _SPARE_THREADS, free_threads())
+
+
+def _check_memory(needs: Needs, free: int) -> None:
+    needed = needs.own_bytes + needs.shared_bytes
+    if needed + needs.processes * _BYTES_A_PROCESS > free >= needed:
+        raise ValueError(
+            f"the loader's {needs.processes:,} worker processes need {_BYTES_A_PROCESS / 1e9:g} GB of memory each at "
+            f"least, {free / 1e9:,.1f} GB are free here: lower DATA_LOADER.NUM_WORKERS"
+        )
+    if needed > free:
+        raise ValueError(
+            f"the loader's batches need {needed / 1e9:,.1f} GB of memory, {free / 1e9:,.1f} GB are free here: lower "
+            "DATA_LOADER.PREFETCH, the batch size (TRAIN.BATCH_SIZE, TEST.BATCH_SIZE) or TRAIN.IM_SIZE"
+        )
 
 
 def _free_bytes(folder: Path) -> int:

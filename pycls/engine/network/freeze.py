@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from pycls.core.registry import did_you_mean, listed
+from pycls.core.registry import did_you_mean, listed, shown
 
 
 def freeze(model: nn.Module, frozen: Sequence[str]) -> None:
@@ -17,7 +17,7 @@ def freeze(model: nn.Module, frozen: Sequence[str]) -> None:
         if not name or name not in parts:
             stages = ", ".join(child for child, _ in model.named_children())
             hint = did_you_mean(name, parts)
-            raise ValueError(f"TRAIN.FROZEN: the network has no part '{name}'{hint}; it has {stages}")
+            raise ValueError(f"TRAIN.FROZEN: the network has no part '{shown(name)}'{hint}; it has {stages}")
         parts[name].requires_grad_(False)
     if frozen and not any(parameter.requires_grad for parameter in model.parameters()):
         raise ValueError(f"TRAIN.FROZEN {list(frozen)} leaves nothing to train; leave the classifier out")

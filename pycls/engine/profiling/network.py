@@ -12,6 +12,8 @@ from pycls.core.config.im_size import sides, size_text
 from pycls.core.logging import get_logger
 from pycls.engine.network.compile import CompiledNetwork
 from pycls.engine.network.precision import DTYPES, Precision, pick_precision
+from pycls.engine.network.step_memory import check_forward, check_step
+from pycls.engine.profiling.largest_batch import largest_batch
 from pycls.engine.profiling.measure import MAX_SEC, Timing, measure
 from pycls.engine.run import build_stepper
 from pycls.engine.state import TrainState
@@ -29,20 +31,61 @@ def time_network(cfg: CfgNode, device: torch.device) -> list[dict[str, Any]]:
     """Time inference and whole training steps on synthetic images for every number format and memory layout."""
     limit = f"median over up to {cfg.PREC_TIME.NUM_ITER} runs, at most {MAX_SEC:.0f} s each"
     logger.info("Network alone on %s, %s px; %s:", device, size_text(cfg.TRAIN.IM_SIZE), limit)
-    rows = []
+    if device.type == "cpu":
+        _check_memory(cfg)
+    rows: list[dict[str, Any]] = []
     for name, channels_last in itertools.product(supported_formats(device), (False, True)):
         layout = "channels_last" if channels_last else "contiguous"
         try:
             row = _time_combination(cfg, Precision(device, name), channels_last)
         except torch.OutOfMemoryError:
-            logger.info("%s, %s: out of memory", name, layout)
+            row = None
+        if row is None:  # out here the error no longer keeps the memory
+            logger.warning("%s, %s: out of memory: %s", name, layout, what_fits(cfg, Precision(device, name)))
             continue
         rows.append(row)
         rates = row["infer_images_per_sec"], row["train_images_per_sec"]
         logger.info("%s, %s: inference %.1f images/s, training %.1f images/s", name, layout, *rates)
+    if not rows:
+        raise ValueError(f"out of memory on {device} in every format: {what_fits(cfg, Precision(device))}")
     for line in timing_table(rows).splitlines():
         logger.info(line)
     return rows
+
+
+def _check_memory(cfg: CfgNode) -> None:
+    """Raise ValueError, naming the batch that fits, for one that the host's memory cannot hold."""
+    with torch.device("meta"):
+        model = build_model(cfg)
+    sizes = {
+        f"TEST.BATCH_SIZE {cfg.TEST.BATCH_SIZE}": cfg.TEST.BATCH_SIZE,
+        f"{NUM_IMAGES} images, of which the time is always taken": NUM_IMAGES,
+    }
+    for key, size in sizes.items():
+        check_forward(model, cfg.TRAIN.IM_SIZE, size, key)
+    if not cfg.TRAIN.ACTIVATION_CHECKPOINT:
+        num_images, key = cfg.TRAIN.BATCH_SIZE // cfg.OPTIM.ACCUM_STEPS, f"TRAIN.BATCH_SIZE {cfg.TRAIN.BATCH_SIZE}"
+        check_step(model, cfg.TRAIN.IM_SIZE, num_images, True, key, "")  # half formats are timed, too
+
+
+def what_fits(cfg: CfgNode, precision: Precision) -> str:
+    """Return in words the largest powers of two, as batches of training and evaluation, that the device holds."""
+
+    def evaluate(size: int) -> None:
+        model = build_model(cfg).to(precision.device).eval()
+        with torch.inference_mode(), precision.autocast():
+            model(_images(cfg, size, precision.device, torch.contiguous_format))
+
+    def train(size: int) -> None:
+        stepper, images, targets = _prepare_step(cfg, build_model(cfg).to(precision.device), precision, size)
+        stepper.step(images, targets, 0.0)
+
+    steps = cfg.OPTIM.ACCUM_STEPS
+    found = {
+        "TRAIN.BATCH_SIZE": largest_batch(cfg.TRAIN.BATCH_SIZE, train, steps),
+        "TEST.BATCH_SIZE": largest_batch(max(cfg.TEST.BATCH_SIZE, NUM_IMAGES), evaluate),
+    }
+    return ", ".join(f"{key} {size} fits" if size else f"no {key} fits" for key, size in found.items())
 
 
 def timing_table(rows: list[dict[str, Any]]) -> str:
@@ -118,11 +161,7 @@ def time_training(
     model: nn.Module, cfg: CfgNode, precision: Precision, layout: Any, label: str
 ) -> tuple[Timing, Timing]:
     """Time forward passes in train mode, and whole steps (forward, loss, backward, update)."""
-    images = _images(cfg, cfg.TRAIN.BATCH_SIZE, precision.device, layout)
-    labels = torch.arange(cfg.TRAIN.BATCH_SIZE, device=precision.device) % cfg.MODEL.NUM_CLASSES
-    targets = soft_targets(labels, cfg.MODEL.NUM_CLASSES, cfg.TRAIN.LABEL_SMOOTHING)
-    stepper = build_bench_stepper(cfg, model, precision)
-    model.train()
+    stepper, images, targets = _prepare_step(cfg, model, precision, cfg.TRAIN.BATCH_SIZE, layout)
 
     def forward() -> None:
         with precision.autocast():
@@ -131,6 +170,18 @@ def time_training(
     device, step = precision.device, f"training step of {cfg.TRAIN.BATCH_SIZE} images"
     whole = measure(lambda: stepper.step(images, targets, 0.0), cfg, device, f"{label}: {step}")
     return measure(forward, cfg, device, f"{label}: its forward pass"), whole
+
+
+def _prepare_step(
+    cfg: CfgNode, model: nn.Module, precision: Precision, size: int, layout: Any = torch.contiguous_format
+) -> tuple[Stepper, Tensor, Tensor]:
+    """Return what takes a training step, and the images and targets (N, K) to take it with."""
+    images = _images(cfg, size, precision.device, layout)
+    labels = torch.arange(size, device=precision.device) % cfg.MODEL.NUM_CLASSES
+    targets = soft_targets(labels, cfg.MODEL.NUM_CLASSES, cfg.TRAIN.LABEL_SMOOTHING)
+    stepper = build_bench_stepper(cfg, model, precision)
+    model.train()
+    return stepper, images, targets
 
 
 def build_bench_stepper(cfg: CfgNode, model: nn.Module, precision: Precision) -> Stepper:

@@ -1,6 +1,5 @@
 """Networks of other libraries (torchvision, timm) by name: what can be wrong with the keys that choose one."""
 
-import difflib
 from collections.abc import Callable, Sequence
 
 from torch import nn
@@ -9,6 +8,7 @@ from yacs.config import CfgNode
 from pycls.core.config import flatten
 from pycls.core.config.defaults import default_cfg
 from pycls.core.config.im_size import ImSize, size_text
+from pycls.core.registry import close_words, shown
 from pycls.core.weights.origin import mark_library_network
 from pycls.models.complexity import meta_twin, show_image
 
@@ -38,8 +38,8 @@ def check_name(name: str, names: Sequence[str], library: str, key: str = "MODEL.
     if not name:
         raise ValueError(f"{key} is empty: expected a network of {library}, such as resnet50")
     if name not in names:
-        near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5) or names[:3]
-        raise ValueError(f"{key}: {library} has no network '{name}' (nearest: {', '.join(near)})")
+        near = close_words(name, names, 3) or names[:3]
+        raise ValueError(f"{key}: {library} has no network '{shown(name)}' (nearest: {', '.join(near)})")
 
 
 def check_takes(model: nn.Module, im_size: ImSize, name: str) -> None:

@@ -4,6 +4,7 @@ import json
 import warnings
 
 import pytest
+import torch
 
 from pycls.core.config import diff_cfg, dump_cfg, flatten, known_choices, load_cfg, load_cfg_text
 from pycls.core.registry import pick
@@ -166,9 +167,10 @@ def test_diff_shows_only_what_differs():
 def test_outside_code_adds_a_model_by_one_assignment(monkeypatch):
     import pycls.models
 
-    monkeypatch.setitem(pycls.models.MODELS, "mine", lambda cfg: "built")
+    built = torch.nn.Linear(2, 3)
+    monkeypatch.setitem(pycls.models.MODELS, "mine", lambda cfg: built)
     cfg = load_cfg(None, ["MODEL.TYPE", "mine"])
-    assert "mine" in known_choices("MODEL.TYPE") and pycls.models.build_model(cfg) == "built"
+    assert "mine" in known_choices("MODEL.TYPE") and pycls.models.build_model(cfg) is built
 
 
 def test_pick_names_the_key_and_the_nearest_choice():

@@ -3,7 +3,6 @@
 import logging
 import sys
 import time
-import types
 
 import numpy as np
 import pytest
@@ -182,27 +181,42 @@ def test_parquet(tmp_path):
     assert rows_of(read_list(tmp_path / "photos.parquet").select("a")) == [("x/a.jpg", "3")]
 
 
-class _Column(list):
-    to_pylist = list.copy
+def test_parquet_by_batches(tmp_path):
+    """Several groups of rows, whole floats, a column that is not read."""
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
 
-
-def test_parquet_by_batches(tmp_path, monkeypatch):
-    """With a stand-in that has the calls of pyarrow 4 to 22 which are used: two batches, a null, whole floats."""
-
-    class ParquetFile:
-        schema_arrow = types.SimpleNamespace(names=["label", "path", "weight"])
-
-        def __init__(self, file):
-            assert file == tmp_path / "photos.parquet"
-
-        def iter_batches(self, batch_size, columns):
-            assert columns == ["path", "label"]
-            for paths, labels in ((["x/a.jpg"], [1.0]), (["d.jpg", "x/b, c.jpg"], [0, 1])):
-                values = {"path": _Column(paths), "label": _Column(labels)}
-                yield types.SimpleNamespace(column=values.__getitem__)
-
-    package = types.ModuleType("pyarrow")
-    package.parquet = types.SimpleNamespace(ParquetFile=ParquetFile)
-    monkeypatch.setitem(sys.modules, "pyarrow", package)
-    samples = read_list(write(tmp_path, "", "photos.parquet")).select(None)
+    table = pyarrow.table(
+        {"label": [1.0, 0.0, 1.0], "path": ["x/a.jpg", "d.jpg", "x/b, c.jpg"], "weight": [[1], [], []]}
+    )
+    parquet.write_table(table, tmp_path / "photos.parquet", row_group_size=1)
+    samples = read_list(tmp_path / "photos.parquet").select(None)
     assert rows_of(samples) == [("x/a.jpg", "1"), ("d.jpg", "0"), ("x/b, c.jpg", "1")]
+
+
+def test_a_list_that_unpacks_to_much_more_is_refused(tmp_path):
+    """About a kilobyte each: 100,000 times a path of 5 MB, a million rows, lists in cells."""
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    def one_of(text, count):
+        return pyarrow.DictionaryArray.from_arrays(pyarrow.array(np.zeros(count, np.int32)), pyarrow.array([text]))
+
+    bombs = {
+        "a cell of column 'path' has 5,000,000 bytes, 16,384 at most": {"path": one_of("x" * 5_000_000, 100_000)},
+        "1,000,000 rows in [0-9,]+ bytes: no list of images": {"path": one_of("a.jpg", 1_000_000)},
+        "column 'path' holds list<.*>, expected text or numbers": {"path": pyarrow.array([["a.jpg"]] * 10)},
+    }
+    for words, columns in bombs.items():
+        columns["label"] = one_of("cat", len(columns["path"]))
+        parquet.write_table(pyarrow.table(columns), tmp_path / "bomb.parquet", compression="zstd")
+        assert (tmp_path / "bomb.parquet").stat().st_size < 10_000
+        with pytest.raises(ValueError, match=rf"bomb.parquet: {words}"):
+            read_list(tmp_path / "bomb.parquet")
+
+
+def test_a_line_without_end_is_refused(tmp_path):
+    with (tmp_path / "photos.csv").open("wb") as file:
+        file.truncate(10**12)
+    with pytest.raises(ValueError, match=r"photos.csv:1: the line is longer than 1,000,000 characters"):
+        read_list(tmp_path / "photos.csv")

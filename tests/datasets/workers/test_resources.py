@@ -1,5 +1,6 @@
 """A machine without room for the loader is told so, with the fix, before the first batch."""
 
+import contextlib
 import resource
 import subprocess
 import sys
@@ -77,3 +78,25 @@ def test_workers_are_an_equal_share_of_the_cores_unless_set(monkeypatch):
         shares[processes] = count_workers(automatic=True, asked=8)
     assert shares == {1: 64, 8: 8, 100: 1}
     assert count_workers(automatic=False, asked=3) == 3
+
+
+def test_batches_and_processes_beyond_the_memory_are_refused(monkeypatch):
+    monkeypatch.setattr(resources, "free_memory_bytes", lambda: 2 * 10**9)
+    check_room(Needs(processes=4, own_bytes=10**9))
+    with pytest.raises(ValueError, match=r"1,024 worker processes need 0.1 GB of memory each .* 2.0 GB are free here"):
+        check_room(Needs(processes=1024))
+    settings = ["TRAIN.BATCH_SIZE", "1280", "TRAIN.IM_SIZE", "64", "TEST.IM_SIZE", "64", "DATA_LOADER.NUM_WORKERS", "2"]
+    cfg = load_cfg(None, [*DIGITS, *settings, "DATA_LOADER.PREFETCH", "10000"])
+    # 10,002 batches of 1280 images of 64 x 64 x 3 bytes
+    with pytest.raises(
+        ValueError, match=r"the loader's batches need 157.3 GB of memory, 2.0 GB are free here: lower DATA"
+    ):
+        build_loader(cfg, "train", torch.device("cpu"))
+
+
+def test_a_batch_has_no_more_room_than_there_are_images(monkeypatch):
+    """TEST.BATCH_SIZE of millions means all of them at once."""
+    monkeypatch.setattr(resources, "free_memory_bytes", lambda: 2 * 10**9)
+    cfg = load_cfg(None, [*DIGITS, "TEST.BATCH_SIZE", "10000000"])
+    with contextlib.closing(build_loader(cfg, "test", torch.device("cpu"))) as loader:
+        assert [len(batch.labels) for batch in loader.epoch(0)] == [355]
