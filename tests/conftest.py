@@ -29,6 +29,14 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(skip)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    """Escape odd names in what a test printed and logged: a process of pytest-xdist could not send them."""
+    report = yield
+    report.sections = [(title, text.encode(errors="backslashreplace").decode()) for title, text in report.sections]
+    return report
+
+
 @pytest.fixture(autouse=True)
 def own_log() -> Iterator[None]:
     """Leave the log as it was: a tool that runs in this process sets it up."""

@@ -9,12 +9,14 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from pycls.core.registry import shown
+
 
 def rank() -> int:
     """Return this process's number; without a process group 0, or what torchrun says."""
     if dist.is_initialized():
         return dist.get_rank()
-    return int(os.environ["RANK"]) if under_torchrun() else 0
+    return _from_launcher("RANK") if under_torchrun() else 0
 
 
 def world_size() -> int:
@@ -24,17 +26,25 @@ def world_size() -> int:
 
 def requested_world_size(num_gpus: int) -> int:
     """Return the number of processes a run will have: torchrun's, or else NUM_GPUS."""
-    return int(os.environ["WORLD_SIZE"]) if under_torchrun() else num_gpus
+    return _from_launcher("WORLD_SIZE") if under_torchrun() else num_gpus
 
 
 def local_rank() -> int:
     """Return this process's number on its node."""
-    return int(os.environ.get("LOCAL_RANK", 0))
+    return _from_launcher("LOCAL_RANK", "0")
 
 
 def local_world_size() -> int:
     """Return the number of processes on this node."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    return _from_launcher("LOCAL_WORLD_SIZE", "1")
+
+
+def _from_launcher(name: str, default: str = "") -> int:
+    """Return a number that the launcher, torchrun or ours, has set; ValueError, which names it, for anything else."""
+    text = os.environ.get(name, default)
+    if not (text.isascii() and text.isdecimal()):
+        raise ValueError(f"the environment variable {name} must be a whole number, got '{shown(text)}'; unset it")
+    return int(text)
 
 
 def is_main() -> bool:
@@ -54,6 +64,9 @@ def under_torchrun() -> bool:
     missing = needed - os.environ.keys()
     if missing and {"RANK", "WORLD_SIZE"} <= os.environ.keys():
         raise ValueError(f"RANK and WORLD_SIZE are set, but not {', '.join(sorted(missing))}; start with torchrun")
+    if not missing and _from_launcher("RANK") >= _from_launcher("WORLD_SIZE"):
+        of = f"RANK {os.environ['RANK']} of WORLD_SIZE {os.environ['WORLD_SIZE']}"
+        raise ValueError(f"{of}: ranks are counted from 0 and below WORLD_SIZE; start with torchrun")
     return not missing
 
 

@@ -31,6 +31,25 @@ def test_one_gpu_is_for_one_process(two_gpus, monkeypatch):
         pick_device("cuda:1")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("RANK", "abc", r"^the environment variable RANK must be a whole number, got 'abc'"),
+        ("WORLD_SIZE", "two", r"^the environment variable WORLD_SIZE must be a whole number, got 'two'"),
+        ("LOCAL_RANK", "-1", r"^the environment variable LOCAL_RANK must be a whole number, got '-1'"),
+        ("RANK", "2", r"^RANK 2 of WORLD_SIZE 2: ranks are counted from 0 and below WORLD_SIZE"),
+    ],
+)
+def test_what_a_launcher_has_set_is_named(name, value, said, monkeypatch):
+    launched = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
+    for variable, right in launched.items():
+        monkeypatch.setenv(variable, right)
+    assert (distributed.rank(), distributed.requested_world_size(4), distributed.local_rank()) == (1, 2, 1)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=said):
+        (distributed.rank(), distributed.local_rank())
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA")
 def test_without_cuda():
     with pytest.raises(ValueError, match=r"^DEVICE cuda:1: not available here \(available: .*cpu\)$"):

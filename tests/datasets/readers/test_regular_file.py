@@ -61,13 +61,15 @@ def test_the_extension_leaves_them(odd):
 
 @pytest.mark.parametrize("name", ["pipe.jpg", "zeros.jpg", "terabyte.jpg"])
 def test_class_files_and_lists_are_no_way_around(odd, name):
-    with pytest.raises(ValueError, match=rf"DATA\.CLASSES .*{name}: it (is no regular file|has 1,)"):
+    with pytest.raises(
+        ValueError, match=rf"DATA\.CLASSES .*{name}: (is a pipe|is a device|has more than 10,000,000 bytes)"
+    ):
         load_classes(str(odd / name))
     make_sparse(odd / "list.csv", 1 << 40, b"path,label\n")
     with pytest.raises(ValueError, match=r"list\.csv: it has 1,099,511,627,776 bytes"):
         read_table(odd / "list.csv")
     make_sparse(odd / "list.csv", 1 << 32, b"path,label\n")
-    with pytest.raises(ValueError, match=r"list\.csv has a line of more than 1,048,576 characters"):
+    with pytest.raises(ValueError, match=r"list\.csv:2: the line is longer than 1,000,000 characters"):
         list(read_table(odd / "list.csv")[1])
 
 

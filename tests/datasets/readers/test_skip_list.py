@@ -115,5 +115,5 @@ def test_a_quoted_line_that_is_no_string_is_an_error(samples, tmp_path, line):
 def test_a_list_of_windows_and_one_that_is_no_file(samples, tmp_path):
     (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbf# bad\r\ntrain/a/2.png\r\n")
     assert len(skip_listed(samples, str(tmp_path / "list.txt"), SPLITS)) == 4
-    with pytest.raises(ValueError, match="SKIP_LIST: /dev/zero: it is no regular file, but a device"):
+    with pytest.raises(ValueError, match="SKIP_LIST /dev/zero: is a device, expected a file"):
         skip_listed(samples, "/dev/zero", SPLITS)
