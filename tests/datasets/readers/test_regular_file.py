@@ -62,7 +62,7 @@ def test_the_extension_leaves_them(odd):
 @pytest.mark.parametrize("name", ["pipe.jpg", "zeros.jpg", "terabyte.jpg"])
 def test_class_files_and_lists_are_no_way_around(odd, name):
     with pytest.raises(
-        ValueError, match=rf"DATA\.CLASSES .*{name}: (is a pipe|is a device|has more than 10,000,000 bytes)"
+        ValueError, match=rf"DATA\.CLASSES .*{name}: (is a |has more than 10,000,000 bytes)"
     ):
         load_classes(str(odd / name))
     make_sparse(odd / "list.csv", 1 << 40, b"path,label\n")
