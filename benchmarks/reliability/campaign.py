@@ -9,32 +9,37 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.reliability import fixtures
+from benchmarks.reliability.attacks import attack_cases
 from benchmarks.reliability.bad_inputs import bad_input_cases
 from benchmarks.reliability.case import Case, Result
+from benchmarks.reliability.damaged_files import build_packed_figures, build_stopped, damaged_file_cases
 from benchmarks.reliability.fixtures import Fixtures
+from benchmarks.reliability.full_disk import full_disk_cases
 from benchmarks.reliability.kills import UNDISTURBED, kill_cases
 from benchmarks.reliability.page import page, publish_page
 from benchmarks.reliability.processes.command import preload
 from benchmarks.reliability.processes.pool import run_cases
 
-fixtures.BUILDERS.update(UNDISTURBED)
-_QUICK_PER_KIND = 2
+fixtures.BUILDERS |= UNDISTURBED | {"stopped": build_stopped, "packed": build_packed_figures}
+KILLS = ("kill -9", "asked to stop")
 
 
 def all_cases() -> list[Case]:
     """Return every case, those that take longest first."""
-    return [*kill_cases(), *bad_input_cases()]
+    return [*kill_cases(), *full_disk_cases(), *attack_cases(), *damaged_file_cases(), *bad_input_cases()]
 
 
 def chosen(cases: Sequence[Case], only: str | None, quick: bool) -> list[Case]:
-    """Return the cases that are asked for; `quick`: some of each kind, spread over it."""
+    """Return the cases that are asked for; `quick`: one of each kind, of the kills one of each group of kinds."""
     found = [case for case in cases if only is None or only in case.kind or only in case.name]
     if not quick:
         return found
-    kinds: dict[str, list[Case]] = {}
+    first: dict[str, Case] = {}
     for case in found:
-        kinds.setdefault(case.kind, []).append(case)
-    return [case for of_kind in kinds.values() for case in of_kind[:: max(1, len(of_kind) // _QUICK_PER_KIND)][:2]]
+        group = case.kind.partition(":")[0] if case.kind.startswith(KILLS) else case.kind
+        if "anew" not in group:  # 20 s each
+            first.setdefault(group, case)
+    return list(first.values())
 
 
 def run_campaign(cases: Sequence[Case], args: argparse.Namespace, publish_it: bool) -> int:

@@ -35,6 +35,7 @@ class Case:
     name: str
     judge: Callable[["Room"], None]  # raises Failed or Skipped
     needs: tuple[str, ...] = ()  # names of fixtures
+    loader_processes: bool = False  # its commands start some: they are forked from a server that serves all cases
 
     def random(self, seed: int) -> random.Random:
         """Return the case's own stream of random numbers: the same whatever else runs."""
@@ -50,7 +51,8 @@ class Result:
     verdict: str  # survived, failed, skipped
     words: str
     seconds: float
-    notes: dict[str, int] = field(default_factory=dict)  # what was counted on the way, for the table
+    tried: int = 1  # attempts in it
+    notes: dict[str, int] = field(default_factory=dict)  # what was counted on the way
 
 
 @dataclass
@@ -62,6 +64,7 @@ class Room:
     random: random.Random
     no_mounts: str = ""  # why nothing can be mounted here; empty: it can
     lasting: frozenset[int] = frozenset()  # pids of what serves all cases
+    tried: int = 1  # a case of several attempts counts them here
     notes: dict[str, int] = field(default_factory=dict)
     mounted: list[Path] = field(default_factory=list)
 

@@ -4,8 +4,8 @@
     kind, damaged = damage(path.read_bytes(), rng)
 
 Every draw comes from `rng`, so a seed names a damaged file; what comes out is never equal to what went in. Each of the
-KINDS is as likely as the others: an archive's headers and directory, a hundredth of a real file, are hit as often as what
-they describe.
+KINDS is as likely as the others: headers and directory of an archive, a hundredth of a real file, are hit as often as
+what they describe.
 """
 
 import random

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NUM_TRAIN, NUM_VAL = 16, 4  # images of each class
 NUM_CLASSES = 10
-_CACHES = ".pycls-index"  # what the program keeps of its scans beside the images, and may write at any time
+CACHES = ".pycls-"  # what the program keeps of its scans beside the images, and may write at any time
 
 
 @dataclass
@@ -62,7 +62,7 @@ class Fixtures:
 def _stamps(folder: Path) -> dict[str, tuple]:
     found = {}
     for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(_CACHES)]
+        folders[:] = [name for name in folders if not name.startswith(CACHES)]
         for name in (*folders, *files):
             path = os.path.join(parent, name)
             status = os.lstat(path)
@@ -90,15 +90,10 @@ def build_run(room: "Room", target: Path) -> None:
     _must_end(room, "train", *words(target, "{data}"))
 
 
-def build_packed(room: "Room", target: Path) -> None:
-    """Pack the data set into shards of a few images."""
-    _must_end(room, "pack", "{data}", target, "--shard-mb", "0.01", "--workers", 1)
-
-
 def _must_end(room: "Room", *words: object) -> None:
     ended = room.run(*words)
     if ended.code != 0:
         raise RuntimeError(f"cannot make what the cases need: {' '.join(ended.words)}: {ended.told()}")
 
 
-BUILDERS: dict[str, Callable[["Room", Path], None]] = {"data": build_data, "run": build_run, "packed": build_packed}
+BUILDERS: dict[str, Callable[["Room", Path], None]] = {"data": build_data, "run": build_run}

@@ -1,8 +1,11 @@
 """The kill campaign: a training is killed or asked to stop at some moment; the same command must end as if undisturbed."""
 
+import atexit
 import functools
+import importlib
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -24,13 +27,20 @@ LOADERS = {
     "torch": {"DATA_LOADER__BACKEND": "torch"},
     "dali_cpu": {"DATA_LOADER__BACKEND": "dali_cpu"},
 }
+_IN_PROCESSES = ("custom in processes", "torch")
 # Phases are functions, on whose n-th call a clock is started that kills within it.
 PHASES = {
     "train": ("pycls.engine.train", "train_epoch"),
     "evaluate": ("pycls.engine.train", "evaluate"),
     "save": ("pycls.engine.checkpointing", "save_checkpoint"),
 }
-_MOMENTS = ("any", "file", *PHASES)
+_MOMENTS = {
+    "any": "at any moment",
+    "file": "before an operation on a file",
+    "train": "while it trains",
+    "evaluate": "while it evaluates",
+    "save": "while it saves",
+}
 _EPOCHS = 3
 _TRIES = 6  # a moment that came too late is drawn again
 _LIMITS = Limits(seconds=150)
@@ -59,20 +69,19 @@ class Kill:
     @property
     def kind(self) -> str:
         """Name its row in the table."""
+        killed = self.signal == signal.SIGKILL
+        what = "kill -9" if killed else "asked to stop"
         if self.start != "fork":
-            return f"{self.signal.name}, processes started anew ({self.start})"
-        return f"{'kill -9' if self.signal == signal.SIGKILL else self.signal.name}, {_of(self)}"
+            return f"{what}, Python started anew"
+        if self.victims == "one":
+            return f"{what}, one of 2 processes"
+        number = "1 process" if self.processes == 1 else f"{self.processes} processes"
+        return f"{what}, {number}: {_MOMENTS[self.moment] if killed else self.signal.name}"
 
     @property
     def reference(self) -> str:
         """Name the undisturbed run that it must equal."""
         return reference_name(self.loader, 2 if self.start == "spawn" else self.processes)
-
-
-def _of(kill: Kill) -> str:
-    if kill.victims == "one":
-        return "one of 2 processes"
-    return "1 process" if kill.processes == 1 else f"{kill.processes} processes"
 
 
 def reference_name(loader: str, processes: int) -> str:
@@ -83,7 +92,8 @@ def reference_name(loader: str, processes: int) -> str:
 def kill_cases() -> Iterator[Case]:
     """Yield the campaign: every loader, 1 and 2 processes, every signal, every moment."""
     for kill in _kills():
-        yield Case(kill.kind, kill.name, functools.partial(judge_kill, kill), (kill.reference,))
+        judge, forks = functools.partial(judge_kill, kill), kill.start == "fork" and kill.loader in _IN_PROCESSES
+        yield Case(kill.kind, kill.name, judge, ("data", kill.reference), forks)
 
 
 def _kills() -> Iterator[Kill]:
@@ -168,8 +178,6 @@ def judge_kill(kill: Kill, room: Room) -> None:
 
 def _disturbed(room: Room, kill: Kill, facts: dict[str, Any], share: float, anew: bool = True) -> list[Ended]:
     """Start a run, kill it at a moment within a share of its length, and return how its processes ended."""
-    import shutil
-
     if anew:
         shutil.rmtree(room.folder / "run", ignore_errors=True)
     if kill.moment == "any":
@@ -179,15 +187,12 @@ def _disturbed(room: Room, kill: Kill, facts: dict[str, Any], share: float, anew
     else:
         number = room.random.randint(1, max(1, round(share * facts[kill.moment])))
         delay = room.random.uniform(0, 0.03)
-        pids: list[int] = []
         prepare = functools.partial(_prepare, kill.moment, number, delay, kill.signal, room.folder / "run")
         commands = start_run(room, kill, prepare)
-        pids += [command.pid for command in commands[1:]]
-        first = commands[0].wait() if len(commands) > 1 and kill.signal == signal.SIGKILL else None
-        for command in commands[1:]:  # as torchrun ends the others
-            command.signal(kill.signal)
-        if first is not None:
-            return [first, *(command.wait() for command in commands[1:])]
+        if len(commands) > 1:  # the first one shoots itself; then the other is ended, as torchrun does
+            first = commands[0].wait()
+            commands[1].signal(kill.signal)
+            return [first, commands[1].wait()]
     return [command.wait() for command in commands]
 
 
@@ -203,10 +208,10 @@ def _prepare(moment: str, number: int, delay: float, signal_number: int, out_dir
     if moment == "file":
         count_file_operations(out_dir, lambda count: shoot() if count == number else None)
     else:
-        count_calls(moment, lambda count: _later(delay, shoot) if count == number else None)
+        count_calls(moment, lambda count: later(delay, shoot) if count == number else None)
 
 
-def _later(delay: float, act: Callable[[], None]) -> None:
+def later(delay: float, act: Callable[[], None]) -> None:
     timer = threading.Timer(delay, act)
     timer.daemon = True
     timer.start()
@@ -227,8 +232,6 @@ def count_file_operations(folder: Path, see: Callable[[int], None]) -> None:
 
 def count_calls(phase: str, see: Callable[[int], None]) -> None:
     """Call `see(count)` before every call of a phase's function."""
-    import importlib
-
     module_name, name = PHASES[phase]
     module = importlib.import_module(module_name)
     real, count = getattr(module, name), 0
@@ -278,8 +281,6 @@ def build_undisturbed(loader: str, processes: int, room: Room, target: Path) -> 
 
 def _record(out_dir: Path, counts: Path) -> None:
     """Count what happens in this process, until it ends (in the child)."""
-    import atexit
-
     seen: dict[str, int] = {}
     count_file_operations(out_dir, lambda count: seen.update(file=count))
     for phase in PHASES:

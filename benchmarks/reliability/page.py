@@ -17,7 +17,7 @@ def page(results: Sequence[Result], minutes: float, args: argparse.Namespace) ->
     """Return the table as Markdown, with failures and what was skipped by name."""
     kinds = {result.kind: Counter[str]() for result in results}
     for result in results:
-        kinds[result.kind][result.verdict] += 1
+        kinds[result.kind][result.verdict] += 1 if result.verdict == "failed" else result.tried
     rows = [_row(kind, counts) for kind, counts in kinds.items()]
     total = sum(kinds.values(), Counter[str]())
     lines = [

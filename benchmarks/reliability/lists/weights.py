@@ -123,7 +123,7 @@ _CHANGES: tuple[tuple[str, Callable[[dict[str, Any]], Any], str], ...] = (
     ("no head", lambda saved: _without(saved, "head"), "head"),
     ("no statistics", lambda saved: _without(saved, "running_mean"), "running_mean"),
     ("other names", _renamed, "s1|stage_one|tensors"),
-    ("other shapes", _wider, "size|shape"),
+    ("other shapes", _wider, "size|shape|tensors"),
     ("more layers", _more, "s9"),
     ("a class renamed", _class_renamed, "zero"),
     ("fewer classes", lambda saved: saved.update(classes=saved["classes"][:-1]), "class"),

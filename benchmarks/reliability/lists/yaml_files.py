@@ -29,8 +29,6 @@ _ROWS: tuple[tuple[str | bytes, str], ...] = (
     ("DESC: !!python/object/apply:os.system ['touch owned']\n", r"a\.yaml"),
     ("DESC: !!python/name:os.system\n", r"a\.yaml"),
     ("DESC: !mine x\n", r"a\.yaml"),
-    ("DESC: !!binary '===='\n", r"a\.yaml"),
-    ("DESC: !!timestamp banana\n", r"a\.yaml"),
     ("DESC: !!set {a, b}\n", r"a\.yaml.*DESC"),
     ("DESC: *nowhere\n", r"a\.yaml"),
     ("DESC: &a [*a]\n", r"a\.yaml"),
@@ -39,9 +37,7 @@ _ROWS: tuple[tuple[str | bytes, str], ...] = (
     ("OPTIM: {<<: 3}\n", r"a\.yaml"),
     ("OPTIM: {MAX_EPOCH: 2020-01-01}\n", r"a\.yaml.*OPTIM\.MAX_EPOCH"),
     ("OPTIM: {MAX_EPOCH: 10:20:30}\n", r"a\.yaml.*OPTIM\.MAX_EPOCH"),
-    ("OPTIM: {MAX_EPOCH: 0x1F}\n", r"a\.yaml.*OPTIM\.MAX_EPOCH"),
     ("OPTIM: {MAX_EPOCH: 010}\n", r"a\.yaml.*OPTIM\.MAX_EPOCH"),
-    ("OPTIM: {MAX_EPOCH: 1_000}\n", r"a\.yaml.*OPTIM\.MAX_EPOCH"),
     ("OPTIM: {MAX_EPOCH: yes}\n", r"a\.yaml.*OPTIM\.MAX_EPOCH"),
     ("OPTIM: {MAX_EPOCH: '3 epochs'}\n", r"a\.yaml.*OPTIM\.MAX_EPOCH"),
     ("OPTIM: {MAX_EPOCH: 1.5}\n", r"a\.yaml.*OPTIM\.MAX_EPOCH"),
@@ -77,7 +73,7 @@ _ROWS: tuple[tuple[str | bytes, str], ...] = (
     ("_BASE_: {a: b}\n", "_BASE_"),
     ("_BASE_: /dev/null/x.yaml\n", r"x\.yaml"),
     ("MODEL:\n  _BASE_: b.yaml\n", "_BASE_"),
-    ("_BASE_: .\n", "folder|no such config"),
+    ("_BASE_: .\n", "_BASE_"),
     (b"DESC: \xff\xfe\n", r"a\.yaml"),
     ("DESC: x\n".encode("utf-16"), r"a\.yaml"),
     ("DESC: x\n".encode("utf-32"), r"a\.yaml"),
@@ -123,25 +119,17 @@ _ROWS: tuple[tuple[str | bytes, str], ...] = (
     ("MODEL: {TYPE: densenet, DEPTH: 3}\n", r"MODEL\.DEPTH"),
     ("MODEL: {TYPE: pyramidnet, DEPTH: 3}\n", r"MODEL\.DEPTH"),
 )
-_HEAD = "TRAIN: {DATASET: imagenet}\nTEST: {DATASET: imagenet}\n"
+# What the files do not say, so that they are wrong in one point alone.
+_PLAIN = "TRAIN.DATASET digits TEST.DATASET digits MODEL.TYPE resnet MODEL.DEPTH 8"
+_NETWORK = "TRAIN.DATASET imagenet TEST.DATASET imagenet DATA_DIR {data} DEVICE cpu"
 
 
-def _file(text: str | bytes) -> str | bytes:
-    """Put a data set to texts that lack one, where that leaves them what they are."""
-    if isinstance(text, bytes) or text.startswith(("MODEL: {TYPE", "FSDP", "BN:", "DEVICE", "NUM_GPUS", "OPTIM: {ACC")):
-        model = "" if isinstance(text, bytes) or text.startswith("MODEL") else "MODEL: {TYPE: resnet, DEPTH: 18}\n"
-        return text if isinstance(text, bytes) else text + _HEAD + model
-    return text
+def _command(text: str | bytes) -> str:
+    has_network = isinstance(text, str) and "TYPE:" in text and "MODEL: {" in text
+    return f"train --cfg a.yaml OUT_DIR {{here}}/out {_NETWORK if has_network else _PLAIN}"
 
 
 BAD = tuple(
-    Bad(
-        "train --cfg a.yaml OUT_DIR {here}/out DATA_DIR {data} DEVICE cpu"
-        if isinstance(text, str) and text.startswith(("FSDP", "BN: {SYNC", "MODEL: {TYPE"))
-        else "train --cfg a.yaml OUT_DIR {here}/out",
-        says,
-        {"a.yaml": _file(text), "b.yaml": "DESC: base\n"},
-        name=f"a.yaml: {repr(text)[:100]}",
-    )
+    Bad(_command(text), says, {"a.yaml": text, "b.yaml": "DESC: base\n"}, name=f"a.yaml: {repr(text)[:100]}")
     for text, says in _ROWS
 )

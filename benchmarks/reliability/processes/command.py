@@ -20,7 +20,7 @@ from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-from benchmarks.reliability.processes.linux import address_space_mb, die_with_parent
+from benchmarks.reliability.processes.linux import address_space_mb, die_with_parent, own_memory_mb
 from benchmarks.report import ROOT
 from pycls import commands
 
@@ -66,7 +66,7 @@ class Ended:
     out: str
     err: str
     seconds: float
-    peak_mb: int  # resident, with what was there when it was forked
+    extra_mb: int  # of memory at its peak, above what it began with; libraries that it uses count
     late: bool  # it had to be killed for its time
 
     def told(self) -> str:
@@ -112,7 +112,7 @@ class Command:
         seconds = time.monotonic() - self.began
         texts = [_read_and_close(file) for file in (self._out, self._err)]
         code = os.waitstatus_to_exitcode(status)
-        return Ended(tuple(self.words), code, *texts, seconds, usage.ru_maxrss >> 10, late)
+        return Ended(tuple(self.words), code, *texts, seconds, max(0, (usage.ru_maxrss >> 10) - own_memory_mb()), late)
 
     def _start_cold(self) -> int:
         environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | self.environment

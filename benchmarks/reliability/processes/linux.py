@@ -78,3 +78,9 @@ def _command(pid: int) -> str:
 def address_space_mb() -> int:
     """Return the size of this process's address space, most of which is no memory."""
     return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE") >> 20
+
+
+def own_memory_mb() -> int:
+    """Return how much memory this process has, without what it shares with files: a fork begins with that much."""
+    resident, shared = map(int, Path("/proc/self/statm").read_text().split()[1:3])
+    return (resident - shared) * os.sysconf("SC_PAGE_SIZE") >> 20

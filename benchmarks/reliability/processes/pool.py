@@ -85,11 +85,13 @@ class _Worker:
             mount_memory(SHARED_MEMORY, "size=2g")
         except OSError as error:
             self._no_mounts = str(error)
-        start_fork_server()
-        self._lasting = frozenset(descendants(os.getpid()))
+        self._lasting: frozenset[int] = frozenset()
 
     def judge(self, case: Case) -> Result:
         """Run a case in a folder of its own and return what became of it."""
+        if case.loader_processes and not self._lasting:
+            start_fork_server()
+            self._lasting = frozenset(descendants(os.getpid()))
         began = time.monotonic()
         folder = Path(tempfile.mkdtemp(dir=self._scratch))
         room = Room(folder, self._fixtures, case.random(self._seed), self._no_mounts, self._lasting)
@@ -107,4 +109,6 @@ class _Worker:
         finally:
             room.clean_up()
             shutil.rmtree(folder, ignore_errors=True)
-        return Result(case.kind, case.name, verdict, words[:1500], round(time.monotonic() - began, 2), room.notes)
+        return Result(
+            case.kind, case.name, verdict, words[:1500], round(time.monotonic() - began, 2), room.tried, room.notes
+        )
