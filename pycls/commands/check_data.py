@@ -42,6 +42,8 @@ def act(cfg: CfgNode, args: argparse.Namespace) -> int:
     check_output_folder(out_dir, "--out")
     if len(folders) > 1:
         raise ValueError(f"one folder is checked at a time, got {', '.join(folders)}")
+    if not folders and not (cfg.TRAIN.DATASET or cfg.TEST.DATASET):
+        raise ValueError("there is nothing to check: name a folder, DIR, or the config that reads it, --cfg FILE")
     if folders and cfg.DATA_DIR:
         raise ValueError(f"DATA_DIR {cfg.DATA_DIR} does nothing beside {folders[0]}, which is checked; leave one out")
     whole = args.cfg is not None  # else the number of classes is nobody's choice

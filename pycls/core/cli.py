@@ -21,7 +21,7 @@ from pycls.core.config import diff_cfg, dump_cfg, load_cfg
 from pycls.core.config.command_words import sort_words
 from pycls.core.config.shipped_configs import find_cfg
 from pycls.core.locks import no_trace_if_refused
-from pycls.core.paths import expand_path
+from pycls.core.paths import expand_path, is_about_path, reason_of
 from pycls.core.registry import printable
 from pycls.core.stop_signals import stdout_is_open
 
@@ -206,11 +206,13 @@ def _errors_in_one_line(prog: str, with_traceback: bool) -> Iterator[None]:
         if with_traceback or (isinstance(error, BrokenPipeError) and not stdout_is_open()):
             raise
         print(f"{prog}: error: {_one_line(error)}", file=sys.stderr)
-        raise SystemExit(2 if isinstance(error, ValueError) else 1) from None
+        is_input = isinstance(error, ValueError) or (isinstance(error, OSError) and is_about_path(error))
+        raise SystemExit(2 if is_input else 1) from None
 
 
 def _one_line(error: Exception) -> str:
-    return printable(" ".join(line.strip() for line in str(error).splitlines())) or type(error).__name__
+    text = reason_of(error) if isinstance(error, OSError) else str(error)
+    return printable(" ".join(line.strip() for line in text.splitlines())) or type(error).__name__
 
 
 def _diff_text(cfg: CfgNode) -> str:

@@ -8,15 +8,20 @@ from pathlib import Path
 
 from pycls.core.registry import shown
 
+_PATH_ERRORS = (
+    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP),
+    *(errno.EACCES, errno.EPERM, errno.EROFS),
+)
 _VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")
 
 
 def expand_path(text: str, what: str) -> str:
     """Return a path with `~`, `$NAME` and `${NAME}` replaced; addresses, and names that lie there so, stay.
 
-    ValueError, which begins with `what`, names a variable that is not set, or a user that is not known here.
+    ValueError, which begins with `what`, names a variable that is not set, a user that is not known here, or a path
+    that no file can have: a name too long, links that lead in a circle.
     """
-    if "://" in text or os.path.exists(text):
+    if "://" in text or _is_there(text, what):
         return text
     for match in _VARIABLE.finditer(text):
         name = match[1] or match[2]
@@ -26,7 +31,22 @@ def expand_path(text: str, what: str) -> str:
     if path.startswith("~"):  # other code would expand it again, and fail
         user, hint = path[1:].partition(os.sep)[0], "write ./~... for a name that begins so"
         raise ValueError(f"{what}: there is no user {shown(user)} here, in {shown(text)}; {hint}")
+    _is_there(path, what)
     return path
+
+
+def _is_there(path: str, what: str) -> bool:
+    """Tell whether a path exists; ValueError where none can be, which os.path.exists would call "not there"."""
+    try:
+        os.stat(path)
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            reason = "a circle of links" if error.errno == errno.ELOOP else os.strerror(error.errno).lower()
+            raise ValueError(f"{what} {shown(path)}: {reason}; give another path") from None
+        return False
+    except ValueError:  # a NUL in it: the form of the key is checked later
+        return False
+    return True
 
 
 def check_outputs(
@@ -44,6 +64,19 @@ def check_outputs(
         if makes_folders:
             check_output_folder(Path(path).parent, f"{path}: the folder")
         _check_file(Path(path), makes_folders)
+
+
+def reason_of(error: OSError) -> str:
+    """Return what the system says, with the path it says it of first, without its number."""
+    if not error.strerror:
+        return str(error)
+    paths = [os.fsdecode(path) for path in (error.filename, error.filename2) if isinstance(path, (str, bytes))]
+    return ": ".join([" -> ".join(paths), error.strerror] if paths else [error.strerror])
+
+
+def is_about_path(error: OSError) -> bool:
+    """Tell whether trying again is no use before the user has changed a path or its rights."""
+    return isinstance(error.filename, (str, bytes)) and error.errno in _PATH_ERRORS
 
 
 def check_output_folder(folder: Path, what: str) -> None:

@@ -16,6 +16,7 @@ from pycls.core.weights.formats import score
 from pycls.engine.network.freeze import freeze
 from pycls.engine.network.fsdp import shard_network
 from pycls.engine.network.precision import DTYPES
+from pycls.engine.network.single_image import check_single_image
 from pycls.models import build_model
 from pycls.optim import build_optimizer
 from pycls.optim.ema import EMA, ema_rate
@@ -62,6 +63,7 @@ def check_network(cfg: CfgNode) -> None:
         )
     freeze(model, cfg.TRAIN.FROZEN)
     build_optimizer(cfg, model)
+    check_single_image(cfg, model)
 
 
 def build_state(cfg: CfgNode, device: torch.device, scaler: torch.amp.GradScaler) -> TrainState:

@@ -17,7 +17,7 @@ from pycls.core.weights.files import load_tensor_file, safetensors_metadata
 from pycls.core.weights.formats import Weights, flip_stem, is_bgr, unpack_weights
 from pycls.core.weights.key_mapping import Naming, blocks_of
 from pycls.core.weights.key_tables import NAMINGS
-from pycls.engine.identity import saved_cfg
+from pycls.engine.identity import cfg_text, check_own_config, is_of_pycls, saved_cfg
 from pycls.engine.setup import pixel_contract
 from pycls.inference.saved_network import chosen_file, load_network
 
@@ -89,8 +89,13 @@ def _write_torchvision(path: Path, dst: Path, cfg_file: str | None, overrides: S
 def _cfg_of(saved: dict[str, Any], path: Path, cfg_file: str | None, overrides: Sequence[str]) -> CfgNode | None:
     """Return the config given, else that in the file, with the overrides; None where there is none."""
     if cfg_file:
-        return load_cfg(cfg_file, overrides)
-    return saved_cfg(saved, str(path), (*WITHOUT_PLUGINS, *overrides)) if saved.get("cfg") else None
+        cfg = load_cfg(cfg_file, overrides)
+    elif saved.get("cfg"):
+        cfg = saved_cfg(saved, str(path), (*WITHOUT_PLUGINS, *overrides))
+    else:
+        return None
+    check_own_config(saved, cfg, str(path))
+    return cfg
 
 
 def _check_torchvision_can(cfg: CfgNode, naming: Naming, path: Path) -> None:
@@ -149,7 +154,7 @@ def _write_pycls(path: Path, dst: Path, cfg_file: str | None, overrides: Sequenc
         pycls_names(weights.tensors, "model_state" in saved, str(path)),
         _pycls_cfg(saved, path, cfg_file, overrides),
     )
-    note = f"; {flip_stem(tensors)} converted from RGB to BGR" if is_bgr(text) else ""
+    note = f"; {flip_stem(tensors, str(path))} converted from RGB to BGR" if is_bgr(text) else ""
     errors = {name: saved[name] for name in ("test_err", "ema_err") if isinstance(saved.get(name), (int, float))}
     save_checkpoint({"epoch": saved.get("epoch", 0), "model_state": tensors, "cfg": text, **errors}, dst)
     return f"{weights.layout}: {len(tensors)} tensors{note}"
@@ -157,8 +162,8 @@ def _write_pycls(path: Path, dst: Path, cfg_file: str | None, overrides: Sequenc
 
 def _pycls_cfg(saved: dict[str, Any], path: Path, cfg_file: str | None, overrides: Sequence[str]) -> str:
     """Return the text of a config that pycls understands: its own, or the network's keys and the data set."""
-    if saved.get("cfg") and "pixels" not in saved and not cfg_file:
-        return saved["cfg"]
+    if not cfg_file and not overrides and is_of_pycls(saved, str(path)):
+        return cfg_text(saved, str(path))
     tree: dict[str, Any] = {"TRAIN": {"DATASET": "imagenet"}, "DATA_LOADER": {"MODE": "pytorch"}}
     if cfg := _cfg_of(saved, path, cfg_file, overrides):
         _check_pycls_can(cfg, path)

@@ -16,7 +16,7 @@ from pycls.core.weights.formats import unpack_weights
 from pycls.core.weights.sources import DEFAULT_CACHE
 from pycls.datasets.imagenet import imagenet_names
 from pycls.datasets.sources.class_file import load_classes
-from pycls.engine.identity import check_classes, saved_cfg
+from pycls.engine.identity import check_classes, check_own_config, saved_cfg
 from pycls.engine.test import check_complete
 from pycls.engine.weights_file import weights_file
 from pycls.models import build_model
@@ -57,7 +57,8 @@ class SavedNetwork:
 def load_network(weights: str, cfg_file: str | None = None, overrides: Sequence[str] = ()) -> SavedNetwork:
     """Load a path, URL or zoo name, with the config in the file unless `cfg_file` is given; then KEY VALUE pairs.
 
-    ValueError for a file without a config, or with weights that are not exactly those of the config's network.
+    ValueError for a file without a config, with weights that are not exactly those of the config's network, or with a
+    config of its own that means another network.
     """
     path = chosen_file(weights, overrides)
     saved = load_tensor_file(path)
@@ -67,6 +68,8 @@ def load_network(weights: str, cfg_file: str | None = None, overrides: Sequence[
     model = build_model(cfg)
     report = fill_model(model, unpack_weights(saved, str(path)), str(path))
     check_complete(report, path)
+    if cfg_file or overrides:
+        check_own_config(saved, cfg, str(path))
     classes = _classes(saved, cfg, overrides, path)
     if classes is not None and len(classes) != cfg.MODEL.NUM_CLASSES:
         raise ValueError(f"{path}: names {len(classes)} classes, but MODEL.NUM_CLASSES is {cfg.MODEL.NUM_CLASSES}")

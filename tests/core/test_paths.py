@@ -1,10 +1,12 @@
 """Paths as users write them: home, variables; and what cannot be written is told before the work."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
+from pycls.core.cli import OneLineParser, run_plain_tool
 from pycls.core.config import load_cfg
 from pycls.core.config.defaults import declared_keys
 from pycls.core.paths import check_output_folder, check_outputs, expand_path
@@ -45,6 +47,32 @@ def test_every_key_of_a_path_is_expanded_in_files_and_on_the_command_line(key, t
         assert (cfg[section] if section else cfg)[name] == f"{tmp_path}/x"
     with pytest.raises(ValueError, match=rf"^command line: {key}: the environment variable NO_SUCH is not set"):
         load_cfg(None, [key, "${NO_SUCH}/x"])
+
+
+@pytest.mark.parametrize("key", PATH_KEYS)
+def test_a_path_that_no_file_can_have_is_named_by_its_key(key, tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    for path, said in (("x" * 300, "file name too long"), (f"{tmp_path}/a", "a circle of links")):
+        with pytest.raises(ValueError, match=rf"^command line: {key} .*: {said}; give another path$"):
+            load_cfg(None, [key, path])
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(errno.ENAMETOOLONG, 2), (errno.EACCES, 2), (errno.ENOENT, 2), (errno.ENOSPC, 1), (errno.EIO, 1)],
+)
+def test_what_the_system_says_of_a_path_is_told_without_numbers(number, code, capsys):
+    """Bad input where another path would do, else a failure: of a full disk, the same command may go on."""
+
+    def fail(*_):
+        raise OSError(number, os.strerror(number), "/x/y")
+
+    parser = OneLineParser("a", "b", "c")
+    parser.add_argument("--traceback", action="store_true")
+    with pytest.raises(SystemExit) as end:
+        run_plain_tool(parser, fail, [])
+    assert end.value.code == code and capsys.readouterr().err == f"a: error: /x/y: {os.strerror(number)}\n"
 
 
 def test_what_cannot_be_written_is_one_line(tmp_path):

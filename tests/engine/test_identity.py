@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+import yaml
 
 from pycls.core.checkpoint import save_checkpoint
 from pycls.core.config import dump_cfg, flatten, load_cfg, with_value
 from pycls.core.config.defaults import declared_keys
+from pycls.engine import identity
 from pycls.engine.identity import check_classes, network_differences
 from pycls.engine.setup import pixel_contract
 from pycls.engine.state import _check_same_run
@@ -38,8 +40,25 @@ def test_classes_that_look_the_same_are_named_by_their_code_points():
     check_classes(["caf\u00e9", "tea"], ["caf\u00e9", "tea"], "a.pyth")
     with pytest.raises(ValueError, match=r"spelled with other code points \(caf U\+00E9 and cafe U\+0301\): rename"):
         check_classes(["caf\u00e9", "tea"], ["cafe\u0301", "tea"], "a.pyth")
-    with pytest.raises(ValueError, match=r"class 1 is 'tea' in the checkpoint and 'coffee' in the data set$"):
-        check_classes(["a", "tea"], ["a", "coffee"], "a.pyth")
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ("zebra dog emu", "the data set has 3 without 'cat' with 'zebra' that it was not trained on; give a renamed"),
+        ("cat dog", "the data set has 2 without 'emu'"),
+        ("cat cow dog emu", "the data set has 4 with 'cow' that it was not trained on"),
+    ],
+)
+def test_a_renamed_class_is_named_on_both_sides(found, said):
+    """A class that sorts elsewhere after it was renamed moves the others: their numbers are no help."""
+    with pytest.raises(ValueError, match=f"^a.pyth: was trained on 3 classes, {said}"):
+        check_classes(["cat", "dog", "emu"], sorted(found.split()), "a.pyth")
+
+
+def test_classes_in_another_order_are_named_by_number():
+    with pytest.raises(ValueError, match=r"class 1 is 'b' in the checkpoint and 'c' in the data set$"):
+        check_classes(["a", "b", "c"], ["a", "c", "b"], "a.pyth")
 
 
 def test_a_file_of_pycls_without_an_activation_means_its_own():
@@ -49,9 +68,28 @@ def test_a_file_of_pycls_without_an_activation_means_its_own():
     assert "MODEL.ACTIVATION_FUN silu" in words
 
 
-@pytest.mark.parametrize("saved", [{}, {"cfg": ""}, {"cfg": None}, {"cfg": {"MODEL": 1}}, {"cfg": "NO: {SUCH: 1}"}])
-def test_a_file_without_a_config_that_can_be_read_is_not_compared(saved):
-    assert network_differences(saved, load_cfg(None, RESNET), "a.pyth") == []
+@pytest.mark.parametrize("found", ["", None, {}, {"MODEL": 1}, {"MODEL": torch.ones(1)}, "NO: {SUCH: 1}", "[", 3])
+def test_a_file_without_a_config_that_can_be_read_is_not_compared(found):
+    assert network_differences({}, load_cfg(None, RESNET), "a.pyth") == []
+    assert network_differences({"cfg": found}, load_cfg(None, RESNET), "a.pyth") == []
+
+
+UNKNOWN = {"MODEL": {"TYPE": "resnet", "DEPTH": 50, "LOGITS": "rbf"}, "NAS": {"WIDTH": 16}, "BN": {"EPS": 0.002}}
+
+
+@pytest.mark.parametrize("found", [UNKNOWN, yaml.safe_dump(UNKNOWN), "BN: {EPS: 0.002, MOM: x}"])
+def test_what_can_be_read_is_compared_and_the_rest_is_one_line(found, monkeypatch):
+    warnings = []
+    monkeypatch.setattr(identity.logger, "warning", lambda text, *words: warnings.append(text % words))
+    words = network_differences({"cfg": found}, load_cfg(None, RESNET), "a.pyth")
+    assert words == ["its network has BN.EPS 0.002, this config says 1e-05"] and len(warnings) == 1
+    assert warnings[0].startswith("a.pyth: not compared with this config: a.pyth (config):")
+
+
+def test_keys_of_families_that_are_not_built_are_no_difference():
+    """Whole trees of pytorch-cls have other defaults for MobileNets, older ones of pycls for their stems."""
+    text = "MODEL: {TYPE: resnet, DEPTH: 50}\nMB: {HEAD_ACTS: []}\nANYNET: {STEM_TYPE: plain_block}\nEN: {STEM_W: 7}\n"
+    assert network_differences({"cfg": text}, load_cfg(None, RESNET), "a.pyth") == []
 
 
 @pytest.mark.parametrize(

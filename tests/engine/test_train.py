@@ -106,7 +106,7 @@ def test_evaluation_refuses_other_classes_and_missing_files(finished, tmp_path):
     saved = load_checkpoint(best_path(out_dir))
     saved["classes"][3] = "cat"
     torch.save(saved, tmp_path / "cats.pyth")
-    with pytest.raises(ValueError, match="class 3 is 'cat' in the checkpoint and '3' in the data set"):
+    with pytest.raises(ValueError, match="has 10 without 'cat' with '3' that it was not trained on"):
         engine.test(tiny_cfg(tmp_path, TEST__WEIGHTS=tmp_path / "cats.pyth"))
     with pytest.raises(ValueError, match=r"TEST\.WEIGHTS .*nothing\.pyth"):
         engine.test(tiny_cfg(tmp_path, TEST__WEIGHTS=tmp_path / "nothing.pyth"))

@@ -42,6 +42,8 @@ def literal(value):
 @pytest.mark.parametrize("name", PYCLS)
 def test_values_are_those_of_pycls(name):
     values = dict(leaves(yaml.safe_load((CONFIGS / name).read_text())))
+    if policy := values.get("TRAIN.AUGMENT"):  # its name for it; here the name says whose it is
+        values["TRAIN.AUGMENT"] = policy.removeprefix("pycls_")
     lines = sorted(f"{key} {json.dumps(value)}" for key, value in values.items())
     assert hashlib.sha256("\n".join(lines).encode()).hexdigest() == PYCLS[name]["yaml_sha256"]
 

@@ -89,7 +89,7 @@ def test_keys_from_outside_are_compared_where_they_are_known(tmp_path, monkeypat
     warnings = []
     monkeypatch.setattr(identity.logger, "warning", lambda text, *words: warnings.append(text % words))
     assert network_differences(saved, load_cfg(None), "best.pyth") == []
-    assert re.search(r"^best.pyth: its network is not compared .* name the module that adds it in PLUGINS", *warnings)
+    assert re.search(r"^best.pyth: not compared with this .* name the module that adds it in PLUGINS", *warnings)
 
 
 def test_a_layout_of_others_needs_no_code(run, mark, tmp_path):

@@ -4,35 +4,36 @@ A mistake is answered by one ValueError line that names the file and line (or th
 and the nearest known key. Every key is declared once, in keys/; code from outside adds its own by `add_section`.
 """
 
-import difflib
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import yaml
 from yacs.config import CfgNode
 
+from pycls.core.config.apply import apply_settings, may_leave_none
 from pycls.core.config.checks import check_cfg as check_cfg
 from pycls.core.config.checks import check_values
 from pycls.core.config.combinations import check_divisible as check_divisible
-from pycls.core.config.compat import todays_settings
 from pycls.core.config.convert import convert, expand_paths
 from pycls.core.config.defaults import add_section as add_section
 from pycls.core.config.defaults import decides as decides
 from pycls.core.config.defaults import declaration, default_cfg
 from pycls.core.config.defaults import known_choices as known_choices
 from pycls.core.config.defaults import table_entry as table_entry
-from pycls.core.config.effect import check_effects, idle_keys, idle_notes
-from pycls.core.config.files import BASE, file_settings
+from pycls.core.config.effect import check_effects
+from pycls.core.config.files import file_settings
 from pycls.core.config.key import Key as Key
-from pycls.core.config.settings import COMMAND_LINE, Setting, override_settings, text_settings
+from pycls.core.config.settings import Setting, override_settings, text_settings
 from pycls.core.plugins import check_imported, import_plugins
-from pycls.core.registry import did_you_mean, shown
+from pycls.core.registry import listed, shown
 
 _PLUGINS = "PLUGINS"
 # Overrides by which the config of a checkpoint is read for its words alone, where no code from outside is needed.
 WITHOUT_PLUGINS = (_PLUGINS, "[]")
+# Sections in which no program describes a network ("": outside of sections).
+_NO_NETWORKS = ("", "OPTIM", "TRAIN", "TEST", "DATA", "DATA_LOADER", "CUDNN", "PREC_TIME", "LOG", "LAUNCH", "FSDP")
 
 
 def load_cfg(cfg_file: str | None, overrides: Sequence[str] = (), command: str = "") -> CfgNode:
@@ -44,18 +45,22 @@ def load_cfg(cfg_file: str | None, overrides: Sequence[str] = (), command: str =
     settings = [*file_settings(cfg_file), *override_settings(overrides)]
     import_plugins(*_plugins(settings))  # their names and sections are known from here on
     cfg = default_cfg()
-    places = _apply_all(cfg, expand_paths(settings), f"{cfg_file}:")
+    places, notes, _ = apply_settings(cfg, expand_paths(settings), f"{cfg_file}:")
+    if notes:
+        warnings.warn("; ".join(notes), stacklevel=2)
     check_cfg(cfg, places)
     check_effects(cfg, places, command)
     cfg.freeze()
     return cfg
 
 
-def load_cfg_text(text: str, where: str, overrides: Sequence[str] = ()) -> CfgNode:
+def load_cfg_text(text: str, where: str, overrides: Sequence[str] = (), foreign: bool = False) -> CfgNode:
     """Return the frozen config stored as YAML text, in a checkpoint say; `where` names the source in errors.
 
     Only the overrides are checked: what was stored has run once, under the rules of its day. Only they have PLUGINS
     imported, too: ValueError if the text names some that are not there, unless the overrides name others, or none.
+    `foreign`: it is the whole config of another program, and means what that meant by it; its keys that are unknown
+    here are set aside, with a warning, unless they may say what its network is.
     """
     stored, given = list(text_settings(text, where)), override_settings(overrides)
     if any(setting.key == _PLUGINS for setting in given):
@@ -63,10 +68,33 @@ def load_cfg_text(text: str, where: str, overrides: Sequence[str] = ()) -> CfgNo
     else:
         check_imported(_plugins(stored)[0], where)
     cfg = default_cfg()
-    places = _apply_all(cfg, [*stored, *expand_paths(given)])
+    may_leave: Callable[[Setting], bool] = _says_no_network if foreign else may_leave_none
+    settings = [*stored, *expand_paths(given)]
+    places, notes, left_out = apply_settings(cfg, settings, foreign=foreign, may_leave=may_leave)
+    _warn_once([*notes, *([f"set aside: {listed(left_out, 3)}"] if left_out else [])])
     check_values(cfg, {key: place for key, place in places.items() if given and place == given[0].where})
     cfg.freeze()
     return cfg
+
+
+class StoredCfg(NamedTuple):
+    """What can be read of a stored config."""
+
+    cfg: CfgNode
+    stated: frozenset[str]  # the keys that it gives
+    left_out: list[str]  # what was wrong with the others, in words
+
+
+def read_stored_cfg(text: str, where: str, foreign: bool = False) -> StoredCfg:
+    """Read what can be read of YAML text that says what somebody's network is; nothing is checked, no code imported.
+
+    ValueError for text that is no YAML tree.
+    """
+    cfg = default_cfg()
+    applied = apply_settings(cfg, list(text_settings(text, where)), foreign=foreign, may_leave=lambda _: True)
+    _warn_once(applied.notes)
+    cfg.freeze()
+    return StoredCfg(cfg, frozenset(applied.places), applied.left_out)
 
 
 def with_value(cfg: CfgNode, key: str, value: Any) -> CfgNode:
@@ -111,6 +139,18 @@ def diff_cfg(cfg: CfgNode, base: CfgNode | None = None) -> dict[str, Any]:
     return {key: value for key, value in flatten(cfg) if old.get(key) != value}
 
 
+def _warn_once(notes: Sequence[str]) -> None:
+    """Warn of what stands in a stored config: from one place, as it may be read more than once."""
+    if notes:
+        warnings.warn("; ".join(notes), stacklevel=1)
+
+
+def _says_no_network(setting: Setting) -> bool:
+    """Tell whether a setting of another program may be left out, as it does not describe the network of its weights."""
+    section = setting.key.rpartition(".")[0]
+    return section in _NO_NETWORKS or section not in default_cfg()
+
+
 def _plugins(settings: Sequence[Setting]) -> tuple[list[Any], str]:
     """Return the value of PLUGINS, the last one given, and where that was written."""
     setting = next((setting for setting in reversed(settings) if setting.key == _PLUGINS), None)
@@ -121,63 +161,3 @@ def _plugins(settings: Sequence[Setting]) -> tuple[list[Any], str]:
     except ValueError:
         expected = "a list of modules, such as '[\"my_package.my_module\"]'"
         raise ValueError(f"{setting.where}: {_PLUGINS} expects {expected}, got {shown(setting.value)}") from None
-
-
-def _apply_all(cfg: CfgNode, settings: Sequence[Setting], own: str = "") -> dict[str, str]:
-    """Apply the settings in order and return {key: where it was set last}.
-
-    One warning tells of all keys that are ignored or called otherwise here, and of what has no effect in the file whose
-    places begin with `own`; what the command line switches off there is meant.
-    """
-    current, notes = todays_settings(settings)
-    written = [setting for setting in current if setting.where != COMMAND_LINE]
-    places = {setting.key: setting.where for setting in written if _apply(cfg, setting)}
-    idle = idle_keys(cfg, [key for key, place in places.items() if own and place.startswith(own)])
-    given = [setting for setting in current if setting.where == COMMAND_LINE]
-    places |= {setting.key: setting.where for setting in given if _apply(cfg, setting)}
-    notes += idle_notes(cfg, {key: places[key] for key in idle if places[key] != COMMAND_LINE})
-    if notes:
-        warnings.warn("; ".join(notes), stacklevel=3)
-    return places
-
-
-def _apply(cfg: CfgNode, setting: Setting) -> bool:
-    """Apply a setting; return whether it is one, for an empty section is none."""
-    found = _find(cfg, setting)
-    if found is None:
-        return False
-    section, name = found
-    row = declaration(setting.key)
-    section[name] = convert(setting, row)
-    if row.implies is not None:
-        implied, value = row.implies
-        _apply(cfg, Setting(setting.where, implied, value))
-    return True
-
-
-def _find(cfg: CfgNode, setting: Setting) -> tuple[CfgNode, str] | None:
-    """Return the section and the name of a key in it, None for an empty section; unknown keys raise ValueError."""
-    where, key, value = setting
-    if key == BASE:
-        raise ValueError(f"{where}: {BASE} is written at the top of a YAML file, outside of its sections")
-    *sections, name = key.split(".")
-    node = cfg
-    for section in sections:
-        node = node.get(section) if isinstance(node, CfgNode) else None
-    if not isinstance(node, CfgNode) or name not in node:
-        raise ValueError(f"{where}: unknown key {shown(key)}{_meant(cfg, key, sections)}")
-    if isinstance(node[name], CfgNode):
-        if value == {}:
-            return None
-        raise ValueError(f"{where}: {key} is a section, set one of its keys ({', '.join(node[name])})")
-    return node, name
-
-
-def _meant(cfg: CfgNode, key: str, sections: Sequence[str]) -> str:
-    """Return the end of the sentence about an unknown key: what could be meant by it."""
-    meant = did_you_mean(key, [known for known, _ in flatten(cfg)])
-    if not sections or sections[0] in cfg:
-        return meant
-    if meant and difflib.get_close_matches(sections[0].lower(), [section.lower() for section in cfg]):
-        return meant
-    return f": there is no section {sections[0]}; name the module that adds it in {_PLUGINS} (docs/EXTEND.md)"

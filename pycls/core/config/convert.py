@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from pycls.core.config.ancestors.names import RENAMED
 from pycls.core.config.defaults import declaration, is_declared
 from pycls.core.config.key import Key
 from pycls.core.config.settings import Setting, YamlBool
@@ -22,10 +23,14 @@ def expand_paths(settings: Sequence[Setting]) -> list[Setting]:
     """Return the settings with `~` and variables of paths replaced; ValueError names a variable that is not set."""
     return [
         setting._replace(value=expand_path(setting.value, f"{setting.where}: {setting.key}"))
-        if isinstance(setting.value, str) and is_declared(setting.key) and declaration(setting.key).form in _PATHS
+        if isinstance(setting.value, str) and _is_path(RENAMED.get(setting.key, setting.key))
         else setting
         for setting in settings
     ]
+
+
+def _is_path(key: str) -> bool:
+    return is_declared(key) and declaration(key).form in _PATHS
 
 
 def convert(setting: Setting, row: Key) -> Any:

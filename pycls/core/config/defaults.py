@@ -7,7 +7,7 @@ from typing import Any
 
 from yacs.config import CfgNode
 
-from pycls.core.config.compat import IGNORED
+from pycls.core.config.ancestors.names import IGNORED
 from pycls.core.config.key import DECIDES, FORMS, Key, mistake
 from pycls.core.config.keys import SECTIONS
 

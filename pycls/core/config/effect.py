@@ -30,6 +30,11 @@ def check_effects(cfg: CfgNode, places: Mapping[str, str], command: str = "") ->
         _check(cfg, key, COMMAND_LINE)
 
 
+def is_read(cfg: CfgNode, key: str) -> bool:
+    """Tell whether a config's own settings let a key have an effect, whatever data it is used with."""
+    return not _idle(cfg, key, in_file=True)
+
+
 def idle_keys(cfg: CfgNode, keys: Iterable[str]) -> list[str]:
     """Return those of the keys set in a file that have no effect, the ones left at their defaults aside."""
     told = [key for key in keys if key not in ALWAYS_TOLD and _value(cfg, key) != declaration(key).default]

@@ -43,7 +43,7 @@ def unpack_weights(state: dict[str, Any], where: str) -> Weights:
         raise ValueError(f"{where}: holds no weights (keys: {', '.join(map(str, list(state)[:8]))})")
     notes = [f"from {name}"] if name else []
     if name in ("model_state", "ema_state") and "pixels" not in state and is_bgr(state.get("cfg", "")):
-        notes.append(f"{flip_stem(tensors)} converted from BGR to RGB")
+        notes.append(f"{flip_stem(tensors, where)} converted from BGR to RGB")
     if len(tensors) < len(found):
         notes.append(f"{len(found) - len(tensors)} counters dropped")
     return Weights(_layout(state, name, found), tensors, notes)
@@ -91,10 +91,14 @@ def _plain(key: str) -> str:
 
 
 def is_bgr(cfg_text: Any) -> bool:
-    """Tell whether a pycls file's network expects BGR planes: its OpenCV loader does so, except for CIFAR."""
-    tree = _read_tree(cfg_text)
+    """Tell whether a pycls file's network expects BGR planes: its OpenCV loader does so, except for CIFAR.
+
+    The same holds for pytorch-cls, whose other loaders (USE_DALI is the old name of some) give RGB.
+    """
+    tree = cfg_text if isinstance(cfg_text, dict) else _read_tree(cfg_text)
     loader, dataset = tree.get("DATA_LOADER") or {}, (tree.get("TRAIN") or {}).get("DATASET", "imagenet")
     reads_bgr = loader.get("MODE", "pytorch") == "pytorch" and loader.get("BACKEND", "custom") == "custom"
+    reads_bgr = reads_bgr and not loader.get("USE_DALI", False)
     return "cifar" not in str(dataset) and reads_bgr
 
 
@@ -106,11 +110,16 @@ def _read_tree(cfg_text: Any) -> dict:
     return tree if isinstance(tree, dict) else {}
 
 
-def flip_stem(tensors: dict[str, Tensor]) -> str:
-    """Reverse the input planes of the first convolution over 3 channels, in place; return its name."""
+def flip_stem(tensors: dict[str, Tensor], where: str) -> str:
+    """Reverse the input planes of the first convolution over 3 channels, in place; return its name.
+
+    ValueError, which names the file, if there is none.
+    """
     stem = next((key for key, value in tensors.items() if value.dim() == 4 and value.shape[1] == 3), None)
     if stem is None:
-        raise ValueError("no convolution over 3 channels found to convert from BGR to RGB")
+        raise ValueError(
+            f"{where}: no convolution over 3 channels found to convert from BGR to RGB; is it of another network?"
+        )
     tensors[stem] = tensors[stem].flip(1)
     return stem
 

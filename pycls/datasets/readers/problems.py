@@ -60,7 +60,8 @@ def lacking_classes(
     if others:
         alike = {alike_key(name): name for name in known if name not in classes}
         near = alike.get(alike_key(others[0]))
-        like = f" (there is {near!r})" if near else ""
+        new = [repr(name) for name in known if name not in classes and normalized(name) not in map(normalized, classes)]
+        like = f" (there is {near!r})" if near else f" (and has {listed(new)} instead)" if new else ""
         sentence = f"{there} lacks {plural(others)} that {here} has: {listed(others)}{like}{hint}"
         problems.append(Problem(MISSING_CLASS, _names(split, others), sentence))
     return problems

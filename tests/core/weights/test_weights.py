@@ -41,7 +41,12 @@ def test_a_pycls_file_becomes_rgb(tmp_path):
 
 @pytest.mark.parametrize(
     "cfg",
-    ["TRAIN: {DATASET: cifar10}", "DATA_LOADER: {MODE: ffcv}", "DATA_LOADER: {BACKEND: torch}"],
+    [
+        "TRAIN: {DATASET: cifar10}",
+        "DATA_LOADER: {MODE: ffcv}",
+        "DATA_LOADER: {BACKEND: torch}",
+        "DATA_LOADER: {USE_DALI: True}",
+    ],
 )
 def test_a_pycls_file_that_was_rgb_stays_so(tmp_path, cfg):
     source, target = tiny_net(), tiny_net()

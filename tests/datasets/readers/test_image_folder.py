@@ -158,7 +158,7 @@ def test_the_two_phases_must_have_the_same_classes(tmp_path, phase):
     write_tree(tmp_path / "train", GOOD)
     write_tree(tmp_path / "val", {"n01": ["a.jpg"], "other": ["b.jpg"]})
     settings = ["DATA_DIR", str(tmp_path), "TRAIN.DATASET", "imagenet"]
-    with pytest.raises(ValueError, match=r"lacks 1 class that .*: (n02|other)$"):
+    with pytest.raises(ValueError, match=r"lacks 1 class that .*: (n02|other) \(and has .(n02|other). instead\)$"):
         build_imagenet(load_cfg(None, [*settings, "TEST.DATASET", "imagenet"]), phase)
     # Another data set for the test has classes of its own.
     assert len(build_imagenet(load_cfg(None, [*settings, "TEST.DATASET", "digits"]), phase).classes) == 2

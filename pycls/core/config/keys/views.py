@@ -16,7 +16,8 @@ VIEWS = {
     "AUGMENT": Key(
         "",
         "data",
-        "AutoAugment, RandAugment_N2_M9 (M to 30; pycls's ops: 1, timm's: 10), TrivialAugment, AugMix",
+        "AutoAugment, RandAugment_N2_M9 (M to 30; pycls's ops: 1, timm's: 10), TrivialAugment, AugMix; "
+        "pycls_AutoAugment and timm_... set AUGMENT_OPS, too",
     ),
     "AUGMENT_OPS": Key(
         "torchvision",
