@@ -93,6 +93,7 @@ def check_same_run(out_dir: Path, reference: Path) -> None:
     last = Path("checkpoints/last.pyth")
     check_same_state(state(out_dir / last), state(reference / last), "last.pyth")
     check(not list(out_dir.glob("checkpoints/.*")), f"half-written files: {list(out_dir.glob('checkpoints/.*'))}")
+    check(not (out_dir / "unfinished").exists(), "the run is done, and its folder says that it is not")
     found, expected = records(out_dir), records(reference)
     keys = Counter((record["_type"], record["epoch"], record.get("iter")) for record in found)
     twice = [key for key, count in keys.items() if count > 1]

@@ -25,7 +25,8 @@ ARGS = argparse.Namespace(seed=1, jobs=1, only="", quick=False)
 @pytest.fixture(scope="module", autouse=True)
 def imported():
     """What a training imports: once here, instead of in every fork."""
-    for name in ("pycls.commands.train", "pycls.engine", "matplotlib.pyplot", "jinja2"):
+    modules = ("pycls.commands.train", "pycls.engine", "torch._dynamo", "matplotlib.pyplot", "jinja2")
+    for name in (*modules, "pycls.datasets.backends.custom", "PIL.JpegImagePlugin"):
         importlib.import_module(name)
 
 
