@@ -1,4 +1,4 @@
-"""Damaged files: a run goes on from the checkpoint before or the same bits, an evaluation has the same figures or none."""
+"""Damaged files: a run goes on from the checkpoint before or the same bits; figures are the same, or there are none."""
 
 import functools
 import importlib

@@ -1,4 +1,4 @@
-"""Full disks: a run stops in one line, what was saved stays whole, and with room again the same command ends the same."""
+"""Full disks: a run stops in one line, what was saved stays whole; with room again the same command ends the same."""
 
 import functools
 import os

@@ -31,7 +31,7 @@ def _jpegs() -> dict[str, bytes]:
     gray, color = Image.new("L", (64, 64), 77), Image.new("RGB", (64, 64), (90, 20, 130))
     baseline, progressive = _encode(color, "JPEG"), _encode(color, "JPEG", progressive=True)
     cmyk = _encode(color.convert("CMYK"), "JPEG")
-    flat = _encode(Image.new("L", (4000, 4000), 77), "JPEG", progressive=True)
+    flat = _encode(Image.new("L", (2000, 2000), 77), "JPEG", progressive=True)
     return {
         "claims_169_megapixels.jpg": with_jpeg_size(baseline, SIDE, SIDE),
         "claims_169_megapixels_progressive.jpg": with_jpeg_size(progressive, SIDE, SIDE),
@@ -102,7 +102,7 @@ def _with_tables_of(jpeg: bytes, byte: int) -> bytes:
 
 def _pngs() -> dict[str, bytes]:
     zeros = zlib.compress(bytes(1 << 20), 9)
-    text = b"Comment\0\1\0\0\0" + zlib.compress(bytes(200 << 20), 9)
+    text = b"Comment\0\1\0\0\0" + zlib.compress(bytes(80 << 20), 9)
     small = png_chunk(b"IDAT", zlib.compress(b"\0" * 49 * 16))
     frames = png_chunk(b"acTL", struct.pack(">II", 2**31 - 1, 0))
     return {
@@ -276,7 +276,7 @@ def odd_names() -> list[str]:
     forged = FORGED.replace("/", "\N{FRACTION SLASH}")
     return [
         f"a\n{FORGED.partition('9/9')[0]}9.jpg",
-        f"b\r\n[records.py:  1]: {forged}.jpg",
+        f"b\r\n[recorder.py:  1]: {forged}.jpg",
         "c\x1b[2J\x1b[1;31mhidden\x1b[0m.jpg",
         "d\x1b]0;title\x07.jpg",
         "e\rover the line.jpg",

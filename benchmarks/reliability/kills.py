@@ -1,4 +1,4 @@
-"""The kill campaign: a training is killed or asked to stop at some moment; the same command must end as if undisturbed."""
+"""The kill campaign: a training is killed or asked to stop; the same command must end as if undisturbed."""
 
 import atexit
 import functools
@@ -200,7 +200,7 @@ def _disturbed(room: Room, kill: Kill, facts: dict[str, Any], share: float, anew
 
 
 def _wait_for_handlers(commands: Sequence[Command]) -> None:
-    """Wait until each command has begun to catch signals, a few ms after Python has: before that there is no program."""
+    """Wait until each command has begun to catch signals: before that there is no program of ours."""
     end, bit = time.monotonic() + _HANDLERS_SEC, 1 << (signal.SIGTERM - 1)
     for command in commands:
         status = Path("/proc", str(command.pid), "status")

@@ -55,31 +55,35 @@ def is_remark(line: str) -> bool:
     return line.startswith("warning: ") or "is not in this folder: the shipped" in line or "is taken, " in line
 
 
-def same(found: Any, expected: Any) -> bool:
-    """Compare nested tensors and plain values bit for bit."""
+def difference(found: Any, expected: Any, place: str = "") -> str:
+    """Return where nested tensors and plain values differ, bit for bit; "" if they do not."""
     if isinstance(expected, torch.Tensor):
         alike = isinstance(found, torch.Tensor) and found.dtype == expected.dtype and found.shape == expected.shape
-        return alike and found.contiguous().numpy().tobytes() == expected.contiguous().numpy().tobytes()
-    if isinstance(expected, dict):
-        return (
-            isinstance(found, dict)
-            and found.keys() == expected.keys()
-            and all(same(found[key], expected[key]) for key in expected)
-        )
-    if isinstance(expected, (list, tuple)):
-        return isinstance(found, (list, tuple)) and len(found) == len(expected) and all(map(same, found, expected))
-    return type(found) is type(expected) and repr(found) == repr(expected)
+        return "" if alike and _bytes(found) == _bytes(expected) else place
+    if isinstance(expected, dict) and isinstance(found, dict) and found.keys() == expected.keys():
+        inner = (difference(found[key], expected[key], f"{place}/{key}") for key in expected)
+        return next(filter(None, inner), "")
+    if isinstance(expected, (list, tuple)) and isinstance(found, (list, tuple)) and len(found) == len(expected):
+        pairs = enumerate(zip(found, expected, strict=True))
+        return next(filter(None, (difference(*pair, f"{place}/{number}") for number, pair in pairs)), "")
+    return "" if type(found) is type(expected) and repr(found) == repr(expected) else place or "/"
+
+
+def _bytes(tensor: torch.Tensor) -> bytes:
+    return tensor.contiguous().numpy().tobytes()
 
 
 def state(path: Path) -> dict[str, Any]:
     """Return the parts of a checkpoint that must be the same, read by torch alone."""
     saved = torch.load(path, map_location="cpu", weights_only=True)
+    for group in saved["optimizer_state"]["param_groups"]:
+        group.pop("lr", None)  # every step sets it anew; a run that went on after its last step has taken none
     return {name: saved.get(name) for name in _STATE}
 
 
 def check_same_state(found: dict[str, Any], expected: dict[str, Any], what: str) -> None:
     """Raise Failed unless two states of a run have the same bits."""
-    other = [name for name in expected if not same(found.get(name), expected[name])]
+    other = [place for name in expected if (place := difference(found.get(name), expected[name], name))]
     check(not other, f"{what}: other bits in {', '.join(other)}")
 
 

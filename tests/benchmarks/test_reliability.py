@@ -17,7 +17,7 @@ from benchmarks.reliability.page import page, publish_page
 from benchmarks.reliability.processes.command import Command, Ended, Limits
 from benchmarks.reliability.processes.linux import descendants
 from benchmarks.reliability.processes.pool import run_cases
-from benchmarks.reliability.verdicts import check_one_line, check_refused, same
+from benchmarks.reliability.verdicts import check_one_line, check_refused, difference
 
 ARGS = argparse.Namespace(seed=1, jobs=1, only="", quick=False)
 
@@ -75,14 +75,14 @@ def test_equal_is_equal_bit_for_bit():
     import torch
 
     tree = {"a": [torch.tensor([1.0, float("nan")]), 3], "b": None}
-    assert same(tree, {"a": [torch.tensor([1.0, float("nan")]), 3], "b": None})
+    assert difference(tree, {"a": [torch.tensor([1.0, float("nan")]), 3], "b": None}) == ""
     for other in (
         {"a": [torch.tensor([1.0, 2.0]), 3], "b": None},
         {"a": [torch.tensor([1.0, float("nan")], dtype=torch.float64), 3], "b": None},
         {"a": [torch.tensor([1.0, float("nan")]), 3.0], "b": None},
         {"a": [torch.tensor([1.0, float("nan")]), 3]},
     ):
-        assert not same(tree, other)
+        assert difference(tree, other)
 
 
 def test_a_command_runs_in_a_fork_and_its_end_is_known(room):

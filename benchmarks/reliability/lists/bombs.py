@@ -57,7 +57,7 @@ _YAMLS = {
     "laughs in merges": "".join(
         f"M{n}: &m{n} {{<<: [{', '.join([f'*m{n - 1}'] * 9) if n else ''}]}}\n" for n in range(12)
     ),
-    "laughs in a value": "OPTIM:\n  STEPS: [&a [x,x,x,x,x,x,x,x,x], &b [*a,*a,*a,*a,*a,*a,*a,*a,*a], [*b,*b,*b,*b,*b,*b,*b]]\n",
+    "laughs in a value": "OPTIM:\n  STEPS: [&a [x,x,x,x,x,x,x,x], &b [*a,*a,*a,*a,*a,*a,*a,*a], [*b,*b,*b,*b,*b]]\n",
     "an alias of itself": "DESC: &a [*a]\n",
     "a mapping of itself": "MODEL: &a\n  TYPE: *a\n",
     "itself as a key": "? &a [*a]\n: 1\n",

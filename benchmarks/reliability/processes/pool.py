@@ -1,4 +1,4 @@
-"""Workers, forked when everything is imported, that take cases one after the other; each watches over what it starts."""
+"""Workers, forked when everything is imported, that take cases one by one; each watches over what it starts."""
 
 import contextlib
 import json
