@@ -6,6 +6,7 @@ import io
 import json
 import os
 import random
+import shutil
 import signal
 import time
 import zipfile
@@ -143,12 +144,17 @@ def judge_text(number: int, room: Room) -> None:
     run = copy(room.fixtures["stopped"], room.folder / "run")
     file = run / _OLD_TEXTS[number % len(_OLD_TEXTS)]
     kind, damaged = damage(file.read_bytes(), room.random)
-    file.write_bytes(damaged)
+    file.unlink()
+    if number % 10:
+        file.write_bytes(damaged)
+    else:
+        kind = "a folder"
+        file.mkdir()
     words = kills.run_words("custom", run)
     ended = room.run(*words, limits=_LIMITS)
     if ended.code == 2:
         check_refused(ended, file.name)
-        file.unlink()
+        shutil.rmtree(file) if file.is_dir() else file.unlink()
         ended = room.run(*words, limits=_LIMITS)
     check_done(ended)
     last = Path("checkpoints/last.pyth")

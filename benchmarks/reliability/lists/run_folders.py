@@ -152,10 +152,6 @@ _RESUMED: tuple[tuple[str, Change, str], ...] = (
         "head.fc.weight|model_state",
     ),
     ("other classes", _having(classes=[f"c{n}" for n in range(10)]), "c0|class"),
-    ("metrics no text", lambda run: (run / "metrics.jsonl").write_bytes(b"\xff\xfe\0"), r"metrics\.jsonl"),
-    ("metrics a folder", lambda run: _to_folder(run / "metrics.jsonl"), r"metrics\.jsonl"),
-    ("config no text", lambda run: (run / "config.yaml").write_bytes(b"\xff\xfe\0"), r"config\.yaml"),
-    ("config a folder", lambda run: _to_folder(run / "config.yaml"), r"config\.yaml"),
     ("log a folder", lambda run: _to_folder(run / "stdout.log"), r"stdout\.log"),
     ("lock a folder", lambda run: _to_folder(run / ".lock"), r"\.lock"),
 )
