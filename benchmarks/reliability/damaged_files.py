@@ -82,8 +82,9 @@ def _damage(data: bytes, rng: random.Random) -> tuple[str, bytes]:
 
 
 def _exchange_records(data: bytes, rng: random.Random) -> tuple[str, bytes]:
-    """Exchange two records of one size in an archive, their checksums with them, as a bad tool would."""
+    """Exchange two records of one size in an archive, their checksums with them; its comment stays."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        comment = archive.comment
         contents = {info.filename: archive.read(info) for info in archive.infolist()}
     names = [name for name in contents if "/data/" in name]
     pairs = [(a, b) for a in names for b in names if a < b and len(contents[a]) == len(contents[b])]
@@ -93,6 +94,7 @@ def _exchange_records(data: bytes, rng: random.Random) -> tuple[str, bytes]:
     with zipfile.ZipFile(file, "w") as archive:
         for name, content in contents.items():
             archive.writestr(name, content)
+        archive.comment = comment
     return f"{first} and {second} exchanged", file.getvalue()
 
 
