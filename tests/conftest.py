@@ -2,6 +2,8 @@
 
 import logging
 import os
+import signal
+import sys
 
 # Before torch is imported. Two processes test on two cores: a thread each takes a seventh less than two do.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -12,6 +14,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
+from pycls.core.stop_signals import STOP_SIGNALS
 from pycls.datasets.readers.samples import FileSamples
 from pycls.engine.reporting import plots
 from tests.helpers.photographs import write_photographs
@@ -33,6 +36,19 @@ def own_log() -> Iterator[None]:
     before = package.handlers[:], package.level, package.propagate
     yield
     package.handlers[:], package.level, package.propagate = before
+
+
+_SIGNALS = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+
+
+@pytest.fixture(autouse=True)
+def own_signals() -> Iterator[None]:
+    """Set the handlers as they were: a tool, which is a whole program, keeps its own until the end."""
+    hook = sys.unraisablehook
+    yield
+    sys.unraisablehook = hook
+    for number, handler in _SIGNALS.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """The commands: `pycls train` and the file tools/train_net.py are the same code, one module a command.
 
-A command imports what it needs when it acts, so that --help answers at once.
+A command imports what it needs when it acts, so that --help answers at once. Signals are caught before all but the
+standard library is imported, so that they end a command in one line at any moment.
 """
 
 import importlib
@@ -10,9 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 import pycls
-from pycls.core.cli import OneLineParser, called_as
-from pycls.core.registry import did_you_mean
-from pycls.core.stop_signals import quiet_closed_pipe
+from pycls.core.stop_signals import ended_by_signals, quiet_closed_pipe
 
 COMMANDS = {
     "train": "train a network, or go on with a training",
@@ -41,12 +40,16 @@ EXAMPLE = "train --cfg configs/quickstart/digits.yaml OUT_DIR runs/digits"
 
 def main() -> int:
     """Run the command that the first word names: `pycls COMMAND ...`, `python -m pycls COMMAND ...`."""
-    _write_all_characters()
-    with quiet_closed_pipe():
-        return _run(called_as(sys.argv[0]), sys.argv[1:])
+    with ended_by_signals(_program()) as ending, quiet_closed_pipe():
+        _write_all_characters()
+        ending.code = _run(_call(), sys.argv[1:])
+        return ending.code
 
 
 def _run(prog: str, words: Sequence[str]) -> int:
+    from pycls.core.cli import OneLineParser
+    from pycls.core.registry import did_you_mean
+
     if words and words[0] in COMMANDS:
         return command(words[0])(f"{prog} {words[0]}", words[1:])
     parser = OneLineParser(prog, DESCRIPTION, EXAMPLE, usage=f"{prog} [-h] [--version] COMMAND ...")
@@ -61,9 +64,23 @@ def _run(prog: str, words: Sequence[str]) -> int:
 
 def run_file(name: str) -> int:
     """Do what a file in tools/ does: run a command, called by the file's name."""
-    _write_all_characters()
-    with quiet_closed_pipe():
-        return command(name)(called_as(sys.argv[0]), sys.argv[1:])
+    with ended_by_signals(_program()) as ending, quiet_closed_pipe():
+        _write_all_characters()
+        ending.code = command(name)(_call(), sys.argv[1:])
+        return ending.code
+
+
+def _program() -> str:
+    """Return what a line on a signal calls this program."""
+    name = os.path.basename(sys.argv[0])
+    return "pycls" if name == "__main__.py" else name
+
+
+def _call() -> str:
+    """Return how the user calls this program."""
+    from pycls.core.cli import called_as
+
+    return called_as(sys.argv[0])
 
 
 def _write_all_characters() -> None:

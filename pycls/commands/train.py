@@ -14,9 +14,10 @@ from pycls.core.cli import build_parser, run_tool
 
 DESCRIPTION = """Train a network as a config says, evaluate it after every epoch, and save checkpoints.
 
-The same command goes on from the newest checkpoint in OUT_DIR. SIGTERM, SIGINT (Ctrl-C) and SIGUSR1 stop cleanly after
-the step that runs: the state is saved and the exit code is 75. Other exit codes: 0 done, 1 training failed (the loss is
-not finite, say), 2 bad input. Several GPUs: NUM_GPUS 8, or torchrun for several nodes."""
+The same command goes on from the newest checkpoint in OUT_DIR. SIGTERM, SIGINT (Ctrl-C), SIGUSR1, SIGUSR2 and SIGHUP
+stop cleanly after the step that runs: the state is saved and the exit code is 75. Other exit codes: 0 done, 1 training
+failed (the loss is not finite, say), 2 bad input, 130 a second Ctrl-C. Several GPUs: NUM_GPUS 8, or torchrun for
+several nodes (docs/SCALE.md: what it says when a process is gone)."""
 EXAMPLE = "--cfg configs/quickstart/digits.yaml OUT_DIR runs/mine OPTIM.MAX_EPOCH 5"
 
 

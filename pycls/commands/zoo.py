@@ -17,9 +17,12 @@ In a checkout:
   {call}             count every config's network; write the record of counts and the page
   {call} --check     only tell whether the page is what the records say (exit code 1: stale)
 
-NAME is a network of the page or a config file. verify: its counts are always compared; the time of 64 images is
-measured on this machine; the error where DATA_DIR and weights are there (published ones are downloaded, others:
-TEST.WEIGHTS FILE). measure: the time of 64 images goes into pycls/zoo/records/zoo_measured.json and onto the page."""
+NAME is a network of the page (of several with one name the first) or a config file. verify ends with a verdict on each
+column, ok or differs: counts (flops, params, acts) must be those recorded, and round to those published; top-1 and
+top-5 error may differ by 0.1 points, where DATA_DIR and weights are there (published ones are downloaded, others:
+TEST.WEIGHTS FILE). The time of 64 images is measured and not judged. Exit code 1: a count or an error differs; 0: none
+does; 2: bad input, or no error could be measured though DATA_DIR or TEST.WEIGHTS was given.
+measure: the time of 64 images goes into pycls/zoo/records/zoo_measured.json and onto the page."""
 EXAMPLE = "verify RegNetX-400MF DATA_DIR /data/imagenet"
 
 

@@ -1,6 +1,7 @@
 """Files and folders that are there as a whole or not at all, whatever happens to the program or the machine."""
 
 import errno
+import itertools
 import os
 import shutil
 import uuid
@@ -14,14 +15,14 @@ from typing import Any, BinaryIO
 def atomic_file(
     path: Path, unfinished: Path | None = None, check: Callable[[Path], Any] = lambda written: None
 ) -> Iterator[BinaryIO]:
-    """Open a file that gets its name when all of it is on the disk and `check` has not raised.
+    """Open a file, to be read, too, that gets its name when all of it is on the disk and `check` has not raised.
 
     Until then it is `unfinished`, on the same file system, or a hidden file beside `path`; an error removes it and
     leaves what was there before.
     """
     unfinished = unfinished or unfinished_name(path)
     try:
-        with unfinished.open("wb") as file:
+        with unfinished.open("w+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -76,6 +77,14 @@ def rename_durably(source: Path, target: Path) -> None:
     _fsync(target.parent)
 
 
+def set_aside(path: Path) -> Path:
+    """Rename what is not to be written over, whatever it is, to NAME.damaged; return its new name."""
+    free = (path.with_name(f"{path.name}.damaged{number or ''}") for number in itertools.count())
+    aside = next(other for other in free if not os.path.lexists(other))
+    rename_durably(path, aside)
+    return aside
+
+
 def _fsync(path: Path) -> None:
     """Wait until a file, or the names in a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -83,6 +92,9 @@ def _fsync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+UNFINISHED = f".*.{8 * '[0-9a-f]'}.tmp"  # the pattern of such names
 
 
 def unfinished_name(path: Path) -> Path:

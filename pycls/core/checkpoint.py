@@ -6,21 +6,21 @@ A file holds tensors and plain types only, so it loads with `weights_only=True` 
 import os
 import re
 import shutil
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import safetensors.torch
 import torch
 
-from pycls.core.atomic_io import atomic_file, rename_durably, unfinished_name
-from pycls.core.logging import get_logger
+from pycls.core.atomic_io import UNFINISHED, atomic_file, rename_durably, set_aside, unfinished_name
+from pycls.core.tensor_files.contents import check_contents
+from pycls.core.tensor_files.header_digest import with_digest, with_place
+from pycls.core.tensor_files.seal import seal
 from pycls.core.weights import LoadReport as LoadReport
 from pycls.core.weights import load_weights as load_weights
-from pycls.core.weights.files import check_whole, first_line, load_checkpoint
-
-logger = get_logger(__name__)
+from pycls.core.weights.files import NetworkBytes, first_line, load_checkpoint
+from pycls.core.weights.parts import UnreadableFile
 
 _EPOCH_FILE = re.compile(r"model_epoch_(\d+)\.pyth")
 
@@ -50,13 +50,19 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
 
     Raises OSError when it cannot be written (disk full, say); what was saved before is untouched.
     """
-    _write_whole(path, lambda file: torch.save(state, file))
+
+    def write(file: BinaryIO) -> None:
+        torch.save(state, file)
+        seal(file)
+
+    _write_whole(path, write, check_contents)
 
 
 def save_safetensors(tensors: dict[str, torch.Tensor], metadata: dict[str, str], path: Path) -> None:
     """Write tensors as a safetensors file, just as safely; those that share memory become copies."""
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    _write_whole(path, lambda file: file.write(safetensors.torch.save(plain, {"format": "pt", **metadata})))
+    content = with_digest(safetensors.torch.save(plain, with_place({"format": "pt", **metadata})))
+    _write_whole(path, lambda file: file.write(content), lambda file: _check_equal(file.read(), content))
 
 
 def link_checkpoint(source: Path, target: Path) -> None:
@@ -74,9 +80,10 @@ def link_checkpoint(source: Path, target: Path) -> None:
 
 
 def remove_temporaries(out_dir: str | Path) -> None:
-    """Delete what a killed process left half written."""
-    for path in checkpoint_dir(out_dir).glob(".*.tmp"):
-        path.unlink(missing_ok=True)
+    """Delete what a killed process left half written: checkpoints, records, tables, pages."""
+    for path in (*checkpoint_dir(out_dir).glob(".*.tmp"), *Path(out_dir).glob(UNFINISHED)):
+        if not path.is_dir():
+            path.unlink(missing_ok=True)
 
 
 def prune_checkpoints(out_dir: str | Path, keep: int) -> None:
@@ -85,33 +92,75 @@ def prune_checkpoints(out_dir: str | Path, keep: int) -> None:
         path.unlink(missing_ok=True)
 
 
-def load_newest(out_dir: str | Path) -> tuple[dict[str, Any], Path] | None:
-    """Return the newest readable state of a run and its file, None for a fresh run; damaged ones are passed over."""
+class Newest(NamedTuple):
+    """The newest state of a run that can be used, its file, and why each newer one cannot."""
+
+    saved: dict[str, Any]
+    path: Path
+    passed_over: dict[Path, str]
+
+
+def load_newest(
+    out_dir: str | Path,
+    accept: Callable[[dict[str, Any], Path], Any] = lambda saved, path: None,
+    network_bytes: NetworkBytes | None = None,
+) -> Newest | None:
+    """Return the newest state of a run that can be read and that `accept` takes, None for a fresh run.
+
+    UnreadableFile passes a file over, `accept` may raise it, too; with none left it is a ValueError: what is there is
+    not begun anew. `network_bytes`: the size of the run's network.
+    """
     candidates = (last_path(out_dir), *_epoch_files(out_dir), best_path(out_dir))
-    paths = [path for path in candidates if path.exists()]
+    paths = [path for path in candidates if os.path.lexists(path)]
+    passed_over: dict[Path, str] = {}
     for path in paths:
         try:
-            return load_checkpoint(path), path
-        except ValueError as error:
-            logger.warning("%s; falling back to the one before", error)
+            saved = load_checkpoint(path, network_bytes)
+            accept(saved, path)
+            return Newest(saved, path, passed_over)
+        except UnreadableFile as error:
+            passed_over[path] = str(error)
     if paths:
-        folder = checkpoint_dir(out_dir)
-        raise ValueError(f"{folder}: none of {len(paths)} checkpoints can be read; move it away to start afresh")
+        others = f"; none of {len(paths)} checkpoints there can be used" if len(paths) > 1 else ""
+        raise ValueError(f"{passed_over[paths[0]]}{others}: move {checkpoint_dir(out_dir)} away to start afresh")
     return None
 
 
+def folders_aside(out_dir: str | Path) -> dict[Path, Path]:
+    """Rename the folders that have a checkpoint's name, which could not be written over; return old and new names."""
+    paths = (last_path(out_dir), best_path(out_dir), *_epoch_files(out_dir))
+    return {path: set_aside(path) for path in paths if path.is_dir()}
+
+
 def _epoch_files(out_dir: str | Path) -> list[Path]:
-    """Return the epoch files, newest first, by number (pycls sorts them as text)."""
+    """Return the epoch files, newest first, by number (pycls sorts them as text); ValueError for an odd folder."""
     folder = checkpoint_dir(out_dir)
-    found = [(int(match[1]), path) for path in folder.glob("*.pyth") if (match := _EPOCH_FILE.fullmatch(path.name))]
+    if not os.path.lexists(folder):
+        return []
+    try:
+        names = os.listdir(folder)
+    except OSError as error:
+        raise ValueError(f"{folder}: is no folder that can be listed ({error.strerror}); move it away") from None
+    found = [(int(match[1]), folder / name) for name in names if (match := _EPOCH_FILE.fullmatch(name))]
     return [path for _, path in sorted(found, reverse=True)]
 
 
-def _write_whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
+def _check_equal(written: bytes, content: bytes) -> None:
+    if written != content:
+        raise ValueError("what was written is not what can be read")
+
+
+def _write_whole(path: Path, write: Callable[[BinaryIO], Any], check: Callable[[BinaryIO], Any]) -> None:
+    """Write a file that gets its name after it has been read back."""
+
+    def check_file(written: Path) -> None:
+        with written.open("rb") as file:
+            check(file)
+
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with atomic_file(path, check=check_whole) as file:
+        with atomic_file(path, check=check_file) as file:
             write(file)
-    except (OSError, RuntimeError, ValueError, zipfile.BadZipFile) as error:  # torch.save: RuntimeError on a full disk
+    except (OSError, RuntimeError, ValueError) as error:  # torch.save: RuntimeError on a full disk
         reason = first_line(error)
         raise OSError(f"{path}: could not be saved ({reason}); what was saved before is untouched") from error

@@ -23,7 +23,7 @@ from pycls.core.config.shipped_configs import find_cfg
 from pycls.core.locks import no_trace_if_refused
 from pycls.core.paths import expand_path, is_about_path, reason_of
 from pycls.core.registry import printable
-from pycls.core.stop_signals import stdout_is_open
+from pycls.core.stop_signals import EXIT_STOPPED, PeerLostError, stdout_is_open
 
 _EPILOG = """KEY VALUE pairs override the file: OPTIM.MAX_EPOCH 20 TRAIN.BATCH_SIZE=64.
 Every key with its default, range and meaning is in docs/KEYS.md, and `python -m pycls.core.config.describe OPTIM` tells
@@ -197,17 +197,26 @@ def _show_warnings() -> None:
 
 @contextlib.contextmanager
 def _errors_in_one_line(prog: str, with_traceback: bool) -> Iterator[None]:
-    """End the program with one line for an error that a user can cause: exit code 2 for bad input, 1 for others."""
+    """End the program with one line for an error that a user can cause: exit code 2 for bad input, 1 for others.
+
+    75 when another process of the run is gone: the same command goes on.
+    """
     os.environ.setdefault("GOMP_SPINCOUNT", _SPIN_COUNT)
     warnings.showwarning = _one_line_warning
     try:
         yield
-    except (ValueError, FloatingPointError, OSError) as error:
+    except (ValueError, FloatingPointError, OSError, PeerLostError) as error:
         if with_traceback or (isinstance(error, BrokenPipeError) and not stdout_is_open()):
             raise
         print(f"{prog}: error: {_one_line(error)}", file=sys.stderr)
-        is_input = isinstance(error, ValueError) or (isinstance(error, OSError) and is_about_path(error))
-        raise SystemExit(2 if is_input else 1) from None
+        raise SystemExit(_exit_code(error)) from None
+
+
+def _exit_code(error: Exception) -> int:
+    if isinstance(error, PeerLostError):
+        return EXIT_STOPPED
+    is_input = isinstance(error, ValueError) or (isinstance(error, OSError) and is_about_path(error))
+    return 2 if is_input else 1
 
 
 def _one_line(error: Exception) -> str:

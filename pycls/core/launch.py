@@ -1,140 +1,162 @@
 """Starting the processes of a run: NUM_GPUS on this node, those of torchrun, or none beside this one."""
 
 import contextlib
-import datetime
+import multiprocessing
 import os
+import pickle
 import signal
-import socket
-import threading
-import traceback
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
-import torch
 import torch.distributed as dist
 
-from pycls.core.distributed import local_rank, under_torchrun
+from pycls.core.distributed import under_torchrun
+from pycls.core.processes.pulse import GOES_ON, last_seen, of_this_start, run_store, tell_end
+from pycls.core.processes.rank import ChildError, Group, child_main, run_in_group
+from pycls.core.processes.starting import check_main_can_start, no_guard, signals_held_back
+from pycls.core.stop_signals import EXIT_INTERRUPTED, Interrupted, PeerLostError, handle_signals
+
+_GRACE_SEC = 15.0  # for the others, once one process has ended wrongly: they notice, and say so
+_HERE = "127.0.0.1"
+PULSE_SEC = 120.0
 
 
-def launch(run: Callable[..., Any], args: tuple, num_processes: int, backend: str, timeout_minutes: float) -> Any:
+def launch(
+    run: Callable[..., Any],
+    args: tuple,
+    num_processes: int,
+    backend: str,
+    timeout_minutes: float,
+    pulse_sec: float = PULSE_SEC,
+) -> Any:
     """Call `run(*args)` on every process and return the main process's result.
 
     Under torchrun this process is one of many already; otherwise `num_processes` are spawned on this node. An exception
     on one process ends them all and is raised here with its traceback. Signals that reach this process are passed on.
+    PeerLostError when a process is gone, or shows no sign of life for `pulse_sec`.
     """
+    group = Group(backend, timeout_minutes, pulse_sec)
     if under_torchrun():
-        return _run_in_group(run, args, backend, timeout_minutes)
+        return run_in_group(run, args, group)
     if num_processes == 1:
         return run(*args)
-    results = torch.multiprocessing.get_context("spawn").SimpleQueue()
-    environment = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(num_processes)}
-    child_args = (environment, run, args, backend, timeout_minutes, results)
-    children = torch.multiprocessing.start_processes(
-        _child_main, child_args, num_processes, join=False, start_method="spawn"
-    )
-    with _signals_passed_on(children.pids()):
-        return _wait_for_result(children, results)
+    check_main_can_start(f"NUM_GPUS {num_processes}")
+    store = run_store(_HERE, 0, is_master=True)
+    environment = {
+        "MASTER_ADDR": _HERE,
+        "MASTER_PORT": str(store.port),
+        "WORLD_SIZE": str(num_processes),
+        "TORCHELASTIC_USE_AGENT_STORE": "True",  # for torch: another process keeps the store, this one
+        "TORCHELASTIC_RESTART_COUNT": "0",
+    }
+    with contextlib.ExitStack() as stack:
+        with signals_held_back():
+            children = [Child(number, (environment, run, args, group)) for number in range(num_processes)]
+            passed = stack.enter_context(_signals_passed_on(children))
+        return _result(children, of_this_start(store), passed)
 
 
-# ---- in every process of a group
+class Child:
+    """A process of the run, in the one that starts it."""
+
+    def __init__(self, rank: int, arguments: tuple):
+        context = multiprocessing.get_context("spawn")
+        self.rank = rank
+        self.answers, childs_end = context.Pipe(duplex=False)
+        self.answer: Any = None  # what it sent: a ChildError, or its result in a tuple
+        self.process = context.Process(target=child_main, args=(rank, *arguments, childs_end))
+        self.process.start()
+        childs_end.close()  # the child then has the only writing end, so that its end ends the pipe
+        self.pid: int = self.process.pid or 0
+
+    def receive(self) -> bool:
+        """Take what it has sent; return False when it has ended."""
+        try:
+            self.answer = pickle.loads(self.answers.recv_bytes())
+        except (EOFError, OSError):
+            self.process.join(_GRACE_SEC)
+            self.process.kill()  # if it hangs where Python ends
+            self.process.join()
+            return False
+        return True
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether it has ended wrongly, or will."""
+        return isinstance(self.answer, ChildError) or (self.answer is None and self.process.exitcode is not None)
+
+    def end(self, store: dist.Store) -> str:
+        """Return in words how it ended without an answer."""
+        code = self.process.exitcode or 0
+        how = f"exit code {code}" if code >= 0 else f"{signal.Signals(-code).name} (killed, or out of memory?)"
+        return f"{last_seen(store, self.rank)}, was ended by {how}"
 
 
-def _run_in_group(run: Callable, args: tuple, backend: str, timeout_minutes: float) -> Any:
-    """Join the process group, call `run(*args)` and leave; after an exception the group ends with the process."""
-    if backend == "nccl":
-        torch.cuda.set_device(local_rank())  # before the group exists: NCCL binds to the current device
-    dist.init_process_group(backend, timeout=datetime.timedelta(minutes=timeout_minutes))
-    result = run(*args)
-    dist.destroy_process_group()
-    return result
+@dataclass
+class Passed:
+    """The signals that were passed on."""
+
+    numbers: list[int] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class ChildError:
-    """An exception on its way from a child to the parent."""
-
-    kind: str  # name of its class
-    message: str
-    traceback: str
-
-
-def _child_main(
-    index: int, environment: dict, run: Callable, args: tuple, backend: str, timeout_minutes: float, results: Any
-) -> None:
-    """Run as process `index`, with the variables that torchrun would set; send the result or the error."""
-    os.environ.update(environment, RANK=str(index), LOCAL_RANK=str(index), LOCAL_WORLD_SIZE=environment["WORLD_SIZE"])
-    try:
-        result = _run_in_group(run, args, backend, timeout_minutes)
-    except Exception as error:
-        # Sent before this process ends: its peers fail as soon as the connection closes, and their error says less.
-        results.put((index, ChildError(type(error).__name__, str(error), traceback.format_exc())))
-        raise
-    if index == 0:
-        results.put((index, result))
-
-
-# ---- in the parent
+def _result(children: list[Child], store: dist.Store, passed: Passed) -> Any:
+    """Wait for all children; return what the main one sent, or raise the first error."""
+    running: dict[Connection, Child] = {child.answers: child for child in children}
+    first: Child | None = None
+    deadline = float("inf")
+    while running:
+        for pipe in wait(list(running), timeout=0.2):
+            assert isinstance(pipe, Connection)
+            child = running[pipe]
+            if not child.receive():
+                del running[pipe]
+            if child.failed and first is None:
+                first, deadline = child, time.monotonic() + _GRACE_SEC
+                if child.answer is None and not passed.numbers:
+                    tell_end(store, child.rank, child.end(store), lost=True)
+        if time.monotonic() > deadline:
+            for child in running.values():
+                child.process.kill()
+    if first is not None:
+        _raise_error(first, children, store, passed)
+    return children[0].answer[0]
 
 
-def _wait_for_result(children: Any, results: Any) -> Any:
-    """Wait for all children; return what the main one sent, or raise the first error that one of them sent."""
-    sent: list[tuple[int, Any]] = []
-    try:
-        finished = False
-        while not finished:
-            finished = children.join(timeout=0.2, grace_period=5.0)
-            _receive(results, sent)
-    except Exception:
-        _receive(results, sent)
-        _raise_first_error(sent)
-        raise
-    _raise_first_error(sent)
-    if not sent:
-        raise RuntimeError("the main process ended without a result")
-    return sent[0][1]
-
-
-def _receive(results: Any, sent: list[tuple[int, Any]]) -> None:
-    """Move what has arrived into `sent`, pairs of a rank and its result or ChildError."""
-    while not results.empty():
-        sent.append(results.get())
-
-
-def _raise_first_error(sent: list[tuple[int, Any]]) -> None:
+def _raise_error(first: Child, children: list[Child], store: dist.Store, passed: Passed) -> None:
     """Raise the first error: the user's own errors as what they are, others with the child's traceback."""
-    failed = next(((rank, what) for rank, what in sent if isinstance(what, ChildError)), None)
-    if failed is None:
-        return
-    rank, error = failed
+    error = first.answer
+    if words := no_guard(first.process.exitcode):
+        raise ValueError(words)
+    if any(child.process.exitcode == EXIT_INTERRUPTED for child in children):
+        raise Interrupted(signal.SIGINT)
+    if passed.numbers:
+        raise Interrupted(passed.numbers[0])
+    if error is None:
+        raise PeerLostError(f"{first.end(store)}; {GOES_ON}")
     kinds = (ValueError, FloatingPointError, OSError, TimeoutError, ChildProcessError)
     kind = {known.__name__: known for known in kinds}.get(error.kind)
     if kind is not None:
-        raise kind(f"{error.message} (process {rank})")
-    raise RuntimeError(f"process {rank} failed:\n{error.traceback}")
+        raise kind(f"{error.message} (process {first.rank})")
+    raise RuntimeError(f"process {first.rank} failed:\n{error.traceback}")
 
 
 @contextlib.contextmanager
-def _signals_passed_on(pids: list[int]) -> Iterator[None]:
+def _signals_passed_on(children: list[Child]) -> Iterator[Passed]:
     """Pass stop signals on to the children, which save and return."""
+    passed = Passed()
 
     def pass_on(number: int, frame: Any) -> None:
-        for pid in pids:
+        passed.numbers.append(number)
+        for child in children:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
+                os.kill(child.pid, number)
 
-    in_main_thread = threading.current_thread() is threading.main_thread()  # only there can signals be handled
-    numbers = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT) if in_main_thread else ()
-    previous = {number: signal.signal(number, pass_on) for number in numbers}
+    previous = handle_signals(pass_on)
     try:
-        yield
+        yield passed
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-def _free_port() -> int:
-    """Return a TCP port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -1,9 +1,5 @@
-"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009) from the published python pickle folders.
+"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009) from the published python pickle folders."""
 
-The pickles may hold arrays, lists, strings and numbers only: a downloaded file must not be able to run code.
-"""
-
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +7,7 @@ import numpy as np
 from yacs.config import CfgNode
 
 from pycls.datasets.readers.paths import data_root, find_file
+from pycls.datasets.readers.plain_pickle import load_pickle
 from pycls.datasets.readers.samples import ArraySamples
 from pycls.datasets.sources.split_names import resolve_half
 
@@ -83,38 +80,3 @@ def _entry(file: Path, key: str) -> Any:
     if not isinstance(content, dict) or key not in content:
         raise ValueError(f"{file} has no entry '{key}': it is not a file of the published python version")
     return content[key]
-
-
-def load_pickle(file: Path) -> Any:
-    """Return the object in a pickle of Python 2 or 3; raise ValueError naming a file that is damaged or holds code."""
-    with file.open("rb") as stream:
-        try:
-            return _PlainUnpickler(stream, encoding="latin1").load()
-        except Exception as error:  # a damaged pickle can raise nearly anything
-            raise ValueError(f"{file} is not a readable pickle of arrays and plain values: {error}") from error
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        """Return what a pickle names, if it is one of the few things that arrays are made of."""
-        allowed = _ALLOWED.get((module, name))
-        if allowed is None:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is refused")
-        return allowed
-
-
-def _encode_latin1(text: str, encoding: str) -> bytes:
-    """Stand in for `_codecs.encode`, by which Python 3 writes bytes in the old protocols."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"it asks for the encoding {encoding}, which is refused")
-    return text.encode(encoding)
-
-
-_RECONSTRUCT = np.empty(0).__reduce__()[0]  # numpy's own; its module is another one since numpy 2
-_ALLOWED = {
-    ("numpy.core.multiarray", "_reconstruct"): _RECONSTRUCT,
-    ("numpy._core.multiarray", "_reconstruct"): _RECONSTRUCT,
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("_codecs", "encode"): _encode_latin1,
-}

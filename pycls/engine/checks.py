@@ -11,6 +11,7 @@ from pycls.core import distributed
 from pycls.core.config import check_divisible, dump_cfg
 from pycls.core.config.defaults import default_cfg
 from pycls.core.machine import usable_cores
+from pycls.core.processes.starting import check_script
 from pycls.datasets import DATASETS, backend_name, check_divisible_data, check_num_classes, dataset_view
 from pycls.datasets.mix import build_mixer
 from pycls.datasets.sources.class_file import load_classes
@@ -98,6 +99,7 @@ def _check_array_pixels(cfg: CfgNode, dataset: str) -> None:
 
 def check_processes(cfg: CfgNode, phases: tuple[str, ...] = ("TRAIN", "TEST")) -> None:
     """Raise ValueError unless each process has a GPU of its own and the same share of the batches of `phases`."""
+    check_script()  # before anything is written
     count = distributed.requested_world_size(cfg.NUM_GPUS)
     if count > 1 and ":" in cfg.DEVICE:
         raise ValueError(

@@ -50,6 +50,11 @@ def check_schedule(cfg: CfgNode) -> None:
         raise ValueError(
             f"TRAIN.IM_SIZE_SCHEDULE is for squares, TRAIN.IM_SIZE is {cfg.TRAIN.IM_SIZE}: set one of them"
         )
+    if cfg.TRAIN.CROP_STYLE == "center":
+        raise ValueError(
+            "TRAIN.IM_SIZE_SCHEDULE: TRAIN.CROP_STYLE center would cut its squares out of images of one size "
+            "(TEST.IM_SIZE); set TRAIN.CROP_STYLE torchvision"
+        )
     if has_one_size(cfg.TRAIN.DATASET):
         raise ValueError(f"TRAIN.IM_SIZE_SCHEDULE: the images of {cfg.TRAIN.DATASET} have one size only")
     shapes = _shapes(cfg)

@@ -1,6 +1,9 @@
 """The run's diary: log lines, metrics.jsonl, TensorBoard and the progress bar, on the main process."""
 
+import contextlib
 import itertools
+import os
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -10,10 +13,21 @@ import torch
 from torch import nn
 from yacs.config import CfgNode
 
+from pycls.core.atomic_io import set_aside, write_durably
 from pycls.core.config import dump_cfg
 from pycls.core.distributed import is_main
-from pycls.core.logging import FILE_ONLY, GOOD_NEWS, NOT_ON_TERMINAL, MetricsFile, get_logger, json_line, progress_bar
-from pycls.core.page.curves import epoch_of
+from pycls.core.logging import (
+    FILE_ONLY,
+    GOOD_NEWS,
+    NOT_ON_TERMINAL,
+    MetricsFile,
+    cut_back_log,
+    get_logger,
+    json_line,
+    progress_bar,
+)
+from pycls.core.page.curves import epoch_of, is_number, last_epoch
+from pycls.core.processes.pulse import HERE
 from pycls.datasets.loader import Batch
 from pycls.datasets.readers.samples import Samples
 from pycls.engine.reporting.evaluation import Evaluation, evaluation_figures, evaluation_record
@@ -27,6 +41,9 @@ from pycls.engine.state import TrainState
 from pycls.models.complexity import complexity
 
 logger = get_logger(__name__)
+
+_WITH_POSITION = ("train_iter", "train_epoch", "test_epoch", "test_ema_epoch")
+_POSITION = re.compile(r"\d+/\d+")
 
 
 class Recorder:
@@ -45,11 +62,14 @@ class Recorder:
     # ---- start and end
 
     def resume_at(self, epoch: int, step: int) -> None:
-        """Begin, or go on from a position: records of steps that will be taken again are dropped."""
+        """Begin, or go on from a position: records and log lines of steps that will be taken again are dropped."""
         if not is_main():
             return
-        kept = [record for record in self.metrics.read() if _is_before(record, epoch, step)]
+        kept = [record for record in self._records_so_far() if _is_before(record, epoch, step)]
+        if epoch and not kept:
+            logger.warning("%s: no records of the %d epochs so far are left", self.metrics.path, epoch)
         self.metrics.replace(kept)
+        cut_back_log(lambda record: _of_training(record) and not _is_before(record, epoch, step))
         for record in kept:
             self._note_lowest(record)
         self._write_config()
@@ -57,13 +77,36 @@ class Recorder:
         self._log_machine({"_type": "cfg", **self.cfg})
         self._log_machine({"_type": "environment", **environment()})
 
+    def reached(self) -> int:
+        """Return the epochs that were finished, as the records say."""
+        try:
+            return last_epoch(self.metrics.read())
+        except OSError:  # told when it is read to be gone on with
+            return 0
+
+    def _records_so_far(self) -> list[dict[str, Any]]:
+        """Return the records of the run; a file that holds anything else is kept under another name."""
+        path = self.metrics.path
+        try:
+            records, num_lost = self.metrics.read_lines()
+        except OSError as error:
+            logger.warning("%s: cannot be read (%s); kept as %s", path, error.strerror, set_aside(path).name)
+            return []
+        if num_lost:
+            lines = "1 line is no record" if num_lost == 1 else f"{num_lost} lines are no records"
+            logger.warning("%s: %s and left out; kept as %s", path, lines, set_aside(path).name)
+        return records
+
     def _write_config(self) -> None:
         """Write the config; one that was there and differs is kept beside it: the run so far followed that."""
-        path, text = Path(self.cfg.OUT_DIR, self.cfg.CFG_DEST), dump_cfg(self.cfg)
-        if path.exists() and path.read_text(encoding="utf-8") != text:
+        path, data = Path(self.cfg.OUT_DIR, self.cfg.CFG_DEST), dump_cfg(self.cfg).encode()
+        if os.path.lexists(path):
+            with contextlib.suppress(OSError):  # no file, or none to be read: it is kept, too
+                if path.is_file() and path.read_bytes() == data:
+                    return
             numbered = (path.with_stem(f"{path.stem}_{number}") for number in itertools.count(1))
-            path.rename(next(other for other in numbered if not other.exists()))
-        path.write_text(text, encoding="utf-8")
+            path.rename(next(other for other in numbered if not os.path.lexists(other)))
+        write_durably(path, data)
 
     def introduce(self, model: nn.Module, train: Samples, test: Samples | None) -> None:
         """Say what is about to be trained on what; record its cost and, with VERBOSE, config and network as text."""
@@ -92,6 +135,7 @@ class Recorder:
         self._waited = 0.0
         with progress_bar(None, label, self.steps, unit="step", start=state.step, hidden=not is_main()) as self._bar:
             for batch in batches:
+                HERE.note(f"epoch {state.epoch + 1}, step {state.step + 1}")
                 yield batch
                 self._bar.update()
 
@@ -154,6 +198,7 @@ class Recorder:
     def evaluation(self, kind: str, epoch: int, run: Callable[[], Evaluation], again: bool = False) -> Evaluation:
         """Run an evaluation and record it under `kind` (test_epoch, test_ema_epoch), unless it is done `again`."""
         start = time.perf_counter()
+        HERE.note(f"the evaluation of epoch {epoch + 1}")
         result = run()
         where = f"{epoch + 1}/{self.cfg.OPTIM.MAX_EPOCH}"
         seconds = time.perf_counter() - start
@@ -197,9 +242,10 @@ class Recorder:
         logger.info(json_line(record), extra=FILE_ONLY)
 
     def _note_lowest(self, record: dict[str, Any]) -> None:
-        lowest = self._lowest.setdefault(record["_type"], {})
+        kind = record.get("_type", "")
+        lowest = self._lowest.setdefault(kind, {})
         for name in ("top1_err", "top5_err"):
-            if record["_type"].startswith("test") and name in record:
+            if kind.startswith("test") and is_number(record.get(name)):
                 lowest[f"min_{name}"] = min(lowest.get(f"min_{name}", 100.0), record[name])
 
     def _eta(self, state: TrainState, clock: Clock) -> str:
@@ -210,6 +256,15 @@ class Recorder:
         return clock.sec_per_step() * (self.cfg.OPTIM.MAX_EPOCH * self.steps - done)
 
 
+def _of_training(record: dict[str, Any]) -> bool:
+    """Tell whether a record of stdout.log is one that a training writes at a position; a log can be edited."""
+    if record.get("_type") not in _WITH_POSITION or not _POSITION.fullmatch(str(record.get("epoch"))):
+        return False
+    if record["_type"] == "train_iter":
+        return _POSITION.fullmatch(str(record.get("iter"))) is not None
+    return record["_type"] == "train_epoch" or "min_top1_err" in record  # not of `test_net.py`
+
+
 def _is_before(record: dict[str, Any], epoch: int, step: int) -> bool:
     """Tell whether a record belongs to work that the position (next epoch and step, from 0) has behind it."""
     if "epoch" not in record:
@@ -217,4 +272,4 @@ def _is_before(record: dict[str, Any], epoch: int, step: int) -> bool:
     number = epoch_of(record) - 1
     if number != epoch:
         return number < epoch
-    return "iter" in record and int(record["iter"].split("/")[0]) <= step
+    return "iter" in record and int(str(record["iter"]).partition("/")[0]) <= step

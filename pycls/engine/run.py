@@ -12,7 +12,8 @@ from yacs.config import CfgNode
 
 from pycls.core import distributed
 from pycls.core.async_save import Background
-from pycls.core.checkpoint import load_newest, load_weights, remove_temporaries
+from pycls.core.atomic_io import set_aside
+from pycls.core.checkpoint import Newest, folders_aside, remove_temporaries
 from pycls.core.dtensor import is_sharded
 from pycls.core.logging import get_logger
 from pycls.core.registry import printable
@@ -28,14 +29,15 @@ from pycls.engine.identity import check_classes, check_data, data_identity, netw
 from pycls.engine.network.activation_checkpointing import recompute_blocks
 from pycls.engine.network.compile import compile_for_training
 from pycls.engine.network.ddp import distribute
-from pycls.engine.network.freeze import set_train_mode
+from pycls.engine.network.freeze import check_frozen, set_train_mode
 from pycls.engine.network.precision import Precision, pick_precision
+from pycls.engine.pixels.other_view import warn_of_other_pixels
 from pycls.engine.recorder import Recorder
 from pycls.engine.reporting.meters import Clock, TrainMeter
-from pycls.engine.setup import warn_of_other_pixels
-from pycls.engine.state import TrainState, build_state, fingerprint, unpack_state
+from pycls.engine.restoring.restore import newest_state, unpack_state
+from pycls.engine.state import TrainState, build_state, fingerprint, num_bytes
 from pycls.engine.step import Stepper
-from pycls.engine.weights_file import weights_file
+from pycls.engine.weights_file import fill_network, weights_file
 from pycls.losses import Loss, build_loss, build_train_loss
 from pycls.models import build_model
 from pycls.optim import build_lr_policy
@@ -146,12 +148,12 @@ def resume(run: Run) -> None:
     cfg, state = run.cfg, run.state
     if distributed.is_main():
         remove_temporaries(cfg.OUT_DIR)
-    newest = load_newest(cfg.OUT_DIR)
+    newest = newest_state(state, cfg, run.data, len(run.train_loader))
     if newest and not cfg.TRAIN.AUTO_RESUME:
         hint = "choose another, or set TRAIN.AUTO_RESUME True to go on"
-        raise ValueError(f"OUT_DIR {cfg.OUT_DIR} already holds a run ({newest[1]}); {hint}")
+        raise ValueError(f"OUT_DIR {cfg.OUT_DIR} already holds a run ({newest.path}); {hint}")
     if newest:
-        saved, path = newest
+        saved, path = newest.saved, newest.path
         unpack_state(state, saved, cfg, str(path))
         check_classes(saved["classes"], run.train_loader.samples.classes, str(path))
         warn_of_other_pixels(saved["pixels"], cfg, str(path))
@@ -159,17 +161,42 @@ def resume(run: Run) -> None:
         run.meter.load_state(saved["meter"])
         logger.info(resume_line(cfg, state, path))
     elif cfg.TRAIN.WEIGHTS:
-        path = weights_file(cfg.TRAIN.WEIGHTS, cfg.DOWNLOAD_CACHE, "TRAIN.WEIGHTS")
-        report = load_weights(state.model, path)
-        (logger.warning if report.missing or report.unexpected else logger.info)("%s: %s", path, report)
-        for words in network_differences(load_tensor_file(path), cfg, str(path)):
-            logger.warning("%s: %s", path, words)
-        if state.ema:
-            state.ema.model.load_state_dict(state.model.state_dict())
+        start_from_weights(cfg, state)
     check_all_equal("state (is OUT_DIR one folder for all processes?)", fingerprint(state))
+    if newest and distributed.is_main():
+        _tell_of_lost(newest, state, run.recorder.reached())
     run.recorder.resume_at(state.epoch, state.step)
     if state.epoch < cfg.OPTIM.MAX_EPOCH:
         run.recorder.introduce(describable(cfg, state.model), run.train_loader.samples, run.test_samples)
+
+
+def _tell_of_lost(newest: Newest, state: TrainState, reached: int) -> None:
+    """Say which checkpoints are passed over, and what that costs; they are kept under other names.
+
+    `reached`: the epochs that were finished, as the records say.
+    """
+    for path, reason in newest.passed_over.items():
+        logger.warning("%s; passed over, and kept as %s", reason, set_aside(path).name)
+    for path, aside in folders_aside(newest.path.parent.parent).items():
+        logger.warning("%s: is a folder where checkpoints are written; kept as %s", path, aside.name)
+    if newest.passed_over:
+        lost = max(0, reached - state.epoch)
+        what = "1 finished epoch" if lost == 1 else f"{lost} finished epochs" if lost else "the steps since then"
+        logger.warning("%s is the newest that can be used; trained again: %s", newest.path, what)
+
+
+def start_from_weights(cfg: CfgNode, state: TrainState) -> None:
+    """Fill network and EMA with TRAIN.WEIGHTS; the log says what they are, and what of them is left out."""
+    path = weights_file(cfg.TRAIN.WEIGHTS, cfg.DOWNLOAD_CACHE, "TRAIN.WEIGHTS")
+    saved = load_tensor_file(path, lambda: num_bytes(state.model))
+    report = fill_network(state.model, cfg, saved, path, "part" if cfg.TRAIN.WEIGHTS_PARTIAL else "backbone")
+    check_frozen(cfg.TRAIN.FROZEN, report.fresh, str(path))
+    left_out = report.left_out()
+    (logger.warning if left_out else logger.info)("%s: %s", path, report)
+    for words in [*left_out, *network_differences(saved, cfg, str(path))]:
+        logger.warning("%s: %s", path, words)
+    if state.ema:
+        state.ema.model.load_state_dict(state.model.state_dict())
 
 
 def resume_line(cfg: CfgNode, state: TrainState, path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pycls.core.processes.unfinished import remove_mark
 from pycls.engine.reporting.evaluation import Evaluation
 from pycls.engine.reporting.evaluation_files import save_evaluation
 from pycls.engine.reporting.plots import plot_curves
@@ -18,4 +19,6 @@ def final_files(run: Run, test: Evaluation | None) -> list[Path]:
         files += save_evaluation(test, samples, out_dir, "test")
     trained, bad = len(run.train_loader.samples), list(run.train_loader.bad.values())
     source = PageSource(run.cfg, run.precision.device, records, test, samples, num_train=trained, substituted=bad)
-    return [*files, *save_run_page(source)]
+    files += save_run_page(source)
+    remove_mark(run.cfg.OUT_DIR)
+    return files

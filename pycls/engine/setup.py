@@ -11,20 +11,19 @@ from yacs.config import CfgNode
 
 from pycls.core import distributed
 from pycls.core.launch import launch
-from pycls.core.logging import get_logger, setup_logging
+from pycls.core.logging import setup_logging
 from pycls.core.machine import usable_cores
 from pycls.core.paths import check_output_folder
 from pycls.core.plugins import import_plugins
 from pycls.core.registry import shown
 from pycls.datasets import DATASETS, backend_name, color_scale
 
-logger = get_logger(__name__)
-
 
 def run_processes(cfg: CfgNode, run: Callable[[CfgNode], Any]) -> Any:
     """Call `run(cfg)` on every process of the run, started if need be; return the main process's result."""
     backend = cfg.DIST_BACKEND if distributed.pick_device(cfg.DEVICE).type == "cuda" else "gloo"
-    return launch(run, (cfg,), distributed.requested_world_size(cfg.NUM_GPUS), backend, cfg.DIST_TIMEOUT_MINUTES)
+    count = distributed.requested_world_size(cfg.NUM_GPUS)
+    return launch(run, (cfg,), count, backend, cfg.DIST_TIMEOUT_MINUTES, cfg.DIST_PULSE_SEC)
 
 
 def setup_process(cfg: CfgNode) -> torch.device:
@@ -86,13 +85,6 @@ def pixel_contract(cfg: CfgNode) -> dict[str, Any]:
         "std": list(std),
         "dataset": dataset,
     }
-
-
-def warn_of_other_pixels(saved: dict[str, Any], cfg: CfgNode, where: str) -> None:
-    """Warn of every difference between the pixel contract in a checkpoint and the one in force."""
-    for name, now in pixel_contract(cfg).items():
-        if name in saved and saved[name] != now:
-            logger.warning("%s: was made with %s %s, now it is %s", where, name, saved.get(name), now)
 
 
 def has_one_size(dataset: str) -> bool:

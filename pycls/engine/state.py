@@ -1,4 +1,4 @@
-"""Everything a run must remember: networks, optimizer, scaler, position, best error; and its way into a checkpoint."""
+"""Everything a run must remember: networks, optimizer, scaler, position, best error; their way into a checkpoint."""
 
 import math
 from dataclasses import dataclass
@@ -8,9 +8,8 @@ import torch
 from torch import nn
 from yacs.config import CfgNode
 
-from pycls.core.config import decides, declaration, dump_cfg, flatten, load_cfg_text
-from pycls.core.dtensor import load_whole, local_part, shard_like, whole, whole_state
-from pycls.core.logging import get_logger
+from pycls.core.config import dump_cfg
+from pycls.core.dtensor import local_part, whole, whole_state
 from pycls.core.machine import memory_gb
 from pycls.core.weights.formats import score
 from pycls.engine.network.freeze import freeze
@@ -20,8 +19,6 @@ from pycls.engine.network.single_image import check_single_image
 from pycls.models import build_model
 from pycls.optim import build_optimizer
 from pycls.optim.ema import EMA, ema_rate
-
-logger = get_logger(__name__)
 
 
 @dataclass
@@ -51,11 +48,22 @@ def evaluation_is_due(cfg: CfgNode, epoch: int) -> bool:
     return (epoch + 1) % cfg.TRAIN.EVAL_PERIOD == 0 or epoch + 1 == cfg.OPTIM.MAX_EPOCH
 
 
+def num_bytes(model: nn.Module) -> int:
+    """Return the size of a network's weights and statistics."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
+
+
+def network_bytes(cfg: CfgNode) -> int:
+    """Return the size of a config's network, of which nothing is allocated."""
+    with torch.device("meta"):
+        return num_bytes(build_model(cfg))
+
+
 def check_network(cfg: CfgNode) -> None:
     """Raise the ValueErrors of network, frozen parts and optimizer; nothing is allocated, no data set is read."""
     with torch.device("meta"):
         model = build_model(cfg)
-    size_gb = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters()) / 1e9
+    size_gb = num_bytes(model) / 1e9
     if size_gb > memory_gb():
         raise ValueError(
             f"MODEL.TYPE {cfg.MODEL.TYPE}: the network has {size_gb:,.0f} GB of weights, this machine "
@@ -126,69 +134,6 @@ def pack_state(state: TrainState, cfg: CfgNode, meter: dict, **about: Any) -> di
         "torch": str(torch.__version__),
         **about,
     }
-
-
-def unpack_state(state: TrainState, saved: dict[str, Any], cfg: CfgNode, where: str) -> None:
-    """Put a checkpoint back; one of another program or another run raises ValueError."""
-    if "position" not in saved:
-        raise ValueError(
-            f"{where}: not a checkpoint of this program's training; to start from its weights set TRAIN.WEIGHTS"
-        )
-    _check_same_run(load_cfg_text(saved["cfg"], where), cfg, saved["position"]["epoch"], where)
-    load_whole(state.model, saved["model_state"])
-    if state.ema is not None:
-        if saved["ema_state"] is None:
-            raise ValueError(f"{where}: was saved without an EMA model; set OPTIM.EMA_UPDATE_PERIOD 0 to continue it")
-        load_whole(state.ema.model, saved["ema_state"])
-    _load_optimizer(state.optimizer, saved["optimizer_state"])
-    if saved["scaler_state"]:
-        state.scaler.load_state_dict(saved["scaler_state"])
-    state.epoch, state.step = saved["position"]["epoch"], saved["position"]["step"]
-    state.best_err, state.test_err, state.ema_err = saved["best_err"], saved["test_err"], saved["ema_err"]
-    # Older checkpoints hold no losses: their best stays until an error is lower.
-    state.best_loss = saved.get("best_loss", -math.inf if math.isfinite(state.best_err) else math.inf)
-    state.test_loss, state.ema_loss = saved.get("test_loss"), saved.get("ema_loss")
-
-
-# What optimizers of timm count in their groups, besides the numbers of the parameters.
-_IN_GROUPS = ("params", "step", "lookahead_step")
-
-
-def _load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
-    """Put moments and counters back; settings (weight decay ...) are those of the config, as the log says."""
-    groups = zip(saved["param_groups"], optimizer.param_groups, strict=True)
-    kept = [{**new, **{name: old[name] for name in _IN_GROUPS if name in old}} for old, new in groups]
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    state = {
-        number: {name: shard_like(value, parameters[number]) for name, value in entries.items()}
-        for number, entries in saved["state"].items()
-    }
-    optimizer.load_state_dict({**saved, "param_groups": kept, "state": state})
-
-
-def _check_same_run(saved: CfgNode, cfg: CfgNode, epoch: int, where: str) -> None:
-    """Raise ValueError for a config of another run, or one that a finished run could not follow; warn of the rest."""
-    old = dict(flatten(saved))
-    is_over = epoch >= cfg.OPTIM.MAX_EPOCH
-    if epoch > cfg.OPTIM.MAX_EPOCH:
-        raise ValueError(
-            f"{where}: has {epoch} epochs, OPTIM.MAX_EPOCH is {cfg.OPTIM.MAX_EPOCH}; choose another OUT_DIR"
-        )
-    for key, value in flatten(cfg):
-        if old[key] == value or decides(key) == "nothing":
-            continue
-        hint = "choose another OUT_DIR, or go on with the old value"
-        if decides(key) == "network" or declaration(key).fixed:
-            raise ValueError(f"{where}: belongs to a run with {key} {old[key]}, this config says {value}; {hint}")
-        if is_over and not _holds_after_training(key):
-            raise ValueError(f"{where}: its run ended with {key} {old[key]}, this config says {value}; {hint}")
-        logger.warning("Resuming with %s %s; the run so far had %s", key, value, old[key])
-
-
-def _holds_after_training(key: str) -> bool:
-    """Tell whether the evaluation of a finished run may follow another value; OPTIM.MAX_EPOCH was larger."""
-    of_both_phases = decides(key) == "data" and not key.startswith("TRAIN.")
-    return decides(key) == "evaluation" or of_both_phases or key == "OPTIM.MAX_EPOCH"
 
 
 def fingerprint(state: TrainState) -> tuple[int, int, float]:

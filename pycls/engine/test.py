@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +13,10 @@ from torch import nn
 from yacs.config import CfgNode
 
 from pycls.core import distributed
-from pycls.core.checkpoint import LoadReport, best_path, checkpoint_dir
+from pycls.core.checkpoint import best_path, checkpoint_dir
 from pycls.core.config import with_value
 from pycls.core.logging import FILE_ONLY, get_logger, json_line
-from pycls.core.registry import listed
-from pycls.core.weights import fill_model
 from pycls.core.weights.files import load_tensor_file
-from pycls.core.weights.formats import unpack_weights
 from pycls.core.weights.input_channels import RGB_CHANNELS
 from pycls.core.weights.sources import run_checkpoint
 from pycls.datasets import build_loader, list_samples
@@ -32,6 +30,7 @@ from pycls.engine.evaluate import evaluate
 from pycls.engine.identity import network_differences, warn_of_other_division
 from pycls.engine.network.features import recorded_features
 from pycls.engine.network.precision import pick_precision
+from pycls.engine.pixels.other_view import other_view
 from pycls.engine.profiling.memory_format import saved_layout
 from pycls.engine.reporting.evaluation import evaluation_figures, evaluation_record
 from pycls.engine.reporting.evaluation_files import save_evaluation
@@ -42,8 +41,9 @@ from pycls.engine.reporting.mistakes import mistakes_and_example
 from pycls.engine.reporting.result import Result
 from pycls.engine.reporting.view_text import describe_view
 from pycls.engine.run_page.page import PageSource, save_run_page
-from pycls.engine.setup import run_processes, setup_process, warn_of_other_pixels
-from pycls.engine.weights_file import warn_of_other_view, weights_file
+from pycls.engine.setup import run_processes, setup_process
+from pycls.engine.state import network_bytes
+from pycls.engine.weights_file import fill_network, weights_file
 from pycls.losses import build_loss
 from pycls.models import build_model
 
@@ -89,7 +89,7 @@ def weights_path(cfg: CfgNode) -> Path:
 def check_folder_is_free(out_dir: str, weights: Path) -> None:
     """Raise ValueError if OUT_DIR holds a run that the weights are not of: its files would be overwritten."""
     folder = checkpoint_dir(out_dir)
-    if not any(folder.glob("*.pyth")) or folder.resolve() in weights.resolve().parents:
+    if not any(folder.glob("*.pyth")) or Path(os.path.realpath(folder)) in Path(os.path.realpath(weights)).parents:
         return
     raise ValueError(
         f"OUT_DIR {out_dir} holds another run than the one of {weights}, whose results would overwrite its own: "
@@ -101,7 +101,7 @@ def _test_process(cfg: CfgNode) -> Result:
     device = setup_process(cfg)
     precision = pick_precision(device, cfg.TRAIN.MIXED_PRECISION, cfg.TRAIN.AMP_DTYPE)
     path = weights_path(cfg)
-    saved = load_tensor_file(path)
+    saved = load_tensor_file(path, lambda: network_bytes(cfg))
     warn_of_other_division(saved, cfg, str(path))
     samples, outputs = samples_to_test(cfg, saved.get("classes"), str(path))
     with contextlib.closing(build_loader(cfg, "test", device, samples)) as loader:
@@ -156,12 +156,10 @@ def load_model(cfg: CfgNode, path: Path, saved: dict[str, Any]) -> nn.Module:
     """Build the network with the weights of the file `path`, which holds `saved`."""
     if "pixels" in saved:
         _check_channels(saved["pixels"], cfg, path)
-        warn_of_other_pixels(saved["pixels"], cfg, str(path))
-    warn_of_other_view(cfg.TEST.WEIGHTS, cfg)
+    if line := other_view(cfg.TEST.WEIGHTS or str(path), saved, cfg, str(path)):
+        logger.warning("%s", line)
     model = build_model(cfg)
-    report = fill_model(model, unpack_weights(saved, str(path)), str(path))
-    logger.info("%s: %s", path, report)
-    check_complete(report, path)
+    logger.info("%s: %s", path, fill_network(model, cfg, saved, path))
     for words in network_differences(saved, cfg, str(path)):
         raise ValueError(f"{path}: {words}; its error would be another network's")
     wanted = cfg.TRAIN.CHANNELS_LAST
@@ -174,13 +172,3 @@ def _check_channels(pixels: dict[str, Any], cfg: CfgNode, path: Path) -> None:
     if there != cfg.DATA_LOADER.CHANNELS:
         now = cfg.DATA_LOADER.CHANNELS
         raise ValueError(f"{path}: its network sees {there} channels, DATA_LOADER.CHANNELS is {now}: set it to {there}")
-
-
-def check_complete(report: LoadReport, path: Path) -> None:
-    """Raise ValueError unless the file holds exactly the network's weights: a number of any other would be wrong."""
-    missing = [name for name in report.missing if not name.endswith("num_batches_tracked")]
-    odd = {"missing": missing, "of another size": report.reinitialized, "not in the network": report.unexpected}
-    for what, names in odd.items():
-        if names:
-            some = listed(names, 3)
-            raise ValueError(f"{path}: not the weights of this network: {len(names)} tensors {what} ({some})")

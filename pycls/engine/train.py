@@ -11,8 +11,8 @@ from yacs.config import CfgNode
 
 from pycls.core import distributed
 from pycls.core.checkpoint import checkpoint_dir
-from pycls.core.locks import sole_run
 from pycls.core.logging import get_logger
+from pycls.core.processes.unfinished import unfinished_run
 from pycls.core.stop_signals import stop_on_signal
 from pycls.core.weights.formats import score
 from pycls.engine.checkpointing import finish_saving, save_epoch
@@ -81,8 +81,7 @@ def check_training(cfg: CfgNode) -> None:
 def open_run(cfg: CfgNode) -> Iterator[Run]:
     """Build and resume a run on this process, which alone writes to OUT_DIR; signals ask it to stop."""
     device = setup_process(cfg)
-    lock = sole_run(cfg.OUT_DIR) if distributed.is_main() else contextlib.nullcontext()
-    with lock, stop_on_signal() as stop:
+    with unfinished_run(cfg.OUT_DIR), stop_on_signal() as stop:
         cfg = settle_layout(cfg, device)
         with contextlib.closing(build_run(cfg, device, stop)) as run:
             resume(run)

@@ -1,12 +1,17 @@
-"""TRAIN.WEIGHTS and TEST.WEIGHTS: from what a user writes to a file here, and the view it was measured with."""
+"""TRAIN.WEIGHTS and TEST.WEIGHTS: from what a user writes to a file here, and into a network."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from torch import nn
 from yacs.config import CfgNode
 
 from pycls.core.logging import get_logger
+from pycls.core.weights import LoadReport, fill_model
+from pycls.core.weights.formats import unpack_weights
 from pycls.core.weights.sources import find_weights
-from pycls.datasets import color_scale
+from pycls.models.external.same_network import check_same_network
 from pycls.models.external.weights_url import weights_url
 
 
@@ -23,11 +28,22 @@ def weights_file(name: str, cache_dir: str, key: str = "weights") -> Path:
 logger = get_logger(__name__)
 
 
-def warn_of_other_view(name: str, cfg: CfgNode) -> None:
-    """Warn of every difference between the view in force and the preset of published weights, if `name` names such."""
-    _, published = weights_url(name)
-    if published is None:
-        return
-    sizes, filters = (cfg.TRAIN.IM_SIZE, cfg.TEST.IM_SIZE), (cfg.TEST.INTERPOLATION, cfg.DATA_LOADER.ANTIALIAS)
-    for words in published.differences(*sizes, *filters, *color_scale(cfg, "test")):
-        logger.warning("%s: %s; expect other figures than the published ones", name, words)
+def fill_network(
+    model: nn.Module,
+    cfg: CfgNode,
+    saved: dict[str, Any],
+    path: Path,
+    fit: str = "exact",
+    tell: Callable[[str], None] = logger.warning,
+) -> LoadReport:
+    """Copy the weights of the file `path`, which holds `saved`, into the network of a config; see `fill_model`.
+
+    `tell` is called with what the file leaves open of its network.
+    """
+    weights = unpack_weights(saved, str(path))
+    report = fill_model(model, weights, str(path), fit)
+    if not weights.has_cfg:
+        check_same_network(cfg, weights.named, str(path))
+    if report.doubt:
+        tell(f"{path}: {report.doubt}")
+    return report

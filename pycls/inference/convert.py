@@ -13,17 +13,18 @@ from pycls.core.config import WITHOUT_PLUGINS, decides, declaration, diff_cfg, d
 from pycls.core.config.im_size import is_square
 from pycls.core.paths import check_outputs
 from pycls.core.registry import pick
+from pycls.core.weights.arithmetic import Arithmetic
 from pycls.core.weights.files import load_tensor_file, safetensors_metadata
 from pycls.core.weights.formats import Weights, flip_stem, is_bgr, unpack_weights
 from pycls.core.weights.key_mapping import Naming, blocks_of
 from pycls.core.weights.key_tables import NAMINGS
+from pycls.core.weights.variants import torchvision_effnet_eps
 from pycls.engine.identity import cfg_text, check_own_config, is_of_pycls, saved_cfg
 from pycls.engine.setup import pixel_contract
 from pycls.inference.saved_network import chosen_file, load_network
 
 _PYCLS_SECTIONS = {"anynet": "ANYNET", "effnet": "EN", "regnet": "REGNET", "resnet": "RESNET", "vit": "VIT"}
 _EVERY_NETWORKS = ("MODEL", "BN", "LN")  # sections; those of a classifier count with MODEL.HEAD
-_HEAD_W_OF_B5 = 2048  # B4 has 1792
 _SCALE = ("DATA_LOADER.MEAN", "DATA_LOADER.STD")  # what a network of pycls is shown is not to be chosen
 
 
@@ -67,7 +68,7 @@ def _write_safetensors(path: Path, dst: Path, cfg_file: str | None, overrides: S
         raise ValueError(f"{dst}: safetensors files are told by their name; call it {dst.stem}.safetensors")
     saved, weights = _read(path)
     if not cfg_file and not saved.get("cfg"):
-        save_safetensors(weights.tensors, {}, dst)
+        save_safetensors(weights.tensors, {"arch": weights.named[0]}, dst)  # which may tell networks apart
         return f"{weights.layout}: {len(weights.tensors)} tensors, no config"
     state, done = _our_state(path, cfg_file, overrides)
     save_safetensors(state.pop("model_state"), safetensors_metadata(state), dst)
@@ -80,10 +81,34 @@ def _write_torchvision(path: Path, dst: Path, cfg_file: str | None, overrides: S
     naming = NAMINGS[torchvision_family(tensors, str(path))]
     names = naming.from_pycls(tensors, blocks_of(tensors))
     _check_all(tensors, names, f"{path}: {naming.name}")
+    theirs, ours = naming.variant(tensors, ()).arithmetic, _arithmetic(weights, tensors, str(path))
+    if ours not in (None, theirs):
+        raise ValueError(f"{path}: torchvision has no such network: it computes with {ours}, torchvision's {theirs}")
+    _check_fits_cfg(path, cfg_file, overrides)
     if cfg := _cfg_of(saved, path, cfg_file, overrides):
         _check_torchvision_can(cfg, naming, path)
     save_checkpoint({names[key]: value for key, value in tensors.items()}, dst)
     return f"{weights.layout}: {len(names)} tensors, names of {naming.name}"
+
+
+def _arithmetic(weights: Weights, tensors: dict[str, Tensor], where: str) -> Arithmetic | None:
+    """Return what the network of a foreign file computes beyond its tensors, None for a file in pycls's names.
+
+    `tensors`: those of the file in pycls's names. ValueError where the file leaves open of which network it is.
+    """
+    naming = foreign_naming(weights.tensors)
+    if naming is None:
+        return None
+    variant = naming.variant(tensors, weights.named)
+    if variant.arithmetic is None or not variant.is_said:
+        raise ValueError(f"{where}: {variant.doubt}")
+    return variant.arithmetic
+
+
+def _check_fits_cfg(path: Path, cfg_file: str | None, overrides: Sequence[str]) -> None:
+    """Raise ValueError unless a file is of the network of the config given: its keys are written or checked."""
+    if cfg_file:
+        load_network(str(path), cfg_file, overrides)
 
 
 def _cfg_of(saved: dict[str, Any], path: Path, cfg_file: str | None, overrides: Sequence[str]) -> CfgNode | None:
@@ -103,15 +128,14 @@ def _check_torchvision_can(cfg: CfgNode, naming: Naming, path: Path) -> None:
     strides_1x1 = (
         cfg.MODEL.TYPE == "resnet" and cfg.RESNET.TRANS_FUN == "bottleneck_transform" and cfg.RESNET.STRIDE_1X1
     )
-    is_effnet = cfg.MODEL.TYPE == "effnet"
-    eps = naming.bn_eps
-    if is_effnet:  # torchvision's B5 to B7 have another epsilon than B0 to B4
-        eps = 1e-3 if cfg.EN.HEAD_W >= _HEAD_W_OF_B5 else 1e-5
+    theirs = naming.variant({}, ()).arithmetic
+    assert theirs is not None
+    eps = torchvision_effnet_eps(cfg.EN.HEAD_W) if cfg.MODEL.TYPE == "effnet" else theirs.bn_eps
     other = {
         "RESNET.STRIDE_1X1": strides_1x1,
         "REGNET.STRIDE": cfg.MODEL.TYPE == "regnet" and cfg.REGNET.STRIDE != 2,
-        "MODEL.ACTIVATION_FUN": ("silu" if is_effnet else "relu") != cfg.MODEL.ACTIVATION_FUN,
-        "BN.EPS": eps not in (None, cfg.BN.EPS),
+        "MODEL.ACTIVATION_FUN": theirs.activation != cfg.MODEL.ACTIVATION_FUN,
+        "BN.EPS": eps != cfg.BN.EPS,
     }
     other |= {key: True for key in _keys_of_ours(cfg) if key != "MODEL.NAME"}  # torchvision's own are among those
     for key in (key for key, differs in other.items() if differs):
@@ -150,21 +174,31 @@ def torchvision_family(tensors: dict[str, Tensor], where: str) -> str:
 def _write_pycls(path: Path, dst: Path, cfg_file: str | None, overrides: Sequence[str]) -> str:
     """Write what pycls's load_checkpoint reads; the stem becomes BGR, as its ImageNet loader gives it."""
     saved, weights = _read(path)
-    tensors, text = (
-        pycls_names(weights.tensors, "model_state" in saved, str(path)),
-        _pycls_cfg(saved, path, cfg_file, overrides),
-    )
+    tensors = pycls_names(weights.tensors, "model_state" in saved, str(path))
+    arithmetic = _arithmetic(weights, tensors, str(path))
+    if arithmetic is not None and arithmetic.tf_padding:
+        raise ValueError(f"{path}: pycls has nothing like EN.TF_PADDING True, with which this file's network computes")
+    _check_fits_cfg(path, cfg_file, overrides)
+    text = _pycls_cfg(saved, path, cfg_file, overrides, arithmetic)
     note = f"; {flip_stem(tensors, str(path))} converted from RGB to BGR" if is_bgr(text) else ""
     errors = {name: saved[name] for name in ("test_err", "ema_err") if isinstance(saved.get(name), (int, float))}
     save_checkpoint({"epoch": saved.get("epoch", 0), "model_state": tensors, "cfg": text, **errors}, dst)
     return f"{weights.layout}: {len(tensors)} tensors{note}"
 
 
-def _pycls_cfg(saved: dict[str, Any], path: Path, cfg_file: str | None, overrides: Sequence[str]) -> str:
+def _pycls_cfg(
+    saved: dict[str, Any],
+    path: Path,
+    cfg_file: str | None,
+    overrides: Sequence[str],
+    arithmetic: Arithmetic | None,
+) -> str:
     """Return the text of a config that pycls understands: its own, or the network's keys and the data set."""
     if not cfg_file and not overrides and is_of_pycls(saved, str(path)):
         return cfg_text(saved, str(path))
     tree: dict[str, Any] = {"TRAIN": {"DATASET": "imagenet"}, "DATA_LOADER": {"MODE": "pytorch"}}
+    if arithmetic is not None:
+        tree |= {"MODEL": {"ACTIVATION_FUN": arithmetic.activation}, "BN": {"EPS": arithmetic.bn_eps}}
     if cfg := _cfg_of(saved, path, cfg_file, overrides):
         _check_pycls_can(cfg, path)
         tree["TRAIN"] = {"DATASET": cfg.TRAIN.DATASET, "IM_SIZE": cfg.TRAIN.IM_SIZE}
@@ -190,13 +224,17 @@ def pycls_names(tensors: dict[str, Tensor], is_ours: bool, where: str) -> dict[s
 
     `is_ours`: the file is pycls's or ours, so that names which nobody else has are known to be right.
     """
-    for naming in NAMINGS.values():
+    if naming := foreign_naming(tensors):
         names = naming.to_pycls(tensors, ())
-        if len(names) == len(tensors):
-            return {names[key]: value for key, value in tensors.items()}
+        return {names[key]: value for key, value in tensors.items()}
     if is_ours or (blocks_of(tensors) and "stem.conv.weight" in tensors):
         return dict(tensors)
     raise ValueError(f"{where}: its tensors have no names in pycls ({', '.join(list(tensors)[:3])}, ...)")
+
+
+def foreign_naming(tensors: dict[str, Tensor]) -> Naming | None:
+    """Return the naming that knows all of a file's tensors, None for pycls's names and unknown ones."""
+    return next((naming for naming in NAMINGS.values() if len(naming.to_pycls(tensors, ())) == len(tensors)), None)
 
 
 def _check_all(tensors: dict[str, Tensor], names: dict[str, str], where: str) -> None:

@@ -10,15 +10,14 @@ from torch import nn
 from yacs.config import CfgNode
 
 from pycls.core.config import load_cfg, with_value
-from pycls.core.weights import LoadReport, fill_model
+from pycls.core.weights import LoadReport
 from pycls.core.weights.files import load_tensor_file
-from pycls.core.weights.formats import unpack_weights
 from pycls.core.weights.sources import DEFAULT_CACHE
 from pycls.datasets.imagenet import imagenet_names
 from pycls.datasets.sources.class_file import load_classes
 from pycls.engine.identity import check_classes, check_own_config, saved_cfg
-from pycls.engine.test import check_complete
-from pycls.engine.weights_file import weights_file
+from pycls.engine.pixels.other_view import other_view
+from pycls.engine.weights_file import fill_network, weights_file
 from pycls.models import build_model
 from pycls.models.layers.introspective import introspective_head
 
@@ -65,9 +64,10 @@ def load_network(weights: str, cfg_file: str | None = None, overrides: Sequence[
     cfg = load_cfg(cfg_file, overrides) if cfg_file else saved_cfg(saved, str(path), tuple(overrides))
     if cfg.MODEL.NUM_CLASSES == 0 and "classes" in saved:
         cfg = with_value(cfg, "MODEL.NUM_CLASSES", len(saved["classes"]))
+    if line := other_view(weights, saved, cfg, str(path), ignored=("backend",)):  # that is this machine's choice
+        print(line, file=sys.stderr)
     model = build_model(cfg)
-    report = fill_model(model, unpack_weights(saved, str(path)), str(path))
-    check_complete(report, path)
+    report = fill_network(model, cfg, saved, path, tell=lambda doubt: print(doubt, file=sys.stderr))
     if cfg_file or overrides:
         check_own_config(saved, cfg, str(path))
     classes = _classes(saved, cfg, overrides, path)

@@ -1,13 +1,12 @@
 """Try every backend once: which ones run here, how fast about, and what they show of the same images."""
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from yacs.config import CfgNode
 
+from pycls.core.processes.temporary import temporary_folder
 from pycls.datasets.decoders import pillow
 from pycls.datasets.decoders.bands import decode_pixels
 from pycls.datasets.decoders.orientation import UPRIGHT, read_orientation, turn_upright
@@ -28,9 +27,9 @@ def probe_backends(
 ) -> Rates:
     """Fill in the section's squares and the backends that are left out; return what the others do about."""
     rates, shown = {}, {}
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         for name in backends:
-            file = Path(folder) / f"{name}.npz"
+            file = folder / f"{name}.npz"
             words = [*task.overrides, "DATA_LOADER.BACKEND", name]
             answer = run_task(replace(task, kind="probe", overrides=words, pixels_file=str(file)))
             if "error" in answer:

@@ -10,7 +10,6 @@ import itertools
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -23,6 +22,8 @@ from yacs.config import CfgNode
 from pycls.core.config import dump_cfg
 from pycls.core.logging import get_logger
 from pycls.core.machine import usable_cores
+from pycls.core.processes.temporary import temporary_folder
+from pycls.core.stop_signals import accept
 from pycls.datasets.readers.samples import FileSamples, Samples
 from pycls.engine.reporting.result import Result
 from pycls.engine.setup import setup_process
@@ -88,7 +89,8 @@ def loader_table(cfg: CfgNode, folders: Sequence[str], options: TableOptions) ->
     try:
         for source, images in zip(sources, samples, strict=True):
             _measure_source(source, images, cfg_file, options, axes, answers[source.title])
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as signal:
+        accept(signal)
         interrupted = True
     return Result(files=_save(answers, Path(cfg.OUT_DIR)), interrupted=interrupted)
 
@@ -155,8 +157,8 @@ def memory_copy(samples: Samples) -> Iterator[tuple[Path | None, str]]:
     if num_bytes > _MAX_SHARE * free:
         yield None, f"{num_bytes / 1e9:.1f} GB do not fit into {_RAM} ({free / 1e9:.1f} GB free)"
         return
-    with tempfile.TemporaryDirectory(prefix="pycls-", dir=_RAM) as place:
-        yield Path(shutil.copytree(samples.root, Path(place) / Path(samples.root).name)), ""
+    with temporary_folder(_RAM) as place:
+        yield Path(shutil.copytree(samples.root, place / Path(samples.root).name)), ""
 
 
 def _save(answers: dict[str, dict[str, Any]], out_dir: Path) -> list[Path]:

@@ -10,6 +10,7 @@ from yacs.config import CfgNode
 
 from pycls.core.config import dump_cfg
 from pycls.core.logging import get_logger
+from pycls.core.stop_signals import accept
 from pycls.engine.reporting.result import Result
 from pycls.engine.setup import setup_process
 from pycls.loader_benchmark.comparison import Comparison
@@ -36,10 +37,11 @@ def compare_loaders(cfg: CfgNode, folders: Sequence[str], options: Options) -> R
     try:
         for comparison in comparisons:
             comparison.measure()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as signal:
+        accept(signal)
         logger.info("Interrupted: what was measured is kept")
         for comparison in comparisons:
-            comparison.section.notes.append("interrupted by Ctrl-C before everything was measured")
+            comparison.section.notes.append("interrupted before everything was measured")
         interrupted = True
     sections = [comparison.section for comparison in comparisons]
     for section in sections:

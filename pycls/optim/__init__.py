@@ -116,8 +116,13 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
         "rest": optim.WEIGHT_DECAY,
     }
     groups = param_groups(model, decays, lr_scales(model, optim.BACKBONE_LR_RATIO, optim.LAYER_DECAY))
-    optimizer = pick(OPTIMIZERS, optim.OPTIMIZER, "OPTIM.OPTIMIZER")(cfg, groups)
-    return build_lookahead(cfg, optimizer) if optim.LOOKAHEAD_STEPS else optimizer
+    return optimizer_over(cfg, groups)
+
+
+def optimizer_over(cfg: CfgNode, groups: list[dict]) -> torch.optim.Optimizer:
+    """Return the optimizer over groups of parameters, each with its `weight_decay` and `lr_scale`."""
+    optimizer = pick(OPTIMIZERS, cfg.OPTIM.OPTIMIZER, "OPTIM.OPTIMIZER")(cfg, groups)
+    return build_lookahead(cfg, optimizer) if cfg.OPTIM.LOOKAHEAD_STEPS else optimizer
 
 
 def build_lr_policy(cfg: CfgNode) -> Callable[[float], float]:

@@ -9,6 +9,7 @@ from pycls.zoo.counts import save_counts
 from pycls.zoo.listing import listing
 from pycls.zoo.measure import measure
 from pycls.zoo.page import PAGE, page
+from pycls.zoo.verdict import summary
 from pycls.zoo.verify import verify
 
 ROOT = Path(pycls.__file__).parents[1]  # the checkout, or the folder that pycls is installed in
@@ -50,10 +51,11 @@ def list_networks(root: Path, words: Sequence[str], call: str) -> int:
 
 
 def verify_row(root: Path, words: Sequence[str], call: str) -> int:
-    """Print what a row says and what is found now; 1: something differs."""
+    """Print what a row says, what is found now and a verdict on each column; 1: a count or an error differs."""
     name, overrides = name_and_overrides(words, f"{call} verify")
-    print(f"{'':28} {'recorded':>18} {'now':>18}")
-    return int(any(check.is_wrong for check in verify(root, name, overrides, print)))
+    checks = verify(root, name, overrides, print)
+    print(summary(checks))
+    return int(any(check.is_wrong for check in checks))
 
 
 def measure_row(root: Path, words: Sequence[str], call: str) -> int:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from yacs.config import CfgNode
 
 from pycls.core.config import load_cfg, with_value
 from pycls.models import build_model
@@ -15,11 +16,15 @@ _IMAGENETS = 1000  # classes
 
 
 def count(config: Path) -> dict[str, Any]:
+    """Return {"im_size", "batch_size", convention -> {"flops", "params", "acts"}} of a config's file."""
+    return count_network(load_cfg(str(config)))
+
+
+def count_network(cfg: CfgNode) -> dict[str, Any]:
     """Return {"im_size", "batch_size", convention -> {"flops", "params", "acts"}} of a config; nothing is allocated.
 
     One that leaves the number of classes to the data is counted with ImageNet's.
     """
-    cfg = load_cfg(str(config))
     if cfg.MODEL.NUM_CLASSES == 0:
         cfg = with_value(cfg, "MODEL.NUM_CLASSES", _IMAGENETS)
     with torch.device("meta"):

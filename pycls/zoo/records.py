@@ -23,6 +23,8 @@ class Entry:
     source: str = ""
     note: str = ""
     weights: str = ""  # URL, or what TEST.WEIGHTS takes
+    known: dict[str, str] = field(default_factory=dict)  # published name -> why it is not what is counted
+    group: str = ""  # of the tables of the page
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Measurement:
 def load_entries(root: Path, group: str) -> list[Entry]:
     """Read the published rows of a group from its record; none if there is no such file."""
     path = root / RECORDS / f"zoo_{group}.json"
-    return [Entry(**row) for row in json.loads(path.read_text())] if path.exists() else []
+    return [Entry(**row, group=group) for row in json.loads(path.read_text())] if path.exists() else []
 
 
 def load_measurements(root: Path) -> list[Measurement]:
@@ -57,10 +59,14 @@ def load_counts(root: Path) -> dict[str, dict[str, Any]]:
 
 
 def find_entry(root: Path, groups: Iterable[str], name: str, counts: Iterable[str]) -> Entry:
-    """Return the entry of a name or of a config file, published or not; ValueError with the nearest name."""
-    entries = [Entry(Path(config).stem, config) for config in counts]
-    entries += [entry for group in groups for entry in load_entries(root, group)]
-    table = {entry.config: entry for entry in entries if entry.config} | {entry.name: entry for entry in entries}
+    """Return the entry of a name or of a config file, published or not; ValueError with the nearest name.
+
+    Of several rows of one name it is the first of the page's; of one config the last, whose recipe the config is.
+    """
+    entries = [entry for group in groups for entry in load_entries(root, group)]
+    unpublished = [Entry(Path(config).stem, config) for config in counts]
+    table = {entry.name: entry for entry in reversed([*entries, *unpublished])}
+    table |= {entry.config: entry for entry in [*unpublished, *entries] if entry.config}
     if name not in table:
         raise ValueError(f"'{name}' is neither a network of MODEL_ZOO.md nor a config{did_you_mean(name, table)}")
     return table[name]

@@ -6,6 +6,7 @@ import pickle
 import pytest
 import torch
 
+from pycls.core.atomic_io import unfinished_name
 from pycls.core.checkpoint import (
     best_path,
     epoch_path,
@@ -42,7 +43,7 @@ def test_a_failing_save_leaves_the_old_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty", "text"])
-def test_a_damaged_last_falls_back_to_the_one_before(tmp_path, damage, caplog):
+def test_a_damaged_last_falls_back_to_the_one_before(tmp_path, damage):
     for number in (1, 2):
         save_checkpoint({"n": number, "w": torch.ones(5000)}, epoch_path(tmp_path, number))
     link_checkpoint(epoch_path(tmp_path, 2), last_path(tmp_path))
@@ -53,9 +54,10 @@ def test_a_damaged_last_falls_back_to_the_one_before(tmp_path, damage, caplog):
     for path in (last_path(tmp_path), epoch_path(tmp_path, 2)):
         path.unlink()
         path.write_bytes(new)
-    saved, path = load_newest(tmp_path)
+    saved, path, passed_over = load_newest(tmp_path)
     assert saved["n"] == 1 and path == epoch_path(tmp_path, 1)
-    assert "falling back" in caplog.text and "last.pyth" in caplog.text
+    assert [other.name for other in passed_over] == ["last.pyth", "model_epoch_0002.pyth"]
+    assert all(reason.startswith(str(other)) for other, reason in passed_over.items())
 
 
 def test_a_file_that_cannot_be_read_just_now_is_not_passed_over(tmp_path, monkeypatch):
@@ -72,7 +74,10 @@ def test_a_file_that_cannot_be_read_just_now_is_not_passed_over(tmp_path, monkey
 def test_what_a_killed_process_left_is_removed(tmp_path):
     save_checkpoint({"n": 1}, last_path(tmp_path))
     (last_path(tmp_path).parent / ".last.pyth.123.tmp").write_bytes(b"half")
+    unfinished_name(tmp_path / "metrics.jsonl").touch()
+    (tmp_path / ".mine.tmp").touch()  # a user's
     remove_temporaries(tmp_path)
+    assert [path.name for path in tmp_path.glob("*.tmp")] == [".mine.tmp"]
     assert [path.name for path in last_path(tmp_path).parent.iterdir()] == ["last.pyth"]
 
 
@@ -86,7 +91,7 @@ def test_linking_a_file_to_itself_leaves_nothing_behind(tmp_path):
 def test_nothing_readable_is_an_error_not_a_fresh_start(tmp_path):
     last_path(tmp_path).parent.mkdir()
     last_path(tmp_path).write_bytes(b"rubbish")
-    with pytest.raises(ValueError, match="none of 1 checkpoints can be read"):
+    with pytest.raises(ValueError, match=r"last\.pyth: not a readable checkpoint .* move .* away"):
         load_newest(tmp_path)
     assert load_newest(tmp_path / "fresh") is None
 
@@ -94,7 +99,7 @@ def test_nothing_readable_is_an_error_not_a_fresh_start(tmp_path):
 def test_files_are_ordered_by_number_not_as_text(tmp_path):
     for number in (9999, 10000, 2):
         save_checkpoint({"n": number}, epoch_path(tmp_path, number))
-    assert load_newest(tmp_path)[0]["n"] == 10000
+    assert load_newest(tmp_path).saved["n"] == 10000
 
 
 def test_pruning_keeps_the_newest_and_last_and_best(tmp_path):

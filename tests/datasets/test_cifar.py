@@ -8,7 +8,8 @@ import pytest
 
 from pycls.core.config import load_cfg
 from pycls.datasets import build_samples
-from pycls.datasets.cifar import load_cifar10, load_cifar100, load_pickle
+from pycls.datasets.cifar import load_cifar10, load_cifar100
+from pycls.datasets.readers.plain_pickle import load_pickle
 from tests.helpers.arrays import python2_pickle
 
 NAMES = [f"class{i}" for i in range(10)]
@@ -109,3 +110,20 @@ def test_number_of_classes_must_fit(tmp_path):
     assert len(build_samples(load_cfg(None, settings), "train").classes) == 10
     with pytest.raises(ValueError, match=r"MODEL.NUM_CLASSES is 100, but TRAIN.DATASET cifar10 has 10 classes"):
         build_samples(load_cfg(None, [*settings, "MODEL.NUM_CLASSES", "100"]), "train")
+
+
+BOMBS = {
+    "a number of a note that needs gigabytes": b"\x80\x02K\x01r\xff\xff\xff\x7f.",
+    "nesting that ends the stack": b"\x80\x02}" + b")" + b"\x85" * 200_000 + b"K\x01s.",
+    "an array of any size": pickle.dumps(np.zeros(0, np.uint8), 2).replace(b"K\x00\x85", b"J\xff\xff\xff\x7f\x85", 1),
+    "an array of objects": pickle.dumps(np.zeros(1, object), 2),
+    "an array of texts": pickle.dumps(np.zeros(1, "U9"), 2),
+    "text longer than the file": b"\x80\x02T\xff\xff\xff\x7fabc.",
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_pickle_that_asks_for_too_much_is_refused(tmp_path, name):
+    (tmp_path / "meta").write_bytes(BOMBS[name])
+    with pytest.raises(ValueError, match="meta is not a readable pickle"):
+        load_pickle(tmp_path / "meta")

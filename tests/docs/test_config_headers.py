@@ -6,9 +6,9 @@ One config of each kind of data set is trained to the end, and what is no traini
 import pytest
 
 from pycls.datasets import build_samples
+from pycls.engine.pixels.other_view import other_view
 from pycls.engine.reporting.result import Result
 from pycls.engine.train import check_training
-from pycls.engine.weights_file import warn_of_other_view
 from tests.helpers.documented.find import commands_of_header, config_files, name_of
 from tests.helpers.documented.play import do
 from tests.helpers.documented.words import kind_of
@@ -23,7 +23,8 @@ def start(cfg):
     check_training(cfg)  # but for the network, which tests/models/test_model_configs.py builds
     for phase in ("train", "test"):
         assert len(build_samples(cfg, phase))
-    warn_of_other_view(cfg.TEST.WEIGHTS, cfg)
+    line = other_view(cfg.TEST.WEIGHTS, {}, cfg, "")  # sizes are made small
+    assert not any(word in line for word in ("ANTIALIAS", "INTERPOLATION", "mean", "deviation")), line
     return Result()
 
 

@@ -69,5 +69,7 @@ def test_networks_and_data_of_one_size_are_refused(tmp_path):
     keys = {"TRAIN__IM_SIZE_SCHEDULE": [[0, 160], [5, 192]], "TRAIN__IM_SIZE": 224, "TEST__IM_SIZE": 256}
     with pytest.raises(ValueError, match="vit has other weights at 160 px"):
         check_schedule(tiny_cfg(tmp_path, MODEL__TYPE="vit", **keys))
+    with pytest.raises(ValueError, match=r"CROP_STYLE center would cut its squares out of images of one size"):
+        check_schedule(tiny_cfg(tmp_path, TRAIN__CROP_STYLE="center", **keys))
     with pytest.raises(ValueError, match="cifar10 have one size only"):
         check_schedule(load_cfg(None, ["TRAIN.DATASET", "cifar10", "TRAIN.IM_SIZE_SCHEDULE", "[[0, 32]]"]))

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import random
+import re
 import signal
 import sys
 import time
@@ -82,6 +83,16 @@ def assert_same_run(out_dir, uninterrupted):
         saved.pop("cfg")  # names OUT_DIR
     same(found, expected)
     assert figures(out_dir) == figures(whole_dir), "no record twice, none missing"
+    assert said(out_dir) == said(whole_dir), "no line twice, none missing"
+    assert not (out_dir / "unfinished").exists()
+
+
+def said(out_dir):
+    """Return the lines on epochs for people, without what depends on speed, and the epochs of the records."""
+    text = (Path(out_dir) / "stdout.log").read_text()
+    lines = re.findall(r"^(Epoch .*?lr [\d.e-]+|Epoch .*? images), ", text, re.M)
+    assert lines
+    return lines, re.findall(r'json_stats: .*"_type": "(train_epoch|test_.*?epoch)".*"epoch": "(.*?)"', text)
 
 
 def figures(out_dir):
@@ -117,7 +128,7 @@ def test_killed_at_a_random_step_and_resumed(tmp_path, uninterrupted):
 def test_a_signal_stops_cleanly_and_the_same_command_goes_on(tmp_path, uninterrupted):
     process = start(tmp_path, SLOW)
     wait_for_save(process, tmp_path, 1)  # the first epoch's steps
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGUSR2)  # submitit's
     output, _ = process.communicate(timeout=120)
     assert process.returncode == EXIT_STOPPED == 75, output
     assert "Stopped" in output
@@ -153,7 +164,8 @@ def test_a_cut_off_last_falls_back_and_still_ends_the_same(tmp_path, uninterrupt
         path.write_bytes(data[: len(data) // 2])
     train(tiny_cfg(tmp_path, **SLOW))
     assert_same_run(tmp_path, uninterrupted)
-    assert "falling back" in (tmp_path / "stdout.log").read_text()
+    log = (tmp_path / "stdout.log").read_text()
+    assert "model_epoch_0002.pyth is the newest that can be used; trained again: 1 finished epoch" in log
 
 
 def test_a_finished_run_started_again_only_reports(tmp_path, uninterrupted):

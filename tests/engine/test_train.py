@@ -17,6 +17,7 @@ from pycls.core.checkpoint import best_path, last_path, load_checkpoint
 from pycls.core.config import load_cfg
 from pycls.core.distributed import barrier, rank
 from pycls.core.launch import launch
+from pycls.core.stop_signals import PeerLostError
 from pycls.engine import EXIT_STOPPED, train
 from pycls.models import build_model
 from tests.helpers.paths import ROOT
@@ -218,16 +219,32 @@ def test_compiled_and_plain_checkpoints_are_interchangeable(tmp_path):
 def test_two_processes_stop_together(tmp_path):
     words = tiny_words(tmp_path, NUM_GPUS=2, OPTIM__MAX_EPOCH=200, LOG_PERIOD=2)
     command = [sys.executable, str(ROOT / "tools/train_net.py"), "--cfg", DIGITS, *words]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    process = subprocess.Popen(command, cwd=ROOT, text=True, start_new_session=True, **pipes)
     end = time.monotonic() + 120
     while not last_path(tmp_path).exists() and process.poll() is None and time.monotonic() < end:
         time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
+    for number in 5 * (signal.SIGTERM, signal.SIGUSR2, signal.SIGUSR1):
+        os.killpg(process.pid, number)  # as a scheduler sends it: to all processes of the job
     output, _ = process.communicate(timeout=120)
-    assert process.returncode == EXIT_STOPPED, output
+    assert process.returncode == EXIT_STOPPED and "Traceback" not in output, output
+    assert (tmp_path / "unfinished").exists()
     saved = load_checkpoint(last_path(tmp_path))
     assert (saved["position"]["epoch"], saved["position"]["step"]) >= (0, 2)
     assert not any(key.startswith("module.") for key in saved["model_state"])
+
+
+def test_a_process_that_is_killed_ends_all_and_each_says_so(capfd):
+    with pytest.raises(PeerLostError, match=r"^rank 1 \(process \d+ on .*\), last seen at .* was ended by SIGKILL"):
+        launch(kill_rank_1, (), 2, "gloo", 5.0)
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if "rank 1" in line]
+    assert re.match(r"error: rank 0 \(process \d+ on .*\), at the start: rank 1 .*; the same command goes on", line)
+
+
+def kill_rank_1():
+    if rank() == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    barrier()
 
 
 def test_one_process_failing_ends_all_with_its_error():

@@ -184,7 +184,7 @@ def test_a_terminal_has_a_bar_that_fits_and_leaves_no_trace(tmp_path, columns, m
 
 
 def test_evaluation_predictions_and_timing_have_bars_too(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(progress, "tqdm", functools.partial(at_once, progress.tqdm))
+    monkeypatch.setattr(progress, "Bar", functools.partial(at_once, progress.Bar))
     best = str(run[1] / "checkpoints/best.pyth")
     keys = tiny_words(tmp_path)
     image = str(export_digits() / "val/3")

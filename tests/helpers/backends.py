@@ -26,9 +26,9 @@ NAMES = [pytest.param(name, marks=pytest.mark.dali) if "dali" in name else name 
 
 
 def make_view(train: bool = True, antialias: bool = True, size: int = 224, resize: int = 256, **more: object) -> View:
-    """Return a view with ImageNet's crops; `more` are further fields."""
-    crops = (0.08, 1.0), (3 / 4, 4 / 3), 0.5, "torchvision"
-    return View(train, size, resize, *crops, antialias, seed=1, **more)
+    """Return a view with ImageNet's crops; `more` are further fields, or other values of these."""
+    crops = {"area": (0.08, 1.0), "aspect": (3 / 4, 4 / 3), "flip_prob": 0.5, "crop_style": "torchvision", "seed": 1}
+    return View(**{"train": train, "size": size, "resize": resize, "antialias": antialias} | crops | more)
 
 
 # One of each kind: both phases, every filter.
@@ -36,6 +36,7 @@ VIEWS = {
     "train": make_view(train=True),
     "train-plain": make_view(train=True, antialias=False),
     "train-random": make_view(train=True, interpolation="random"),
+    "train-center": make_view(train=True, crop_style="center"),
     "eval": make_view(train=False),
     "eval-plain": make_view(train=False, antialias=False),
     "eval-bicubic": make_view(train=False, interpolation="bicubic"),

@@ -19,6 +19,10 @@ def reference_square(data: bytes, view: View, box: np.ndarray, flip: bool, cubic
     return (square[:, ::-1] if flip else square).astype(np.float64)
 
 
+def _is_crop(view: View) -> bool:
+    return view.train and view.crop_style != "center"
+
+
 def open_rgb(data: bytes) -> Image.Image:
     """Open as torchvision's ImageFolder does, but for 16-bit and float gray, of which it would make white and black."""
     image = Image.open(io.BytesIO(data))
@@ -30,7 +34,7 @@ def open_rgb(data: bytes) -> Image.Image:
 
 
 def _pillow_square(image: Image.Image, view: View, box: np.ndarray, mode: InterpolationMode) -> np.ndarray:
-    if view.train:
+    if _is_crop(view):
         return np.asarray(tv.resized_crop(image, *map(int, box), [view.size, view.size], mode))
     return np.asarray(tv.center_crop(tv.resize(image, [view.resize], mode), [view.size, view.size]))
 
@@ -39,7 +43,7 @@ def _bilinear_square(image: Image.Image, view: View, box: np.ndarray) -> np.ndar
     """Sample the middle of each output pixel's part of the box; training crops know nothing beyond their edge."""
     top, left, height, width = box
     pixels = np.asarray(image).astype(np.float64)
-    if view.train:
+    if _is_crop(view):
         pixels = pixels[int(top) : int(top + height), int(left) : int(left + width)]
         top = left = 0.0
     steps = (np.arange(view.size) + 0.5) / view.size

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 import torchvision
+import yaml
 from torch import nn
 
 from pycls.core.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from pycls.core.config import dump_cfg, load_cfg
+from pycls.core.weights.files import load_tensor_file
 from pycls.core.weights.key_tables import NAMINGS
 from pycls.engine.setup import pixel_contract
 from pycls.inference import convert
@@ -164,3 +166,30 @@ def test_a_config_given_beside_the_file_is_judged_too(tmp_path, to):
         with pytest.raises(ValueError, match=r"MODEL\.BLURPOOL"):
             convert_weights(str(tmp_path / name), tmp_path / "out.pth", to, *given)
     assert not (tmp_path / "out.pth").exists()
+
+
+def test_files_of_several_possible_networks_are_converted_as_what_they_are(tmp_path):
+    """timm's efficientnet_b0 and tf_efficientnet_b0 share all tensors; torchvision and pycls have the first only."""
+    state = {}
+    for name, tensor in meta_state("efficientnet_b0").items():
+        state[name] = torch.zeros(tensor.shape, dtype=tensor.dtype)
+    for name in ("efficientnet_b0", "tf_efficientnet_b0", "a"):
+        torch.save(state, tmp_path / f"{name}.pth")
+    refused = {
+        ("tf_efficientnet_b0", "torchvision"): "torchvision has no such network: .*tf_padding=True",
+        ("tf_efficientnet_b0", "pycls"): r"pycls has nothing like EN\.TF_PADDING True",
+        ("a", "torchvision"): "have the same tensors",
+    }
+    for (name, to), said in refused.items():
+        with pytest.raises(ValueError, match=said):
+            convert_weights(str(tmp_path / f"{name}.pth"), tmp_path / "b.pyth", to)
+    convert_weights(str(tmp_path / "efficientnet_b0.pth"), tmp_path / "b.pyth", "pycls")
+    cfg = yaml.safe_load(load_checkpoint(tmp_path / "b.pyth")["cfg"])
+    assert cfg["BN"] == {"EPS": 1e-5} and cfg["MODEL"] == {"ACTIVATION_FUN": "silu"}
+    convert_weights(str(tmp_path / "tf_efficientnet_b0.pth"), tmp_path / "b.safetensors", "safetensors")
+    assert load_tensor_file(tmp_path / "b.safetensors")["arch"] == "tf_efficientnet_b0", "not forgotten"
+
+
+def meta_state(name):
+    with torch.device("meta"):
+        return pytest.importorskip("timm").create_model(name).state_dict()

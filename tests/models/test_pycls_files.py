@@ -10,6 +10,7 @@ import torch
 import yaml
 
 from pycls.core.config import diff_cfg, load_cfg
+from pycls.core.config.defaults import declared_keys
 from pycls.engine.checks import check_supported
 from pycls.models import build_model
 from pycls.models.complexity import complexity
@@ -41,11 +42,22 @@ def literal(value):
 
 @pytest.mark.parametrize("name", PYCLS)
 def test_values_are_those_of_pycls(name):
+    keys = declared_keys()
     values = dict(leaves(yaml.safe_load((CONFIGS / name).read_text())))
+    values = {key: value for key, value in values.items() if not keys[key].ours}  # what its code does is said by ours
     if policy := values.get("TRAIN.AUGMENT"):  # its name for it; here the name says whose it is
         values["TRAIN.AUGMENT"] = policy.removeprefix("pycls_")
     lines = sorted(f"{key} {json.dumps(value)}" for key, value in values.items())
     assert hashlib.sha256("\n".join(lines).encode()).hexdigest() == PYCLS[name]["yaml_sha256"]
+
+
+@pytest.mark.parametrize("name", [name for name in PYCLS if not name.startswith("examples/")])
+def test_images_are_shown_as_pycls_shows_them(name):
+    """As keys, and in the header. FFCV, of the one example, has a view of its own."""
+    cfg, header = load_cfg(str(CONFIGS / name)), (CONFIGS / name).read_text().split("MODEL:")[0]
+    assert cfg.TRAIN.CROP_STYLE == "pycls" and "Images are shown as in pycls" in header
+    if cfg.TRAIN.DATASET.startswith("imagenet"):
+        assert not cfg.DATA_LOADER.ANTIALIAS and "without antialiasing" in header
 
 
 def test_all_files_of_pycls_are_there():

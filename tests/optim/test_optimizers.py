@@ -8,10 +8,11 @@ from torch import nn
 
 from pycls.core.config import load_cfg
 from pycls.core.module_names import layer_numbers
-from pycls.engine.state import _load_optimizer
+from pycls.engine.restoring.optimizer_state import load_optimizer
 from pycls.models import build_model
 from pycls.optim import OPTIMIZERS, build_optimizer
 from pycls.optim.param_groups import named_roles
+from pycls.optim.state_shapes import kept_entries
 from tests.helpers.paths import RECORDS, ROOT
 
 GROUPS = json.loads((RECORDS / "pycls_misc_parity.json").read_text())["optimizer_groups"]
@@ -137,7 +138,7 @@ def test_a_saved_optimizer_goes_on_with_the_same_bits(name, lookahead):
     go(first, optimizer, range(4))
     second, resumed = start()
     second.load_state_dict(first.state_dict())
-    _load_optimizer(resumed, optimizer.state_dict())
+    load_optimizer(resumed, optimizer.state_dict(), kept_entries(cfg, resumed)[0])
     go(second, resumed, range(4, 11))
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), second.parameters(), strict=True))
 

@@ -62,6 +62,7 @@ _FILES = Need(_DATASETS, (*_FOLDERS, "digits"), in_files=False)
 _TRAINS_ON_FILES = Need(("TRAIN.DATASET",), (*_FOLDERS, "digits"), in_files=False)
 _TRAINS_ON_FOLDERS = Need(("TRAIN.DATASET",), _FOLDERS, in_files=False)
 _TRAINS_ON_ARRAYS = Need(("TRAIN.DATASET",), _ARRAYS, in_files=False)
+_RANDOM_CROPS = Need(("TRAIN.CROP_STYLE",), ("torchvision", "pycls"))
 _MIXING = Need(("TRAIN.MIXUP_ALPHA", "TRAIN.CUTMIX_ALPHA"))
 _RISING = _with("OPTIM.LR_POLICY", "cyclic", "one_cycle")
 _MOMENTA = _optimizer("sgd", "rmsprop", "rmsprop_tf", "muon")
@@ -121,6 +122,7 @@ READ_IF: dict[str, tuple[Need, ...]] = {
     "OPTIM.EMA_ALPHA": (_EMA,),
     "OPTIM.EMA_RAMP": (_EMA,),
     "OPTIM.MTA": (NOTHING,),
+    "TRAIN.WEIGHTS_PARTIAL": (_with("TRAIN.WEIGHTS"),),
     "TRAIN.AMP_DTYPE": (_with("TRAIN.MIXED_PRECISION"),),
     "TRAIN.COMPILE_MODE": (_with("TRAIN.COMPILE"),),
     "TRAIN.MIX_PROB": (_MIXING,),
@@ -129,9 +131,9 @@ READ_IF: dict[str, tuple[Need, ...]] = {
     "TRAIN.PCA_STD": (_TRAINS_ON_FOLDERS,),
     "TRAIN.AUGMENT_OPS": (_with("TRAIN.AUGMENT"),),
     "TRAIN.COLOR_JITTER_STYLE": (_with("TRAIN.COLOR_JITTER"),),
-    "TRAIN.CROP_AREA": (_TRAINS_ON_FILES,),
-    "TRAIN.CROP_ASPECT": (_TRAINS_ON_FILES,),
-    "TRAIN.CROP_PADDING": (_TRAINS_ON_ARRAYS,),
+    "TRAIN.CROP_AREA": (_TRAINS_ON_FILES, _RANDOM_CROPS),
+    "TRAIN.CROP_ASPECT": (_TRAINS_ON_FILES, _RANDOM_CROPS),
+    "TRAIN.CROP_PADDING": (_TRAINS_ON_ARRAYS, _RANDOM_CROPS),
     "TEST.IM_SIZE": (_FILES,),
     "TEST.INTERPOLATION": (_FILES,),
     "DATA_LOADER.ANTIALIAS": (_FILES,),

@@ -5,10 +5,10 @@ pycls's `json_stats` lines, which `load_log_data` and `sort_log_data`, ours or p
 """
 
 import logging
-import os
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 from pycls.core.logging.progress import progress_bar as progress_bar
 from pycls.core.logging.records import TAG
@@ -16,6 +16,7 @@ from pycls.core.logging.records import MetricsFile as MetricsFile
 from pycls.core.logging.records import json_line as json_line
 from pycls.core.logging.records import load_log_data as load_log_data
 from pycls.core.logging.records import sort_log_data as sort_log_data
+from pycls.core.logging.run_log import RunLog
 from pycls.core.logging.terminal import LineFormatter, TerminalHandler
 from pycls.core.logging.terminal import print_line as print_line
 
@@ -54,6 +55,16 @@ def setup_logging(out_dir: str | None, log_dest: str = "stdout", main: bool = Tr
     _replace_handlers(handlers, logging.INFO if main else logging.ERROR)
 
 
+def cut_back_log(is_late: Callable[[dict[str, Any]], bool]) -> None:
+    """Drop from stdout.log what an earlier start of the run logged of steps that are taken again.
+
+    It begins with the first record that `is_late`; what this start has said stays.
+    """
+    for handler in logging.getLogger("pycls").handlers:
+        if isinstance(handler, RunLog):
+            handler.cut_back(is_late)
+
+
 def _replace_handlers(handlers: Sequence[logging.Handler], level: int) -> None:
     package = logging.getLogger("pycls")
     package.setLevel(level)
@@ -71,8 +82,7 @@ def _handlers(out_dir: str | None, log_dest: str, main: bool) -> list[logging.Ha
         handlers.append(TerminalHandler(sys.stdout))
     if out_dir is not None and main:
         path = Path(out_dir, "stdout.log")
-        _drop_cut_off_record(path)
-        file = logging.FileHandler(path, encoding="utf-8", errors="surrogateescape")
+        file = RunLog(path)
         file.setFormatter(_FileFormatter())
         handlers.append(file)
     return handlers
@@ -113,19 +123,3 @@ class _AtStart(TerminalHandler):
         self.setLevel(logging.WARNING)
         self.repeats = _Repeats()
         self.addFilter(self.repeats)
-
-
-def _drop_cut_off_record(path: Path) -> None:
-    """Take away the beginning of a record at the end of a log, which a crash left: pycls's reader would stop there."""
-    if not path.exists():
-        return
-    with path.open("rb+") as file:
-        start = max(0, file.seek(0, os.SEEK_END) - _LONGEST_LINE)
-        file.seek(start)
-        *_, cut_off = file.read().rpartition(b"\n")
-        if TAG.encode() in cut_off:
-            file.seek(-len(cut_off), os.SEEK_END)
-            file.truncate()
-
-
-_LONGEST_LINE = 1 << 20  # bytes

@@ -3,10 +3,18 @@
 import os
 import stat
 import sys
+import threading
 from collections.abc import Iterable
 from typing import Any
 
 from tqdm import tqdm
+
+
+class Bar(tqdm):
+    """A bar of one process: tqdm's own lock between processes would leave a semaphore in /dev/shm after a kill."""
+
+    _lock = threading.RLock()
+
 
 _STEPS = "{desc} {percentage:3.0f} %{postfix}, {remaining} left, {n_fmt}/{total_fmt} |{bar}|"
 _IMAGES = "{desc} {percentage:3.0f} %, {rate_noinv_fmt}, {remaining} left, {n_fmt}/{total_fmt} |{bar}|"
@@ -24,13 +32,13 @@ def progress_bar(
     start: int = 0,
     delay_sec: float = 0.0,
     hidden: bool = False,
-) -> tqdm:
+) -> Bar:
     """Return a bar over `total` steps, images or bytes (`unit`), of which `start` are done; it vanishes at the end.
 
     It counts `items` as they are taken, or what its `update(count)` is told; `set_postfix_str` adds figures to steps.
     It is shown after `delay_sec` seconds (short work needs none), and never where nobody looks.
     """
-    return tqdm(
+    return Bar(
         items,
         label,
         total,

@@ -3,7 +3,10 @@
 The lines have pycls's format (sorted keys, floats cut to 4 decimals); metrics.jsonl holds the same in full precision.
 """
 
+import errno
 import math
+import os
+import re
 from collections.abc import Collection
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +18,7 @@ from pycls.core.atomic_io import write_durably
 
 TAG = "json_stats: "
 _TYPE = "_type"
+_PLACE = re.compile(r"[0-9]{1,12}(/[0-9]{1,12})?")
 
 
 def json_line(stats: dict[str, Any]) -> str:
@@ -43,7 +47,7 @@ def load_log_data(log_file: str | Path, data_types_to_skip: Collection[str] = ()
     records: dict[str, list[dict[str, Any]]] = {}
     with path.open(encoding="utf-8", errors="surrogateescape") as file:
         for line in file:
-            record = _parse(line.partition(TAG)[2])
+            record = parse_record(line.partition(TAG)[2])
             if record is not None and record.get(_TYPE, "") not in ("", *data_types_to_skip):
                 records.setdefault(record.pop(_TYPE), []).append(record)
     return {kind: _columns(rows) for kind, rows in records.items()}
@@ -87,10 +91,22 @@ class MetricsFile:
             file.write(simplejson.dumps(record, ignore_nan=True) + "\n")
 
     def read(self) -> list[dict[str, Any]]:
-        """Return every complete record; a line cut off by a crash is left out."""
-        if not self.path.exists():
-            return []
-        return [record for line in self.path.read_text().splitlines() if (record := _parse(line)) is not None]
+        """Return every record; a line cut off by a crash, or damaged in any other way, is left out."""
+        return self.read_lines()[0]
+
+    def read_lines(self) -> tuple[list[dict[str, Any]], int]:
+        """Return every record, and the number of lines that are none, but for the last one, which a crash cuts off.
+
+        OSError for what cannot be read.
+        """
+        if not os.path.lexists(self.path):
+            return [], 0
+        if not self.path.is_file():  # a pipe would be waited for
+            raise OSError(errno.EINVAL, "it is no file", str(self.path))
+        *whole, cut_off = self.path.read_text(encoding="utf-8", errors="replace").split("\n")
+        found = [parse_record(line) for line in whole if line.strip()]
+        records = [record for record in (*found, parse_record(cut_off)) if record is not None]
+        return records, found.count(None)
 
     def replace(self, records: list[dict[str, Any]]) -> None:
         """Put these records in the place of all that was there, atomically."""
@@ -98,10 +114,16 @@ class MetricsFile:
         write_durably(self.path, "".join(lines).encode())
 
 
-def _parse(line: str) -> dict[str, Any] | None:
+def parse_record(line: str) -> dict[str, Any] | None:
     """Return the record in a line, None where there is none: the line is cut off, or damaged in any other way."""
     try:
         record = simplejson.loads(line)
-    except (simplejson.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # ValueError also for a number of too many digits
         return None
-    return record if isinstance(record, dict) else None
+    return record if isinstance(record, dict) and _has_place(record) else None
+
+
+def _has_place(record: dict[str, Any]) -> bool:
+    """Tell whether a record says where it stands as records do, "epoch": "3/100" or 3, or says nothing of it."""
+    places = [record[name] for name in ("epoch", "iter") if name in record]
+    return isinstance(record.get(_TYPE, ""), str) and all(map(_PLACE.fullmatch, map(str, places)))

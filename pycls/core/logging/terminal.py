@@ -5,9 +5,7 @@ import os
 import sys
 from typing import TextIO
 
-from tqdm import tqdm
-
-from pycls.core.logging.progress import is_watched
+from pycls.core.logging.progress import Bar, is_watched
 
 _BOLD_GREEN, _YELLOW, _RED, _PLAIN = "\033[1;32m", "\033[33m", "\033[31m", "\033[0m"
 _PREFIXES = {logging.WARNING: "warning: ", logging.ERROR: "error: "}
@@ -50,7 +48,7 @@ class TerminalHandler(logging.StreamHandler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line, above a progress bar that is on the screen."""
-        with tqdm.external_write_mode(self.stream):
+        with Bar.external_write_mode(self.stream):
             super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:
@@ -71,7 +69,7 @@ class TerminalHandler(logging.StreamHandler):
 def print_line(text: str, stream: TextIO | None = None) -> None:
     """Print a line on a stream, stdout by default, above a progress bar that is on the screen."""
     stream = sys.stdout if stream is None else stream
-    with tqdm.external_write_mode(stream):
+    with Bar.external_write_mode(stream):
         print(_writable(text, stream), file=stream, flush=True)
 
 

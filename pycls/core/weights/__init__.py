@@ -1,63 +1,57 @@
 """Fill a network with the weights of a file, whoever wrote it, and report what was done."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Tensor, nn
 
 from pycls.core.dtensor import shard_like
 from pycls.core.module_names import classifier_weight
-from pycls.core.registry import listed
+from pycls.core.weights.arithmetic import bn_eps, differences
 from pycls.core.weights.files import load_tensor_file
+from pycls.core.weights.fit import WAY_OUT, check_fit
 from pycls.core.weights.formats import Weights, unpack_weights
 from pycls.core.weights.input_channels import adapt_stem
 from pycls.core.weights.key_mapping import Naming, blocks_of
 from pycls.core.weights.key_tables import NAMINGS
+from pycls.core.weights.origin import is_library_network
+from pycls.core.weights.report import LoadReport as LoadReport
 from pycls.core.weights.sources import DEFAULT_CACHE, find_weights
+from pycls.core.weights.usable import is_constant_of, modules_of, unreadable, wrong_numbers
+from pycls.core.weights.variants import PLAIN, names_plain_network
 
-MIN_SHARE = 0.9  # of the backbone's tensors that must be in the file
-
-
-@dataclass
-class LoadReport:
-    """What `load_weights` did: names of tensors, and the layout of the file."""
-
-    layout: str
-    matched: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)  # in the model, not in the file
-    unexpected: list[str] = field(default_factory=list)  # in the file, not in the model
-    reinitialized: list[str] = field(default_factory=list)  # a classifier of another size keeps its fresh values
-    notes: list[str] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        counts = f"{len(self.matched)} tensors matched, {len(self.missing)} missing, {len(self.unexpected)} unexpected"
-        names = f"; re-initialized: {', '.join(self.reinitialized)}" if self.reinitialized else ""
-        fresh = f"; missing: {listed(self.missing, 3)}" if self.missing else ""
-        return f"{self.layout}: {counts}{fresh}{names}" + "".join(f"; {note}" for note in self.notes)
+_ENOUGH = 0.9  # of a network's tensors under a file's own names: others are not tried
 
 
-def load_weights(model: nn.Module, path: str | Path, cache_dir: str | Path = DEFAULT_CACHE) -> LoadReport:
+def load_weights(
+    model: nn.Module, path: str | Path, cache_dir: str | Path = DEFAULT_CACHE, partial: bool = False
+) -> LoadReport:
     """Fill a model from a file, a URL or a name of pycls's zoo, and report what was done; see docs/WEIGHTS.md.
 
-    Files of pycls, whose networks see BGR, become RGB. A classifier of another size keeps its fresh values; filters
-    over RGB are adapted to as many channels as the network sees. ValueError when less than 90 % of the other
-    tensors match, or when the same tensors would mean another network.
+    Files of pycls, whose networks see BGR, become RGB. A classifier of another size, or under another name, keeps its
+    fresh values; filters over RGB are adapted to as many channels as the network sees. ValueError when anything else is
+    missing, left over or no number, or when the same tensors would mean another network; with `partial` what fits is
+    taken, and the report says what does not.
     """
     path = find_weights(path, cache_dir)
-    weights = unpack_weights(load_tensor_file(path), str(path))
-    return fill_model(model, weights, str(path))
+    state = load_tensor_file(path, lambda: sum(t.numel() * t.element_size() for t in model.state_dict().values()))
+    weights = unpack_weights(state, str(path))
+    return fill_model(model, weights, str(path), "part" if partial else "backbone")
 
 
-def fill_model(model: nn.Module, weights: Weights, where: str) -> LoadReport:
-    """Copy a file's weights into a model under whatever names fit it best; `where` names the file in errors."""
+def fill_model(model: nn.Module, weights: Weights, where: str, fit: str = "backbone") -> LoadReport:
+    """Copy a file's weights into a model under whatever names fit it best; `where` names the file in errors.
+
+    `fit`: how well they have to fit, one of fit.FITS. The model is left alone if they do not.
+    """
     target = model.state_dict()
     naming, tensors = best_naming(target, weights.tensors)
     tensors, adapted = adapt_stem(target, tensors)
     report = _match(target, tensors, weights.layout if naming is None else f"{weights.layout}, names of {naming.name}")
     report.notes += weights.notes + adapted
-    _check_enough(report, classifier_weight(target), where)
-    if naming is not None:
-        _check_arithmetic(model, naming, where)
+    check_fit(report, target, tensors, fit, where)
+    report.other_network, report.doubt = _other_arithmetic(model, naming, weights, tensors)
+    if report.other_network and fit != "part":
+        raise ValueError(f"{where}: {report.other_network}{f'; {WAY_OUT}' if fit == 'backbone' else ''}")
     filled = model.state_dict()  # with the version numbers that some networks (MnasNet) ask for
     filled.update((name, shard_like(tensors[name], target[name])) for name in report.matched)
     model.load_state_dict(filled)
@@ -67,7 +61,7 @@ def fill_model(model: nn.Module, weights: Weights, where: str) -> LoadReport:
 def best_naming(target: dict[str, Tensor], tensors: dict[str, Tensor]) -> tuple[Naming | None, dict[str, Tensor]]:
     """Return the naming, and the tensors renamed by it, under which most fit the target; None: as they are."""
     best: tuple[Naming | None, dict[str, Tensor]] = (None, tensors)
-    if _num_fitting(target, tensors) >= MIN_SHARE * len(target):
+    if _num_fitting(target, tensors) >= _ENOUGH * len(target):
         return best
     blocks = blocks_of(target) or blocks_of(tensors)
     for naming in NAMINGS.values():
@@ -84,22 +78,31 @@ def _num_fitting(target: dict[str, Tensor], tensors: dict[str, Tensor]) -> int:
 
 
 def _match(target: dict[str, Tensor], weights: dict[str, Tensor], layout: str) -> LoadReport:
-    report = LoadReport(layout, unexpected=[key for key in weights if key not in target])
+    """Sort the tensors of network and file; constants, which files may leave out of a module, are in no list."""
+    ours, theirs_too = modules_of(target), modules_of(weights)
+    report = LoadReport(layout)
+    report.unexpected = [key for key in weights if key not in target and not is_constant_of(key, ours)]
     classifier = classifier_weight(target)
     num_classes = target[classifier].shape[0] if classifier else 0
     for key, value in target.items():
-        if key not in weights:
+        theirs, is_constant = weights.get(key), is_constant_of(key, theirs_too)
+        if theirs is None or (is_constant and theirs.shape != value.shape):
+            report.missing += [] if is_constant else [key]
+        elif not is_constant and (why := _unusable(key, theirs, value)):
             report.missing.append(key)
-        elif weights[key].shape == value.shape:
+            report.rejected[key] = why
+        elif theirs.shape == value.shape:
             report.matched.append(key)
-        elif _is_classifier(target, key, weights[key], num_classes):
+        elif _is_classifier(target, key, theirs, num_classes):
             report.reinitialized.append(key)
         else:
             report.missing.append(key)
-            report.notes.append(
-                f"{key} is {tuple(weights[key].shape)} in the file, {tuple(value.shape)} in the network"
-            )
+            report.reshaped[key] = f"is {tuple(theirs.shape)} in the file, {tuple(value.shape)} in the network"
     return report
+
+
+def _unusable(key: str, theirs: Tensor, ours: Tensor) -> str:
+    return unreadable(theirs) or (wrong_numbers(key, theirs, ours) if theirs.shape == ours.shape else "")
 
 
 def _is_classifier(target: dict[str, Tensor], key: str, theirs: Tensor, num_classes: int) -> bool:
@@ -109,29 +112,27 @@ def _is_classifier(target: dict[str, Tensor], key: str, theirs: Tensor, num_clas
     return has_classes and theirs.dim() == target[key].dim() and theirs.shape[1:] == target[key].shape[1:]
 
 
-def _check_enough(report: LoadReport, classifier: str, where: str) -> None:
-    """Raise ValueError unless MIN_SHARE of what is in front of the classifier was found."""
-    head = classifier.removesuffix("weight")
-    matched, missing = _backbone(report.matched, head), _backbone(report.missing, head)
-    share = len(matched) / (len(matched) + len(missing)) if matched or missing else 1.0
-    if share < MIN_SHARE:
-        names = ", ".join(missing[:3])
-        found = f"only {share:.0%} of the network's tensors are in the file (missing: {names}, ...)"
-        raise ValueError(f"{where}: {found}; is it of another network?")
+def _other_arithmetic(
+    model: nn.Module, naming: Naming | None, weights: Weights, tensors: dict[str, Tensor]
+) -> tuple[str, str]:
+    """Return how the network computes something else than the file's, and what is not known of that; "" for neither."""
+    epsilons = bn_eps(model)
+    if weights.bn_eps is not None and epsilons and epsilons != {weights.bn_eps}:
+        return f"was trained with batch norms of epsilon {weights.bn_eps}, the network has {min(epsilons)}", ""
+    is_of_pycls = bool(blocks_of(tensors))
+    if naming is None and not is_of_pycls and not weights.has_cfg and not is_library_network(model):
+        return _needs("its network", differences(model, PLAIN) if names_plain_network(weights.named) else {}), ""
+    if naming is None or not is_of_pycls:
+        return "", ""
+    variant = naming.variant(tensors, weights.named)
+    if variant.arithmetic is None:
+        return variant.doubt, ""
+    other = differences(model, variant.arithmetic)
+    if other and not variant.is_said:
+        return variant.doubt, ""
+    return _needs(f"a file of {naming.name}", other), variant.doubt
 
 
-def _backbone(names: list[str], head: str) -> list[str]:
-    return [name for name in names if not name.endswith("num_batches_tracked") and not (head and name.startswith(head))]
-
-
-def _check_arithmetic(model: nn.Module, naming: Naming, where: str) -> None:
-    """Raise ValueError where the tensors fit but the network would compute something else with them."""
-    source = f"{where}: a file of {naming.name}"
-    eps = next((module.eps for module in model.modules() if isinstance(module, nn.BatchNorm2d)), None)
-    if None not in (eps, naming.bn_eps) and eps != naming.bn_eps:
-        raise ValueError(f"{source} needs BN.EPS {naming.bn_eps}, the network has {eps}")
-    strided = [(name, m) for name, m in model.named_modules() if isinstance(m, nn.Conv2d) and m.stride[0] > 1]
-    if naming.stride_1x1 is False and any(name.endswith(".f.a") and m.kernel_size == (1, 1) for name, m in strided):
-        raise ValueError(f"{source} strides in the 3x3 convolutions: it needs RESNET.STRIDE_1X1 False")
-    if naming.tf_padding and not all(getattr(m, "tf_padding", False) for _, m in strided if m.kernel_size != (1, 1)):
-        raise ValueError(f"{source} pads as TensorFlow: it needs EN.TF_PADDING True")
+def _needs(what: str, other: dict[str, str]) -> str:
+    """Return {what is needed: what is there} in words, "" for nothing."""
+    return f"{what} needs {' and '.join(other)}, the network has {' and '.join(other.values())}" if other else ""

@@ -7,10 +7,14 @@ published files that its networks no longer use become today's: torchvision load
 import math
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
 from torch import Tensor
+
+from pycls.core.weights.origin import network_names, trained_bn_eps
+from pycls.core.weights.usable import unreadable
 
 # Where foreign training programs keep the network in their files; averaged weights first, as they evaluate those.
 _CONTAINERS = ("state_dict_ema", "model_ema", "state_dict", "model")
@@ -26,11 +30,14 @@ _MARKS = {
 
 @dataclass(frozen=True)
 class Weights:
-    """The tensors of a file by name, its layout, and what was done to them."""
+    """The tensors of a file by name, its layout, what was done to them, and what it says of its network."""
 
     layout: str
     tensors: dict[str, Tensor]
     notes: list[str]
+    named: tuple[str, ...] = ()  # what it calls its network, best known first
+    bn_eps: float | None = None  # what its batch norms were trained with, where it says so
+    has_cfg: bool = False  # whether it holds a config, which is compared elsewhere
 
 
 def unpack_weights(state: dict[str, Any], where: str) -> Weights:
@@ -46,7 +53,8 @@ def unpack_weights(state: dict[str, Any], where: str) -> Weights:
         notes.append(f"{flip_stem(tensors, where)} converted from BGR to RGB")
     if len(tensors) < len(found):
         notes.append(f"{len(found) - len(tensors)} counters dropped")
-    return Weights(_layout(state, name, found), tensors, notes)
+    named, has_cfg = network_names(state, Path(where)), bool(state.get("cfg"))
+    return Weights(_layout(state, name, found), tensors, notes, named, trained_bn_eps(state), has_cfg)
 
 
 def _container(state: dict[str, Any]) -> str:
@@ -62,7 +70,7 @@ def _better_of(state: dict[str, Any]) -> str:
     if not isinstance(error, (int, float)) or not isinstance(ema_error, (int, float)):
         return "model_state"
     loss, ema_loss = state.get("test_loss"), state.get("ema_loss")
-    if loss is None or ema_loss is None:  # pycls keeps none
+    if not isinstance(loss, (int, float)) or not isinstance(ema_loss, (int, float)):  # pycls keeps none
         loss = ema_loss = 0.0
     is_better = score(ema_error, ema_loss) < score(error, loss)
     return "ema_state" if state.get("ema_state") and is_better else "model_state"
@@ -115,7 +123,8 @@ def flip_stem(tensors: dict[str, Tensor], where: str) -> str:
 
     ValueError, which names the file, if there is none.
     """
-    stem = next((key for key, value in tensors.items() if value.dim() == 4 and value.shape[1] == 3), None)
+    convs = (key for key, value in tensors.items() if value.dim() == 4 and not unreadable(value))
+    stem = next((key for key in convs if tensors[key].shape[1] == 3), None)
     if stem is None:
         raise ValueError(
             f"{where}: no convolution over 3 channels found to convert from BGR to RGB; is it of another network?"

@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from pycls.core.weights.usable import unreadable
+
 RGB_CHANNELS = 3
 _MARK = "input_channels"  # attribute of a network that does not see RGB
 
@@ -70,7 +72,7 @@ def adapt_stem(target: dict[str, Tensor], tensors: dict[str, Tensor]) -> tuple[d
 
 def _needs_adapting(ours: Tensor, theirs: Tensor | None) -> bool:
     """Tell whether a file's tensor holds filters over RGB and the network's the same ones over other channels."""
-    if theirs is None or ours.dim() != 4 or theirs.dim() != 4 or theirs.shape[1] != RGB_CHANNELS:
+    if theirs is None or unreadable(theirs) or ours.dim() != 4 or theirs.dim() != 4 or theirs.shape[1] != RGB_CHANNELS:
         return False
     fits = theirs.shape[0] == ours.shape[0] and theirs.shape[2:] == ours.shape[2:]
     return fits and ours.shape[1] != RGB_CHANNELS

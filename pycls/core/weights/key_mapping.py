@@ -5,8 +5,12 @@ A naming is a list of pairs (their module, pycls's module). In a pair {s} is the
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+from torch import Tensor
+
+from pycls.core.weights.variants import FileVariant
 
 Blocks = Sequence[tuple[int, int]]  # (stage, block) of every block in order, both from 1
 
@@ -17,13 +21,11 @@ _BLOCK = re.compile(r"s(\d+)\.b(\d+)\.")
 
 @dataclass(frozen=True)
 class Naming:
-    """How another code base names the modules of networks that are here, too, and what its networks rely on."""
+    """How another code base names the modules of networks that are here, too, and what its networks compute."""
 
     name: str
     pairs: Sequence[tuple[str, str]]
-    bn_eps: float | None = None  # None: it differs between its networks
-    stride_1x1: bool | None = None  # False: a bottleneck's stride is on its 3x3; None: there are no bottlenecks
-    tf_padding: bool = False  # strided convolutions pad as TensorFlow does
+    variant: Callable[[Mapping[str, Tensor], Sequence[str]], FileVariant]  # of tensors, names
 
     def to_pycls(self, keys: Iterable[str], blocks: Blocks) -> dict[str, str]:
         """Return {their name: pycls's name} of the tensors that are known."""

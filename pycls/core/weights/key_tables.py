@@ -1,5 +1,6 @@
 """How other code bases name the networks that are here, too: (their module, pycls's module), see key_mapping.py."""
 
+from pycls.core.weights import variants
 from pycls.core.weights.key_mapping import Naming
 
 
@@ -65,10 +66,10 @@ _PORTED_EFFNET = [
 ]
 
 NAMINGS = {
-    "resnet": Naming("torchvision and timm ResNet", _RESNET, bn_eps=1e-5, stride_1x1=False),
-    "regnet": Naming("torchvision RegNet", _REGNET, bn_eps=1e-5, stride_1x1=False),
-    "timm_regnet": Naming("timm RegNet", _TIMM_REGNET, bn_eps=1e-5, stride_1x1=False),
-    "effnet": Naming("torchvision EfficientNet", _EFFNET),
-    "timm_effnet": Naming("timm EfficientNet", _TIMM_EFFNET),
-    "ported_effnet": Naming("EfficientNet-PyTorch", _PORTED_EFFNET, bn_eps=1e-3, tf_padding=True),
+    "resnet": Naming("torchvision and timm ResNet", _RESNET, variants.resnet),
+    "regnet": Naming("torchvision RegNet", _REGNET, variants.regnet),
+    "timm_regnet": Naming("timm RegNet", _TIMM_REGNET, variants.regnet),
+    "effnet": Naming("torchvision EfficientNet", _EFFNET, variants.torchvision_effnet),
+    "timm_effnet": Naming("timm EfficientNet", _TIMM_EFFNET, variants.timm_effnet),
+    "ported_effnet": Naming("EfficientNet-PyTorch", _PORTED_EFFNET, variants.ported_effnet),
 }

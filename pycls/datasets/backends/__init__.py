@@ -3,6 +3,7 @@
 Each says first what its workers need, so that a machine without room for them is told before the first batch.
 """
 
+import dataclasses
 import math
 
 import torch
@@ -47,6 +48,9 @@ def build_torch(cfg: CfgNode, samples: FileSamples, view: View, device: torch.de
     from pycls.datasets.backends.torch_dataloader import TorchBackend
 
     options = _worker_options(cfg, device, max_batch)
+    if options.num_workers:  # the DataLoader counts for each worker
+        rounded = -(-options.prefetch // options.num_workers) * options.num_workers
+        options = dataclasses.replace(options, prefetch=rounded)
     check_room(_process_needs(options, view))
     return TorchBackend(samples, view, options)
 

@@ -7,7 +7,6 @@ pause to start. A main thread that is busy in Python slows them down; `worker_mo
 from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,15 +18,13 @@ from pycls.datasets.heartbeat import HeartbeatBoard
 from pycls.datasets.readers.samples import FileSamples
 from pycls.datasets.transforms.view import View
 from pycls.datasets.workers import build_workers, choose_mode
-from pycls.datasets.workers.bad_images import Failure
 from pycls.datasets.workers.fetch import Fetcher, decode_none
+from pycls.datasets.workers.slots import NUM_HELD, SlotFetcher, allocate
 from pycls.datasets.workers.watchdog import Watchdog
 
 # Images in one piece of work: enough to share the cost of drawing crops and of taking the GIL, few enough to give
 # each worker two pieces of what is prefetched.
 _LEAST_CHUNK, _MOST_CHUNK, _CHUNKS_A_WORKER = 8, 32, 2
-# The consumer holds the batch that it draws and the one before it.
-_NUM_HELD = 2
 
 
 class CustomBackend(FileBackend):
@@ -43,7 +40,7 @@ class CustomBackend(FileBackend):
         num_workers = options.num_workers
         mode = choose_mode(options.worker_mode, num_workers)
         self._prefetch = max(1, options.prefetch) if num_workers > 0 else 0
-        shape = (self._prefetch + _NUM_HELD, options.max_batch, *view.image_shape)
+        shape = (self._prefetch + NUM_HELD, options.max_batch, *view.image_shape)
         self._slots = allocate(shape, view.image_dtype, shared=mode == "processes", pinned=options.pinned)
         self._chunk_size = choose_chunk_size(options.max_batch * max(1, self._prefetch), num_workers)
         self._chunks_per_slot = -(-options.max_batch // self._chunk_size)
@@ -89,25 +86,3 @@ class CustomBackend(FileBackend):
 def choose_chunk_size(num_ahead: int, num_workers: int) -> int:
     """Return how many images a worker gets at a time when so many are prefetched."""
     return min(_MOST_CHUNK, max(_LEAST_CHUNK, num_ahead // (_CHUNKS_A_WORKER * max(1, num_workers))))
-
-
-def allocate(shape: tuple[int, ...], dtype: torch.dtype, *, shared: bool, pinned: bool) -> torch.Tensor:
-    """Allocate host memory, page-locked for fast copies to the GPU and shared with child processes as asked."""
-    if not shared:
-        return torch.empty(shape, dtype=dtype, pin_memory=pinned)
-    memory = torch.empty(shape, dtype=dtype).share_memory_()
-    if pinned:
-        torch.cuda.check_error(torch.cuda.cudart().cudaHostRegister(memory.data_ptr(), memory.nbytes, 0))
-    return memory
-
-
-@dataclass(frozen=True)
-class SlotFetcher:
-    """Fill parts of the batches that were allocated; runs in a worker."""
-
-    fetch: Fetcher
-    slots: torch.Tensor
-
-    def __call__(self, slot: int, start: int, epoch: int, indices: np.ndarray, heartbeat: int) -> list[Failure]:
-        """Write the images of `indices` into `slot` from position `start` on; return the bad ones."""
-        return self.fetch(self.slots[slot].numpy()[start:], epoch, indices, heartbeat)

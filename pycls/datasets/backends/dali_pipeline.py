@@ -41,9 +41,9 @@ def build_feed(
     from nvidia.dali import types
 
     begin, end = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
-    # A training crop ends at its box. The eval view is cut from a resized whole: the filter sees what lies around it.
+    # A random crop ends at its box. The middle is cut from a resized whole: the filter sees what lies around it.
     reach = np.where(filters == Filter.BICUBIC, 2, 1)[:, None]
-    margin = 0 if view.train else np.ceil(reach * np.maximum(boxes[:, 2:] / sides(view.size), 1)) + 1
+    margin = 0 if view.crops_randomly else np.ceil(reach * np.maximum(boxes[:, 2:] / sides(view.size), 1)) + 1
     start = np.maximum(np.floor(begin - margin), 0)
     stop = np.minimum(np.ceil(end + margin), sizes)
     roi_start, roi_end = (begin - start).astype(np.float32), (end - start).astype(np.float32)

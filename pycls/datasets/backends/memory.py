@@ -66,6 +66,8 @@ class MemoryBackend:
 
 def offsets(view: View, epoch: int, indices: np.ndarray) -> np.ndarray:
     """Return int64 (2, n): top and left of each crop in the padded image; pycls never uses the last offset."""
+    if not view.crops_randomly:
+        return np.full((2, len(indices)), view.padding)
     choices = 2 * view.padding + (view.crop_style == "torchvision")
     draws = uniforms(view.seed, Stream.BOX, epoch, indices, 2)
     return np.floor(draws.T * choices).astype(np.int64)

@@ -18,12 +18,14 @@ from pycls.datasets.readers.samples import FileSamples
 from pycls.datasets.transforms.view import View
 from pycls.datasets.workers.bad_images import Failure
 from pycls.datasets.workers.fetch import Fetcher
-from pycls.datasets.workers.processes import prepare_worker, worker_context
+from pycls.datasets.workers.fork_server import worker_context
+from pycls.datasets.workers.processes import death_of, prepare_worker
+from pycls.datasets.workers.slots import NUM_HELD, SlotFetcher, allocate
 from pycls.datasets.workers.threads import DaemonPool
 from pycls.datasets.workers.watchdog import Watchdog
 
-Request = tuple[int, np.ndarray]  # epoch, indices of one batch
-Answer = tuple[torch.Tensor, list[Failure]] | ValueError
+Request = tuple[int, np.ndarray, int]  # epoch, indices of one batch, where it is written
+Answer = list[Failure] | ValueError
 
 
 class TorchBackend(FileBackend):
@@ -37,14 +39,17 @@ class TorchBackend(FileBackend):
         self._watchdog = Watchdog(samples, board, options.timeout_sec, self._ask)
         self._waiter = DaemonPool(1, "pycls-waiter")  # waits for the DataLoader, so that this thread need not
         self._kill_workers = functools.partial(_kill, [])
+        factor = _prefetch_factor(options.prefetch, num_workers)
+        shape = ((factor or 0) * num_workers + NUM_HELD, options.max_batch, *view.image_shape)
+        self._slots = allocate(shape, view.image_dtype, shared=num_workers > 0, pinned=options.pinned)
+        fetch = Fetcher(samples, view, decode_crop, board, options.skip_bad)
         self._loader = DataLoader(
-            BatchDataset(Fetcher(samples, view, decode_crop, board, options.skip_bad)),
+            BatchDataset(SlotFetcher(fetch, self._slots)),
             sampler=self._requests,
             batch_size=None,  # the dataset gives whole batches: no copy to put one together
             num_workers=num_workers,
-            prefetch_factor=_prefetch_factor(options.prefetch, num_workers),
+            prefetch_factor=factor,
             persistent_workers=num_workers > 0,
-            pin_memory=options.pinned,
             worker_init_fn=functools.partial(_prepare_worker, imported_plugins()),
             multiprocessing_context=worker_context(__name__) if num_workers > 0 else None,
             generator=torch.Generator(),  # else every epoch would take a number from the global one
@@ -61,33 +66,31 @@ class TorchBackend(FileBackend):
         self._waiter.shutdown()
 
     def _run(self, epoch: int, index_batches: Sequence[np.ndarray]) -> Generator[torch.Tensor, None, None]:
-        self._requests.now = [(epoch, indices) for indices in index_batches]
+        slots = [number % len(self._slots) for number in range(len(index_batches))]
+        self._requests.now = [(epoch, *request) for request in zip(index_batches, slots, strict=True)]
         answers = self._watchdog.result(self._waiter.submit(iter, self._loader))
         self._kill_at_exit()
-        while (answer := self._watchdog.result(self._waiter.submit(_next, answers))) is not None:
+        for indices, slot in zip(index_batches, slots, strict=True):
+            answer = self._watchdog.result(self._waiter.submit(self._next, answers))
             if isinstance(answer, ValueError):
                 raise answer
-            batch, self.failures = answer
-            yield batch
+            self.failures = answer
+            yield self._slots[slot][: len(indices)]
+
+    def _next(self, answers: Iterator[Answer]) -> Answer:
+        """Return the next answer; ChildProcessError when a worker has died."""
+        try:
+            return next(answers)
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):  # the words in which torch reports it
+                raise
+            raise death_of(_workers(self._loader)) from None
 
     def _kill_at_exit(self) -> None:
-        """Have workers killed that are left when the program ends: before torch waits seconds for each, in its turn.
-
-        multiprocessing would then wait for ever: its one SIGTERM is overlooked, as a scheduler's.
-        """
+        """Have workers killed that are left when the program ends: before torch waits seconds for each, in its turn."""
         atexit.unregister(self._kill_workers)
         self._kill_workers = functools.partial(_kill, _workers(self._loader))
         atexit.register(self._kill_workers)
-
-
-def _next(answers: Iterator[Answer]) -> Answer | None:
-    """Return the next answer, None after the last; ChildProcessError when a worker has died."""
-    try:
-        return next(answers, None)
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):  # the words in which torch reports it
-            raise
-        raise ChildProcessError("a data loader process died (killed, or out of memory?)") from error
 
 
 def _workers(loader: DataLoader) -> list[BaseProcess]:
@@ -135,21 +138,18 @@ class Requests(Sampler[Request]):
 
 
 class BatchDataset(Dataset[Any]):
-    """Map a request to its finished batch, uint8 (B, S, S, C), and the images in it that were bad.
+    """Write the batch of a request, uint8 (B, S, S, C), where it says; return the images in it that were bad.
 
     An error about a file is returned, not raised: the DataLoader would bury its sentence in a traceback.
     """
 
-    def __init__(self, fetch: Fetcher):
+    def __init__(self, fetch: SlotFetcher):
         self._fetch = fetch
 
     def __getitem__(self, request: Request) -> Answer:
-        epoch, indices = request
-        view = self._fetch.view
-        batch = torch.empty((len(indices), *view.image_shape), dtype=view.image_dtype)
+        epoch, indices, slot = request
         worker = get_worker_info()
         try:
-            failures = self._fetch(batch.numpy(), epoch, indices, worker.id if worker else 0)
+            return self._fetch(slot, 0, epoch, indices, worker.id if worker else 0)
         except ValueError as error:
             return error
-        return batch, failures

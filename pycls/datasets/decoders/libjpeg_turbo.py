@@ -61,8 +61,8 @@ def decode_batch(view: View, encoded: EncodedBatch, out: np.ndarray, note: Heart
         data if is_plain_jpeg(data, header) and header.orientation == UPRIGHT else None
         for data, header in zip(encoded.data, encoded.headers, strict=True)
     ]
-    # In training the filter sees the crop only, as if it had been cut out; in evaluation all of the image.
-    look = encoded.boxes, encoded.flips, encoded.filters, not view.train
+    # Of a random crop the filter sees the crop only, as if it had been cut out; of the middle all of the image.
+    look = encoded.boxes, encoded.flips, encoded.filters, not view.crops_randomly
     return loaded().resized_crops(files, *look, out, out.shape[1], encoded.indices, note.row)
 
 

@@ -58,7 +58,7 @@ def _write(pixels: np.ndarray, view: View, image: EncodedImage, out: np.ndarray)
 
 def _cut(pixels: np.ndarray, view: View, image: EncodedImage) -> np.ndarray:
     """Return the (S, S, C) square of a decoded image, not yet flipped."""
-    if view.train:
+    if view.crops_randomly:
         top, left, height, width = (int(value) for value in image.box)
         return resize(pixels[top : top + height, left : left + width], *sides(view.size), image.filter)
     height, width, top, left = eval_geometry(view, pixels.shape[0], pixels.shape[1])

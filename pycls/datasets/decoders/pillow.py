@@ -82,7 +82,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:
 
 def crop_resize(image: np.ndarray, view: View, box: np.ndarray, flip: bool, kind: Filter) -> np.ndarray:
     """Cut `box` (top, left, height, width) out of (H, W, C) and resize it to the (S, S, C) square of `view`."""
-    square = _train_square(image, view, box, kind) if view.train else _eval_square(image, view, kind)
+    square = _train_square(image, view, box, kind) if view.crops_randomly else _eval_square(image, view, kind)
     return np.ascontiguousarray(square[:, ::-1] if flip else square)
 
 

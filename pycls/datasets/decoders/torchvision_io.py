@@ -46,7 +46,7 @@ def _upright(pixels: torch.Tensor, orientation: int) -> torch.Tensor:
 
 def _cut(pixels: torch.Tensor, view: View, image: EncodedImage) -> torch.Tensor:
     """Return the (C, S, S) square of a decoded image, not yet flipped."""
-    if view.train:
+    if view.crops_randomly:
         top, left, height, width = (int(value) for value in image.box)
         return _resize(tv.crop(pixels, top, left, height, width), *sides(view.size), image.filter)
     height, width, top, left = eval_geometry(view, pixels.shape[1], pixels.shape[2])

@@ -29,11 +29,11 @@ class View:
 
     train: bool
     size: ImSize  # of what is shown, px: the side of a square, or height and width
-    resize: ImSize  # eval: what the resized image just covers before the center crop, px, in the same way
+    resize: ImSize  # eval, and center: what the resized image just covers before the center crop, px, in the same way
     area: tuple[float, float]  # train: crop area as a part of the image
     aspect: tuple[float, float]  # train: crop width / height
     flip_prob: float  # train: probability of a left-right flip
-    crop_style: str  # "torchvision" | "pycls"
+    crop_style: str  # "torchvision" | "pycls": random crops | "center": train as eval
     antialias: bool
     seed: int
     padding: int = 0  # train, array data: width of the border that shifted crops may show, px
@@ -45,6 +45,11 @@ class View:
     full: bool = False  # whether pixels are float32 from 0 to 1, of all the bits of a file, instead of uint8
     exif_rotate: bool = False  # whether images are turned as their EXIF orientation says
     interpolation: str = "bilinear"  # "bilinear" | "bicubic" | "random": one of them, half the time each
+
+    @property
+    def crops_randomly(self) -> bool:
+        """Whether random boxes of the image are shown; else its middle, resized whole."""
+        return self.train and self.crop_style != "center"
 
     @property
     def is_rgb(self) -> bool:
@@ -70,7 +75,8 @@ class View:
 def build_view(cfg: CfgNode, phase: str) -> View:
     """Build the view of a phase, "train" or "test"; raise ValueError if the test crop does not fit its image."""
     size, resize = cfg.TRAIN.IM_SIZE, cfg.TEST.IM_SIZE
-    if phase == "test" and any(large < small for large, small in zip(sides(resize), sides(size), strict=True)):
+    centered = phase == "test" or cfg.TRAIN.CROP_STYLE == "center"
+    if centered and any(large < small for large, small in zip(sides(resize), sides(size), strict=True)):
         raise ValueError(
             f"TEST.IM_SIZE = {resize} is smaller than TRAIN.IM_SIZE = {size}: "
             f"the shorter side is resized to the first, then the second is cropped; use at least {size}"
@@ -120,16 +126,16 @@ def _float_jitter(cfg: CfgNode) -> tuple[float, float, float] | None:
 
 
 def boxes(view: View, epoch: int, indices: np.ndarray, heights: np.ndarray, widths: np.ndarray) -> np.ndarray:
-    """Return float64 (n, 4): top, left, height, width in source pixels; whole numbers in training, exact in eval."""
+    """Return float64 (n, 4): top, left, height, width in source pixels; whole for random crops, exact in the middle."""
     heights, widths = np.asarray(heights, dtype=np.float64), np.asarray(widths, dtype=np.float64)
-    if not view.train:
+    if not view.crops_randomly:
         return center_view_boxes(heights, widths, view.resize, view.size)
     draws = uniforms(view.seed, Stream.BOX, epoch, indices, NUM_DRAWS)
     return CROP_LAWS[view.crop_style](draws, heights, widths, view.area, view.aspect, view.size)
 
 
 def eval_geometry(view: View, height: int, width: int) -> tuple[int, int, int, int]:
-    """Return (resized height, resized width, top, left) of the eval view, for backends that resize whole and crop."""
+    """Return (resized height, resized width, top, left) of the center view, for backends that resize whole and crop."""
     geometry = center_view(np.array([height]), np.array([width]), view.resize, view.size)
     resized_h, resized_w, top, left = (int(value[0]) for value in geometry)
     return resized_h, resized_w, top, left

@@ -1,15 +1,12 @@
 """Worker processes for the loaders: how they start, what they are asked to do, how they end."""
 
-import multiprocessing
-import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import BaseContext
 from multiprocessing.util import Finalize
-from types import FrameType
 from typing import Any
 
 import cv2
@@ -17,9 +14,13 @@ import torch
 import torch.multiprocessing
 
 from pycls.core.plugins import import_plugins, imported_plugins
+from pycls.core.processes.starting import die_with_parent, let_signals_in, no_guard
+from pycls.core.stop_signals import STOP_SIGNALS
+from pycls.datasets.workers.fork_server import worker_context
 
 _SECONDS_TO_END = 5.0
-_BEFORE_THE_QUEUE = 20  # multiprocessing closes its queues at exit with priority 10
+_SECONDS_TO_TELL = 0.2  # for the fork server, how a dead process ended
+_AT_EXIT = 20  # a priority: before what multiprocessing does there
 
 
 class ProcessWorkers:
@@ -30,7 +31,7 @@ class ProcessWorkers:
         self._tasks = context.Queue()
         self._open: dict[int, Future] = {}
         self._num_submitted = 0
-        self._death: ChildProcessError | None = None
+        self._death: Exception | None = None
         self._lock = threading.Lock()  # guards _open and _death
         pairs = [_start(context, work, self._tasks) for _ in range(num_workers)]
         self._processes = [process for process, _ in pairs]
@@ -38,7 +39,7 @@ class ProcessWorkers:
         self._collector = threading.Thread(target=self._collect, args=(answers,), daemon=True)
         self._collector.start()
         # A program that fails never calls close(), and multiprocessing would then wait for the children at exit.
-        self._end_children = Finalize(self, _end, (self._tasks, self._processes), exitpriority=_BEFORE_THE_QUEUE)
+        self._end_children = Finalize(self, _end, (self._tasks, self._processes), exitpriority=_AT_EXIT)
 
     def submit(self, *task: Any) -> Future:
         """Queue the task, which cannot be cancelled then; ChildProcessError in the future when a process has died."""
@@ -65,7 +66,7 @@ class ProcessWorkers:
                 assert isinstance(pipe, Connection)
                 try:
                     number, result, error = pipe.recv()
-                except EOFError:
+                except (EOFError, OSError):
                     answers.remove(pipe)
                     self._fail_open()
                     continue
@@ -76,7 +77,7 @@ class ProcessWorkers:
 
     def _fail_open(self) -> None:
         with self._lock:
-            self._death = ChildProcessError("a data loader process died (killed, or out of memory?)")
+            self._death = self._death or death_of(self._processes)
             lost = list(self._open.values())
             self._open.clear()
         for future in lost:
@@ -92,7 +93,6 @@ def _end(tasks: Any, processes: list[Any]) -> None:
         if process.is_alive():  # stuck, perhaps because another one died while it held the queue
             process.kill()
             process.join(_SECONDS_TO_END)  # one that waits for a dead network disk cannot even be killed
-    tasks.cancel_join_thread()
     tasks.close()
 
 
@@ -123,45 +123,25 @@ def _serve(work: Callable[..., Any], tasks: Any, answers: Connection, plugins: S
             answers.send((number, None, error))
 
 
-def worker_context(module: str) -> BaseContext:
-    """Return how workers start: never as a fork of this process, whose threads (torch, DALI) may hold locks just then.
-
-    A fork server, where there is one, imports `module`, and torch with it, once, and has no threads; forks of it start
-    at once and share its memory.
-    """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([module])
-    return context
-
-
 def prepare_worker(plugins: Sequence[str]) -> None:
     """Use one core, end with the parent, leave the signals that stop a run to it, and import its plugins.
 
     A terminal sends Ctrl-C, and a scheduler its warning, to every process of a job. Only the training process acts on
     them: it may still need batches to finish its step, and its loaders end with it.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _ignore_first)
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    let_signals_in()
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    die_with_parent()
     import_plugins(plugins)
 
 
-def _ignore_first(number: int, frame: FrameType | None) -> None:
-    """Overlook the scheduler's SIGTERM; the next one comes from the parent and means this process."""
-    signal.signal(number, signal.SIG_DFL)
-
-
-def _die_with_parent() -> None:
-    """End this process when the parent is gone, however it ended (thread).
-
-    torch's workers look for the parent's number in vain: that of a process from a fork server is the server's.
-    """
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
+def death_of(processes: Sequence[Any]) -> ChildProcessError | ValueError:
+    """Return the error of a worker that died: the user's, if a script lacks its guard."""
+    time.sleep(_SECONDS_TO_TELL)
+    for process in processes:
+        if words := no_guard(process.exitcode):
+            return ValueError(words)
+    return ChildProcessError("a data loader process died (killed, or out of memory?)")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from pycls.core.registry import did_you_mean
+from pycls.core.registry import did_you_mean, listed
 
 
 def freeze(model: nn.Module, frozen: Sequence[str]) -> None:
@@ -21,6 +21,15 @@ def freeze(model: nn.Module, frozen: Sequence[str]) -> None:
         parts[name].requires_grad_(False)
     if frozen and not any(parameter.requires_grad for parameter in model.parameters()):
         raise ValueError(f"TRAIN.FROZEN {list(frozen)} leaves nothing to train; leave the classifier out")
+
+
+def check_frozen(frozen: Sequence[str], fresh: Sequence[str], where: str) -> None:
+    """Raise ValueError if tensors that got nothing from the weights file `where` lie in a frozen part."""
+    for name in frozen:
+        random = [tensor for tensor in fresh if tensor.startswith(f"{name}.")]
+        if random:
+            some = listed(random, 3)
+            raise ValueError(f"TRAIN.FROZEN {name} would keep random weights: {where} has nothing for {some}")
 
 
 def set_train_mode(model: nn.Module, frozen: Sequence[str] = ()) -> None:

@@ -18,6 +18,7 @@ from pycls.core.logging import get_logger
 from pycls.engine.network.compile import compile_for_training
 from pycls.engine.network.freeze import freeze, set_train_mode
 from pycls.engine.network.precision import Precision, pick_precision
+from pycls.engine.restoring.parts import check_parts
 from pycls.engine.run import build_stepper
 from pycls.engine.state import TrainState
 from pycls.losses import soft_targets
@@ -54,11 +55,11 @@ def saved_layout(saved: dict[str, Any], path: Path) -> bool:
 
 
 def _choose(cfg: CfgNode, device: torch.device) -> bool:
-    newest = load_newest(cfg.OUT_DIR)
+    newest = load_newest(cfg.OUT_DIR, lambda saved, path: check_parts(saved, str(path)))
     if newest is None:
         return faster_layout(cfg, device)
-    chosen = saved_layout(*newest)
-    logger.info("TRAIN.CHANNELS_LAST auto: %s, as in %s", chosen, newest[1])
+    chosen = saved_layout(newest.saved, newest.path)
+    logger.info("TRAIN.CHANNELS_LAST auto: %s, as in %s", chosen, newest.path)
     return chosen
 
 

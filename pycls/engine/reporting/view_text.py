@@ -20,9 +20,10 @@ def describe_view(cfg: CfgNode, phase: str) -> str:
     view, im_size = dataset_view(cfg, phase), find_dataset(cfg, phase).im_size
     stages = [_source(cfg, view, im_size)]
     if phase == "train":
-        stages += [*(_array_crop(view) if im_size else [_random_crop(cfg, view)]), *_train_stages(cfg, view)]
+        cut = [_random_crop(cfg, view)] if view.crops_randomly else _middle(view)
+        stages += [*(_array_crop(view) if im_size else cut), *_train_stages(cfg, view)]
     elif not im_size:
-        stages += [_resize(view), f"center_crop({_size(view.size)})"]
+        stages += _middle(view)
     stages += ["gray(luma)"] if view.channels == 1 else []
     stages.append(_normalize(cfg, phase))
     if phase == "train":
@@ -68,10 +69,14 @@ def _random_crop(cfg: CfgNode, view: View) -> str:
 
 
 def _array_crop(view: View) -> Iterator[str]:
-    if view.padding:
+    if view.padding and view.crops_randomly:
         color = "black" if view.border == (0, 0, 0) else f"RGB {_numbers(view.border)}"
         yield f"pad({view.padding} px, {color})"
         yield f"random_crop({_size(view.size)}, {view.crop_style}'s law)"
+
+
+def _middle(view: View) -> list[str]:
+    return [_resize(view), f"center_crop({_size(view.size)})"]
 
 
 def _resize(view: View) -> str:

@@ -16,6 +16,10 @@ from pycls.loader_benchmark.measure.worker_main import ANSWER
 
 # The cell's main module must be an empty one, as worker processes that are started afresh import it again.
 _PROGRAM = """import os, sys
+from pycls.core.processes.starting import die_with_parent
+die_with_parent()
+if os.getppid() != int(os.environ["PYCLS_CELL_PARENT"]):
+    sys.exit(1)
 if len(sys.argv) > 1:
     os.sched_setaffinity(0, [int(core) for core in sys.argv[1].split(",")])
 from pycls.loader_benchmark.measure.worker_main import main
@@ -47,7 +51,7 @@ def run_task(task: Task, cores: list[int] | None = None, timeout_sec: float = TI
 def _environment() -> dict[str, str]:
     """Return the environment with this package first on the path, however it was found here."""
     path = [str(Path(pycls.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, path))}
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, path)), "PYCLS_CELL_PARENT": str(os.getpid())}
 
 
 def _end(process: subprocess.Popen) -> None:

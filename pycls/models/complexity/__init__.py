@@ -96,7 +96,7 @@ class LayerTable:
 
     def _end(self, name: str, layer: nn.Module, inputs: tuple, output: object) -> None:
         flops, acts = self.products.close()
-        rule = rule_for(layer, self._convention.rules)
+        rule = self._rule(layer)
         is_row = rule or acts or not any(layer.children()) or any(True for _ in layer.parameters(recurse=False))
         y = first_tensor(output)
         if not is_row or y is None:
@@ -116,15 +116,22 @@ class LayerTable:
             }
         )
 
+    def _rule(self, layer: nn.Module) -> Rule | None:
+        """Return the rule of a layer; none where what is computed counts and the layer computes in a way of its own."""
+        kind = kind_with_rule(layer, self._convention.rules)
+        if kind is None or (self._convention.functional and type(layer).forward is not kind.forward):
+            return None
+        return self._convention.rules[kind]
+
     def _new_params(self, layer: nn.Module) -> int:
         new = [p for p in layer.parameters() if id(p) not in self._counted]
         self._counted.update(map(id, new))
         return sum(p.numel() for p in new)
 
 
-def rule_for(layer: nn.Module, rules: Mapping[type, Rule]) -> Rule | None:
-    """Return the rule of the layer's class or of its nearest base class."""
-    return next((rules[kind] for kind in type(layer).__mro__ if kind in rules), None)
+def kind_with_rule(layer: nn.Module, rules: Mapping[type[nn.Module], Rule]) -> type[nn.Module] | None:
+    """Return the layer's class or its nearest base class that has a rule."""
+    return next((kind for kind in type(layer).__mro__ if kind in rules), None)
 
 
 def first_tensor(output: object) -> Tensor | None:

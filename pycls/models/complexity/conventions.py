@@ -2,6 +2,7 @@
 
 "flops" are multiply-adds in all of them. They differ in the small change: biases, normalization, activations, pooling.
 A rule belongs to a class of layers and, unless there is a nearer one, to its subclasses; layers without one count zero.
+Where functional products count, a subclass with a forward of its own has none: what it computes counts (BlurPool).
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ Rule = Callable[[nn.Module, Tensor, Tensor], int]
 class Convention:
     """Rules by class of layer, and what they count in words."""
 
-    rules: Mapping[type, Rule]
+    rules: Mapping[type[nn.Module], Rule]
     functional: bool  # products outside of layers with a rule (attention, for one) count too
     says: str
 

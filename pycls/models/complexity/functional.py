@@ -6,13 +6,13 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 _MAX_POOL = torch.ops.aten.max_pool2d_with_indices
-_WITH_BIAS = torch.ops.aten.addmm
+_CONVOLUTION, _WITH_BIAS = torch.ops.aten.convolution, torch.ops.aten.addmm
 
 
 class Products(TorchDispatchMode):
     """A stack of counts, one for each module that runs: multiply-adds, and outputs of products and of max pools.
 
-    Products are convolutions and matrix products of every kind; biases are seen in torch's addmm only.
+    Products are convolutions and matrix products of every kind; a bias counts where it is part of the product.
     """
 
     def __init__(self) -> None:
@@ -38,8 +38,13 @@ class Products(TorchDispatchMode):
         operator, count = func._overloadpacket, self._open[-1]
         if operator in self._flops:
             count[0] += self._flops[operator](*args, **(kwargs or {}), out_val=out) // 2
-            count[0] += out.numel() if operator is _WITH_BIAS else 0
+            count[0] += out.numel() if _has_bias(operator, args) else 0
             count[1] += out.numel()
         elif operator is _MAX_POOL:
             count[1] += out[0].numel()
         return out
+
+
+def _has_bias(operator: Any, args: tuple) -> bool:
+    """Tell whether a product adds a bias: torch's addmm always, its convolution if the third argument is one."""
+    return operator is _WITH_BIAS or (operator is _CONVOLUTION and args[2] is not None)

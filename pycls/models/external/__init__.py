@@ -9,6 +9,7 @@ from yacs.config import CfgNode
 from pycls.core.config import flatten
 from pycls.core.config.defaults import default_cfg
 from pycls.core.config.im_size import ImSize, size_text
+from pycls.core.weights.origin import mark_library_network
 from pycls.models.complexity import meta_twin, show_image
 
 # Keys of our own layers. Those libraries set their own values, so a choice here could not be honored.
@@ -29,7 +30,7 @@ def build_foreign(
     check_name(cfg.MODEL.NAME, names, library)
     model = make(cfg.MODEL.NAME, cfg.MODEL.NUM_CLASSES, cfg.TRAIN.IM_SIZE, cfg.DATA_LOADER.CHANNELS)
     check_takes(model, cfg.TRAIN.IM_SIZE, cfg.MODEL.NAME)
-    return model
+    return mark_library_network(model, cfg.MODEL.NAME)
 
 
 def check_name(name: str, names: Sequence[str], library: str, key: str = "MODEL.NAME") -> None:

@@ -23,6 +23,7 @@ class Published:
     std: RGB
     top1_err: float | None = None  # on ImageNet's validation images, percent; None where the library does not say
     top5_err: float | None = None
+    antialias: bool = True
 
     def differences(
         self, crop_px: int, resize_px: int, interpolation: str, antialias: bool, mean: _Color, std: _Color
@@ -32,7 +33,7 @@ class Published:
             "TRAIN.IM_SIZE": (crop_px, self.crop_px),
             "TEST.IM_SIZE": (resize_px, self.resize_px),
             "TEST.INTERPOLATION": (interpolation, self.interpolation),
-            "DATA_LOADER.ANTIALIAS": (antialias, True),
+            "DATA_LOADER.ANTIALIAS": (antialias, self.antialias),
             "mean": (tuple(mean), self.mean),
             "standard deviation": (tuple(std), self.std),
         }

@@ -14,6 +14,8 @@ MIN_CHANNELS = 16  # a stem that sees RGB stays as it is
 class BlurConv2d(nn.Conv2d):
     """A convolution whose input is blurred by (1, 2, 1) x (1, 2, 1) / 16, zeros around it: (N, C, H, W)."""
 
+    blurs_first = True  # so that weights of a network without are not taken for its own
+
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(functional.conv2d(x, _kernel(x), padding=1, groups=x.shape[1]))
 

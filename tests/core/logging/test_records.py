@@ -79,7 +79,7 @@ def test_a_log_that_is_not_there_is_named(tmp_path):
     [
         ('a line\n[recorder.py: 180]: json_stats: {"_type": "train_it', "a line\n"),
         ('[recorder.py: 180]: json_stats: {"_typ', ""),
-        ("a line\nwhat somebody else wrote", "a line\nwhat somebody else wrote"),
+        ("a line\nwhat somebody else wrote", "a line\nwhat somebody else wrote\n"),  # ours comes on a line of its own
         ("a line\n", "a line\n"),
     ],
 )

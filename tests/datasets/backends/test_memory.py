@@ -57,6 +57,15 @@ def test_offsets_are_uniform(style, last):
     assert abs(np.corrcoef(top, left)[0, 1]) < 0.03
 
 
+def test_the_center_is_the_whole_image_in_every_epoch():
+    samples, indices = _samples(), np.arange(40)
+    for epoch in (0, 1):
+        (shown,) = _batches(samples, _view("center", flip_prob=0.0), epoch, indices)
+        assert (shown == samples.images).all()
+    (mirrored,) = _batches(samples, _view("center", flip_prob=1.0), 0, indices)
+    assert (mirrored == samples.images[:, :, ::-1]).all()
+
+
 def test_eval_shows_the_images_as_they_are():
     samples, indices = _samples(channels=1), np.array([3, 4])
     (batch,) = _batches(samples, _view(train=False), 0, indices)

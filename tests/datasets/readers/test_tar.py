@@ -115,6 +115,24 @@ def test_backends_show_the_same_pixels_as_from_the_folder(name, train, packed, f
     assert (squares[0] == squares[1]).all()
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_training_on_the_center_shows_what_evaluation_shows(name, packed, folder):
+    """In every epoch, flips apart, from the folder as from packed files."""
+
+    def squares(samples, view, epoch):
+        backend = make_backend(name, samples, view, num_workers=0 if name == "torch" else 2)
+        shown = draw(backend, epoch, [np.arange(len(samples))])
+        backend.close()
+        return shown
+
+    wanted = squares(folder, make_view(False, size=64, resize=72), 0)
+    center = {"size": 64, "resize": 72, "crop_style": "center"}
+    for samples, epoch in ((folder, 3), (packed, 1)):
+        assert (squares(samples, make_view(**center, flip_prob=0.0), epoch) == wanted).all()
+        mirrored = squares(samples, make_view(**center, flip_prob=1.0), epoch)
+        assert np.abs(mirrored[:, :, ::-1].astype(int) - wanted).max() <= (1 if "dali" in name else 0)
+
+
 def _settings(root, *more):
     settings = [
         "DATA_DIR",

@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from pycls.core.stop_signals import STOP_SIGNALS
 from pycls.datasets.readers.samples import FileSamples, Names, pack_names
 from pycls.datasets.workers import InlineWorkers, ThreadWorkers, choose_mode, limit_torch_threads
 from pycls.datasets.workers.processes import ProcessWorkers
@@ -69,7 +70,7 @@ def test_processes_run_tasks_and_hand_errors_back(processes, tmp_path):
 def test_processes_ignore_the_signals_that_stop_a_run(processes, tmp_path):
     processes.submit(str(tmp_path / "first")).result(timeout=60)
     child = int((tmp_path / "first").read_text().split()[0])
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+    for number in 2 * STOP_SIGNALS:
         os.kill(child, number)
     for future in [processes.submit(str(tmp_path / str(number))) for number in range(4)]:
         future.result(timeout=60)
@@ -102,7 +103,8 @@ if __name__ == "__main__":
 def _start_parent(folder: Path, then: str) -> subprocess.Popen:
     """Start a program with one child process, which notes its number in `folder`/child, and wait until it is ready."""
     (folder / "parent.py").write_text(PARENT.format(then=then))
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    (folder / "temporary").mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "TMPDIR": str(folder / "temporary")}
     command = [sys.executable, str(folder / "parent.py"), str(folder / "child")]
     parent = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert parent.stdout.readline() == b"ready\n"
@@ -111,8 +113,17 @@ def _start_parent(folder: Path, then: str) -> subprocess.Popen:
 
 def test_processes_end_when_their_parent_is_killed(tmp_path):
     with _start_parent(tmp_path, "time.sleep(60)") as parent:
+        child = int((tmp_path / "child").read_text().split()[0])
+        assert not _named_files(parent.pid) | _named_files(child), "nothing could stay there"
         parent.kill()
-    assert _ends(int((tmp_path / "child").read_text().split()[0]), within_sec=20)
+    assert _ends(child, within_sec=20)
+    assert not list((tmp_path / "temporary").iterdir())
+
+
+def _named_files(process: int) -> set[str]:
+    """Return the files in shared memory that a process uses and that have a name: multiprocessing's semaphores, say."""
+    lines = Path(f"/proc/{process}/maps").read_text().splitlines()
+    return {line.split(None, 5)[5] for line in lines if "/dev/shm/" in line and not line.endswith("(deleted)")}
 
 
 def test_a_program_that_fails_without_closing_ends_and_so_do_its_processes(tmp_path):
@@ -211,6 +222,7 @@ def test_a_program_that_does_not_close_the_torch_backend_ends_and_so_do_its_work
     with _start_torch_program(tmp_path, then="import time; time.sleep(60)" if killed else "") as program:
         workers = [int(pid) for pid in program.stdout.readline().split()]
         if killed:
+            assert not set().union(*map(_named_files, (program.pid, *workers)))
             program.kill()
         assert program.wait(timeout=60) == (-signal.SIGKILL if killed else 0)
     assert len(workers) == 2 and all(_ends(pid, within_sec=20) for pid in workers)

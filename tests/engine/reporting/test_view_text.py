@@ -131,6 +131,14 @@ def test_other_images_than_squares_of_rgb():
     assert deep.startswith("decode(custom, jpeg by Pillow, RGB and alpha, all bits) | ")
 
 
+def test_training_on_the_center_reads_as_the_evaluation():
+    train, test = (line.split(" | ") for line in lines(PLAIN | {"TRAIN.CROP_STYLE": "center", "TEST.IM_SIZE": 300}))
+    middle = ["resize_short(300 px, bilinear, antialiased)", "center_crop(224 px)"]
+    assert train[:3] == test[:3] == [test[0], *middle]
+    assert train[3] == "flip_lr(50 %)"
+    assert lines(ARRAYS | {"TRAIN.CROP_STYLE": "center"})[0].split(" | ")[1] == "flip_lr(50 %)"
+
+
 def test_array_data_are_padded_and_cut():
     train, test = (line.split(" | ")[:-1] for line in lines(ARRAYS | {"TRAIN.CROP_STYLE": "pycls"}))
     assert train == [

@@ -18,6 +18,7 @@ LEFT_OUT = {
     "python tools/model_zoo.py": "counts 190 networks and writes into the checkout; tests/zoo compares what it wrote",
     "python tools/model_zoo.py measure *": "writes its figure into the checkout; tests/zoo measures into a copy",
     "python -m benchmarks.*": "takes minutes and writes into benchmarks/; tests/engine runs their loops",
+    "if [ -e runs/mine/unfinished ]*": "needs SLURM",
     "DEVICE=cpu benchmarks/gpu_suite.sh": "takes ten minutes",
 }
 

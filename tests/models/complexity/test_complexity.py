@@ -2,14 +2,17 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from fvcore.nn import FlopCountAnalysis
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from pycls.core.config import load_cfg
 from pycls.models import build_model
 from pycls.models.complexity import complexity, layer_table
+from pycls.models.layers.blurpool import add_blurpool
 from tests.helpers.paths import CONFIGS
 
 
@@ -88,11 +91,58 @@ def test_fvcore_counts_the_same(name):
     """An independent counter: traces a forward pass; it leaves biases of linear layers and convolutions out."""
     cfg = load_cfg(str(CONFIGS / f"baselines/{name}.yaml"))
     model = build_model(cfg).eval()
-    analysis = FlopCountAnalysis(model, torch.zeros(1, 3, 224, 224)).unsupported_ops_warnings(False)
+    analysis = FlopCountAnalysis(model, torch.zeros(1, 3, 64, 64)).unsupported_ops_warnings(False)
     operators = analysis.uncalled_modules_warnings(False).by_operator()
-    biases = sum(row["acts"] for row in layer_table(model, 224) if bias_of(model, row) is not None)
-    assert operators["conv"] + operators["linear"] + biases == complexity(model, 224)["flops"]
+    biases = sum(row["acts"] for row in layer_table(model, 64) if bias_of(model, row) is not None)
+    assert operators["conv"] + operators["linear"] + biases == complexity(model, 64)["flops"]
 
 
 def bias_of(model, row):
     return getattr(model.get_submodule(row["name"]), "bias", None) if row["type"] in ("Conv2d", "Linear") else None
+
+
+# One of each kind of network, each with something that is computed between layers or in a way of its own.
+KINDS = ("recipes/FFCV-R-50-16", "lip/LIP-R-50", "pyramidnet/PyramidNet-110-a64-cifar100", "efficientnet_lite/EN-Lite0")
+KINDS += ("idml/IDML-CutMix-R-50",)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_torch_counts_the_same(name):
+    """torch's counter sees operations, not layers: two a multiply-add, no biases."""
+    cfg = load_cfg(str(CONFIGS / f"{name}.yaml"))
+    with torch.device("meta"):
+        model, image = build_model(cfg).eval(), torch.empty(1, 3, cfg.TRAIN.IM_SIZE, cfg.TRAIN.IM_SIZE)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(image)
+    rows = layer_table(model, cfg.TRAIN.IM_SIZE)
+    biases = sum(
+        np.prod(row["output_shape"]) for row in rows if getattr(layer_of(model, row), "bias", None) is not None
+    )
+    assert sum(row["flops"] for row in rows) == counter.get_total_flops() // 2 + biases
+
+
+def layer_of(model, row):
+    """Return the convolution or linear layer of a row, None for another one."""
+    layer = model.get_submodule(row["name"])
+    return layer if isinstance(layer, (nn.Conv2d, nn.Linear)) else None
+
+
+class Scaled(nn.Conv2d):
+    """A convolution that scales its weights: as many multiply-adds, computed in a way of its own."""
+
+    def forward(self, x):
+        return nn.functional.conv2d(x, self.weight * 2, self.bias)
+
+
+def test_what_a_convolution_computes_beside_its_weights_counts():
+    """9 multiply-adds a value of the blurred input, once; a subclass without anything beside stays a convolution."""
+    conv = nn.Conv2d(16, 8, 1, stride=2)
+    own, blur, bias = 8 * 16 * 5 * 5, 9 * 16 * 10 * 10, 8 * 5 * 5
+    blurred = nn.Sequential(copy.deepcopy(conv))
+    assert add_blurpool(blurred) == 1
+    stem = nn.Conv2d(3, 16, 1, bias=False)
+    seen = 3 * 16 * 10 * 10
+    assert complexity(nn.Sequential(stem, conv), 10)["flops"] == seen + own + bias
+    assert complexity(nn.Sequential(stem, blurred), 10)["flops"] == seen + own + bias + blur
+    assert complexity(nn.Sequential(stem, blurred), 10, "ptflops")["flops"] == seen + own + bias  # layers only
+    assert complexity(nn.Sequential(stem, Scaled(16, 8, 1)), 10)["flops"] == seen + 8 * (16 + 1) * 10 * 10

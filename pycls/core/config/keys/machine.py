@@ -122,6 +122,14 @@ TOP_LEVEL = {
     "DIST_TIMEOUT_MINUTES": Key(
         10.0, "nothing", "a collective that takes longer ends the run", at_least=0.01, at_most=1_000_000, ours=True
     ),
+    "DIST_PULSE_SEC": Key(
+        120.0,
+        "nothing",
+        "a process without a sign of life for so long is gone, which ends the run; 0: none is",
+        at_least=0,
+        at_most=1_000_000,
+        ours=True,
+    ),
     "HOST": Key("localhost", "nothing", "accepted for pycls; read by nothing"),
     "PORT_RANGE": Key(
         [10000, 65000],

@@ -59,6 +59,12 @@ _STEP = {
         "initial weights: path, a run's folder, URL, or a name such as RegNetX-400MF; docs/WEIGHTS.md",
         form="path",
     ),
+    "WEIGHTS_PARTIAL": Key(
+        False,
+        "training",
+        "start from WEIGHTS that fit in part, too: what is missing, left over or NaN is listed, docs/WEIGHTS.md",
+        ours=True,
+    ),
     "FROZEN": Key(
         [],
         "training",

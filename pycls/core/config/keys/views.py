@@ -69,8 +69,8 @@ VIEWS = {
     "CROP_STYLE": Key(
         "torchvision",
         "data",
-        "law of the random crop: torchvision, or pycls for its own",
-        choices=("torchvision", "pycls"),
+        "law of the random crop, torchvision's or pycls's; center: none, the view of evaluation",
+        choices=("torchvision", "pycls", "center"),
         table="pycls.datasets.transforms.random_crop.CROP_LAWS",
         ours=True,
     ),
