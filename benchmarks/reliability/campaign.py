@@ -2,6 +2,7 @@
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -45,6 +46,7 @@ def chosen(cases: Sequence[Case], only: str | None, quick: bool) -> list[Case]:
 def run_campaign(cases: Sequence[Case], args: argparse.Namespace, publish_it: bool) -> int:
     """Build what the cases need, run them, tell of each failure at once, and write the table; return the exit code."""
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the folder is removed then, too
     scratch = Path(tempfile.mkdtemp(prefix="pycls_reliability_"))
     try:
         preload()

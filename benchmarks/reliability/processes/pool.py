@@ -64,6 +64,7 @@ def _work(cases: Sequence[Case], fixtures: Fixtures, seed: int, scratch: Path, t
     try:
         die_with_parent()
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, and with it this
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         adopt_orphans()
         worker = _Worker(fixtures, seed, scratch)
         while number := os.read(tasks, _NUMBER_BYTES):
