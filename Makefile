@@ -2,10 +2,12 @@
 # make test         the checks of `make lint`, then every test, in two processes
 #                   (a part of them: .venv/bin/python -m pytest tests/models)
 # make lint         format, lint, layers, types
+# make reliability  kills, damaged files, bad input, bombs, full disks: some 15 minutes on two cores; writes
+#                   benchmarks/RELIABILITY.md and fails if something did not survive
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: quickstart test lint clean
+.PHONY: quickstart test lint reliability clean
 
 quickstart: .venv/core.installed
 	$(BIN)/python tools/train_net.py --cfg configs/quickstart/digits.yaml
@@ -15,6 +17,9 @@ test: lint
 
 lint: .venv/dev.installed
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/mypy
+
+reliability: .venv/dev.installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.reliability
 
 .venv/core.installed: setup.py constraints.txt $(wildcard csrc/* csrc/*/*.c csrc/*/*.h)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
