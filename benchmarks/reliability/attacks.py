@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.reliability.case import Case, Room, tree
-from benchmarks.reliability.config_attacks import ATTACKS, Attack, key_attacks
-from benchmarks.reliability.image_attacks import image_attacks, no_files, odd_names
 from benchmarks.reliability.lists import bombs
+from benchmarks.reliability.lists.config_attacks import ATTACKS, Attack, key_attacks
+from benchmarks.reliability.lists.image_attacks import image_attacks, no_files, odd_names
 from benchmarks.reliability.processes.command import Ended, Limits
 from benchmarks.reliability.tiny import words
 from benchmarks.reliability.verdicts import check, check_done, check_one_line, check_refused, is_remark

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from benchmarks.reliability.image_attacks import FORGED, odd_names
+from benchmarks.reliability.lists.image_attacks import FORGED, odd_names
 from pycls.core.logging import (
     FILE_ONLY,
     SEVERAL_LINES,

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.reliability.image_attacks import make_sparse
+from benchmarks.reliability.lists.image_attacks import make_sparse
 from pycls.core import atomic_io
 from pycls.dataset_tools.packing import options, writer
 from pycls.dataset_tools.packing.verify import describe_packed, verify_packed

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.reliability.image_attacks import image_attacks, with_second_frame
+from benchmarks.reliability.lists.image_attacks import image_attacks, with_second_frame
 from pycls.datasets.decoders import opencv, pillow
 from pycls.datasets.decoders.encoded import EncodedImage
 from pycls.datasets.decoders.image_header import read_header

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.reliability.image_attacks import image_attacks, png, png_chunk, with_jpeg_size, with_scans
+from benchmarks.reliability.lists.image_attacks import image_attacks, png, png_chunk, with_jpeg_size, with_scans
 from pycls.dataset_tools.validation.inspect import build_decoders, inspect_bytes
 from pycls.datasets.decoders import opencv, pillow, torchvision_io
 from pycls.datasets.decoders.bands import decode_pixels

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.reliability.index_attacks import (
+from benchmarks.reliability.lists.index_attacks import (
     craft,
     flip_bits,
     folder_cache_attacks,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.reliability.image_attacks import make_sparse, no_files
+from benchmarks.reliability.lists.image_attacks import make_sparse, no_files
 from pycls.datasets.heartbeat import NOTHING, Heartbeat
 from pycls.datasets.readers import regular_file
 from pycls.datasets.readers.native import read_files
@@ -61,9 +61,7 @@ def test_the_extension_leaves_them(odd):
 
 @pytest.mark.parametrize("name", ["pipe.jpg", "zeros.jpg", "terabyte.jpg"])
 def test_class_files_and_lists_are_no_way_around(odd, name):
-    with pytest.raises(
-        ValueError, match=rf"DATA\.CLASSES .*{name}: (is a |has more than 10,000,000 bytes)"
-    ):
+    with pytest.raises(ValueError, match=rf"DATA\.CLASSES .*{name}: (is a |has more than 10,000,000 bytes)"):
         load_classes(str(odd / name))
     make_sparse(odd / "list.csv", 1 << 40, b"path,label\n")
     with pytest.raises(ValueError, match=r"list\.csv: it has 1,099,511,627,776 bytes"):

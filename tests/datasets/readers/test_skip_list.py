@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.reliability.image_attacks import odd_names
+from benchmarks.reliability.lists.image_attacks import odd_names
 from pycls.datasets.readers.samples import FileSamples, pack_names
 from pycls.datasets.readers.skip_list import load_skip_list, save_skip_list, skip_listed
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks.reliability.image_attacks import with_jpeg_size, with_scans
+from benchmarks.reliability.lists.image_attacks import with_jpeg_size, with_scans
 from pycls.datasets.loader import Loader
 from pycls.datasets.readers.samples import FileSamples, pack_names
 from pycls.datasets.transforms.normalize import Normalize
