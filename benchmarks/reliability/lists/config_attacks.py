@@ -151,7 +151,7 @@ def _data(name: str, dataset: str, write: Callable[[Path], Path], says: str) -> 
 
 
 _SIDES_PX = {"fashion_mnist": "28", "cifar10": "32", "imagenet": "32"}
-_DIGITS = str(Path(__file__).parents[2] / "configs/quickstart/digits.yaml")
+_DIGITS = str(Path(__file__).parents[3] / "configs/quickstart/digits.yaml")
 _ANYNET = {
     "ANYNET.STEM_TYPE": "res_stem_cifar",
     "ANYNET.BLOCK_TYPE": "res_basic_block",
