@@ -22,7 +22,7 @@ from pycls.core.weights.variants import PLAIN, names_plain_network
 
 logger = get_logger(__name__)
 
-_NO_CONFIG = "holds no config, so nothing tells whether its network computes as this one (activation, epsilon, strides)"
+NO_CONFIG = "holds no config, so nothing tells whether its network computes the same (activation, epsilon, strides)"
 _ENOUGH = 0.9  # of a network's tensors under a file's own names: others are not tried
 
 
@@ -149,7 +149,7 @@ def _unsaid(other: dict[str, str], is_of_pycls: bool, weights: Weights) -> tuple
     if not is_of_pycls and (not other or names_plain_network(weights.named)):
         return _needs("its network", other), ""
     bgr = ", and whether it sees BGR, as taken here" if any("from BGR" in note for note in weights.notes) else ""
-    return "", f"{_NO_CONFIG}{bgr}"
+    return "", f"{NO_CONFIG}{bgr}"
 
 
 def _needs(what: str, other: dict[str, str]) -> str:

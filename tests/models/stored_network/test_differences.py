@@ -88,5 +88,5 @@ def test_a_file_without_a_config_is_told(tmp_path, monkeypatch, state):
     torch.save(state(model.state_dict()), path)
     load_weights(build_model(cfg_of(ANYNET | {"BN.EPS": 1e-3})), path)
     (warning,) = warnings
-    assert warning.startswith(f"{path}: holds no config, so nothing tells whether its network computes as this one")
+    assert warning.startswith(f"{path}: holds no config, so nothing tells whether its network computes the same ")
     assert ("BGR" in warning) == ("model_state" in torch.load(path)), "which turned the stem round"
