@@ -28,7 +28,7 @@ def check_address(url: str) -> urllib.parse.SplitResult:
     """Return an http(s) address taken apart; ValueError, without what is secret in it, for what is none."""
     expected = f"{hide_secrets(url)}: not an address of a file, expected http(s)://host/path"
     if not url.isascii() or not url.isprintable() or " " in url:
-        host = url.rpartition("@")[2]
+        host = hide_secrets(url).rpartition("@")[2]
         raise ValueError(f"{ascii(host)[1:-1]}: not an address, a character in it has to be escaped (%20 is a blank)")
     try:
         parts = urllib.parse.urlsplit(url)
