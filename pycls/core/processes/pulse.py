@@ -18,6 +18,8 @@ from typing import Any
 
 import torch.distributed as dist
 
+from pycls.core.bounds.secrets import hide_secrets
+from pycls.core.registry import printable
 from pycls.core.stop_signals import EXIT_STOPPED, PeerLostError, handle_signals
 
 GOES_ON = "the same command goes on from the newest checkpoint"
@@ -27,6 +29,7 @@ _SUSPICIOUS_SEC = 5.0  # patience once a connection has broken: the run ends, an
 _HANG_SEC = 10.0  # for a main thread to notice what its thread knows
 _STORE_SEC = 30.0  # for an answer of the store
 _POLL_SEC = 0.1
+_LONGEST_LINE, _LONGEST_READ = 300, 10_000  # characters of an error that another process reads
 _END = "end"  # the entry that says why the run ends
 
 
@@ -121,7 +124,7 @@ class Pulse:
         while time.monotonic() < end:
             if self._seen.wait(_POLL_SEC) or self._closed.is_set():
                 return
-        print(f"error: {sentence(self.end, self._rank)}", file=sys.stderr, flush=True)
+        print_error(sentence(self.end, self._rank))
         os._exit(EXIT_STOPPED if self.end["lost"] else 1)
 
 
@@ -198,8 +201,14 @@ def _nobody_gone(error: Exception) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's text."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]
+    """Return the first line of an error's text, fit to be shown."""
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    return hide_secrets(printable(line[:_LONGEST_READ]))[:_LONGEST_LINE]
+
+
+def print_error(text: str) -> None:
+    """Print why this process ends, as one line."""
+    print(f"error: {hide_secrets(printable(text))}", file=sys.stderr, flush=True)
 
 
 def _who(rank: int) -> str:

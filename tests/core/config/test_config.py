@@ -73,6 +73,7 @@ def test_null_gives_the_default_back(tmp_path):
         (["OPTIM.LR_POLICY", "steps"], ["OPTIM.STEPS"]),
         (["OPTIM.STEPS", "[5, 10]"], ["OPTIM.STEPS", "0"]),
         (["OPTIM.MAX_EPOCH", "0"], ["OPTIM.MAX_EPOCH", "at least 1"]),
+        (["OUT_DIR", "https://user:password@host/run"], ["OUT_DIR must be a folder of this machine"]),
         (["TRAIN.HFLIP", "1.5"], ["TRAIN.HFLIP", "0 and 1"]),
         (["TRAIN.CROP_AREA", "[1.0, 0.1]"], ["TRAIN.CROP_AREA"]),
     ],
@@ -131,7 +132,16 @@ def test_a_file_that_is_no_text_is_named(tmp_path):
         load_cfg(str(tmp_path / "a.yaml"))
 
 
-@pytest.mark.parametrize("text", ["MODEL: [", "- a\n- b\n", "MODEL:\n  DEPTH: 1\n  DEPTH: 2\n", "MODEL: 3\n"])
+BROKEN = (
+    "MODEL: [",
+    "- a\n- b\n",
+    "MODEL:\n  DEPTH: 1\n  DEPTH: 2\n",
+    "MODEL: {DEPTH: 1}\nMODEL.DEPTH: 2\n",
+    "MODEL: 3\n",
+)
+
+
+@pytest.mark.parametrize("text", BROKEN)
 def test_broken_files_are_one_line(tmp_path, text):
     path = tmp_path / "run.yaml"
     path.write_text(text)
