@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pycls.core.bounds.small_files import read_small
+from pycls.core.bounds.regular_file import read_regular
 from pycls.core.logging import get_logger
 from pycls.core.registry import listed, printable, shown
 from pycls.datasets.readers.problems import code_points, normalized
@@ -52,7 +52,7 @@ def skip_listed(samples: EncodedSamples, path: str, splits: Iterable[str]) -> En
 def load_skip_list(path: str, splits: Iterable[str]) -> list[str]:
     """Read the names; ValueError for a file that is not there or a line that begins with none of the splits."""
     try:
-        content = read_small(path, _MOST_BYTES, f"DATA_LOADER.SKIP_LIST {shown(path)}:")
+        content = read_regular(path, _MOST_BYTES, f"DATA_LOADER.SKIP_LIST {shown(path)}:")
     except OSError as error:
         raise ValueError(f"DATA_LOADER.SKIP_LIST: {error}") from error
     text = content.decode("utf-8-sig", "surrogateescape")
