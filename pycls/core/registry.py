@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_LONGEST_SHOWN = 100
+_LONGEST_SHOWN, _LONGEST_LINE = 100, 300
 _JOINERS = "\u200c\u200d"  # of Arabic and Indian letters, and of emoji
 
 
@@ -35,6 +35,11 @@ def shown(value: Any) -> str:
     """Return a value as an error shows it, on one line; of a very long one only the beginning."""
     text = printable(value if isinstance(value, str) else repr(value))
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}... ({len(text):,} characters)"
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, its beginning if it is long; the error's type where it has none."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:_LONGEST_LINE]
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:

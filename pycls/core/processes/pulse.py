@@ -18,6 +18,7 @@ from typing import Any
 
 import torch.distributed as dist
 
+from pycls.core.registry import first_line
 from pycls.core.stop_signals import EXIT_STOPPED, PeerLostError, handle_signals
 
 GOES_ON = "the same command goes on from the newest checkpoint"
@@ -195,11 +196,6 @@ def is_of_a_connection(error: Exception) -> bool:
 
 def _nobody_gone(error: Exception) -> str:
     return f"the others live, but one did not come in time, see DIST_TIMEOUT_MINUTES ({first_line(error)})"
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's text."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]
 
 
 def _who(rank: int) -> str:

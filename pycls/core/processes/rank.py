@@ -16,8 +16,9 @@ import torch.distributed as dist
 
 from pycls.core.bounds.out_of_memory import memory_line
 from pycls.core.distributed import local_rank
-from pycls.core.processes.pulse import GOES_ON, first_line, is_of_a_connection, watched_peers
+from pycls.core.processes.pulse import GOES_ON, is_of_a_connection, watched_peers
 from pycls.core.processes.starting import die_with_parent, let_signals_in
+from pycls.core.registry import first_line
 from pycls.core.stop_signals import EXIT_STOPPED, Ending, Interrupted, PeerLostError, handle_signals
 
 

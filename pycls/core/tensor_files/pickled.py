@@ -4,6 +4,7 @@ torch's own reader builds only tensors and plain values, too, but believes what 
 reserve any amount of memory, and follows nesting until the stack ends.
 """
 
+import math
 import pickletools
 from collections.abc import Callable
 from typing import Any, BinaryIO, NamedTuple
@@ -19,6 +20,7 @@ STORAGES = {
 _MOST_STEPS = 2_000_000
 _MOST_VALUES = 2_000_000  # shared ones counted wherever they are: a few lists in lists can mean billions
 _MOST_TENSORS = 100_000
+_MOST_AXES = 64  # of a tensor, as torch computes with; the product of very many sizes takes hours
 _MOST_NESTED = 60
 _PLAIN_CLASSES = ("collections.OrderedDict", "collections.Counter", "argparse.Namespace", "builtins.set")
 
@@ -100,7 +102,10 @@ class Walk:
             if op.name in _PUSHED:
                 self._stack.append(arg)
             else:
-                _OPS.get(op.name, _refuse_op(op.name))(self, arg)
+                step = _OPS.get(op.name)
+                if step is None:
+                    raise ValueError(f"its pickle has a step that torch.save does not write ({op.name})")
+                step(self, arg)
         raise ValueError("its pickle has no end")
 
     # ---- the stack
@@ -217,10 +222,9 @@ class Walk:
         rows = isinstance(sizes, PickledTuple) and isinstance(strides, PickledTuple)
         _need(isinstance(storage, Storage) and rows, "tensor")
         shape, steps = sizes.items, strides.items
-        _need(_is_size(offset) and len(shape) == len(steps) and all(map(_is_size, (*shape, *steps))), "tensor")
-        count = 1
-        for size in shape:
-            count *= size
+        _need(_is_size(offset) and len(shape) == len(steps) <= _MOST_AXES, "tensor")
+        _need(all(map(_is_size, (*shape, *steps))), "tensor")
+        count = math.prod(shape)
         last = offset + sum((size - 1) * step for size, step in zip(shape, steps, strict=True)) if count else offset
         if count > storage.length or (count and last >= storage.length):
             raise ValueError(f"it declares a tensor {shape!r:.60} over {storage.length:,} stored numbers")
@@ -248,13 +252,6 @@ def _is_size(value: Any) -> bool:
 
 def _is_of_kind(value: Any, kind: str) -> bool:
     return isinstance(value, Value) and value.kind == kind
-
-
-def _refuse_op(name: str) -> Callable[[Walk, Any], None]:
-    def refuse(walk: Walk, arg: Any) -> None:
-        raise ValueError(f"its pickle has a step that torch.save does not write ({name})")
-
-    return refuse
 
 
 _REBUILD = tuple(f"torch._utils._rebuild_{name}" for name in ("tensor", "tensor_v2"))

@@ -16,7 +16,7 @@ from pycls.core.weights.key_tables import NAMINGS
 from pycls.core.weights.origin import is_library_network
 from pycls.core.weights.report import LoadReport as LoadReport
 from pycls.core.weights.sources import DEFAULT_CACHE, find_weights
-from pycls.core.weights.usable import is_constant_of, modules_of, unreadable, wrong_numbers
+from pycls.core.weights.usable import is_constant_of, modules_of, num_bytes, unreadable, wrong_numbers
 from pycls.core.weights.variants import PLAIN, names_plain_network
 
 _ENOUGH = 0.9  # of a network's tensors under a file's own names: others are not tried
@@ -33,7 +33,7 @@ def load_weights(
     taken, and the report says what does not.
     """
     path = find_weights(path, cache_dir)
-    state = load_tensor_file(path, lambda: sum(t.numel() * t.element_size() for t in model.state_dict().values()))
+    state = load_tensor_file(path, lambda: num_bytes(model))
     weights = unpack_weights(state, str(path))
     return fill_model(model, weights, str(path), "part" if partial else "backbone")
 

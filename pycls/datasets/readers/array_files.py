@@ -15,7 +15,7 @@ import numpy as np
 
 from pycls.core.atomic_io import atomic_folder
 from pycls.core.bounds.regular_file import check_regular, read_regular
-from pycls.core.registry import shown
+from pycls.core.registry import first_line, shown
 
 META = "meta.json"
 _HEADER_START = 10  # bytes of a .npy file of numpy's format 1.0, the last two the length of what follows
@@ -132,7 +132,7 @@ def _read_contents(folder: Path, kind: str = "folder of arrays") -> dict[str, An
 
 
 def _reason(error: Exception) -> str:
-    return f"it has no {error}" if isinstance(error, KeyError) else shown(str(error).splitlines()[0])
+    return f"it has no {error}" if isinstance(error, KeyError) else shown(first_line(error))
 
 
 def _described(contents: Mapping[str, Any]) -> bytes:
