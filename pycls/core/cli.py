@@ -245,4 +245,4 @@ def _diff_text(cfg: CfgNode) -> str:
 def _one_line_warning(message, category, filename, lineno, file=None, line=None) -> None:
     from pycls.core.logging import print_line  # who warns has loaded more than that
 
-    print_line(f"warning: {hide_secrets(printable(str(message)))}", sys.stderr)
+    print_line(f"warning: {message}", sys.stderr)

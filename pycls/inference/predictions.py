@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TextIO
 
-from pycls.core.registry import printable
-
 _COLUMNS = ("class", "index", "prob")
 
 
@@ -25,10 +23,10 @@ class Prediction:
 
     def __str__(self) -> str:
         if self.error:
-            return printable(f"{self.path}: COULD NOT BE READ: {self.error}")
+            return f"{self.path}: COULD NOT BE READ: {self.error}"
         guesses = (f"{name} {100 * prob:.1f} %" for name, prob in zip(self.names, self.probs, strict=True))
         doubt = "" if self.uncertainty is None else f" (uncertainty {self.uncertainty:.2g})"
-        return printable(f"{self.path}: " + ", ".join(guesses) + doubt)
+        return f"{self.path}: " + ", ".join(guesses) + doubt
 
 
 def save_predictions(

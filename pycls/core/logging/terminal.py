@@ -74,10 +74,15 @@ class TerminalHandler(logging.StreamHandler):
 
 
 def print_line(text: str, stream: TextIO | None = None) -> None:
-    """Print a line, or lines, on a stream, stdout by default, above a progress bar that is on the screen.
+    """Print one line on a stream, stdout by default, above a progress bar that is on the screen.
 
-    Names in it cannot do anything to a terminal; those that are not to begin a line have to be `printable` themselves.
+    Names in it can neither begin another line nor do anything to a terminal.
     """
+    print_lines(printable(text), stream)
+
+
+def print_lines(text: str, stream: TextIO | None = None) -> None:
+    """Print a text of several lines in the same way; names that are not to begin a line have to be `printable`."""
     stream, text = sys.stdout if stream is None else stream, hide_secrets(text)
     with Bar.external_write_mode(stream):
         print(_writable(printable_lines(text), stream), file=stream, flush=True)
