@@ -234,7 +234,8 @@ def _one_line(error: Exception) -> str:
 
 def shown_line(text: str) -> str:
     """Return a text as one line for people: without passwords, and of a very long one the beginning."""
-    line = hide_secrets(printable(" ".join(line.strip() for line in text.splitlines())))
+    line = printable(" ".join(line.strip() for line in text.splitlines()))
+    line = hide_secrets(line[: 4 * _LONGEST_LINE]) + line[4 * _LONGEST_LINE :]  # takes time for what nobody will see
     return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}... ({len(line):,} characters)"
 
 

@@ -5,9 +5,12 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from typing import Any, TypeVar
 
+from pycls.core.bounds.secrets import hide_secrets
+
 T = TypeVar("T")
 
 _LONGEST_SHOWN, _LONGEST_LINE = 100, 300
+_LONGEST_READ = 10_000  # of an error; what hides passwords takes its time
 _JOINERS = "\u200c\u200d"  # of Arabic and Indian letters, and of emoji
 
 
@@ -38,8 +41,9 @@ def shown(value: Any) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's text, its beginning if it is long; the error's type where it has none."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:_LONGEST_LINE]
+    """Return the first line of an error, fit to be shown: its type where it has no text, of a long one the start."""
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    return hide_secrets(printable(line[:_LONGEST_READ]))[:_LONGEST_LINE]
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:

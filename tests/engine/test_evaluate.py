@@ -231,4 +231,5 @@ def test_tables_and_pictures_hold_folder_names_of_any_bytes(tmp_path, monkeypatc
     monkeypatch.setattr(plots, "_save", draw)
     plots.plot_confusion(torch.diag(counts), classes, tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size
+    plots.plot_confusion(torch.diag(counts), ("a" * 100_000, "b", "c"), tmp_path / "b.png")  # takes no minute
     assert b"caf\xe9," in files[0].read_bytes() and "chat é," in files[0].read_bytes().decode("utf-8", "replace")

@@ -3,13 +3,15 @@
 import re
 
 HIDDEN = "***"
-_SCHEME = r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)"
+# A path made of an address has one slash of the two: DATA_DIR/http:/user:password@host.
+_KNOWN = "https?|ftps?|sftp|ssh|s3|gs|hdfs|webdavs?"
+_SCHEME = rf"(?P<scheme>\b(?:[a-z][a-z0-9+.-]{{0,30}}://|(?:{_KNOWN}):/))"
 # user:password@ in front of a host, or user@ alone, which may be a token. A password that should have been written
 # with escapes is one, too: what follows a colon and is no port.
 _USER = re.compile(rf"{_SCHEME}[^\s/?#'\"]*@", re.IGNORECASE)
 _ODD_USER = re.compile(rf"{_SCHEME}[^\s/?#@:\[\]]*:(?!\d*(?:[/?#\s]|$))\S*@", re.IGNORECASE)
 _ODD_START = re.compile(rf"\A['\"]?{_SCHEME}[^/?#@:\[\]]*:(?!\d*(?:[/?#\s]|$)).*@", re.IGNORECASE | re.DOTALL)
-_QUERY = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s'\"<>?#]*[?#][^\s'\"<>]*", re.IGNORECASE)
+_QUERY = re.compile(rf"{_SCHEME}[^\s'\"<>?#]*[?#][^\s'\"<>]*", re.IGNORECASE)
 # Names of what is secret in a query: ?token=..., &X-Amz-Signature=..., ?sig=... of Azure, api_key, access_token ...
 _NAMES = "token|sig|secret|pass|pwd|auth|cred|key|session|jwt|code"
 _SECRET = re.compile(rf"(?P<name>[?&;#][^=&;#]*(?:{_NAMES})[^=&;#]*=)[^&;#]+", re.IGNORECASE)
@@ -17,7 +19,7 @@ _SECRET = re.compile(rf"(?P<name>[?&;#][^=&;#]*(?:{_NAMES})[^=&;#]*=)[^&;#]+", r
 
 def hide_secrets(text: str) -> str:
     """Return a text in which passwords and keys of addresses are replaced by ***; all else stays as it is."""
-    if "://" not in text:
+    if ":/" not in text:
         return text
     for pattern in (_ODD_START, _ODD_USER, _USER):
         text = pattern.sub(rf"\g<scheme>{HIDDEN}@", text)

@@ -32,7 +32,12 @@ def text_settings(text: str, where: str) -> Iterator[Setting]:
         return
     if not isinstance(root, yaml.MappingNode):
         raise ValueError(f"{where}: expected sections like 'MODEL:' with keys below them, found a {_kind(root)}")
-    yield from _node_settings(root, where, "")
+    seen = set()
+    for setting in _node_settings(root, where, ""):
+        if setting.key in seen:  # in a section and as SECTION.KEY
+            raise ValueError(f"{setting.where}: {shown(setting.key)} is set twice in this file")
+        seen.add(setting.key)
+        yield setting
 
 
 def override_settings(overrides: Sequence[str]) -> list[Setting]:

@@ -18,7 +18,8 @@ from typing import Any
 
 import torch.distributed as dist
 
-from pycls.core.registry import first_line
+from pycls.core.bounds.secrets import hide_secrets
+from pycls.core.registry import first_line, printable
 from pycls.core.stop_signals import EXIT_STOPPED, PeerLostError, handle_signals
 
 GOES_ON = "the same command goes on from the newest checkpoint"
@@ -122,7 +123,7 @@ class Pulse:
         while time.monotonic() < end:
             if self._seen.wait(_POLL_SEC) or self._closed.is_set():
                 return
-        print(f"error: {sentence(self.end, self._rank)}", file=sys.stderr, flush=True)
+        print_error(sentence(self.end, self._rank))
         os._exit(EXIT_STOPPED if self.end["lost"] else 1)
 
 
@@ -196,6 +197,11 @@ def is_of_a_connection(error: Exception) -> bool:
 
 def _nobody_gone(error: Exception) -> str:
     return f"the others live, but one did not come in time, see DIST_TIMEOUT_MINUTES ({first_line(error)})"
+
+
+def print_error(text: str) -> None:
+    """Print why this process ends, as one line."""
+    print(f"error: {hide_secrets(printable(text))}", file=sys.stderr, flush=True)
 
 
 def _who(rank: int) -> str:

@@ -15,10 +15,11 @@ import torch
 import torch.distributed as dist
 
 from pycls.core.bounds.out_of_memory import memory_line
+from pycls.core.bounds.secrets import hide_secrets
 from pycls.core.distributed import local_rank
-from pycls.core.processes.pulse import GOES_ON, is_of_a_connection, watched_peers
+from pycls.core.processes.pulse import GOES_ON, is_of_a_connection, print_error, watched_peers
 from pycls.core.processes.starting import die_with_parent, let_signals_in
-from pycls.core.registry import first_line
+from pycls.core.registry import first_line, printable_lines
 from pycls.core.stop_signals import EXIT_STOPPED, Ending, Interrupted, PeerLostError, handle_signals
 
 
@@ -75,7 +76,7 @@ def child_main(rank: int, environment: dict, run: Callable, args: tuple, group: 
         result = run_in_group(run, args, group)
         _send(answers, (result if rank == 0 else None,))
     except PeerLostError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        print_error(str(error))
         sys.exit(EXIT_STOPPED)
     except Interrupted as error:
         ending.number = error.number
@@ -84,7 +85,8 @@ def child_main(rank: int, environment: dict, run: Callable, args: tuple, group: 
         # Sent before this process ends: its peers fail as soon as the connection closes, and their error says less.
         of_memory = memory_line(error)
         kind = MemoryError.__name__ if of_memory else type(error).__name__
-        _send(answers, ChildError(kind, of_memory or str(error), traceback.format_exc()))
+        trace = hide_secrets(printable_lines(traceback.format_exc()))  # which Python prints as it is
+        _send(answers, ChildError(kind, of_memory or str(error), trace))
         sys.exit(1)
 
 

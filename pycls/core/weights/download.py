@@ -25,6 +25,7 @@ _CHUNK_BYTES = 1 << 20
 _MOST_BYTES = 100 * 10**9  # of a file whose server says how long it is
 _MOST_UNSAID_BYTES = 4 * 10**9  # of one whose server does not
 _LONGEST_NAME = 200  # bytes; file systems take 255, of which what is unfinished needs some
+_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.\w+$")  # as torchvision names files: the first digits of the SHA-256
 
 
@@ -120,9 +121,18 @@ def _fetch_rest(url: str, part: Path) -> None:
     with response:
         if (coding := response.headers.get("Content-Encoding", "identity")) != "identity":
             raise ValueError(f"{hide_secrets(url)}: the server sends it compressed ({shown(coding)}), unasked")
-        resumed = response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
+        resumed = response.status == 206
+        if resumed and not _is_the_rest(response.headers.get("Content-Range", ""), start):
+            _forget(part)
+            raise OSError("the server sends another part of the file than it was asked for")
         _note_validator(response, validator)
         _copy(response, part, start if resumed else 0)
+
+
+def _is_the_rest(content_range: str, start: int) -> bool:
+    """Tell whether a part of a file goes from `start` to its end."""
+    found = _RANGE.fullmatch(content_range)
+    return bool(found and int(found[1]) == start and found[3] in ("*", str(int(found[2]) + 1)))
 
 
 def _open(url: str, headers: dict[str, str], part: Path) -> HTTPResponse | None:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from pycls.core.bounds.names import is_name
 from pycls.core.registry import shown
 
 
@@ -62,7 +63,7 @@ def _is_weights(value: Any) -> bool:
 
 
 def _is_names(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) and bool(value) and all(isinstance(name, str) for name in value)
+    return isinstance(value, (list, tuple)) and bool(value) and all(map(is_name, value))
 
 
 # Converted files have fewer than those of a training, which needs more (pycls/engine/restoring/parts.py).

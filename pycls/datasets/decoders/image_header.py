@@ -4,23 +4,28 @@ The sizes are needed to draw crop boxes before anything is decoded. The same pas
 (OpenCV, torchvision, DALI, nvJPEG) gives the same RGB pixels for the file; all others go to Pillow (pillow.py).
 """
 
+import re
 import struct
 from typing import NamedTuple
 
+from PIL import TiffImagePlugin
+
 from pycls.datasets.decoders import pillow
 from pycls.datasets.decoders.deep import unknown_size
-from pycls.datasets.decoders.limits import TooLarge, check_pixels, check_scans
+from pycls.datasets.decoders.limits import MOST_SEGMENTS, TooLarge, check_packed, check_pixels, check_scans, check_tile
 from pycls.datasets.decoders.orientation import UPRIGHT, read_orientation, swaps_sides
-from pycls.datasets.decoders.png_chunks import PNG_SIGNATURE, has_all_chunks
+from pycls.datasets.decoders.png_chunks import PNG_SIGNATURE, measure
 
 JPEG_SIGNATURE = b"\xff\xd8\xff"
 _JPEG_END = b"\xff\xd9"
-# Markers that carry no length: TEM, RST0-7, SOI, EOI, and 0xFF fill bytes.
-_BARE_MARKERS = frozenset({0x01, 0xFF, *range(0xD0, 0xDA)})
+# A marker with a length. Others have none: TEM, RST0-7, SOI, EOI, and 0xFF fill bytes.
+_MARKER = re.compile(rb"\xff[^\x01\xff\xd0-\xd9]")
 # SOF0-SOF15 give the size; C4 (Huffman tables), C8 (reserved) and CC (arithmetic tables) lie between them.
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # Baseline, extended and progressive, all Huffman coded: what every decoder knows. Lossless and arithmetic are left out.
 _COMMON_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of a color type
+_TILE_WIDTH, _TILE_HEIGHT = 322, 323  # tags of TIFF
 
 
 class Header(NamedTuple):
@@ -61,17 +66,17 @@ def _header_of(data: bytes) -> Header:
 
 def _jpeg_header(data: bytes) -> Header:
     position, adobe_transform = 2, -1
-    while position + 10 <= len(data):
+    for _ in range(MOST_SEGMENTS):
+        found = _MARKER.search(data, position)  # passes over megabytes of fill bytes at once
+        if found is None or (position := found.start()) + 10 > len(data):
+            raise ValueError("the JPEG ends before its size is given (truncated file?)")
         marker = data[position + 1]
-        if data[position] != 0xFF or marker in _BARE_MARKERS:
-            position += 1 if marker == 0xFF or data[position] != 0xFF else 2
-            continue
         if marker in _FRAME_MARKERS:
             return _jpeg_frame(data, position, adobe_transform)
         if marker == 0xEE and data[position + 4 : position + 9] == b"Adobe":
             adobe_transform = data[position + 15] if position + 15 < len(data) else -1
         position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    raise ValueError("the JPEG ends before its size is given (truncated file?)")
+    raise ValueError(f"the JPEG has {MOST_SEGMENTS:,} segments before its size: it is damaged, or a trap")
 
 
 def _jpeg_frame(data: bytes, position: int, adobe_transform: int) -> Header:
@@ -91,9 +96,10 @@ def _png_header(data: bytes) -> Header:
         raise ValueError("the PNG ends before its size is given (truncated file?)")
     width, height, depth, color = struct.unpack_from(">IIBB", data, 16)
     opaque = data.find(b"tRNS", 33, max(33, data.find(b"IDAT"))) < 0
-    complete = has_all_chunks(data)
+    complete, num_packed = measure(data)
     common = depth == 8 and color in (0, 2) and opaque and complete  # 0: gray, 2: RGB
     check_pixels(height, width, len(data))
+    check_packed(num_packed, height, width, depth * _PNG_CHANNELS.get(color, 4))
     return Header(height, width, common)
 
 
@@ -105,6 +111,8 @@ def _pillow_header(data: bytes) -> Header:
         else:
             with image:
                 width, height = image.size
+                tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
+                check_tile(tags.get(_TILE_HEIGHT), tags.get(_TILE_WIDTH), height * width)
     except TooLarge:
         raise
     except ValueError as error:

@@ -26,9 +26,15 @@ def without_notes(data: bytes) -> bytes:
     return data if start == _HEADER_END else data[:_HEADER_END] + data[start:]
 
 
-def has_all_chunks(data: bytes) -> bool:
-    """Tell whether the chunks of a PNG follow one another to its end: libpng makes room for what one claims to be."""
-    return any(kind == b"IEND" for kind, _, _ in _chunks(data))
+def measure(data: bytes) -> tuple[bool, int]:
+    """Return whether the chunks of a PNG follow one another to its end, and how many bytes its pixels are packed into.
+
+    libpng makes room for what a chunk claims to be.
+    """
+    kind, num_packed = b"", 0
+    for kind, start, end in _chunks(data):
+        num_packed += (end - start - _AROUND) * (kind == b"IDAT")
+    return kind == b"IEND", num_packed
 
 
 def without_texts(data: bytes) -> bytes:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pycls.core.atomic_io import atomic_folder
+from pycls.core.bounds.names import is_name
 from pycls.core.bounds.regular_file import check_regular, read_regular
 from pycls.core.registry import first_line, shown
 
@@ -102,7 +103,7 @@ def check_labels(labels: np.ndarray, num_classes: int) -> None:
 
 def check_names(what: str, names: Any) -> None:
     """Raise ValueError for what came out of JSON and is no list of different names."""
-    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+    if not isinstance(names, list) or not all(map(is_name, names)):
         raise ValueError(f"its {what} are no list of names")
     if len(set(names)) < len(names):
         raise ValueError(f"its {what} have a name twice")

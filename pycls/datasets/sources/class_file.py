@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from typing import Any
 
+from pycls.core.bounds.names import is_name
 from pycls.core.bounds.regular_file import read_regular
 from pycls.core.registry import shown
 
@@ -25,7 +26,7 @@ def load_classes(path: str, key: str = "DATA.CLASSES") -> tuple[str, ...]:
         raise ValueError(f"{key} {path}: names no classes; expected one in each line")
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
-        raise ValueError(f"{key} {path}: names a class twice: {', '.join(twice[:3])}")
+        raise ValueError(f"{key} {path}: names a class twice: {', '.join(map(shown, twice[:3]))}")
     return tuple(names)
 
 
@@ -98,4 +99,4 @@ def _named(content: Any) -> list[str] | None:
     if not isinstance(content, list):
         return None
     names = [item[0] if isinstance(item, list) and item else item for item in content]
-    return names if all(isinstance(name, str) for name in names) else None
+    return names if all(map(is_name, names)) else None

@@ -87,17 +87,11 @@ class _Numbered:
     names: list[str] = field(default_factory=list)
 
     def number(self, text: str) -> int:
-        found = self.numbers.get(text)
-        if found is None:
-            found = self.numbers[text] = self._like(text)
-        return found
-
-    def _like(self, text: str) -> int:
-        folded = text.lower() if self.any_case else text
-        alike = [n for n, name in enumerate(self.names) if name.lower() == folded] if self.any_case else []
-        if not alike:
+        key = text.lower() if self.any_case else text
+        found = self.numbers.setdefault(key, len(self.names))
+        if found == len(self.names):
             self.names.append(text)
-        return alike[0] if alike else len(self.names) - 1
+        return found
 
 
 def read_list(file: Path) -> Listing:

@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+from pycls.core.bounds.names import is_name
 from pycls.core.registry import shown
 from pycls.datasets.readers.endings import FORMATS, LINK, NO_PICTURE, UNREAD_PICTURES
 
@@ -25,6 +26,7 @@ _HEADERS = (
 )
 _MOST_HEADER_BYTES = 1_000_000  # a name and its attributes
 _MOST_TEXT_BYTES = 20_000_000  # of a .json, which may hold more than a label
+_LONGEST_LABEL = 10_000  # characters
 _LARGEST = 2**63 - 1
 _PART_BYTES = 1 << 20
 
@@ -179,8 +181,10 @@ def _label(texts: dict[str, bytes], where: str) -> str:
         label = _json_label(texts["json"], where)
     else:
         raise ValueError(f"{where} has no label: {expected}")
-    if not label or "\0" in label:
+    if not label:
         raise ValueError(f"{where} has an empty label: {expected}")
+    if not is_name(label) or len(label) > _LONGEST_LABEL:
+        raise ValueError(f"{where} has a label that is no name: {shown(label)}")
     return label
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from pycls.core.page.curves import KINDS, LOG_BELOW_PCT, points
 from pycls.core.registry import printable
 
+_LONGEST_NAME = 40  # characters
 _TICKS_PCT = (0, *(step * 10.0**power for power in (-3, -2, -1, 0, 1) for step in (1, 2, 5)), 100)
 
 
@@ -74,7 +75,7 @@ def plot_confusion(confusion: Tensor, classes: Sequence[str], path: Path) -> Non
     figure.colorbar(picture, ax=axis, label="% of the true class", fraction=0.046)
     axis.set(xlabel="predicted class", ylabel="true class", title=f"confusion matrix, {int(confusion.sum())} images")
     if len(classes) <= 40:
-        names = list(map(printable, classes))  # of folders: any bytes, and no formulas
+        names = [_short(printable(name)) for name in classes]  # of folders: any bytes, and no formulas
         axis.set_xticks(range(len(names)), names, rotation=90, parse_math=False)
         axis.set_yticks(range(len(names)), names, parse_math=False)
     if len(classes) <= 15:
@@ -106,6 +107,11 @@ def plot_uncertainty(counts: Tensor, edges: Sequence[float], path: Path) -> None
     for axis in (left, error):
         axis.set(xlabel="uncertainty", xscale="log", xlim=(starts[0], edges[-1]))
     _save(figure, path)
+
+
+def _short(name: str) -> str:
+    """Return a name of which a picture has room for: long ones would leave none for anything else."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _subplots(count: int, size: tuple[float, float]) -> tuple[Any, Any]:

@@ -28,6 +28,7 @@ SECRET = "s3cr3t"
         ("https://h/x?v=2&token=s3cr3t&w=3 failed", "https://h/x?v=2&token=***&w=3 failed"),
         ("'https://h/x?X-Amz-Signature=s3cr3t'", "'https://h/x?X-Amz-Signature=***'"),
         ("https://h/x?AWSAccessKeyId=s3cr3t;sig=s3cr3t#access_token=s3cr3t", None),
+        ("there is no /x/http:/user:s3cr3t@host/a.yaml", "there is no /x/http:/***@host/a.yaml"),
         ("HTTPS://U:S3CR3T@H/X?API_KEY=S3CR3T", "HTTPS://***@H/X?API_KEY=***"),
     ],
 )
@@ -39,7 +40,15 @@ def test_what_is_secret_becomes_stars(text, hidden):
 
 @pytest.mark.parametrize(
     "text",
-    ["a@b.org", "https://h/x@y?v=2", "https://h:80/a@b", "timm://resnet50.a1_in1k", "user:pass", "http://[::1]:9/x@y"],
+    [
+        "a@b.org",
+        "https://h/x@y?v=2",
+        "https://h:80/a@b",
+        "timm://resnet50.a1_in1k",
+        "user:pass",
+        "http://[::1]:9/x@y",
+        "C:/a@b",
+    ],
 )
 def test_all_else_stays(text):
     assert hide_secrets(text) == text

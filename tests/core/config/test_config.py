@@ -131,7 +131,16 @@ def test_a_file_that_is_no_text_is_named(tmp_path):
         load_cfg(str(tmp_path / "a.yaml"))
 
 
-@pytest.mark.parametrize("text", ["MODEL: [", "- a\n- b\n", "MODEL:\n  DEPTH: 1\n  DEPTH: 2\n", "MODEL: 3\n"])
+BROKEN = (
+    "MODEL: [",
+    "- a\n- b\n",
+    "MODEL:\n  DEPTH: 1\n  DEPTH: 2\n",
+    "MODEL: {DEPTH: 1}\nMODEL.DEPTH: 2\n",
+    "MODEL: 3\n",
+)
+
+
+@pytest.mark.parametrize("text", BROKEN)
 def test_broken_files_are_one_line(tmp_path, text):
     path = tmp_path / "run.yaml"
     path.write_text(text)

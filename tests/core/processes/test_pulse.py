@@ -8,7 +8,7 @@ import pytest
 import torch.distributed as dist
 
 from pycls.core.processes import pulse
-from pycls.core.processes.pulse import Pulse, is_of_a_connection, sentence, tell_end
+from pycls.core.processes.pulse import Pulse, first_line, is_of_a_connection, sentence, tell_end
 
 
 @pytest.fixture
@@ -93,3 +93,16 @@ def test_a_connection_that_breaks_is_told_from_a_mistake():
     assert is_of_a_connection(RuntimeError("[gloo/transport/tcp/pair.cc:547] Connection closed by peer [::1]:9"))
     assert not is_of_a_connection(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
     assert not is_of_a_connection(ValueError("Connection closed"))
+
+
+def test_a_line_of_another_process_shows_no_password_and_moves_no_terminal(quick, capfd):
+    words = "x" * 270 + " https://user:s3cr3t-that-is-cut@host/a \x1b[2J\njson_stats: {}"
+    store = dist.HashStore()
+    tell_end(store, 1, first_line(ValueError(words)), lost=False)
+    with pulses(0, of=2, store=store):
+        wait_until(lambda: quick)
+    told = capfd.readouterr().err
+    assert "https://***" in told and "s3cr3t" not in told and "\x1b" not in told and told.count("\n") == 1
+    pulse.print_error(words)
+    told = capfd.readouterr().err
+    assert "s3cr3t" not in told and "\x1b" not in told and told.count("\n") == 1

@@ -79,6 +79,23 @@ class Handler(http.server.BaseHTTPRequestHandler):
         while True:
             self.wfile.write(b"X-Y: " + b"z" * 1000 + b"\r\n")
 
+    def endless_heads(self):
+        while True:
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+
+    def endless_trailer(self):
+        self.start(Transfer_Encoding="chunked")
+        self.wfile.write(b"1\r\nx\r\n0\r\n")
+        while True:
+            self.wfile.write(b"X: y\r\n" * 1000)
+
+    def other_part(self):
+        self.send_response(206)
+        self.send_header("Content-Range", "bytes 5-9/10")
+        self.send_header("Content-Length", "5")
+        self.end_headers()
+        self.wfile.write(b"abcde")
+
     def redirect(self, to, body=b""):
         self.send_response(302)
         self.send_header("Location", to)
@@ -91,6 +108,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def to_file(self):
         self.redirect("file:///etc/passwd")
+
+    def to_nothing(self):
+        self.redirect("http://[x/y?token=s3cr3t")
 
     def to_ftp(self):
         self.redirect("ftp://127.0.0.1/x")
@@ -134,6 +154,10 @@ def server(monkeypatch):
         ("drip", OSError, r"only \d+ bytes came in 0 s; \d+ bytes are kept"),
         ("slow-head", OSError, r"only \d+ bytes came in 0 s; nothing came"),
         ("endless-head", OSError, r"got more than 100 headers; nothing came"),
+        ("endless-heads", OSError, r"more than 1,000,000 bytes of headers came; nothing came"),
+        ("endless-trailer", OSError, r"more than 1,000,000 bytes of headers came; 1 bytes are kept"),
+        ("other-part", OSError, r"sends another part of the file than it was asked for; nothing came"),
+        ("to-nothing", ValueError, r"/to-nothing/a: leads to no address of a file \((?!.*s3cr3t)"),
         ("loop", ValueError, r"more than 10 redirects, the last to http://127"),
         ("to-file", ValueError, r"file:///etc/passwd: not an address of a file"),
         ("to-ftp", ValueError, r"ftp://127.0.0.1/x: not an address of a file"),
@@ -144,6 +168,12 @@ def test_a_download_without_end_ends(server, tmp_path, path, kind, words):
         download.download(f"{server.url}/{path}/a", tmp_path)
     kept = [file.stat().st_size for file in tmp_path.rglob("*") if file.is_file()]
     assert sum(kept) < 3000, "what is given up takes no room"
+
+
+@pytest.mark.parametrize("host", ["a" * 70 + ".org", "a..org"])
+def test_a_name_that_no_host_has_is_named(tmp_path, host):
+    with pytest.raises(ValueError, match=rf"http://{host}/x: not an address of a file"):
+        download.download(f"http://{host}/x", tmp_path)
 
 
 def test_a_file_for_which_the_disk_has_no_room_is_not_begun(server, tmp_path, monkeypatch):

@@ -160,6 +160,10 @@ def test_addresses_have_places_of_their_own():
     for wrong in ("https://a.org", "https:///x", "file:///etc/passwd"):
         with pytest.raises(ValueError, match="not an address of a file"):
             cached_path(wrong, Path("cache"))
+    for wrong in ("https://h/é?token=secret", "https://user:secret@h/x?token=secret é", "https://user:secret@h/a b"):
+        with pytest.raises(ValueError, match="not an address, a character in it") as caught:
+            cached_path(wrong, Path("cache"))
+        assert "secret" not in str(caught.value)
 
 
 def test_weights_are_a_path_a_url_or_a_zoo_name(server, tmp_path):

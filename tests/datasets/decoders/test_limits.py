@@ -1,12 +1,14 @@
 """Small files that claim to be large, or never end: one bad image in every decoder, before there is room for it."""
 
 import resource
+import time
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.reliability.lists.image_attacks import image_attacks, png, png_chunk, with_jpeg_size, with_scans
+from benchmarks.reliability.lists.image_attacks import image_attacks, png, png_chunk, tiff, with_jpeg_size, with_scans
 from pycls.dataset_tools.validation.inspect import build_decoders, inspect_bytes
 from pycls.datasets.decoders import opencv, pillow, torchvision_io
 from pycls.datasets.decoders.bands import decode_pixels
@@ -119,3 +121,42 @@ def test_a_chunk_that_claims_gigabytes_is_not_left_to_libpng(attacks):
     whole = png(2, 1, 8, 2, png_chunk(b"IDAT", b"x"))
     assert read_header(whole).common and read_header(whole + b"rubbish").common
     assert not read_header(attacks["chunk_beyond_the_end.png"]).common
+
+
+def _slow_headers():
+    """Yield name and file of what took a decoder, or the reader of headers, seconds a megabyte, or gigabytes."""
+    photo = load("astronaut.png")
+    jpeg, progressive = encode(photo, "JPEG"), encode(photo, "JPEG", progressive=True)
+    scan = progressive.index(b"\xff\xda")
+    empty, many = b"\xff\xe5\0\2" * 1_000_000, with_scans(progressive, MAX_SCANS + 50)[:-2]
+    yield "a run of ff in a scan", many + b"\xff" * 300_000 + b"\0\xff\xd9"
+    yield "segments before the size", jpeg[:2] + empty + jpeg[2:]
+    yield "segments between scans", progressive[:scan] + empty + progressive[scan:-2] + b"\xff\xda" * 101 + b"\xff\xd9"
+    zeros = b"".join([*map((packer := zlib.compressobj(9)).compress, [bytes(1 << 20)] * 100), packer.flush()])
+    yield "more pixels than the size", png(64, 64, 8, 2, png_chunk(b"IDAT", zeros))
+    strips = {273: (4, 1, 8), 278: (4, 1, 64), 279: (4, 1, 100)}
+    colors = {258: (3, 1, 8), 259: (3, 1, 5), 262: (3, 1, 1), 277: (3, 1, 1)}
+    tile = {322: (4, 1, 40_000), 323: (4, 1, 40_000), 324: (4, 1, 8), 325: (4, 1, 100)}
+    yield "a tile", tiff({256: (4, 1, 64), 257: (4, 1, 64), **colors, **strips, **tile})
+
+
+def test_what_would_take_minutes_is_refused_by_its_header():
+    for name, data in _slow_headers():
+        start = time.process_time()
+        with pytest.raises(ValueError, match="or a trap"):
+            read_header(data)
+        assert time.process_time() - start < 1.5, name
+
+
+def test_bytes_that_fill_up_are_passed_over():
+    jpeg = encode(load("astronaut.png"), "JPEG")
+    start = time.process_time()
+    assert read_header(jpeg[:2] + b"\xff" * 10_000_000 + jpeg[2:]) == read_header(jpeg)
+    assert time.process_time() - start < 1.5  # one after the other they take three seconds
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+@pytest.mark.parametrize("size", [(1, 1), (1, 3000), (640, 480)])
+def test_pixels_that_are_not_packed_are_no_trap(mode, size):
+    image = Image.new("L", size).convert(mode) if mode != "I;16" else Image.new(mode, size)
+    assert read_header(encode(image, "PNG", compress_level=0)).height == size[1]

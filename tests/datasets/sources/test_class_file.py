@@ -51,6 +51,9 @@ def test_json(tmp_path, text):
         ("a.json", "{", "not valid JSON"),
         ("a.json", '{"0": "cat", "2": "dog"}', "expected a list of names"),
         ("a.json", "[1, 2]", "expected a list of names"),
+        ("a.json", r'["a\ud800", "b"]', "expected a list of names"),
+        ("a.json", r'["a\u0000", "b"]', "expected a list of names"),
+        ("a.json", '["", "b"]', "expected a list of names"),
     ],
 )
 def test_mistakes(tmp_path, name, text, message):

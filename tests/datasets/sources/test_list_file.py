@@ -87,6 +87,13 @@ def test_many_labels_take_no_longer_than_their_rows(tmp_path):
     assert time.process_time() - start < 8  # of squares of 40,000 it would take half a minute
 
 
+def test_so_do_many_splits(tmp_path):
+    file = write(tmp_path, "path,label,split\n" + "".join(f"{n}.jpg,1,S{n}\n" for n in range(20_000)))
+    start = time.process_time()
+    assert len(read_list(file).split_names) == 20_000
+    assert time.process_time() - start < 4  # compared with each other they take half a minute
+
+
 def test_numbers_are_ordered_by_value_and_names_as_folders_are(tmp_path):
     samples = read_list(write(tmp_path, "path,label\na.jpg,10\nb.jpg,2\nc.jpg,002\n")).select(None)
     assert samples.classes == ("2", "10") and samples.labels.tolist() == [1, 0, 0]

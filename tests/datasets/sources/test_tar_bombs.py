@@ -69,3 +69,11 @@ def test_json_that_is_too_deep_is_refused(tmp_path):
     _plain(tmp_path / "x.tar", [("a.jpg", b"x", {}), ("a.json", b"[" * 100_000, {})])
     with pytest.raises(ValueError, match=r"x.tar: sample a: its .json is not valid"):
         scan_tar(0, tmp_path / "x.tar")
+
+
+@pytest.mark.parametrize("label", [b'"a\\ud800"', b'"a\\u0000"', b'"' + b"a" * 100_000 + b'"'])
+def test_a_label_that_no_table_can_hold_is_refused(tmp_path, label):
+    _plain(tmp_path / "x.tar", [("a.jpg", b"x", {}), ("a.json", b'{"label": ' + label + b"}", {})])
+    with pytest.raises(ValueError, match=r"x.tar: sample a has a label that is no name: a") as caught:
+        scan_tar(0, tmp_path / "x.tar")
+    assert len(str(caught.value)) < 400
