@@ -10,7 +10,6 @@ import datetime
 import json
 import os
 import platform
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from typing import Any
 
 import torch.distributed as dist
 
+from pycls.core.last_words import say_on_stderr
 from pycls.core.stop_signals import EXIT_STOPPED, PeerLostError, handle_signals
 
 GOES_ON = "the same command goes on from the newest checkpoint"
@@ -121,7 +121,7 @@ class Pulse:
         while time.monotonic() < end:
             if self._seen.wait(_POLL_SEC) or self._closed.is_set():
                 return
-        print(f"error: {sentence(self.end, self._rank)}", file=sys.stderr, flush=True)
+        say_on_stderr(f"error: {sentence(self.end, self._rank)}")
         os._exit(EXIT_STOPPED if self.end["lost"] else 1)
 
 
