@@ -13,6 +13,7 @@ from torch import nn
 from yacs.config import CfgNode
 
 from pycls.core import distributed
+from pycls.core.atomic_io import write_durably
 from pycls.core.checkpoint import best_path, checkpoint_dir
 from pycls.core.config import with_value
 from pycls.core.logging import FILE_ONLY, get_logger, json_line
@@ -120,7 +121,7 @@ def _test_process(cfg: CfgNode) -> Result:
         out_dir = Path(cfg.OUT_DIR)
         summary = out_dir / "test.json"
         facts = {**record, **_classes(samples, outputs, cfg), "weights": str(path)}
-        summary.write_text(json.dumps(facts, indent=2) + "\n")
+        write_durably(summary, (json.dumps(facts, indent=2) + "\n").encode())
         page = PageSource(cfg, device, [record], result, loader.samples, weights=str(path))
         files = [summary, *save_evaluation(result, loader.samples, out_dir, "test"), *features, *save_run_page(page)]
     shown = mistakes_and_example(result, loader.samples)

@@ -6,6 +6,7 @@ import sys
 from typing import TextIO
 
 from pycls.core.bounds.secrets import hide_secrets
+from pycls.core.last_words import say_on_stderr
 from pycls.core.logging.progress import Bar, is_watched
 from pycls.core.registry import printable, printable_lines
 
@@ -66,7 +67,7 @@ class TerminalHandler(logging.StreamHandler):
             return
         self._is_closed = True
         if not isinstance(error, BrokenPipeError):  # a full disk
-            print(f"warning: the standard output takes no more lines: {error.strerror}", file=sys.stderr)
+            say_on_stderr(f"warning: the standard output takes no more lines: {error.strerror}")
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, with escapes for what the stream cannot write."""

@@ -10,7 +10,6 @@ import datetime
 import json
 import os
 import platform
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,8 +17,8 @@ from typing import Any
 
 import torch.distributed as dist
 
-from pycls.core.bounds.secrets import hide_secrets
-from pycls.core.registry import first_line, printable
+from pycls.core.last_words import say_on_stderr
+from pycls.core.registry import first_line
 from pycls.core.stop_signals import EXIT_STOPPED, PeerLostError, handle_signals
 
 GOES_ON = "the same command goes on from the newest checkpoint"
@@ -123,7 +122,7 @@ class Pulse:
         while time.monotonic() < end:
             if self._seen.wait(_POLL_SEC) or self._closed.is_set():
                 return
-        print_error(sentence(self.end, self._rank))
+        say_on_stderr(f"error: {sentence(self.end, self._rank)}")
         os._exit(EXIT_STOPPED if self.end["lost"] else 1)
 
 
@@ -197,11 +196,6 @@ def is_of_a_connection(error: Exception) -> bool:
 
 def _nobody_gone(error: Exception) -> str:
     return f"the others live, but one did not come in time, see DIST_TIMEOUT_MINUTES ({first_line(error)})"
-
-
-def print_error(text: str) -> None:
-    """Print why this process ends, as one line."""
-    print(f"error: {hide_secrets(printable(text))}", file=sys.stderr, flush=True)
 
 
 def _who(rank: int) -> str:

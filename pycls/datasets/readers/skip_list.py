@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pycls.core.atomic_io import write_durably
 from pycls.core.bounds.regular_file import read_regular
 from pycls.core.logging import get_logger
 from pycls.core.registry import listed, printable, shown
@@ -69,10 +70,10 @@ def load_skip_list(path: str, splits: Iterable[str]) -> list[str]:
     return names
 
 
-def save_skip_list(path: Path, reasons: dict[str, str]) -> None:
-    """Write names with the reason of each as a comment before it."""
+def save_skip_list(path: Path, reasons: dict[str, str], notes: Iterable[str] = ()) -> None:
+    """Write names with the reason of each as a comment before it, and then notes, comments that are whole lines."""
     lines = [f"# {printable(' '.join(reason.split()))}\n{in_a_line(name)}\n" for name, reason in reasons.items()]
-    path.write_text("".join(lines), encoding="utf-8", newline="\n")
+    write_durably(path, "".join([*lines, *notes]).encode())
 
 
 def in_a_line(name: str) -> str:
