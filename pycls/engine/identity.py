@@ -6,21 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import yaml
 from yacs.config import CfgNode
 
-from pycls.core.config import StoredCfg, flatten, load_cfg_text, read_stored_cfg
+from pycls.core.config import load_cfg_text
 from pycls.core.config.ancestors.writers import PYTORCH_CLS, find_writer
-from pycls.core.config.defaults import declared_keys
-from pycls.core.config.effect import is_read
 from pycls.core.config.settings import text_settings
 from pycls.core.logging import get_logger
 from pycls.core.registry import listed
 from pycls.datasets.readers.problems import code_points, normalized
 from pycls.datasets.readers.samples import FileSamples, Samples
 from pycls.datasets.shares import division, holds_out_more, is_divided
-from pycls.engine.network.structure import structure_differences
-from pycls.models.heads import uncertainty_width
+from pycls.models import build_model
+from pycls.models.stored_network.differences import differences
+from pycls.models.stored_network.stored_cfg import cfg_text, stored_cfg
 
 logger = get_logger(__name__)
 
@@ -49,7 +47,7 @@ def check_data(saved: dict[str, list[int]], now: dict[str, list[int]], step: int
 
 def warn_of_other_division(saved: dict[str, Any], cfg: CfgNode, where: str) -> None:
     """Warn if a config holds out images of the same data that a network was trained on."""
-    if not is_divided(cfg) or (stored := _stored_cfg(saved, where)) is None:
+    if not is_divided(cfg) or (stored := stored_cfg(saved, where)) is None:
         return
     theirs = stored.cfg
     same_data = os.path.abspath(theirs.DATA_DIR) == os.path.abspath(cfg.DATA_DIR)
@@ -108,52 +106,8 @@ def check_own_config(saved: dict[str, Any], cfg: CfgNode, where: str) -> None:
 
 
 def network_differences(saved: dict[str, Any], cfg: CfgNode, where: str) -> list[str]:
-    """Return in words how the network of a config differs from that in a file; nothing for a file without a config.
-
-    All that can be read is compared; what cannot is told in one warning.
-    """
-    stored = _stored_cfg(saved, where)
-    if stored is None:
-        return []
-    if stored.left_out:
-        logger.warning("%s: not compared with this config: %s", where, listed(stored.left_out, 3))
-    old, compared = dict(flatten(stored.cfg)), _compared_keys(stored, cfg)
-    found = [
-        f"its network has {key} {old[key]}, this config says {value}"
-        for key, value in flatten(cfg)
-        if key in compared and old[key] != value
-    ]
-    return found or structure_differences(stored.cfg, cfg)
-
-
-def _compared_keys(stored: StoredCfg, cfg: CfgNode) -> set[str]:
-    """Return the keys that tell two networks apart; the number of classes is left to the shapes of their tensors."""
-    theirs = stored.cfg
-    one_type = theirs.MODEL.TYPE == cfg.MODEL.TYPE
-    keys = {
-        key
-        for key, row in declared_keys().items()
-        if row.decides == "network" and (one_type or row.every_type) and (is_read(theirs, key) or is_read(cfg, key))
-    }
-    if not theirs.MODEL.TYPE:  # it does not say what its network is: what else it leaves out is no default of one
-        keys &= stored.stated
-    keys.discard("MODEL.NUM_CLASSES")
-    if "introspective" not in (theirs.MODEL.HEAD, cfg.MODEL.HEAD):
-        keys -= {"IDML.WIDTH", "IDML.PROXY_BIAS"}
-    elif uncertainty_width(theirs) == uncertainty_width(cfg):
-        keys.discard("IDML.WIDTH")  # one says 0 and the other what that means
-    return keys
-
-
-def _stored_cfg(saved: dict[str, Any], where: str) -> StoredCfg | None:
-    """Return what can be read of a file's config, None if it has none, or one that is no YAML, which is told."""
-    try:
-        if not (text := cfg_text(saved, where)):
-            return None
-        return read_stored_cfg(text, f"{where} (config)", foreign="pixels" not in saved)
-    except ValueError as error:
-        logger.warning("%s: its network is not compared with this config's: %s", where, error)
-        return None
+    """Return in words how the network of a config differs from that in a file; nothing for a file without a config."""
+    return differences(cfg, build_model, saved, where)
 
 
 def is_of_pycls(saved: dict[str, Any], where: str) -> bool:
@@ -162,17 +116,3 @@ def is_of_pycls(saved: dict[str, Any], where: str) -> bool:
     if not text or "pixels" in saved:
         return False
     return find_writer(list(text_settings(text, f"{where} (config)")), foreign=True).program != PYTORCH_CLS
-
-
-def cfg_text(saved: dict[str, Any], where: str) -> str:
-    """Return the config in a file as text, whether it is kept as text or as a tree; "" if there is none.
-
-    ValueError for a tree that holds what YAML does not.
-    """
-    cfg = saved.get("cfg")
-    if not isinstance(cfg, dict) or not cfg:
-        return cfg if isinstance(cfg, str) else ""
-    try:
-        return yaml.safe_dump(cfg)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{where} (config): not a tree of plain values: {error.args[0]}") from None

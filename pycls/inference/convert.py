@@ -13,6 +13,7 @@ from pycls.core.config import WITHOUT_PLUGINS, decides, declaration, diff_cfg, d
 from pycls.core.config.im_size import is_square
 from pycls.core.paths import check_outputs
 from pycls.core.registry import pick
+from pycls.core.weights import NO_CONFIG
 from pycls.core.weights.arithmetic import Arithmetic
 from pycls.core.weights.files import load_tensor_file, safetensors_metadata
 from pycls.core.weights.formats import Weights, flip_stem, is_bgr, unpack_weights
@@ -85,10 +86,12 @@ def _write_torchvision(path: Path, dst: Path, cfg_file: str | None, overrides: S
     if ours not in (None, theirs):
         raise ValueError(f"{path}: torchvision has no such network: it computes with {ours}, torchvision's {theirs}")
     _check_fits_cfg(path, cfg_file, overrides)
-    if cfg := _cfg_of(saved, path, cfg_file, overrides):
+    cfg = _cfg_of(saved, path, cfg_file, overrides)
+    if cfg is not None:
         _check_torchvision_can(cfg, naming, path)
     save_checkpoint({names[key]: value for key, value in tensors.items()}, dst)
-    return f"{weights.layout}: {len(names)} tensors, names of {naming.name}"
+    doubt = f"; {NO_CONFIG}" if ours is None and cfg is None else ""
+    return f"{weights.layout}: {len(names)} tensors, names of {naming.name}{doubt}"
 
 
 def _arithmetic(weights: Weights, tensors: dict[str, Tensor], where: str) -> Arithmetic | None:

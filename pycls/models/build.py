@@ -9,6 +9,7 @@ from yacs.config import CfgNode
 
 from pycls.core.registry import pick
 from pycls.core.weights.input_channels import RGB_CHANNELS, set_input_channels
+from pycls.core.weights.origin import mark_check
 from pycls.models.anynet import build_anynet
 from pycls.models.complexity.size import check_size, counted_tensors
 from pycls.models.cutmix_resnet import build_cutmix_resnet
@@ -24,6 +25,7 @@ from pycls.models.mobilenet import build_mobilenet
 from pycls.models.pyramidnet import build_pyramidnet
 from pycls.models.regnet import build_regnet
 from pycls.models.resnet import build_resnet
+from pycls.models.stored_network.differences import differences
 from pycls.models.vit import build_vit
 
 MODELS: dict[str, Callable[[CfgNode], nn.Module]] = {
@@ -57,7 +59,7 @@ def build_model(cfg: CfgNode) -> nn.Module:
         with counted_tensors(what):
             return _build(cfg)
     check_size(partial(_build, cfg), what)
-    return _build(cfg)
+    return mark_check(_build(cfg), partial(differences, cfg, build_model, is_start=True))
 
 
 def _build(cfg: CfgNode) -> nn.Module:

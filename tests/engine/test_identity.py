@@ -7,11 +7,11 @@ import yaml
 from pycls.core.checkpoint import save_checkpoint
 from pycls.core.config import dump_cfg, flatten, load_cfg, with_value
 from pycls.core.config.defaults import declared_keys
-from pycls.engine import identity
 from pycls.engine.identity import check_classes, network_differences
 from pycls.engine.restoring.same_run import check_same_run
 from pycls.engine.setup import pixel_contract
 from pycls.models import build_model
+from pycls.models.stored_network import differences
 from tests.helpers.runs import DIGITS, run_tool_here, tiny_cfg, tiny_words
 
 RESNET = ["MODEL.TYPE", "resnet", "MODEL.DEPTH", "50"]
@@ -80,7 +80,7 @@ UNKNOWN = {"MODEL": {"TYPE": "resnet", "DEPTH": 50, "LOGITS": "rbf"}, "NAS": {"W
 @pytest.mark.parametrize("found", [UNKNOWN, yaml.safe_dump(UNKNOWN), "BN: {EPS: 0.002, MOM: x}"])
 def test_what_can_be_read_is_compared_and_the_rest_is_one_line(found, monkeypatch):
     warnings = []
-    monkeypatch.setattr(identity.logger, "warning", lambda text, *words: warnings.append(text % words))
+    monkeypatch.setattr(differences.logger, "warning", lambda text, *words: warnings.append(text % words))
     words = network_differences({"cfg": found}, load_cfg(None, RESNET), "a.pyth")
     assert words == ["its network has BN.EPS 0.002, this config says 1e-05"] and len(warnings) == 1
     assert warnings[0].startswith("a.pyth: not compared with this config: a.pyth (config):")

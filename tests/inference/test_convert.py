@@ -190,6 +190,14 @@ def test_files_of_several_possible_networks_are_converted_as_what_they_are(tmp_p
     assert load_tensor_file(tmp_path / "b.safetensors")["arch"] == "tf_efficientnet_b0", "not forgotten"
 
 
+def test_a_bare_file_under_our_names_may_be_of_another_network(tmp_path):
+    """Its resnet may stride in its 1x1 convolutions, which torchvision's does not."""
+    model = our_file(tmp_path / "a.pyth", TWINS["resnet18"])
+    torch.save(model.state_dict(), tmp_path / "bare.pth")
+    done = [convert_weights(str(tmp_path / file), tmp_path / "b.pth", "torchvision") for file in ("a.pyth", "bare.pth")]
+    assert ["holds no config, so nothing tells whether" in words for words in done] == [False, True]
+
+
 def meta_state(name):
     with torch.device("meta"):
         return pytest.importorskip("timm").create_model(name).state_dict()

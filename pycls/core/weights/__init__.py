@@ -5,6 +5,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from pycls.core.dtensor import shard_like
+from pycls.core.logging import get_logger
 from pycls.core.module_names import classifier_weight
 from pycls.core.weights.arithmetic import bn_eps, differences
 from pycls.core.weights.files import load_tensor_file
@@ -13,12 +14,15 @@ from pycls.core.weights.formats import Weights, unpack_weights
 from pycls.core.weights.input_channels import adapt_stem
 from pycls.core.weights.key_mapping import Naming, blocks_of
 from pycls.core.weights.key_tables import NAMINGS
-from pycls.core.weights.origin import is_library_network
+from pycls.core.weights.origin import is_library_network, stored_differences
 from pycls.core.weights.report import LoadReport as LoadReport
 from pycls.core.weights.sources import DEFAULT_CACHE, find_weights
 from pycls.core.weights.usable import is_constant_of, modules_of, num_bytes, unreadable, wrong_numbers
 from pycls.core.weights.variants import PLAIN, names_plain_network
 
+logger = get_logger(__name__)
+
+NO_CONFIG = "holds no config, so nothing tells whether its network computes the same (activation, epsilon, strides)"
 _ENOUGH = 0.9  # of a network's tensors under a file's own names: others are not tried
 
 
@@ -30,12 +34,19 @@ def load_weights(
     Files of pycls, whose networks see BGR, become RGB. A classifier of another size, or under another name, keeps its
     fresh values; filters over RGB are adapted to as many channels as the network sees. ValueError when anything else is
     missing, left over or no number, or when the same tensors would mean another network; with `partial` what fits is
-    taken, and the report says what does not.
+    taken, and the report says what does not. Of a network of `build_model` the config in the file is compared, too.
     """
     path = find_weights(path, cache_dir)
     state = load_tensor_file(path, lambda: num_bytes(model))
     weights = unpack_weights(state, str(path))
-    return fill_model(model, weights, str(path), "part" if partial else "backbone")
+    other = "; ".join(stored_differences(model, state, str(path)))
+    if other and not partial:
+        raise ValueError(f"{path}: {other}; {WAY_OUT}")
+    report = fill_model(model, weights, str(path), "part" if partial else "backbone")
+    report.other_network = report.other_network or other
+    if report.doubt:
+        logger.warning("%s: %s", path, report.doubt)
+    return report
 
 
 def fill_model(model: nn.Module, weights: Weights, where: str, fit: str = "backbone") -> LoadReport:
@@ -120,8 +131,8 @@ def _other_arithmetic(
     if weights.bn_eps is not None and epsilons and epsilons != {weights.bn_eps}:
         return f"was trained with batch norms of epsilon {weights.bn_eps}, the network has {min(epsilons)}", ""
     is_of_pycls = bool(blocks_of(tensors))
-    if naming is None and not is_of_pycls and not weights.has_cfg and not is_library_network(model):
-        return _needs("its network", differences(model, PLAIN) if names_plain_network(weights.named) else {}), ""
+    if naming is None and not weights.has_cfg and not is_library_network(model):
+        return _unsaid(differences(model, PLAIN), is_of_pycls, weights)
     if naming is None or not is_of_pycls:
         return "", ""
     variant = naming.variant(tensors, weights.named)
@@ -131,6 +142,14 @@ def _other_arithmetic(
     if other and not variant.is_said:
         return variant.doubt, ""
     return _needs(f"a file of {naming.name}", other), variant.doubt
+
+
+def _unsaid(other: dict[str, str], is_of_pycls: bool, weights: Weights) -> tuple[str, str]:
+    """Return both for a file without a config whose names are the network's own; `other`: where that is not PLAIN."""
+    if not is_of_pycls and (not other or names_plain_network(weights.named)):
+        return _needs("its network", other), ""
+    bgr = ", and whether it sees BGR, as taken here" if any("from BGR" in note for note in weights.notes) else ""
+    return "", f"{NO_CONFIG}{bgr}"
 
 
 def _needs(what: str, other: dict[str, str]) -> str:

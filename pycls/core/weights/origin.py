@@ -6,13 +6,14 @@ And what a network says: whether it was built by a library, under which name.
 import argparse
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 _MARK = "library_network"  # attribute of a network that a library built: its name there
+_CHECK = "check_stored"  # attribute of a network that was built from a config
 _NUM_FOLDERS = 6  # huggingface.co/timm/NAME/resolve/main/model.safetensors
 # Of a folder only such a name counts: resnet50.a1_in1k, models--timm--resnet50.a1_in1k.
 _FOLDER = re.compile(r"(?:models__\w+?__)?(\w+\.\w+)|models__\w+?__(\w+)")
@@ -67,6 +68,18 @@ def mark_library_network(model: nn.Module, name: str) -> nn.Module:
     """Note that a network is the one of a library that the name says, and return it."""
     setattr(model, _MARK, name)
     return model
+
+
+def mark_check(model: nn.Module, check: Callable[[dict[str, Any], str], list[str]]) -> nn.Module:
+    """Note what tells, in words, how a network differs from that of a file's content, called so; and return it."""
+    setattr(model, _CHECK, check)
+    return model
+
+
+def stored_differences(model: nn.Module, saved: dict[str, Any], where: str) -> list[str]:
+    """Return in words how a network differs from that in the config of a file, as far as both are known."""
+    check = getattr(model, _CHECK, None)
+    return check(saved, where) if check else []
 
 
 def is_library_network(model: nn.Module) -> bool:

@@ -4,7 +4,8 @@ import pytest
 
 from pycls.core.config import dump_cfg
 from pycls.engine.identity import network_differences
-from pycls.engine.network.structure import structure_differences
+from pycls.models import build_model
+from pycls.models.stored_network.structure import structure_differences
 from tests.helpers.model_records import cfg_of
 from tests.models.test_model_parity import cfg_for
 
@@ -24,7 +25,7 @@ ANYNET = {
 
 
 def test_the_same_network_of_another_type_is_the_same():
-    assert structure_differences(cfg_of(RESNET | {"RESNET.STRIDE_1X1": False}), cfg_of(ANYNET)) == []
+    assert structure_differences(cfg_of(RESNET | {"RESNET.STRIDE_1X1": False}), cfg_of(ANYNET), build_model) == []
 
 
 @pytest.mark.parametrize(
@@ -54,5 +55,5 @@ def test_a_regnet_is_the_anynet_that_scaling_makes_of_it():
     depths, widths = [1, 1, 4, 7], [24, 56, 152, 368]  # of the paper's table
     shape = {"ANYNET.DEPTHS": depths, "ANYNET.WIDTHS": widths, "ANYNET.STRIDES": [2] * 4, "ANYNET.GROUP_WS": [8] * 4}
     anynet = {"MODEL.TYPE": "anynet", "MODEL.NUM_CLASSES": 1000} | shape
-    assert structure_differences(regnet, cfg_of(anynet)) == []
-    assert structure_differences(regnet, cfg_of(anynet | {"ANYNET.STRIDES": [1, 2, 2, 2]})) != []
+    assert structure_differences(regnet, cfg_of(anynet), build_model) == []
+    assert structure_differences(regnet, cfg_of(anynet | {"ANYNET.STRIDES": [1, 2, 2, 2]}), build_model) != []

@@ -1,0 +1,1 @@
+"""The network that the config in a file describes, beside that of another config."""
