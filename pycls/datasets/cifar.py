@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from yacs.config import CfgNode
 
+from pycls.core.bounds.names import is_name
 from pycls.datasets.plain_pickle import load_pickle
 from pycls.datasets.readers.paths import data_root, find_file
 from pycls.datasets.readers.samples import ArraySamples
@@ -56,7 +57,7 @@ def _find(root: Path, places: list[str], meta_file: str) -> Path:
 def _load(folder: Path, files: list[str], labels_key: str, names_at: tuple[str, str], source: str) -> ArraySamples:
     parts = [_read(folder / file, labels_key) for file in files]
     classes = _entry(folder / names_at[0], names_at[1])
-    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+    if not isinstance(classes, list) or not all(map(is_name, classes)):
         raise ValueError(f"{folder / names_at[0]}: its '{names_at[1]}' are no list of names")
     images, labels = (np.concatenate(column) for column in zip(*parts, strict=True))
     if not len(labels):
@@ -68,13 +69,17 @@ def _load(folder: Path, files: list[str], labels_key: str, names_at: tuple[str, 
     return ArraySamples(images, labels, tuple(classes), source)
 
 
+def _is_label(label: Any) -> bool:
+    return type(label) is int and abs(label) < 2**31
+
+
 def _read(file: Path, labels_key: str) -> tuple[np.ndarray, np.ndarray]:
     """Read one batch file: images uint8 (N, 32, 32, 3), labels int64 (N,)."""
     rows, labels = _entry(file, "data"), _entry(file, labels_key)
     if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or rows.shape[1:] != (3 * SIDE_PX * SIDE_PX,):
         found = f"{rows.dtype} {rows.shape}" if isinstance(rows, np.ndarray) else type(rows).__name__
         raise ValueError(f"{file}: expected uint8 data of shape (N, 3072), got {found}")
-    if not isinstance(labels, list) or len(labels) != len(rows) or not all(type(label) is int for label in labels):
+    if not isinstance(labels, list) or len(labels) != len(rows) or not all(map(_is_label, labels)):
         raise ValueError(f"{file}: its '{labels_key}' are no list of {len(rows)} numbers")
     planes = rows.reshape(-1, 3, SIDE_PX, SIDE_PX)
     return np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), np.array(labels, np.int64)

@@ -75,6 +75,9 @@ def test_a_missing_or_wrong_file_is_named(tmp_path):
     (tmp_path / "cifar10" / "test_batch").write_bytes(python2_pickle({"data": _rows(4, 0), "labels": [1]}))
     with pytest.raises(ValueError, match=r"test_batch: its 'labels' are no list of 4 numbers"):
         load_cifar10(tmp_path, "test")
+    (tmp_path / "cifar10" / "test_batch").write_bytes(pickle.dumps({"data": _rows(1, 0), "labels": [2**70]}, 2))
+    with pytest.raises(ValueError, match=r"test_batch: its 'labels' are no list of 1 numbers"):
+        load_cifar10(tmp_path, "test")
     (tmp_path / "cifar10" / "test_batch").write_bytes(python2_pickle({"data": _rows(1, 0)}))
     with pytest.raises(ValueError, match="test_batch has no entry 'labels'"):
         load_cifar10(tmp_path, "test")

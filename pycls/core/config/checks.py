@@ -78,6 +78,8 @@ def _not_path(text: str) -> str | None:
 
 
 def _not_folder(text: str) -> str | None:
+    if "://" in text:  # it would become folders here, called http: and the like, password and all
+        return "a folder of this machine"
     return _not_path(text) if text.strip() else "a folder (. is the current one)"
 
 

@@ -26,7 +26,7 @@ _HEADERS = (
 )
 _MOST_HEADER_BYTES = 1_000_000  # a name and its attributes
 _MOST_TEXT_BYTES = 20_000_000  # of a .json, which may hold more than a label
-_LONGEST_LABEL = 10_000  # characters
+_LONGEST_LABEL, _LONGEST_NAME = 10_000, 15_000  # characters; an index keeps 65,535 bytes of a name
 _LARGEST = 2**63 - 1
 _PART_BYTES = 1 << 20
 
@@ -99,6 +99,8 @@ def forward(tar: tarfile.TarFile, file: Path) -> Iterator[tarfile.TarInfo]:
         if info is None:
             return
         tar.members = []  # type: ignore[attr-defined]  # else it keeps all of them
+        if len(info.name) > _LONGEST_NAME:
+            raise tarfile.ReadError(f"a name of {len(info.name):,} characters, {_LONGEST_NAME:,} at most")
         if info.issparse():  # of which only what is no hole lies in the tar
             raise tarfile.ReadError(f"{shown(info.name)} is a sparse file")
         if info.size < 0 or info.offset_data <= end or (info.isfile() and info.offset_data + info.size > total):

@@ -73,6 +73,7 @@ def test_null_gives_the_default_back(tmp_path):
         (["OPTIM.LR_POLICY", "steps"], ["OPTIM.STEPS"]),
         (["OPTIM.STEPS", "[5, 10]"], ["OPTIM.STEPS", "0"]),
         (["OPTIM.MAX_EPOCH", "0"], ["OPTIM.MAX_EPOCH", "at least 1"]),
+        (["OUT_DIR", "https://user:password@host/run"], ["OUT_DIR must be a folder of this machine"]),
         (["TRAIN.HFLIP", "1.5"], ["TRAIN.HFLIP", "0 and 1"]),
         (["TRAIN.CROP_AREA", "[1.0, 0.1]"], ["TRAIN.CROP_AREA"]),
     ],

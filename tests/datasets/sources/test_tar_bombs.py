@@ -77,3 +77,11 @@ def test_a_label_that_no_table_can_hold_is_refused(tmp_path, label):
     with pytest.raises(ValueError, match=r"x.tar: sample a has a label that is no name: a") as caught:
         scan_tar(0, tmp_path / "x.tar")
     assert len(str(caught.value)) < 400
+
+
+def test_a_name_that_no_index_can_hold_is_refused(tmp_path):
+    _plain(tmp_path / "x.tar", [("d" * 70_000 + ".jpg", b"x", {}), ("d" * 70_000 + ".cls", b"1", {})])
+    with pytest.raises(ValueError, match=r"x.tar: not a tar that can be read.*a name of 70,004 characters"):
+        scan_tar(0, tmp_path / "x.tar")
+    _plain(tmp_path / "x.tar", [("d/" * 2000 + "a.jpg", b"x", {}), ("d/" * 2000 + "a.cls", b"1", {})])
+    assert len(scan_tar(0, tmp_path / "x.tar")) == 1
