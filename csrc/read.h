@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Larger files and pieces are left to Python, one at a time: it reads or refuses them (readers/regular_file.py). */
+/* Larger files and pieces are left to Python, one at a time: it reads or refuses them (core/bounds/regular_file.py). */
 #define MOST_BYTES ((int64_t)64 << 20)
 
 /* A stretch of an open file. */

@@ -19,8 +19,9 @@ import torch
 from benchmarks.reliability import kills
 from benchmarks.reliability.case import Case, Room, copy
 from benchmarks.reliability.damage import damage
+from benchmarks.reliability.moments import count_calls, later
 from benchmarks.reliability.processes.command import Ended, Limits
-from benchmarks.reliability.tiny import test_words
+from benchmarks.reliability.tiny import test_words, words
 from benchmarks.reliability.verdicts import check, check_done, check_refused, check_same_run, check_same_state, state
 
 NUM_CHECKPOINTS, NUM_SWAPPED, NUM_SAFETENSORS, NUM_TEXTS = 800, 40, 60, 60
@@ -152,12 +153,12 @@ def judge_text(number: int, room: Room) -> None:
     else:
         kind = "a folder"
         file.mkdir()
-    words = kills.run_words("custom", run)
-    ended = room.run(*words, limits=_LIMITS)
+    command = kills.run_words("custom", run)
+    ended = room.run(*command, limits=_LIMITS)
     if ended.code == 2:
         check_refused(ended, file.name)
         shutil.rmtree(file) if file.is_dir() else file.unlink()
-        ended = room.run(*words, limits=_LIMITS)
+        ended = room.run(*command, limits=_LIMITS)
     check_done(ended)
     last = Path("checkpoints/last.pyth")
     check_same_state(state(run / last), state(room.fixtures[_REFERENCE] / last), f"{file.name}, {kind}: last.pyth")
@@ -196,8 +197,8 @@ def judge_caches(number: int, room: Room) -> None:
     """Damage what is kept of a scan, again and again; the images are the same each time."""
     data = copy(room.fixtures["data"], room.folder / "d")
     time.sleep(2.2)  # a folder that has just changed is not kept
-    words = ["test", *test_words("{here}/e", data), "TEST.WEIGHTS", "{run}"]
-    check_done(room.run(*words, limits=_LIMITS))
+    command = ["test", *test_words("{here}/e", data), "TEST.WEIGHTS", "{run}"]
+    check_done(room.run(*command, limits=_LIMITS))
     expected = _figures(room.folder / "e/test.json")
     caches = sorted(path for path in data.glob(".pycls-index-*/*") if path.is_file())
     check(bool(caches), "the harness itself: there is no cache of the scan")
@@ -208,7 +209,7 @@ def judge_caches(number: int, room: Room) -> None:
         kind, damaged = damage(whole, room.random)
         file.write_bytes(damaged)
         room.tried += 1
-        ended = room.run(*words, limits=_LIMITS)
+        ended = room.run(*command, limits=_LIMITS)
         check(ended.code == 0, f"{file.name}, {kind}: {ended.told()}")
         check_done(ended)
         found = _figures(room.folder / "e/test.json")
@@ -222,8 +223,7 @@ def judge_caches(number: int, room: Room) -> None:
 
 def build_stopped(room: Room, target: Path) -> None:
     """Stop a run of three epochs in its last one; evaluate its weights, and write them as safetensors, too."""
-    words = kills.run_words("custom", target)
-    _check_code(room.run(*words, prepare=functools.partial(_stop_in_epoch, 3)), 75)
+    _check_code(room.run(*kills.run_words("custom", target), prepare=functools.partial(_stop_in_epoch, 3)), 75)
     last = target / "checkpoints/last.pyth"
     assert state(last)["position"]["epoch"] == 2, state(last)["position"]
     _check_code(room.run("convert", last, target / "w.safetensors", "--to", "safetensors"))
@@ -235,18 +235,18 @@ def build_stopped(room: Room, target: Path) -> None:
 def _stop_in_epoch(number: int) -> None:
     def see(count: int) -> None:
         if count == number:
-            kills.later(0.05, lambda: os.kill(os.getpid(), signal.SIGTERM))
+            later(0.05, lambda: os.kill(os.getpid(), signal.SIGTERM))
 
-    kills.count_calls("train", see)
+    count_calls("train", see)
 
 
 def build_packed_figures(room: Room, target: Path) -> None:
     """Pack the data and evaluate a run on it."""
     _check_code(room.run("pack", "{data}", target, "--shard-mb", 1, "--workers", 1))
-    _check_code(room.run("train", *kills.tiny.words("{here}/run")))
+    _check_code(room.run("train", *words("{here}/run")))
     for split in ("train", "val"):
-        words = test_words("{here}/e", target, TEST__SPLIT=split)
-        _check_code(room.run("test", *words, "TEST.WEIGHTS", "{here}/run"))
+        given = test_words("{here}/e", target, TEST__SPLIT=split)
+        _check_code(room.run("test", *given, "TEST.WEIGHTS", "{here}/run"))
         (target / f"figures-{split}.json").write_text(json.dumps(_figures(room.folder / "e/test.json")))
 
 

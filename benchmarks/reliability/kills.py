@@ -2,14 +2,11 @@
 
 import atexit
 import functools
-import importlib
 import json
 import os
 import shutil
 import signal
 import socket
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +15,7 @@ from typing import Any
 
 from benchmarks.reliability import tiny
 from benchmarks.reliability.case import Case, Failed, Room
+from benchmarks.reliability.moments import PHASES, count_calls, count_file_operations, later
 from benchmarks.reliability.processes.command import Command, Ended, Limits
 from benchmarks.reliability.verdicts import INTERRUPTED, STOPPED, check, check_done, check_same_run
 
@@ -28,12 +26,6 @@ LOADERS = {
     "dali_cpu": {"DATA_LOADER__BACKEND": "dali_cpu"},
 }
 _IN_PROCESSES = ("custom in processes", "torch")
-# Phases are functions, on whose n-th call a clock is started that kills within it.
-PHASES = {
-    "train": ("pycls.engine.train", "train_epoch"),
-    "evaluate": ("pycls.engine.train", "evaluate"),
-    "save": ("pycls.engine.checkpointing", "save_checkpoint"),
-}
 _MOMENTS = {
     "any": "at any moment",
     "file": "before an operation on a file",
@@ -45,7 +37,6 @@ _EPOCHS = 3
 _TRIES = 6  # a moment that came too late is drawn again
 _HANDLERS_SEC = 20.0  # Python and torch are imported by then
 _LIMITS = Limits(seconds=150)
-_FILE_EVENTS = {"open", "os.rename", "os.link", "os.remove", "os.mkdir", "os.truncate"}
 
 
 @dataclass(frozen=True)
@@ -226,40 +217,6 @@ def _prepare(moment: str, number: int, delay: float, signal_number: int, out_dir
         count_file_operations(out_dir, lambda count: shoot() if count == number else None)
     else:
         count_calls(moment, lambda count: later(delay, shoot) if count == number else None)
-
-
-def later(delay: float, act: Callable[[], None]) -> None:
-    timer = threading.Timer(delay, act)
-    timer.daemon = True
-    timer.start()
-
-
-def count_file_operations(folder: Path, see: Callable[[int], None]) -> None:
-    """Call `see(count)` before every operation of this process on a file below a folder."""
-    count = 0
-
-    def hook(event: str, args: tuple) -> None:
-        nonlocal count
-        if event in _FILE_EVENTS and str(args[0]).startswith(str(folder)):
-            count += 1
-            see(count)
-
-    sys.addaudithook(hook)
-
-
-def count_calls(phase: str, see: Callable[[int], None]) -> None:
-    """Call `see(count)` before every call of a phase's function."""
-    module_name, name = PHASES[phase]
-    module = importlib.import_module(module_name)
-    real, count = getattr(module, name), 0
-
-    def counted(*args: Any, **keys: Any) -> Any:
-        nonlocal count
-        count += 1
-        see(count)
-        return real(*args, **keys)
-
-    setattr(module, name, counted)
 
 
 def _check_end(kill: Kill, ended: Sequence[Ended]) -> None:

@@ -76,8 +76,6 @@ def _bytes(tensor: torch.Tensor) -> bytes:
 def state(path: Path) -> dict[str, Any]:
     """Return the parts of a checkpoint that must be the same, read by torch alone."""
     saved = torch.load(path, map_location="cpu", weights_only=True)
-    for group in saved["optimizer_state"]["param_groups"]:
-        group.pop("lr", None)  # every step sets it anew; a run that went on after its last step has taken none
     return {name: saved.get(name) for name in _STATE}
 
 

@@ -28,9 +28,8 @@ INSTALLED, ALL = ("custom", "torch"), ("custom", "torch", "dali_cpu")
 
 def act(cfg: CfgNode, args: argparse.Namespace) -> int:
     """Check, save and print."""
-    from pycls.core.logging import print_line, setup_logging
+    from pycls.core.logging import print_line, print_lines, setup_logging
     from pycls.core.paths import check_output_folder
-    from pycls.core.registry import printable
     from pycls.dataset_tools import validation
 
     setup_logging(None, main=False)  # the table tells what the log would
@@ -54,8 +53,8 @@ def act(cfg: CfgNode, args: argparse.Namespace) -> int:
     backends = ALL if args.backends == "all" else INSTALLED
     findings = validation.check_data(listed, backends, args.tiny_px, cfg.DATA_LOADER.TIMEOUT_SEC)
     files = validation.save_report(findings, splits, out_dir)
-    print_line(validation.summary(findings, splits))
-    print_line("Files: " + printable(", ".join(map(str, files))))
+    print_lines(validation.summary(findings, splits))
+    print_line("Files: " + ", ".join(map(str, files)))
     return validation.exit_code(findings)
 
 

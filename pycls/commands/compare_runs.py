@@ -15,8 +15,7 @@ EXAMPLE = "runs/digits runs/mine --out comparison.html"
 
 def act(args: argparse.Namespace) -> int:
     """Compare, print and save."""
-    from pycls.core.logging import print_line
-    from pycls.core.registry import printable
+    from pycls.core.logging import print_line, print_lines
     from pycls.run_comparison.comparison import compare
     from pycls.run_comparison.load_run import find_runs
     from pycls.run_comparison.page import check_page_name, save_comparison
@@ -25,10 +24,10 @@ def act(args: argparse.Namespace) -> int:
     folders = find_runs(args.runs)
     path = check_page_name(args.out, folders) if args.out is not None else None
     comparison = compare(folders)
-    print_line(comparison_text(comparison))
+    print_lines(comparison_text(comparison))
     if path is not None:
         save_comparison(comparison, path)
-        print_line(printable(f"Page: {path}"))
+        print_line(f"Page: {path}")
     return 0
 
 

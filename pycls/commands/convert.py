@@ -26,14 +26,12 @@ EXAMPLE = "RegNetX-400MF regnetx.safetensors --to safetensors"
 def act(cfg: CfgNode, args: argparse.Namespace) -> int:
     """Convert and say what was done."""
     from pycls.core.logging import print_line
-    from pycls.core.registry import printable
     from pycls.inference.convert import convert_weights
 
     if len(args.paths) != 2:
         raise ValueError(f"two files are needed, SRC and DST, got {len(args.paths)}")
     src, dst = args.paths
-    done = convert_weights(src, Path(dst), args.to, args.cfg, args.overrides)
-    print_line(printable(f"{src} -> {dst}: {done}"))
+    print_line(f"{src} -> {dst}: {convert_weights(src, Path(dst), args.to, args.cfg, args.overrides)}")
     return 0
 
 

@@ -20,7 +20,6 @@ def act(cfg: CfgNode, args: argparse.Namespace) -> int:
     """Export and say how well it agrees."""
     from pycls.core.logging import print_line, setup_logging
     from pycls.core.paths import check_outputs
-    from pycls.core.registry import printable
     from pycls.inference.export import export
     from pycls.inference.predict import predict_words
     from pycls.inference.saved_network import load_network
@@ -33,7 +32,7 @@ def act(cfg: CfgNode, args: argparse.Namespace) -> int:
     network = load_network(weights, args.cfg, [*predict_words(), *args.overrides])
     done = export(network, Path(out), args.format, args.images)
     seen = f"noise and {done.num_images} images" if done.num_images else "noise only; --images gives it photographs"
-    print_line(printable(f"{done.path}: logits differ by at most {done.difference:.1e} of the largest one ({seen})"))
+    print_line(f"{done.path}: logits differ by at most {done.difference:.1e} of the largest one ({seen})")
     return 0
 
 

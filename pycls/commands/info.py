@@ -16,10 +16,10 @@ EXAMPLE = "--cfg configs/baselines/R-50.yaml"
 
 def act(cfg: CfgNode, args: argparse.Namespace) -> int:
     """Print the table or draw the learning rate."""
-    from pycls.core.logging import print_line
+    from pycls.core.logging import print_lines
     from pycls.engine.profiling.info import info, save_lr_plot
 
-    print_line(save_lr_plot(cfg, args.plot_lr) if args.plot_lr is not None else info(cfg, args.fvcore))
+    print_lines(save_lr_plot(cfg, args.plot_lr) if args.plot_lr is not None else info(cfg, args.fvcore))
     return 0
 
 

@@ -1,6 +1,7 @@
 """Name what is on images."""
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Sequence
 
@@ -31,11 +32,12 @@ def act(cfg: CfgNode, args: argparse.Namespace) -> int:
     topk = pick_topk(args.topk, network)
     check_outputs(outputs, [network.path])
     files = list_images(args.paths)
-    found = save_predictions(predict(network, files, topk), topk, args.csv, args.jsonl, network.has_uncertainty)
+    saved = save_predictions(predict(network, files, topk), topk, args.csv, args.jsonl, network.has_uncertainty)
     num_images = num_failed = 0
-    for prediction in progress_bar(found, "Predict", len(files), delay_sec=1):
-        print_line(str(prediction))
-        num_images, num_failed = num_images + 1, num_failed + bool(prediction.error)
+    with contextlib.closing(saved) as found:
+        for prediction in progress_bar(found, "Predict", len(files), delay_sec=1):
+            print_line(str(prediction))
+            num_images, num_failed = num_images + 1, num_failed + bool(prediction.error)
     if num_failed:
         print(f"{num_failed} of {num_images} images could not be read", file=sys.stderr)
     return int(num_failed > 0)

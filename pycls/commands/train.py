@@ -25,7 +25,6 @@ def act(cfg: CfgNode, args: argparse.Namespace) -> int:
     """Train, print the outcome, and how to use the network on one of the images."""
     from pycls.core.checkpoint import best_path
     from pycls.core.logging import print_line
-    from pycls.core.registry import printable
     from pycls.engine import train
     from pycls.engine.reporting.result import report
 
@@ -33,7 +32,7 @@ def act(cfg: CfgNode, args: argparse.Namespace) -> int:
     exit_code = report(result)
     if result.example and not result.interrupted:
         words = [*sibling_command(sys.argv[0], "predict"), result.example, "--weights", str(best_path(cfg.OUT_DIR))]
-        print_line(printable(f"To predict: {shlex.join(words)}"))
+        print_line(f"To predict: {shlex.join(words)}")
     return exit_code
 
 

@@ -1,6 +1,7 @@
 """Files and folders that are there as a whole or not at all, whatever happens to the program or the machine."""
 
 import errno
+import io
 import itertools
 import os
 import shutil
@@ -8,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 
 @contextmanager
@@ -65,10 +66,41 @@ def _replace_folder(source: Path, target: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
+@contextmanager
+def atomic_text(path: Path) -> Iterator[TextIO]:
+    """Open a file for text, UTF-8 without changes of its line ends, that is there as a whole or not at all.
+
+    Names of folders may be any bytes, which are written as they are. A pipe or a device is written to as it comes, and
+    of a link the file that it names. An OSError names the file.
+    """
+    options: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
+    with naming(path):
+        if path.exists() and not path.is_file():
+            with path.open("w", **options) as text:
+                yield text
+            return
+        with atomic_file(path.resolve()) as file:
+            text = io.TextIOWrapper(file, **options)
+            yield text
+            text.flush()
+            text.detach()  # the file is closed by who opened it
+
+
 def write_durably(path: Path, data: bytes) -> None:
-    """Write a small file."""
-    with atomic_file(path) as file:
+    """Write a small file; an OSError names it."""
+    with naming(path), atomic_file(path) as file:
         file.write(data)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an OSError in the block that names no file, as that of a full disk, name this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            error.filename = str(path)
+        raise
 
 
 def rename_durably(source: Path, target: Path) -> None:

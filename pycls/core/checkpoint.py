@@ -14,12 +14,13 @@ import safetensors.torch
 import torch
 
 from pycls.core.atomic_io import UNFINISHED, atomic_file, rename_durably, set_aside, unfinished_name
+from pycls.core.registry import first_line
 from pycls.core.tensor_files.contents import check_contents
 from pycls.core.tensor_files.header_digest import with_digest, with_place
 from pycls.core.tensor_files.seal import seal
 from pycls.core.weights import LoadReport as LoadReport
 from pycls.core.weights import load_weights as load_weights
-from pycls.core.weights.files import NetworkBytes, first_line, load_checkpoint
+from pycls.core.weights.files import NetworkBytes, load_checkpoint
 from pycls.core.weights.parts import UnreadableFile
 
 _EPOCH_FILE = re.compile(r"model_epoch_(\d+)\.pyth")

@@ -22,6 +22,7 @@ from pycls.core.bounds.secrets import hide_secrets
 from pycls.core.config import diff_cfg, dump_cfg, load_cfg
 from pycls.core.config.command_words import sort_words
 from pycls.core.config.shipped_configs import find_cfg
+from pycls.core.last_words import say_on_stderr
 from pycls.core.locks import no_trace_if_refused
 from pycls.core.paths import expand_path, is_about_path, reason_of
 from pycls.core.registry import printable
@@ -211,13 +212,13 @@ def _errors_in_one_line(prog: str, with_traceback: bool) -> Iterator[None]:
     except (ValueError, FloatingPointError, OSError, PeerLostError) as error:
         if with_traceback or (isinstance(error, BrokenPipeError) and not stdout_is_open()):
             raise
-        print(f"{prog}: error: {_one_line(error)}", file=sys.stderr)
+        say_on_stderr(f"{prog}: error: {_one_line(error)}")
         raise SystemExit(_exit_code(error)) from None
     except (MemoryError, RuntimeError) as error:
         line = memory_line(error)
         if with_traceback or not line:
             raise
-        print(f"{prog}: error: {shown_line(line)}", file=sys.stderr)
+        say_on_stderr(f"{prog}: error: {shown_line(line)}")
         raise SystemExit(2) from None
 
 
@@ -246,4 +247,4 @@ def _diff_text(cfg: CfgNode) -> str:
 def _one_line_warning(message, category, filename, lineno, file=None, line=None) -> None:
     from pycls.core.logging import print_line  # who warns has loaded more than that
 
-    print_line(f"warning: {hide_secrets(printable(str(message)))}", sys.stderr)
+    print_line(f"warning: {message}", sys.stderr)

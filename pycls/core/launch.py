@@ -7,7 +7,6 @@ import pickle
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -21,7 +20,6 @@ from pycls.core.stop_signals import EXIT_INTERRUPTED, Interrupted, PeerLostError
 
 _GRACE_SEC = 15.0  # for the others, once one process has ended wrongly: they notice, and say so
 _HERE = "127.0.0.1"
-PULSE_SEC = 120.0
 
 
 def launch(
@@ -30,13 +28,13 @@ def launch(
     num_processes: int,
     backend: str,
     timeout_minutes: float,
-    pulse_sec: float = PULSE_SEC,
+    pulse_sec: float = 120.0,
 ) -> Any:
     """Call `run(*args)` on every process and return the main process's result.
 
     Under torchrun this process is one of many already; otherwise `num_processes` are spawned on this node. An exception
     on one process ends them all and is raised here with its traceback. Signals that reach this process are passed on.
-    PeerLostError when a process is gone, or shows no sign of life for `pulse_sec`.
+    PeerLostError when a process is gone, or shows no sign of life for `pulse_sec` (0: for ever).
     """
     group = Group(backend, timeout_minutes, pulse_sec)
     if under_torchrun():
@@ -95,14 +93,7 @@ class Child:
         return f"{last_seen(store, self.rank)}, was ended by {how}"
 
 
-@dataclass
-class Passed:
-    """The signals that were passed on."""
-
-    numbers: list[int] = field(default_factory=list)
-
-
-def _result(children: list[Child], store: dist.Store, passed: Passed) -> Any:
+def _result(children: list[Child], store: dist.Store, passed: list[int]) -> Any:
     """Wait for all children; return what the main one sent, or raise the first error."""
     running: dict[Connection, Child] = {child.answers: child for child in children}
     first: Child | None = None
@@ -115,7 +106,7 @@ def _result(children: list[Child], store: dist.Store, passed: Passed) -> Any:
                 del running[pipe]
             if child.failed and first is None:
                 first, deadline = child, time.monotonic() + _GRACE_SEC
-                if child.answer is None and not passed.numbers:
+                if child.answer is None and not passed:
                     tell_end(store, child.rank, child.end(store), lost=True)
         if time.monotonic() > deadline:
             for child in running.values():
@@ -125,15 +116,15 @@ def _result(children: list[Child], store: dist.Store, passed: Passed) -> Any:
     return children[0].answer[0]
 
 
-def _raise_error(first: Child, children: list[Child], store: dist.Store, passed: Passed) -> None:
+def _raise_error(first: Child, children: list[Child], store: dist.Store, passed: list[int]) -> None:
     """Raise the first error: the user's own errors as what they are, others with the child's traceback."""
     error = first.answer
     if words := no_guard(first.process.exitcode):
         raise ValueError(words)
     if any(child.process.exitcode == EXIT_INTERRUPTED for child in children):
         raise Interrupted(signal.SIGINT)
-    if passed.numbers:
-        raise Interrupted(passed.numbers[0])
+    if passed:
+        raise Interrupted(passed[0])
     if error is None:
         raise PeerLostError(f"{first.end(store)}; {GOES_ON}")
     kinds = (ValueError, FloatingPointError, OSError, TimeoutError, ChildProcessError, MemoryError)
@@ -144,12 +135,12 @@ def _raise_error(first: Child, children: list[Child], store: dist.Store, passed:
 
 
 @contextlib.contextmanager
-def _signals_passed_on(children: list[Child]) -> Iterator[Passed]:
-    """Pass stop signals on to the children, which save and return."""
-    passed = Passed()
+def _signals_passed_on(children: list[Child]) -> Iterator[list[int]]:
+    """Pass stop signals on to the children, which save and return; yield those that were passed on so far."""
+    passed: list[int] = []
 
     def pass_on(number: int, frame: Any) -> None:
-        passed.numbers.append(number)
+        passed.append(number)
         for child in children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child.pid, number)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from pycls.core.atomic_io import naming
+
 PATIENCE_SEC = 10.0  # processes of a run that was killed are gone by then
 FOREVER = -1.0
 _LOCK = ".lock"
@@ -25,7 +27,8 @@ def locked(file: Path, patience_sec: float = FOREVER, busy: Callable[[str], str]
     lock = FileLock(file, timeout=patience_sec, fallback_to_soft=False)
     try:
         lock.acquire()
-        file.write_text(f"process {os.getpid()} on {platform.node()}\n")
+        with naming(file):
+            file.write_text(f"process {os.getpid()} on {platform.node()}\n")
     except Timeout:
         raise ValueError(busy(_holder(file))) from None
     except OSError as error:

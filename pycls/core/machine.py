@@ -119,13 +119,6 @@ def memory_gb() -> float:
     return psutil.virtual_memory().total / 1e9
 
 
-def free_memory_gb() -> float:
-    """Return the memory that a process may still take, of the machine's and its group's."""
-    free = psutil.virtual_memory().available / 1e9
-    limit = cgroup_memory_gb()
-    return free if limit is None else min(free, limit)
-
-
 def _version(package: str) -> str | None:
     try:
         return metadata.version(package)

@@ -5,9 +5,12 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from typing import Any, TypeVar
 
+from pycls.core.bounds.secrets import hide_secrets
+
 T = TypeVar("T")
 
-_LONGEST_SHOWN = 100
+_LONGEST_SHOWN, _LONGEST_LINE = 100, 300
+_LONGEST_READ = 10_000  # of an error; what hides passwords takes its time
 _JOINERS = "\u200c\u200d"  # of Arabic and Indian letters, and of emoji
 
 
@@ -35,6 +38,12 @@ def shown(value: Any) -> str:
     """Return a value as an error shows it, on one line; of a very long one only the beginning."""
     text = printable(value if isinstance(value, str) else repr(value))
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}... ({len(text):,} characters)"
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error, fit to be shown: its type where it has no text, of a long one the start."""
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    return hide_secrets(printable(line[:_LONGEST_READ]))[:_LONGEST_LINE]
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:

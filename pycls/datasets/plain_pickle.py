@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from pycls.core.bounds.regular_file import read_regular
 from pycls.core.registry import shown
-from pycls.datasets.readers.regular_file import read_regular
 
 _MOST_CONTAINERS = 1000  # the files of CIFAR have ten; deeper ones than that end Python's stack
 _CONTAINERS = (

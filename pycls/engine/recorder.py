@@ -1,9 +1,5 @@
 """The run's diary: log lines, metrics.jsonl, TensorBoard and the progress bar, on the main process."""
 
-import contextlib
-import itertools
-import os
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -13,7 +9,6 @@ import torch
 from torch import nn
 from yacs.config import CfgNode
 
-from pycls.core.atomic_io import set_aside, write_durably
 from pycls.core.config import dump_cfg, without_secrets
 from pycls.core.distributed import is_main
 from pycls.core.logging import (
@@ -27,10 +22,11 @@ from pycls.core.logging import (
     json_line,
     progress_bar,
 )
-from pycls.core.page.curves import epoch_of, is_number, last_epoch
+from pycls.core.page.curves import is_number, last_epoch
 from pycls.core.processes.pulse import HERE
 from pycls.datasets.loader import Batch
 from pycls.datasets.readers.samples import Samples
+from pycls.engine.reporting.earlier_starts import is_before, of_training, records_so_far, write_config
 from pycls.engine.reporting.evaluation import Evaluation, evaluation_figures, evaluation_record
 from pycls.engine.reporting.introduction import introduction
 from pycls.engine.reporting.lines import bar_figures, epoch_line, evaluations_line, step_line
@@ -42,9 +38,6 @@ from pycls.engine.state import TrainState
 from pycls.models.complexity import complexity
 
 logger = get_logger(__name__)
-
-_WITH_POSITION = ("train_iter", "train_epoch", "test_epoch", "test_ema_epoch")
-_POSITION = re.compile(r"\d+/\d+")
 
 
 class Recorder:
@@ -66,14 +59,14 @@ class Recorder:
         """Begin, or go on from a position: records and log lines of steps that will be taken again are dropped."""
         if not is_main():
             return
-        kept = [record for record in self._records_so_far() if _is_before(record, epoch, step)]
+        kept = [record for record in records_so_far(self.metrics) if is_before(record, epoch, step)]
         if epoch and not kept:
             logger.warning("%s: no records of the %d epochs so far are left", self.metrics.path, epoch)
         self.metrics.replace(kept)
-        cut_back_log(lambda record: _of_training(record) and not _is_before(record, epoch, step))
+        cut_back_log(lambda record: of_training(record) and not is_before(record, epoch, step))
         for record in kept:
             self._note_lowest(record)
-        self._write_config()
+        write_config(self.cfg)
         self._writer = build_writer(self.cfg.LOG.TENSORBOARD, self.cfg.OUT_DIR, epoch * self.steps + step)
         self._log_machine({"_type": "cfg", **without_secrets(self.cfg)})
         self._log_machine({"_type": "environment", **environment()})
@@ -84,30 +77,6 @@ class Recorder:
             return last_epoch(self.metrics.read())
         except OSError:  # told when it is read to be gone on with
             return 0
-
-    def _records_so_far(self) -> list[dict[str, Any]]:
-        """Return the records of the run; a file that holds anything else is kept under another name."""
-        path = self.metrics.path
-        try:
-            records, num_lost = self.metrics.read_lines()
-        except OSError as error:
-            logger.warning("%s: cannot be read (%s); kept as %s", path, error.strerror, set_aside(path).name)
-            return []
-        if num_lost:
-            lines = "1 line is no record" if num_lost == 1 else f"{num_lost} lines are no records"
-            logger.warning("%s: %s and left out; kept as %s", path, lines, set_aside(path).name)
-        return records
-
-    def _write_config(self) -> None:
-        """Write the config; one that was there and differs is kept beside it: the run so far followed that."""
-        path, data = Path(self.cfg.OUT_DIR, self.cfg.CFG_DEST), dump_cfg(self.cfg).encode()
-        if os.path.lexists(path):
-            with contextlib.suppress(OSError):  # no file, or none to be read: it is kept, too
-                if path.is_file() and path.read_bytes() == data:
-                    return
-            numbered = (path.with_stem(f"{path.stem}_{number}") for number in itertools.count(1))
-            path.rename(next(other for other in numbered if not os.path.lexists(other)))
-        write_durably(path, data)
 
     def introduce(self, model: nn.Module, train: Samples, test: Samples | None) -> None:
         """Say what is about to be trained on what; record its cost and, with VERBOSE, config and network as text."""
@@ -255,22 +224,3 @@ class Recorder:
     def _seconds_left(self, state: TrainState, clock: Clock) -> float:
         done = state.epoch * self.steps + state.step
         return clock.sec_per_step() * (self.cfg.OPTIM.MAX_EPOCH * self.steps - done)
-
-
-def _of_training(record: dict[str, Any]) -> bool:
-    """Tell whether a record of stdout.log is one that a training writes at a position; a log can be edited."""
-    if record.get("_type") not in _WITH_POSITION or not _POSITION.fullmatch(str(record.get("epoch"))):
-        return False
-    if record["_type"] == "train_iter":
-        return _POSITION.fullmatch(str(record.get("iter"))) is not None
-    return record["_type"] == "train_epoch" or "min_top1_err" in record  # not of `test_net.py`
-
-
-def _is_before(record: dict[str, Any], epoch: int, step: int) -> bool:
-    """Tell whether a record belongs to work that the position (next epoch and step, from 0) has behind it."""
-    if "epoch" not in record:
-        return True
-    number = epoch_of(record) - 1
-    if number != epoch:
-        return number < epoch
-    return "iter" in record and int(str(record["iter"]).partition("/")[0]) <= step

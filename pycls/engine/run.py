@@ -19,6 +19,7 @@ from pycls.core.logging import get_logger
 from pycls.core.registry import printable
 from pycls.core.stop_signals import StopRequest
 from pycls.core.weights.files import load_tensor_file
+from pycls.core.weights.usable import num_bytes
 from pycls.datasets import build_loader
 from pycls.datasets.loader import Loader
 from pycls.datasets.mix import Mixer, build_mixer
@@ -35,7 +36,7 @@ from pycls.engine.pixels.other_view import warn_of_other_pixels
 from pycls.engine.recorder import Recorder
 from pycls.engine.reporting.meters import Clock, TrainMeter
 from pycls.engine.restoring.restore import newest_state, unpack_state
-from pycls.engine.state import TrainState, build_state, fingerprint, num_bytes
+from pycls.engine.state import TrainState, build_state, fingerprint
 from pycls.engine.step import Stepper
 from pycls.engine.weights_file import fill_network, weights_file
 from pycls.losses import Loss, build_loss, build_train_loss

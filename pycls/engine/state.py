@@ -11,6 +11,7 @@ from yacs.config import CfgNode
 from pycls.core.config import dump_cfg
 from pycls.core.dtensor import local_part, whole, whole_state
 from pycls.core.weights.formats import score
+from pycls.core.weights.usable import num_bytes
 from pycls.engine.network.freeze import freeze
 from pycls.engine.network.fsdp import shard_network
 from pycls.engine.network.precision import DTYPES
@@ -47,11 +48,6 @@ class TrainState:
 def evaluation_is_due(cfg: CfgNode, epoch: int) -> bool:
     """Tell whether an epoch, from 0, ends with an evaluation: every TRAIN.EVAL_PERIOD-th one does, and the last."""
     return (epoch + 1) % cfg.TRAIN.EVAL_PERIOD == 0 or epoch + 1 == cfg.OPTIM.MAX_EPOCH
-
-
-def num_bytes(model: nn.Module) -> int:
-    """Return the size of a network's weights and statistics."""
-    return sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
 
 
 def network_bytes(cfg: CfgNode) -> int:

@@ -13,6 +13,7 @@ from torch import nn
 from yacs.config import CfgNode
 
 from pycls.core import distributed
+from pycls.core.atomic_io import write_durably
 from pycls.core.checkpoint import best_path, checkpoint_dir
 from pycls.core.config import with_value
 from pycls.core.logging import FILE_ONLY, get_logger, json_line
@@ -27,7 +28,7 @@ from pycls.engine.checks import check_dataset, check_processes
 from pycls.engine.data.settle_data import settle_classes
 from pycls.engine.data.tested_classes import samples_to_test
 from pycls.engine.evaluate import evaluate
-from pycls.engine.identity import network_differences, warn_of_other_division
+from pycls.engine.identity import check_own_config, warn_of_other_division
 from pycls.engine.network.features import recorded_features
 from pycls.engine.network.precision import pick_precision
 from pycls.engine.pixels.other_view import other_view
@@ -120,7 +121,7 @@ def _test_process(cfg: CfgNode) -> Result:
         out_dir = Path(cfg.OUT_DIR)
         summary = out_dir / "test.json"
         facts = {**record, **_classes(samples, outputs, cfg), "weights": str(path)}
-        summary.write_text(json.dumps(facts, indent=2) + "\n")
+        write_durably(summary, (json.dumps(facts, indent=2) + "\n").encode())
         page = PageSource(cfg, device, [record], result, loader.samples, weights=str(path))
         files = [summary, *save_evaluation(result, loader.samples, out_dir, "test"), *features, *save_run_page(page)]
     shown = mistakes_and_example(result, loader.samples)
@@ -160,8 +161,7 @@ def load_model(cfg: CfgNode, path: Path, saved: dict[str, Any]) -> nn.Module:
         logger.warning("%s", line)
     model = build_model(cfg)
     logger.info("%s: %s", path, fill_network(model, cfg, saved, path))
-    for words in network_differences(saved, cfg, str(path)):
-        raise ValueError(f"{path}: {words}; its error would be another network's")
+    check_own_config(saved, cfg, str(path))
     wanted = cfg.TRAIN.CHANNELS_LAST
     channels_last = saved_layout(saved, path) if wanted == "auto" else wanted
     return model.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)

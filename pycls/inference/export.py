@@ -1,6 +1,7 @@
 """Write a network for other programs, ONNX or torch.export, with what they must know of its pixels and classes."""
 
 import importlib.util
+import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pycls.core.atomic_io import naming
 from pycls.core.config.im_size import ImSize, sides
 from pycls.core.paths import check_outputs
 from pycls.core.registry import pick, printable
@@ -48,7 +50,8 @@ def export(network: SavedNetwork, path: Path, kind: str, images: Sequence[str] =
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
-        write(model, torch.zeros(2, *shape), part, metadata(network))
+        with naming(path):
+            write(model, torch.zeros(2, *shape), part, metadata(network))
         noise = torch.randn(3, *shape, generator=torch.Generator().manual_seed(0))
         batches = [noise, noise[:1], *_image_batches(network, images)]
         difference = _difference(model, open_file(part), batches)
@@ -114,7 +117,9 @@ def _difference(model: nn.Module, exported: Callable[[Tensor], Tensor], batches:
 
 def _write_torch(model: nn.Module, example: Tensor, path: Path, texts: dict[str, str]) -> None:
     program = torch.export.export(model, (example,), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},))
-    torch.export.save(program, path, extra_files={f"{name}.txt": text for name, text in texts.items()})
+    content = io.BytesIO()  # torch's own writer of files ends the process where a disk is full
+    torch.export.save(program, content, extra_files={f"{name}.txt": text for name, text in texts.items()})
+    path.write_bytes(content.getbuffer())
 
 
 def _open_torch(path: Path) -> Callable[[Tensor], Tensor]:

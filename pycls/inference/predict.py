@@ -12,7 +12,7 @@ from yacs.config import CfgNode
 
 from pycls.core.distributed import pick_device
 from pycls.core.logging import print_line
-from pycls.core.registry import pick, printable
+from pycls.core.registry import pick
 from pycls.datasets import DATASETS, build_loader
 from pycls.datasets.loader import Batch
 from pycls.datasets.readers.endings import FORMATS, describe_left_out
@@ -110,7 +110,7 @@ def _images_below(folder: str) -> list[str]:
     if not images:
         raise ValueError(f"{folder} holds no images ({', '.join(FORMATS)})" + (f"; {told}" if told else ""))
     if told:
-        print_line(printable(f"{folder}: {told}"), sys.stderr)
+        print_line(f"{folder}: {told}", sys.stderr)
     return [str(Path(folder, image)) for image in images]
 
 

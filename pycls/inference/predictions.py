@@ -3,11 +3,11 @@
 import contextlib
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
-from typing import TextIO
+from pathlib import Path
 
-from pycls.core.registry import printable
+from pycls.core.atomic_io import atomic_text
 
 _COLUMNS = ("class", "index", "prob")
 
@@ -25,10 +25,10 @@ class Prediction:
 
     def __str__(self) -> str:
         if self.error:
-            return printable(f"{self.path}: COULD NOT BE READ: {self.error}")
+            return f"{self.path}: COULD NOT BE READ: {self.error}"
         guesses = (f"{name} {100 * prob:.1f} %" for name, prob in zip(self.names, self.probs, strict=True))
         doubt = "" if self.uncertainty is None else f" (uncertainty {self.uncertainty:.2g})"
-        return printable(f"{self.path}: " + ", ".join(guesses) + doubt)
+        return f"{self.path}: " + ", ".join(guesses) + doubt
 
 
 def save_predictions(
@@ -37,11 +37,14 @@ def save_predictions(
     csv_file: str | None = None,
     jsonl_file: str | None = None,
     uncertain: bool = False,
-) -> Iterator[Prediction]:
-    """Pass predictions on, each written to the files that are asked for; `uncertain`: the table tells uncertainty."""
+) -> Generator[Prediction, None, None]:
+    """Pass predictions on, each written to the files that are asked for, which are there when all have been.
+
+    `uncertain`: the table tells uncertainty.
+    """
     with contextlib.ExitStack() as stack:
-        table = stack.enter_context(_open(csv_file)) if csv_file else None
-        lines = stack.enter_context(_open(jsonl_file)) if jsonl_file else None
+        table = stack.enter_context(atomic_text(Path(csv_file))) if csv_file else None
+        lines = stack.enter_context(atomic_text(Path(jsonl_file))) if jsonl_file else None
         if table:
             guesses = (f"{what}{rank}" for rank in range(1, topk + 1) for what in _COLUMNS)
             csv.writer(table).writerow(["path", "error", *guesses, *(["uncertainty"] if uncertain else [])])
@@ -51,11 +54,6 @@ def save_predictions(
             if lines:
                 lines.write(json.dumps(_json_row(prediction), ensure_ascii=False) + "\n")
             yield prediction
-
-
-def _open(path: str) -> TextIO:
-    """Open a file for text; names of images that are no valid text keep their bytes."""
-    return open(path, "w", newline="", encoding="utf-8", errors="surrogateescape")
 
 
 def _csv_row(prediction: Prediction) -> list[str]:

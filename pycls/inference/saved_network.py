@@ -11,7 +11,6 @@ from yacs.config import CfgNode
 
 from pycls.core.config import load_cfg, with_value
 from pycls.core.logging import print_line
-from pycls.core.registry import printable
 from pycls.core.weights import LoadReport
 from pycls.core.weights.files import load_tensor_file
 from pycls.core.weights.sources import DEFAULT_CACHE
@@ -67,9 +66,9 @@ def load_network(weights: str, cfg_file: str | None = None, overrides: Sequence[
     if cfg.MODEL.NUM_CLASSES == 0 and "classes" in saved:
         cfg = with_value(cfg, "MODEL.NUM_CLASSES", len(saved["classes"]))
     if line := other_view(weights, saved, cfg, str(path), ignored=("backend",)):  # that is this machine's choice
-        print(line, file=sys.stderr)
+        print_line(line, sys.stderr)
     model = build_model(cfg)
-    report = fill_network(model, cfg, saved, path, tell=lambda doubt: print(doubt, file=sys.stderr))
+    report = fill_network(model, cfg, saved, path, tell=lambda doubt: print_line(doubt, sys.stderr))
     if cfg_file or overrides:
         check_own_config(saved, cfg, str(path))
     classes = _classes(saved, cfg, overrides, path)
@@ -95,7 +94,7 @@ def chosen_file(weights: str, overrides: Sequence[str]) -> Path:
     """Return the file of a path, a run's folder, a URL or a name; of a folder it is said which file that is."""
     path = weights_file(weights, cache_dir(overrides))
     if Path(weights).is_dir():
-        print_line(printable(f"{weights}: its {path.name} is taken, {path}"), sys.stderr)
+        print_line(f"{weights}: its {path.name} is taken, {path}", sys.stderr)
     return path
 
 

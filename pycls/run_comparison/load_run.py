@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pycls.core.bounds.small_files import read_small
+from pycls.core.bounds.regular_file import read_regular
 from pycls.core.bounds.yaml_text import MOST_BYTES, load_yaml
 from pycls.core.config import flatten
 from pycls.core.logging import MetricsFile, load_log_data
@@ -144,7 +144,7 @@ def _read_config(path: Path, notes: list[str]) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        tree = load_yaml(read_small(path, MOST_BYTES, CONFIG).decode(errors="replace"), CONFIG)
+        tree = load_yaml(read_regular(path, MOST_BYTES, CONFIG).decode(errors="replace"), CONFIG)
     except ValueError:
         tree = None
     if isinstance(tree, dict):

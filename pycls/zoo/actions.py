@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pycls
+from pycls.core.logging import print_line
 from pycls.core.registry import pick
 from pycls.zoo.counts import save_counts
 from pycls.zoo.listing import listing
@@ -53,8 +54,8 @@ def list_networks(root: Path, words: Sequence[str], call: str) -> int:
 def verify_row(root: Path, words: Sequence[str], call: str) -> int:
     """Print what a row says, what is found now and a verdict on each column; 1: a count or an error differs."""
     name, overrides = name_and_overrides(words, f"{call} verify")
-    checks = verify(root, name, overrides, print)
-    print(summary(checks))
+    checks = verify(root, name, overrides, print_line)
+    print_line(summary(checks))
     return int(any(check.is_wrong for check in checks))
 
 

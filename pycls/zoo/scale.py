@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from yacs.config import CfgNode
 
+from pycls.core.atomic_io import write_durably
 from pycls.core.config import check_cfg, dump_changes
 from pycls.core.config.defaults import default_cfg
 from pycls.core.config.im_size import is_square, sides
@@ -33,7 +34,8 @@ def scale(cfg: CfgNode) -> str:
     scaled = scaled_cfg(cfg)
     text = _report(cfg, scaled, before)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"# {line}\n" for line in text.splitlines()) + dump_changes(scaled))
+    content = "".join(f"# {line}\n" for line in text.splitlines()) + dump_changes(scaled)
+    write_durably(path, content.encode())
     return f"{text}\nWritten: {path}"
 
 

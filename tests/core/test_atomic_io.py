@@ -1,5 +1,6 @@
 """A file has its name when it is whole and on the disk, and never before."""
 
+import errno
 import os
 import stat
 import subprocess
@@ -7,7 +8,7 @@ import sys
 
 import pytest
 
-from pycls.core.atomic_io import atomic_file, atomic_folder, unfinished_name, write_durably
+from pycls.core.atomic_io import atomic_file, atomic_folder, atomic_text, unfinished_name, write_durably
 from pycls.core.logging import MetricsFile
 
 KILLED = """import os, sys
@@ -104,3 +105,25 @@ def test_records_are_replaced_as_durably(tmp_path, calls):
     metrics.replace(metrics.read()[:2])
     assert metrics.read() == [{"epoch": 0}, {"epoch": 1}]
     assert calls == [len(b'{"epoch": 0}\n{"epoch": 1}\n'), "metrics.jsonl", "folder"]
+
+
+def test_a_text_is_there_as_a_whole_or_not_at_all_and_an_error_names_it(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("old")
+    with pytest.raises(OSError, match=r"No space left on device: '.*table.csv'"), atomic_text(path) as text:
+        text.write("half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_text_goes_through_links_and_pipes(tmp_path):
+    link, pipe = tmp_path / "link", tmp_path / "pipe"
+    link.symlink_to("file")
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE) as reader:
+        for path in (link, pipe):
+            with atomic_text(path) as text:
+                text.write("a\n\udcff")
+        assert reader.communicate()[0] == (tmp_path / "file").read_bytes() == b"a\n\xff"
+    assert link.is_symlink()
+    assert pipe.is_fifo()

@@ -130,7 +130,7 @@ def test_an_evaluation_with_another_head_is_refused(tmp_path):
     words = tiny_words(tmp_path / "other", **keys, IDML__PROXY_BIAS=False)
     done = run_tool_here("test_net.py", "--cfg", DIGITS, *words)
     assert done.returncode == 2 and not (tmp_path / "other/test.json").exists()
-    assert "a.pyth: its network has IDML.PROXY_BIAS True, this config says False; its error" in done.stderr
+    assert "a.pyth: its network has IDML.PROXY_BIAS True, this config says False; what it computes" in done.stderr
 
 
 def outcome(key, saved, cfg, epoch, caplog):

@@ -130,7 +130,7 @@ def test_evaluation_refuses_the_weights_of_a_deeper_network(finished, tmp_path):
 @pytest.mark.parametrize(("key", "value"), [("BN__EPS", 1e-3), ("MODEL__ACTIVATION_FUN", "silu")])
 def test_evaluation_refuses_another_arithmetic_of_the_same_tensors(finished, tmp_path, key, value):
     name = key.replace("__", r"\.")
-    with pytest.raises(ValueError, match=rf"its network has {name} .*, this config says {value}; its error would be"):
+    with pytest.raises(ValueError, match=rf"its network has {name} .*, this config says {value}; what it computes"):
         engine.test(tiny_cfg(tmp_path, TEST__WEIGHTS=best_path(finished[1]), **{key: value}))
 
 

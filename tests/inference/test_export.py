@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -143,3 +144,20 @@ def test_a_network_without_a_data_set_is_described_as_one_for_imagenet(network):
     cfg = cfg_of(KEYS | {"TRAIN.DATASET": "", "TEST.DATASET": ""})
     pixels = json.loads(metadata(dataclasses.replace(network, cfg=cfg))["pixels"])
     assert pixels["mean"] == [0.485, 0.456, 0.406]
+
+
+def test_a_file_that_does_not_fit_is_an_error_that_names_it_and_leaves_nothing(network, tmp_path, monkeypatch):
+    def write(model, example, path, texts):
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # torch's own writer would abort the process
+        try:
+            of_kind(model, example, path, texts)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    of_kind, opened = module.FORMATS["torch"]
+    monkeypatch.setitem(module.FORMATS, "torch", (write, opened))
+    out = tmp_path / "out" / "net.pt2"
+    with pytest.raises(OSError, match=f"File too large: '{out}'"):
+        export(network, out, "torch")
+    assert not list(out.parent.iterdir())

@@ -25,6 +25,9 @@ What a key *decides* says what a difference means. **network**: what equal weigh
 resumed nor evaluated with another value. **training**: which weights come out; a resume with another value warns.
 **data**: which pixels are seen in which order; it warns, too. **evaluation**: the figures of a test. **nothing**: only
 where and how fast a run is. **fixed**: a resume with another value is refused.
+
+A file has at most 2,000,000 bytes, 20 levels and, aliases (`*name`) counted as what they refer to, 200,000 values; with
+all its bases it is at most 100 files.
 """
 _FORMS = {
     "path": "a path",

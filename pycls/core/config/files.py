@@ -6,7 +6,7 @@ its bases, key by key; of several bases, `_BASE_: [a.yaml, b.yaml]`, the later o
 
 from pathlib import Path
 
-from pycls.core.bounds.small_files import kind_of, read_small
+from pycls.core.bounds.regular_file import kind_of, read_regular
 from pycls.core.bounds.yaml_text import MOST_BYTES
 from pycls.core.config.settings import Setting, text_settings
 from pycls.core.config.shipped_configs import shipped_file
@@ -78,7 +78,7 @@ def _find(where: str, name: str, folder: Path) -> Path:
 
 def _read(path: Path) -> list[Setting]:
     try:
-        text = read_small(path, MOST_BYTES, f"{path}: a config file").decode("utf-8")
+        text = read_regular(path, MOST_BYTES, f"{path}: a config file").decode("utf-8")
         return list(text_settings(text, str(path)))
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not a text file in UTF-8 ({error.reason} at byte {error.start})") from None

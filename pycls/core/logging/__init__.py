@@ -19,6 +19,7 @@ from pycls.core.logging.records import sort_log_data as sort_log_data
 from pycls.core.logging.run_log import RunLog
 from pycls.core.logging.terminal import LineFormatter, TerminalHandler
 from pycls.core.logging.terminal import print_line as print_line
+from pycls.core.logging.terminal import print_lines as print_lines
 
 # What a line may say of itself, as `extra=` of the logger's methods.
 FILE_ONLY = {"file_only": True}  # records, and what is too long for a terminal: to stdout.log

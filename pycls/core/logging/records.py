@@ -14,7 +14,7 @@ from typing import Any
 
 import simplejson
 
-from pycls.core.atomic_io import write_durably
+from pycls.core.atomic_io import naming, write_durably
 
 TAG = "json_stats: "
 _TYPE = "_type"
@@ -86,8 +86,8 @@ class MetricsFile:
         self.path = Path(path)
 
     def write(self, record: dict[str, Any]) -> None:
-        """Append one record."""
-        with self.path.open("a") as file:
+        """Append one record; an OSError names the file."""
+        with naming(self.path), self.path.open("a") as file:
             file.write(simplejson.dumps(record, ignore_nan=True) + "\n")
 
     def read(self) -> list[dict[str, Any]]:

@@ -1,12 +1,16 @@
 """OUT_DIR/stdout.log: opened whole, and cut back when a run goes on from before the end of what it logged."""
 
+import contextlib
 import logging
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pycls.core.last_words import say_on_stderr
 from pycls.core.logging.records import TAG, parse_record
+from pycls.core.registry import printable
 
 _LONGEST_LINE = 1 << 20  # bytes
 
@@ -17,7 +21,22 @@ class RunLog(logging.FileHandler):
     def __init__(self, path: Path):
         _mend_end(path)
         super().__init__(path, encoding="utf-8", errors="surrogateescape")
+        self._is_told = False  # that it cannot be written
         self._start = os.path.getsize(path)  # where the lines of this start begin
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say once that the log takes no lines; once its disk has room again it does."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self._is_told:
+            self._is_told = True
+            say_on_stderr(f"warning: {printable(self.baseFilename)}: cannot be written: {error.strerror}")
+
+    def close(self) -> None:
+        """Close the file, whether or not its last lines can be written."""
+        with contextlib.suppress(OSError):
+            super().close()
 
     def cut_back(self, is_late: Callable[[dict[str, Any]], bool]) -> None:
         """Drop what earlier starts wrote from the first record on that `is_late`: what it tells of is done again.

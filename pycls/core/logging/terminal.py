@@ -6,6 +6,7 @@ import sys
 from typing import TextIO
 
 from pycls.core.bounds.secrets import hide_secrets
+from pycls.core.last_words import say_on_stderr
 from pycls.core.logging.progress import Bar, is_watched
 from pycls.core.registry import printable, printable_lines
 
@@ -66,7 +67,7 @@ class TerminalHandler(logging.StreamHandler):
             return
         self._is_closed = True
         if not isinstance(error, BrokenPipeError):  # a full disk
-            print(f"warning: the standard output takes no more lines: {error.strerror}", file=sys.stderr)
+            say_on_stderr(f"warning: the standard output takes no more lines: {error.strerror}")
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, with escapes for what the stream cannot write."""
@@ -74,10 +75,15 @@ class TerminalHandler(logging.StreamHandler):
 
 
 def print_line(text: str, stream: TextIO | None = None) -> None:
-    """Print a line, or lines, on a stream, stdout by default, above a progress bar that is on the screen.
+    """Print one line on a stream, stdout by default, above a progress bar that is on the screen.
 
-    Names in it cannot do anything to a terminal; those that are not to begin a line have to be `printable` themselves.
+    Names in it can neither begin another line nor do anything to a terminal.
     """
+    print_lines(printable(text), stream)
+
+
+def print_lines(text: str, stream: TextIO | None = None) -> None:
+    """Print a text of several lines in the same way; names that are not to begin a line have to be `printable`."""
     stream, text = sys.stdout if stream is None else stream, hide_secrets(text)
     with Bar.external_write_mode(stream):
         print(_writable(printable_lines(text), stream), file=stream, flush=True)

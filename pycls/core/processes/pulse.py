@@ -10,7 +10,6 @@ import datetime
 import json
 import os
 import platform
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,8 +17,8 @@ from typing import Any
 
 import torch.distributed as dist
 
-from pycls.core.bounds.secrets import hide_secrets
-from pycls.core.registry import printable
+from pycls.core.last_words import say_on_stderr
+from pycls.core.registry import first_line
 from pycls.core.stop_signals import EXIT_STOPPED, PeerLostError, handle_signals
 
 GOES_ON = "the same command goes on from the newest checkpoint"
@@ -29,7 +28,6 @@ _SUSPICIOUS_SEC = 5.0  # patience once a connection has broken: the run ends, an
 _HANG_SEC = 10.0  # for a main thread to notice what its thread knows
 _STORE_SEC = 30.0  # for an answer of the store
 _POLL_SEC = 0.1
-_LONGEST_LINE, _LONGEST_READ = 300, 10_000  # characters of an error that another process reads
 _END = "end"  # the entry that says why the run ends
 
 
@@ -124,7 +122,7 @@ class Pulse:
         while time.monotonic() < end:
             if self._seen.wait(_POLL_SEC) or self._closed.is_set():
                 return
-        print_error(sentence(self.end, self._rank))
+        say_on_stderr(f"error: {sentence(self.end, self._rank)}")
         os._exit(EXIT_STOPPED if self.end["lost"] else 1)
 
 
@@ -198,17 +196,6 @@ def is_of_a_connection(error: Exception) -> bool:
 
 def _nobody_gone(error: Exception) -> str:
     return f"the others live, but one did not come in time, see DIST_TIMEOUT_MINUTES ({first_line(error)})"
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's text, fit to be shown."""
-    line = (str(error).splitlines() or [type(error).__name__])[0]
-    return hide_secrets(printable(line[:_LONGEST_READ]))[:_LONGEST_LINE]
-
-
-def print_error(text: str) -> None:
-    """Print why this process ends, as one line."""
-    print(f"error: {hide_secrets(printable(text))}", file=sys.stderr, flush=True)
 
 
 def _who(rank: int) -> str:

@@ -17,9 +17,10 @@ import torch.distributed as dist
 from pycls.core.bounds.out_of_memory import memory_line
 from pycls.core.bounds.secrets import hide_secrets
 from pycls.core.distributed import local_rank
-from pycls.core.processes.pulse import GOES_ON, first_line, is_of_a_connection, print_error, watched_peers
+from pycls.core.last_words import say_on_stderr
+from pycls.core.processes.pulse import GOES_ON, is_of_a_connection, watched_peers
 from pycls.core.processes.starting import die_with_parent, let_signals_in
-from pycls.core.registry import printable_lines
+from pycls.core.registry import first_line, printable_lines
 from pycls.core.stop_signals import EXIT_STOPPED, Ending, Interrupted, PeerLostError, handle_signals
 
 
@@ -76,7 +77,7 @@ def child_main(rank: int, environment: dict, run: Callable, args: tuple, group: 
         result = run_in_group(run, args, group)
         _send(answers, (result if rank == 0 else None,))
     except PeerLostError as error:
-        print_error(str(error))
+        say_on_stderr(f"error: {error}")
         sys.exit(EXIT_STOPPED)
     except Interrupted as error:
         ending.number = error.number

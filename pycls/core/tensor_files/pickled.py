@@ -4,74 +4,17 @@ torch's own reader builds only tensors and plain values, too, but believes what 
 reserve any amount of memory, and follows nesting until the stack ends.
 """
 
+import math
 import pickletools
 from collections.abc import Callable
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
-# What a storage is called -> bytes of a number.
-STORAGES = {
-    **dict.fromkeys(("ByteStorage", "CharStorage", "BoolStorage", "UntypedStorage"), 1),
-    **dict.fromkeys(("HalfStorage", "BFloat16Storage", "ShortStorage"), 2),
-    **dict.fromkeys(("FloatStorage", "IntStorage"), 4),
-    **dict.fromkeys(("DoubleStorage", "LongStorage", "ComplexFloatStorage"), 8),
-    "ComplexDoubleStorage": 16,
-}
+from pycls.core.tensor_files.values import STORAGES, Global, PickledTuple, Storage, Value
+
 _MOST_STEPS = 2_000_000
-_MOST_VALUES = 2_000_000  # shared ones counted wherever they are: a few lists in lists can mean billions
 _MOST_TENSORS = 100_000
-_MOST_NESTED = 60
+_MOST_AXES = 64  # of a tensor, as torch computes with; the product of very many sizes takes hours
 _PLAIN_CLASSES = ("collections.OrderedDict", "collections.Counter", "argparse.Namespace", "builtins.set")
-
-
-class Global(NamedTuple):
-    """A name that a pickle asks for: "module.name"."""
-
-    name: str
-
-
-class Storage(NamedTuple):
-    """Numbers in a row: the key of their record, how many, and the bytes of each."""
-
-    key: str
-    length: int
-    width: int
-
-    @property
-    def num_bytes(self) -> int:
-        """Their size."""
-        return self.length * self.width
-
-
-class Value:
-    """Anything that holds others, or a tensor: only how deep and how many they are is kept."""
-
-    def __init__(self, kind: str, *items: Any):
-        self.kind, self.depth, self.count = kind, 0, 1
-        self.is_done = False  # after it has become part of another
-        self.add(items)
-
-    def add(self, items: Any) -> None:
-        """Take in more, of which this may be no part: then, too, it is changed after it was used."""
-        for item in items:
-            if isinstance(item, Value):
-                item.is_done = True
-                self.depth, self.count = max(self.depth, item.depth + 1), self.count + item.count
-            else:
-                self.count += 1
-        if self.is_done:
-            raise ValueError("a value is changed after it was used")
-        if self.depth > _MOST_NESTED:
-            raise ValueError(f"its values are nested more than {_MOST_NESTED} deep")
-        if self.count > _MOST_VALUES:
-            raise ValueError(f"it stands for more than {_MOST_VALUES:,} values")
-
-
-class PickledTuple(Value):
-    """A tuple; its items are needed."""
-
-    def __init__(self, *items: Any):
-        super().__init__("tuple", *items)
-        self.items = items
 
 
 class Walk:
@@ -100,7 +43,10 @@ class Walk:
             if op.name in _PUSHED:
                 self._stack.append(arg)
             else:
-                _OPS.get(op.name, _refuse_op(op.name))(self, arg)
+                step = _OPS.get(op.name)
+                if step is None:
+                    raise ValueError(f"its pickle has a step that torch.save does not write ({op.name})")
+                step(self, arg)
         raise ValueError("its pickle has no end")
 
     # ---- the stack
@@ -217,10 +163,9 @@ class Walk:
         rows = isinstance(sizes, PickledTuple) and isinstance(strides, PickledTuple)
         _need(isinstance(storage, Storage) and rows, "tensor")
         shape, steps = sizes.items, strides.items
-        _need(_is_size(offset) and len(shape) == len(steps) and all(map(_is_size, (*shape, *steps))), "tensor")
-        count = 1
-        for size in shape:
-            count *= size
+        _need(_is_size(offset) and len(shape) == len(steps) <= _MOST_AXES, "tensor")
+        _need(all(map(_is_size, (*shape, *steps))), "tensor")
+        count = math.prod(shape)
         last = offset + sum((size - 1) * step for size, step in zip(shape, steps, strict=True)) if count else offset
         if count > storage.length or (count and last >= storage.length):
             raise ValueError(f"it declares a tensor {shape!r:.60} over {storage.length:,} stored numbers")
@@ -248,13 +193,6 @@ def _is_size(value: Any) -> bool:
 
 def _is_of_kind(value: Any, kind: str) -> bool:
     return isinstance(value, Value) and value.kind == kind
-
-
-def _refuse_op(name: str) -> Callable[[Walk, Any], None]:
-    def refuse(walk: Walk, arg: Any) -> None:
-        raise ValueError(f"its pickle has a step that torch.save does not write ({name})")
-
-    return refuse
 
 
 _REBUILD = tuple(f"torch._utils._rebuild_{name}" for name in ("tensor", "tensor_v2"))

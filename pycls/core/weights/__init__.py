@@ -17,7 +17,7 @@ from pycls.core.weights.key_tables import NAMINGS
 from pycls.core.weights.origin import is_library_network, stored_differences
 from pycls.core.weights.report import LoadReport as LoadReport
 from pycls.core.weights.sources import DEFAULT_CACHE, find_weights
-from pycls.core.weights.usable import is_constant_of, modules_of, unreadable, wrong_numbers
+from pycls.core.weights.usable import is_constant_of, modules_of, num_bytes, unreadable, wrong_numbers
 from pycls.core.weights.variants import PLAIN, names_plain_network
 
 logger = get_logger(__name__)
@@ -37,7 +37,7 @@ def load_weights(
     taken, and the report says what does not. Of a network of `build_model` the config in the file is compared, too.
     """
     path = find_weights(path, cache_dir)
-    state = load_tensor_file(path, lambda: sum(t.numel() * t.element_size() for t in model.state_dict().values()))
+    state = load_tensor_file(path, lambda: num_bytes(model))
     weights = unpack_weights(state, str(path))
     other = "; ".join(stored_differences(model, state, str(path)))
     if other and not partial:

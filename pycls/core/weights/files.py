@@ -13,7 +13,8 @@ from typing import Any, BinaryIO
 import torch
 from safetensors import SafetensorError, safe_open
 
-from pycls.core.machine import free_memory_gb, memory_gb
+from pycls.core.machine import free_memory_bytes, memory_gb
+from pycls.core.registry import first_line
 from pycls.core.tensor_files.contents import check_contents
 from pycls.core.tensor_files.header_digest import check_digest
 from pycls.core.weights.parts import UnreadableFile, check_description
@@ -92,15 +93,16 @@ def _check_size(num_bytes: int, network_bytes: NetworkBytes | None, path: Path) 
 
     OSError for more than there is room for just now.
     """
-    size, free_gb = f"{num_bytes / 1e9:,.1f} GB of tensors", free_memory_gb()
+    size, free_bytes = f"{num_bytes / 1e9:,.1f} GB of tensors", free_memory_bytes()
     if num_bytes / 1e9 > memory_gb():
         raise UnreadableFile(f"{path}: holds {size}, this machine has {memory_gb():,.1f} GB of memory")
     if network_bytes is not None and num_bytes > _ALWAYS_BYTES and num_bytes > _MOST_COPIES * network_bytes():
         raise UnreadableFile(
             f"{path}: holds {size}, the network {network_bytes() / 1e9:,.3f} GB: is it of another one?"
         )
-    if num_bytes / 1e9 > free_gb:
-        raise OSError(errno.ENOMEM, f"{size} do not fit into the {free_gb:,.1f} GB of memory that are free", str(path))
+    if num_bytes > free_bytes:
+        there = f"the {free_bytes / 1e9:,.1f} GB of memory that are free"
+        raise OSError(errno.ENOMEM, f"{size} do not fit into {there}", str(path))
 
 
 def _reason(error: Exception) -> str:
@@ -115,11 +117,6 @@ def _reason(error: Exception) -> str:
 def safetensors_metadata(state: dict[str, Any]) -> dict[str, str]:
     """Return the plain values of a state as safetensors stores them: text, JSON where they are no text."""
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in state.items()}
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's text, its type where it has none."""
-    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def _load_safetensors(path: Path, network_bytes: NetworkBytes | None) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 # Buffers that follow from the network itself, or count steps: files have them or not, from version to version.
 CONSTANTS = (
@@ -13,6 +13,11 @@ CONSTANTS = (
     "attn_mask",
     "attention_bias_idxs",
 )
+
+
+def num_bytes(model: nn.Module) -> int:
+    """Return the size of a network's weights and statistics."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
 
 
 def modules_of(names: Iterable[str]) -> set[str]:

@@ -4,8 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from pycls.core.logging import get_logger, print_line
-from pycls.core.registry import printable
+from pycls.core.logging import get_logger, print_line, print_lines
 from pycls.dataset_tools.packing.options import PackOptions
 from pycls.dataset_tools.packing.verify import describe_packed, verify_packed
 from pycls.dataset_tools.packing.writer import pack_split
@@ -28,7 +27,7 @@ def pack_folders(source: Path, target: Path, splits: Sequence[str], options: Pac
             raise ValueError(f"{target} is a folder of '{split}', which is to be packed: pack into another folder")
         files = _files(place)
         index = pack_split(files, target, split, options, num_workers)
-        print_line(describe_packed(index))
+        print_lines(describe_packed(index))
         first = next(iter(known.values()), split)
         if known.setdefault(files.classes, split) == split != first:
             logger.warning(
@@ -69,6 +68,7 @@ def verify_folder(target: Path, num_workers: int) -> int:
     for index in indexes:
         problems = verify_packed(index, num_workers)
         verdict = f"{len(problems)} problems" if problems else "verified"
-        print_line("\n".join(map(printable, [*problems, f"{index}: {verdict}"])))
+        for line in (*problems, f"{index}: {verdict}"):
+            print_line(line)
         num_problems += len(problems)
     return num_problems

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from pycls.core.bounds.regular_file import check_regular
 from pycls.datasets.readers.folder_scan import NUM_THREADS
-from pycls.datasets.readers.regular_file import check_regular
 from pycls.datasets.readers.samples import FileSamples
 
 _STAT_CHUNK = 4096  # a future for each of a million files would cost more than the files

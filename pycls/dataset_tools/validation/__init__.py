@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pycls.core.atomic_io import write_durably
 from pycls.core.logging import progress_bar
 from pycls.core.machine import usable_cores
 from pycls.core.registry import printable
@@ -82,11 +83,10 @@ def save_report(findings: list[Finding], splits: list[EncodedSamples], out_dir: 
         "counts": Counter(f.kind for f in findings),
         "findings": [f._asdict() for f in findings],
     }
-    report.write_text(json.dumps(content, indent=1) + "\n")
-    save_skip_list(skip_list, {f.name: f.detail for f in findings if f.kind == UNREADABLE})
-    with skip_list.open("a", encoding="utf-8", newline="\n") as file:  # to be judged by a person
-        damaged = (f for f in findings if f.kind == DAMAGED)
-        file.writelines(f"# damaged, but shown ({printable(f.detail)}):\n# {in_a_line(f.name)}\n" for f in damaged)
+    write_durably(report, (json.dumps(content, indent=1) + "\n").encode())
+    damaged = (f for f in findings if f.kind == DAMAGED)  # to be judged by a person
+    notes = (f"# damaged, but shown ({printable(f.detail)}):\n# {in_a_line(f.name)}\n" for f in damaged)
+    save_skip_list(skip_list, {f.name: f.detail for f in findings if f.kind == UNREADABLE}, notes)
     return [report, skip_list]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from pycls.core.config.im_size import sides
+from pycls.core.registry import first_line
 from pycls.datasets.decoders.deep import UNKNOWN, read_unknown
 from pycls.datasets.decoders.depth import SIXTEEN_BIT_WHITE, to_eight_bit
 from pycls.datasets.decoders.limits import TooLarge
@@ -92,8 +93,7 @@ def one_error() -> Iterator[None]:
         raise OSError(errno.ENOMEM, "not enough memory to decode the image") from error
     # Pillow's plug-ins let any type of exception through on damaged files; all of them mean the same to the user.
     except Exception as error:
-        words = str(error).splitlines()
-        raise ValueError(f"cannot decode the image: {words[0] if words else type(error).__name__}") from error
+        raise ValueError(f"cannot decode the image: {first_line(error)}") from error
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:

@@ -15,8 +15,8 @@ import numpy as np
 
 from pycls.core.atomic_io import atomic_folder
 from pycls.core.bounds.names import is_name
-from pycls.core.registry import shown
-from pycls.datasets.readers.regular_file import check_regular, read_regular
+from pycls.core.bounds.regular_file import check_regular, read_regular
+from pycls.core.registry import first_line, shown
 
 META = "meta.json"
 _HEADER_START = 10  # bytes of a .npy file of numpy's format 1.0, the last two the length of what follows
@@ -133,7 +133,7 @@ def _read_contents(folder: Path, kind: str = "folder of arrays") -> dict[str, An
 
 
 def _reason(error: Exception) -> str:
-    return f"it has no {error}" if isinstance(error, KeyError) else shown(str(error).splitlines()[0])
+    return f"it has no {error}" if isinstance(error, KeyError) else shown(first_line(error))
 
 
 def _described(contents: Mapping[str, Any]) -> bytes:
@@ -165,7 +165,7 @@ def _map(folder: Path, name: str, contents: dict[str, Any]) -> MappedArray:
 
 def _map_file(file: Path, facts: Mapping[str, Any]) -> np.ndarray:
     """Map a file whose beginning says, as numpy writes it and not otherwise, that it is an array with these facts."""
-    check_regular(file.stat(), most=None)  # it is mapped, not read
+    check_regular(file.stat(), most_bytes=None)  # it is mapped, not read
     dtype, shape = _dtype_of(facts.get("dtype")), facts.get("shape")
     if dtype.hasobject or not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
         raise ValueError(f"it cannot be {shown(facts)}")

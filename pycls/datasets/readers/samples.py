@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pycls.core.bounds.regular_file import read_regular
 from pycls.datasets.heartbeat import Heartbeat
 from pycls.datasets.readers.native import read_files
-from pycls.datasets.readers.regular_file import read_regular
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pycls.core.bounds.small_files import read_small
+from pycls.core.atomic_io import write_durably
+from pycls.core.bounds.regular_file import read_regular
 from pycls.core.logging import get_logger
 from pycls.core.registry import listed, printable, shown
 from pycls.datasets.readers.problems import code_points, normalized
@@ -52,7 +53,7 @@ def skip_listed(samples: EncodedSamples, path: str, splits: Iterable[str]) -> En
 def load_skip_list(path: str, splits: Iterable[str]) -> list[str]:
     """Read the names; ValueError for a file that is not there or a line that begins with none of the splits."""
     try:
-        content = read_small(path, _MOST_BYTES, f"DATA_LOADER.SKIP_LIST {shown(path)}:")
+        content = read_regular(path, _MOST_BYTES, f"DATA_LOADER.SKIP_LIST {shown(path)}:")
     except OSError as error:
         raise ValueError(f"DATA_LOADER.SKIP_LIST: {error}") from error
     text = content.decode("utf-8-sig", "surrogateescape")
@@ -69,10 +70,10 @@ def load_skip_list(path: str, splits: Iterable[str]) -> list[str]:
     return names
 
 
-def save_skip_list(path: Path, reasons: dict[str, str]) -> None:
-    """Write names with the reason of each as a comment before it."""
+def save_skip_list(path: Path, reasons: dict[str, str], notes: Iterable[str] = ()) -> None:
+    """Write names with the reason of each as a comment before it, and then notes, comments that are whole lines."""
     lines = [f"# {printable(' '.join(reason.split()))}\n{in_a_line(name)}\n" for name, reason in reasons.items()]
-    path.write_text("".join(lines), encoding="utf-8", newline="\n")
+    write_durably(path, "".join([*lines, *notes]).encode())
 
 
 def in_a_line(name: str) -> str:

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from pycls.core.bounds.regular_file import check_size
 from pycls.core.logging import get_logger
 from pycls.datasets.heartbeat import Heartbeat
 from pycls.datasets.readers.folder_scan import NUM_THREADS
 from pycls.datasets.readers.native import read_pieces
-from pycls.datasets.readers.regular_file import check_size
 from pycls.datasets.readers.samples import EncodedSamples, LeftOut, pack_left_out
 from pycls.datasets.readers.tar_index import Index, load_index
 

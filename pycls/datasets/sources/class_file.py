@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from pycls.core.bounds.names import is_name
-from pycls.core.bounds.small_files import read_small
+from pycls.core.bounds.regular_file import read_regular
 from pycls.core.registry import shown
 
 _SYNSET = re.compile(r"(n\d{8})(\s.*)?")
@@ -32,7 +32,7 @@ def load_classes(path: str, key: str = "DATA.CLASSES") -> tuple[str, ...]:
 
 def _read(path: str, key: str) -> str:
     try:
-        content = read_small(path, _MOST_BYTES, f"{key} {shown(path)}:")
+        content = read_regular(path, _MOST_BYTES, f"{key} {shown(path)}:")
     except OSError as error:
         raise ValueError(f"{key} {shown(path)}: {error.strerror or error}") from None
     text = content.decode("utf-8-sig", errors="surrogateescape")

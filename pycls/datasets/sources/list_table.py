@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from pycls.core.bounds.regular_file import check_regular
 from pycls.core.registry import listed, shown
 from pycls.datasets.readers.endings import is_image
-from pycls.datasets.readers.regular_file import check_regular
 
 ENDINGS = (".csv", ".tsv", ".parquet")
 # What columns may be called, the preferred names first; case, blanks and hyphens do not matter.

@@ -3,6 +3,7 @@
 A copy of the network without data sees one image; what autograd keeps of it, or the largest map, is counted.
 """
 
+import math
 from functools import partial
 from typing import Any
 
@@ -44,8 +45,8 @@ def check_step(model: nn.Module, im_size: ImSize, num_images: int, mixed: bool, 
 
 def check_forward(model: nn.Module, im_size: ImSize, num_images: int, key: str) -> None:
     """Raise ValueError unless so many images may be evaluated at once in the memory of this machine."""
-    largest = max((_numel(row["output_shape"]) for row in layer_table(model, im_size)), default=0)
-    image = input_channels(model) * _numel(sides(im_size))
+    largest = max((math.prod(row["output_shape"]) for row in layer_table(model, im_size)), default=0)
+    image = input_channels(model) * math.prod(sides(im_size))
     _check(4 * (image + largest), num_images, f"{key}: a forward pass", "")
 
 
@@ -86,13 +87,6 @@ class _NoAttention(TorchFunctionMode):
 
 def _storage(tensor: torch.Tensor) -> int:
     return tensor.untyped_storage()._cdata
-
-
-def _numel(shape: Any) -> int:
-    count = 1
-    for side in shape:
-        count *= side
-    return count
 
 
 def _check(bytes_an_image: float, num_images: int, what: str, way_out: str) -> None:

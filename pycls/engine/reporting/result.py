@@ -7,7 +7,6 @@ from typing import Any
 
 from pycls.core.distributed import is_main
 from pycls.core.logging import print_line
-from pycls.core.registry import printable
 from pycls.core.stop_signals import EXIT_STOPPED
 
 
@@ -42,9 +41,10 @@ def report(result: Result) -> int:
     elif result.epochs and not result.interrupted:
         print_line("No error is known, there were no images to evaluate on; the best checkpoint is the last")
     if result.mistakes:
-        print_line("\n  ".join(["Surest mistakes (true -> predicted):", *result.mistakes]))
+        for line in ("Surest mistakes (true -> predicted):", *(f"  {mistake}" for mistake in result.mistakes)):
+            print_line(line)
     if result.files:
-        print_line("Files: " + printable(", ".join(_short(path) for path in result.files)))
+        print_line("Files: " + ", ".join(_short(path) for path in result.files))
     return exit_code
 
 

@@ -9,14 +9,15 @@ from torch import Tensor
 from pycls.core.dtensor import is_sharded, shard_like
 from pycls.core.logging import get_logger
 from pycls.core.registry import shown
-from pycls.core.weights.parts import UnreadableFile
+from pycls.core.weights.parts import UnreadableFile, is_number
 from pycls.engine.restoring.tensors import check_like
 from pycls.optim.state_shapes import Entries
 
 logger = get_logger(__name__)
 
 # What optimizers of timm count in their groups, besides the numbers of the parameters.
-_IN_GROUPS = ("step", "lookahead_step")
+_COUNTERS = ("step", "lookahead_step")
+_KEPT = ("params", "lr", *_COUNTERS)
 _MOMENTUM = "momentum_buffer"
 
 
@@ -50,11 +51,13 @@ def _check_groups(groups: list[dict[str, Any]], optimizer: torch.optim.Optimizer
         sizes = [len(numbers) if isinstance(numbers, list) else None for numbers in there]
         raise UnreadableFile(f"{where} has param_groups of {sizes} parameters, the network {list(map(len, wanted))}")
     for group in groups:
-        for name in _IN_GROUPS:
+        for name in _COUNTERS:
             if name in group and not _is_count(group[name]):
                 raise UnreadableFile(
                     f"{where}: {name} of param_groups is {shown(group[name])}, expected a whole number"
                 )
+        if not (is_number(group.get("lr")) and 0 <= group["lr"] < math.inf):
+            raise UnreadableFile(f"{where}: lr of param_groups is {shown(group.get('lr'))}, expected a number from 0")
 
 
 def _numbers(optimizer: torch.optim.Optimizer) -> list[list[int]]:
@@ -75,6 +78,8 @@ def _check_entries(saved: Any, needed: Entries, possible: Entries, where: str) -
         value = saved[name]
         if isinstance(expected, Tensor):
             check_like(value, expected, f"{where}: {name}")
+            if torch.isnan(value).any():  # the next step would make NaN of the weight, too; infinite ones need not
+                raise UnreadableFile(f"{where}: {name} has NaN")
         if name == "step" and not _is_count(value):
             raise UnreadableFile(f"{where}: {name} is {shown(value)}, expected a whole number")
         if isinstance(expected, bool) and value is not expected:
@@ -96,10 +101,11 @@ def _is_count(value: Any) -> bool:
 def load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any], needed: list[Entries]) -> None:
     """Put moments and counters back; settings (weight decay ...) are those of the config, as the log says.
 
+    The learning rate is that of the step before: each step sets its own, but a finished run is saved with its last.
     `needed`: what the optimizer keeps of each parameter. Momentum that it has not had so far begins with zeros.
     """
     groups = zip(saved["param_groups"], optimizer.param_groups, strict=True)
-    kept = [{**new, **{name: old[name] for name in ("params", *_IN_GROUPS) if name in old}} for old, new in groups]
+    kept = [{**new, **{name: old[name] for name in _KEPT if name in old}} for old, new in groups]
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state = {
         number: {name: _laid_out(value, parameters[number]) for name, value in entries.items()}

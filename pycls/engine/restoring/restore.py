@@ -9,11 +9,12 @@ from yacs.config import CfgNode
 from pycls.core.checkpoint import Newest, load_newest
 from pycls.core.dtensor import load_whole
 from pycls.core.weights.parts import UnreadableFile
+from pycls.core.weights.usable import num_bytes
 from pycls.engine.restoring.optimizer_state import check_optimizer, load_optimizer
 from pycls.engine.restoring.parts import check_parts
 from pycls.engine.restoring.same_run import check_same_run
 from pycls.engine.restoring.tensors import check_tensors
-from pycls.engine.state import TrainState, num_bytes
+from pycls.engine.state import TrainState
 from pycls.optim.state_shapes import Entries, kept_entries
 
 

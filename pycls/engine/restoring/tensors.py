@@ -28,7 +28,7 @@ def check_tensors(saved: Mapping[str, Tensor], expected: Mapping[str, Tensor], w
 
 def check_like(value: Any, expected: Tensor, where: str) -> None:
     """Raise UnreadableFile unless a value is a plain tensor of the same shape and type."""
-    if not isinstance(value, Tensor) or value.layout != torch.strided or value.is_quantized:
+    if not isinstance(value, Tensor) or value.layout != torch.strided or value.is_quantized or value.is_neg():
         raise UnreadableFile(f"{where} is a {type(value).__name__}, expected a plain tensor")
     if value.shape != expected.shape or value.dtype != expected.dtype:
         sizes = f"{describe(value)}, expected {describe(expected)}"

@@ -1,5 +1,6 @@
 """stdout.log of a run that was killed and goes on: no line of a step twice, none lost that stays true."""
 
+import contextlib
 import logging
 
 import pytest
@@ -60,3 +61,18 @@ def test_a_log_that_somebody_has_edited_or_removed_is_left_alone(path):
     path.unlink()
     cut_back_log(is_late)
     assert not path.exists()
+
+
+def test_a_full_disk_is_told_once_and_lines_go_on_when_it_has_room(path, capfd):
+    setup_logging(str(path.parent), "file")
+    (log,) = logging.getLogger("pycls").handlers
+    whole = log.stream
+    log.stream = open("/dev/full", "w")  # noqa: SIM115
+    for number in range(3):
+        get_logger("pycls.x").info("lost %d", number)
+    with contextlib.suppress(OSError):
+        log.stream.close()
+    log.stream = whole
+    get_logger("pycls.x").info("going on")
+    assert path.read_text() == "going on\n"
+    assert capfd.readouterr() == ("", f"warning: {path}: cannot be written: No space left on device\n")

@@ -7,8 +7,10 @@ import time
 import pytest
 import torch.distributed as dist
 
+from pycls.core.last_words import say_on_stderr
 from pycls.core.processes import pulse
-from pycls.core.processes.pulse import Pulse, first_line, is_of_a_connection, sentence, tell_end
+from pycls.core.processes.pulse import Pulse, is_of_a_connection, sentence, tell_end
+from pycls.core.registry import first_line
 
 
 @pytest.fixture
@@ -103,6 +105,6 @@ def test_a_line_of_another_process_shows_no_password_and_moves_no_terminal(quick
         wait_until(lambda: quick)
     told = capfd.readouterr().err
     assert "https://***" in told and "s3cr3t" not in told and "\x1b" not in told and told.count("\n") == 1
-    pulse.print_error(words)
+    say_on_stderr(words)
     told = capfd.readouterr().err
     assert "s3cr3t" not in told and "\x1b" not in told and told.count("\n") == 1

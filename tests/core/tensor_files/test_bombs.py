@@ -100,6 +100,12 @@ def test_a_pickle_is_walked_through_before_torch_builds_it(tmp_path, never_loads
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
 
 
+def test_a_tensor_of_very_many_axes_is_refused_before_their_sizes_are_multiplied():
+    sizes = b"(" + LONG_HUGE * 20_000 + b"t"  # the product of a million would take hours
+    with pytest.raises(ValueError, match="declares an odd tensor"):
+        check_contents(io.BytesIO(archive(tensor(sizes, sizes))))
+
+
 def test_a_small_archive_that_unpacks_to_much_is_refused(tmp_path, never_loads):
     path = tmp_path / "b.pth"
     with zipfile.ZipFile(path, "w") as file:
@@ -134,7 +140,7 @@ def test_more_than_the_memory_or_the_run_needs_is_refused(tmp_path, never_loads,
     monkeypatch.setattr(files, "_ALWAYS_BYTES", 1e6)
     with pytest.raises(UnreadableFile, match=r"holds 0\.0 GB of tensors, the network 0\.000 GB"):
         load_checkpoint(path, lambda: 100_000)
-    monkeypatch.setattr(files, "free_memory_gb", lambda: 0.003)
+    monkeypatch.setattr(files, "free_memory_bytes", lambda: 3_000_000)
     with pytest.raises(OSError, match=r"GB of tensors do not fit into the 0\.0 GB of memory that are free"):
         load_checkpoint(path)  # not damaged: a run that goes on does not pass it over
     monkeypatch.setattr(files, "memory_gb", lambda: 0.003)

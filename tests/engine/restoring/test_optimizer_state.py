@@ -75,7 +75,21 @@ def emptied(state):
     state["state"] = {}
 
 
+def of_no_number(state):
+    state["state"][0][moment(state["state"][0])][0] = math.nan
+
+
+def negated(state):
+    name = moment(state["state"][0])
+    state["state"][0][name] = torch._neg_view(state["state"][0][name])  # which fused kernels do not take
+
+
+def at_an_odd_rate(state):
+    state["param_groups"][0]["lr"] = "0.1"
+
+
 DAMAGES = [resized, of_doubles, without, with_more, no_tensor, of_another, swapped, regrouped, emptied]
+DAMAGES += [of_no_number, negated, at_an_odd_rate]
 
 
 @pytest.mark.parametrize("lookahead", [0, 3])
@@ -113,6 +127,15 @@ def test_what_was_never_trained_has_nothing_to_be_put_back():
     check(cfg, optimizer, saved)
     load_optimizer(optimizer, saved, kept_entries(cfg, optimizer)[0])
     go(net, optimizer, range(2))
+
+
+def test_the_rate_of_the_last_step_is_kept_as_a_run_that_goes_on_after_it_takes_none():
+    cfg, _, optimizer = build("sgd")
+    saved = optimizer.state_dict()
+    saved["param_groups"][0]["lr"] = 0.001
+    _, _, resumed = build("sgd")
+    load_optimizer(resumed, saved, kept_entries(cfg, resumed)[0])
+    assert resumed.state_dict() == saved
 
 
 def test_moments_lie_in_memory_as_their_parameters_do():
