@@ -35,11 +35,15 @@ def imported_plugins() -> tuple[str, ...]:
     return tuple(_asked_for)
 
 
+class MissingPluginsError(ValueError):
+    """A checkpoint is of code from outside that this process has not been told to import."""
+
+
 def check_imported(names: Sequence[Any], where: str) -> None:
-    """Raise ValueError, which says what to pass, unless the modules that `where`, a checkpoint, names are there."""
+    """Raise MissingPluginsError, which says what to pass, unless the modules that a checkpoint names are there."""
     missing = [name for name in names if not isinstance(name, str) or name not in sys.modules]
     if missing:
-        raise ValueError(
+        raise MissingPluginsError(
             f"{where}: was made with code from outside, which no checkpoint has imported by itself; if you trust it, "
             f"pass PLUGINS {shlex.quote(json.dumps([str(name) for name in names]))}"
         )

@@ -33,7 +33,7 @@ def test_ranks_and_loader_workers(seen, tmp_path):
     assert done.returncode == 0, done.stderr
     names = seen()
     assert names.count("MainProcess") == 1 and names.count("SpawnProcess") == 2
-    assert names.count("ForkServerProcess") == 4, names  # training and test, of both ranks
+    assert names.count("WorkerProcess") == 4, names  # training and test, of both ranks
 
 
 def test_workers_of_torch_and_the_process_of_a_measurement(seen, tmp_path):
@@ -45,4 +45,4 @@ def test_workers_of_torch_and_the_process_of_a_measurement(seen, tmp_path):
     run = str(tmp_path / "run.yaml")
     answer = run_task(Task(kind="probe", cfg_file=run, overrides=words, num_samples=32, pixels_file=file))
     assert answer.get("images_per_sec", 0) > 0, answer
-    assert sorted(seen()) == ["ForkServerProcess"] * 2 + ["MainProcess"]  # a worker for each of two views
+    assert sorted(seen()) == ["MainProcess", "WorkerProcess", "WorkerProcess"]  # a worker for each of two views

@@ -9,8 +9,8 @@ from pycls.core.config import dump_cfg, flatten, load_cfg, with_value
 from pycls.core.config.defaults import declared_keys
 from pycls.engine import identity
 from pycls.engine.identity import check_classes, network_differences
+from pycls.engine.restoring.same_run import check_same_run
 from pycls.engine.setup import pixel_contract
-from pycls.engine.state import _check_same_run
 from pycls.models import build_model
 from tests.helpers.runs import DIGITS, run_tool_here, tiny_cfg, tiny_words
 
@@ -137,7 +137,7 @@ def outcome(key, saved, cfg, epoch, caplog):
     """Return what a resume says of another value of a key: refused, warned or nothing."""
     caplog.clear()
     try:
-        _check_same_run(saved, cfg, epoch, "a.pyth")
+        check_same_run(saved, cfg, epoch, "a.pyth")
     except ValueError as error:
         assert key in str(error)
         return "refused"
@@ -146,7 +146,7 @@ def outcome(key, saved, cfg, epoch, caplog):
 
 @pytest.mark.parametrize("key", declared_keys(outside=False))
 def test_a_resume_follows_what_a_key_decides(key, caplog, monkeypatch):
-    monkeypatch.setattr("pycls.engine.state.logger.propagate", True)
+    monkeypatch.setattr("pycls.engine.restoring.same_run.logger.propagate", True)
     cfg, row = load_cfg(None), declared_keys()[key]
     saved = with_value(cfg, key, "another" if dict(flatten(cfg))[key] != "another" else "")
     if key == "OPTIM.MAX_EPOCH":
@@ -163,4 +163,4 @@ def test_a_resume_follows_what_a_key_decides(key, caplog, monkeypatch):
 @pytest.mark.parametrize("key", ["BN.EPS", "LN.EPS"])
 def test_a_resume_with_another_epsilon_is_refused(key):
     with pytest.raises(ValueError, match=f"a.pyth: belongs to a run with {key} 1e-05, this config says 0.001"):
-        _check_same_run(load_cfg(None), load_cfg(None, [key, "1e-3"]), 1, "a.pyth")
+        check_same_run(load_cfg(None), load_cfg(None, [key, "1e-3"]), 1, "a.pyth")

@@ -5,6 +5,7 @@ import logging
 import os
 import random
 import re
+import shutil
 import signal
 import sys
 import time
@@ -170,10 +171,11 @@ def test_a_cut_off_last_falls_back_and_still_ends_the_same(tmp_path, uninterrupt
 
 def test_a_finished_run_started_again_only_reports(tmp_path, uninterrupted):
     expected, whole_dir = uninterrupted
-    before = last_path(whole_dir).stat().st_mtime_ns
-    result = train(tiny_cfg(whole_dir, **SLOW))
+    out_dir = shutil.copytree(whole_dir, tmp_path / "copy")
+    before = last_path(out_dir).stat().st_mtime_ns
+    result = train(tiny_cfg(out_dir, **SLOW))
     assert result.epochs == 3 and result.top1_err == min(expected["test_err"], expected["ema_err"])
-    assert last_path(whole_dir).stat().st_mtime_ns == before
+    assert last_path(out_dir).stat().st_mtime_ns == before
 
 
 def written(out_dir):

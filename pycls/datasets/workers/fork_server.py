@@ -64,19 +64,23 @@ def worker_context(module: str) -> WorkerContext:
 def _nameless_server() -> Any:
     """Take the name of the server's socket away once it is there: a killed program would leave it, and its folder.
 
-    It is still reached by the descriptor that this process holds of it.
+    It is still reached by the descriptor that this process holds of it. It is bound by way of its folder's descriptor,
+    too: the name of a socket has at most 107 bytes, a TMPDIR may have more.
     """
     config = multiprocessing.current_process()._config  # type: ignore[attr-defined]
     before, folder = config.get("tempdir"), tempfile.mkdtemp(prefix="pycls-")
-    config["tempdir"] = folder
+    has_descriptors = os.path.isdir("/proc/self/fd")
+    held = os.open(folder, os.O_RDONLY)
+    config["tempdir"] = f"/proc/self/fd/{held}" if has_descriptors else folder
     address = _server._forkserver_address
     try:
         yield
         started = _server._forkserver_address
-        if started != address and os.path.isdir("/proc/self/fd"):
+        if started != address and has_descriptors:
             _server._forkserver_address = f"/proc/self/fd/{os.open(started, os.O_PATH)}"
             shutil.rmtree(folder)
     finally:
         config["tempdir"] = before
+        os.close(held)
         with contextlib.suppress(OSError):  # nothing is in it, or it is in use
             os.rmdir(folder)

@@ -7,11 +7,15 @@ from torch import Tensor
 from yacs.config import CfgNode
 
 from pycls.core.config import load_cfg_text
+from pycls.core.plugins import MissingPluginsError
 from pycls.core.weights.parts import DESCRIPTION, Part, UnreadableFile, check_kinds, is_number
 
 
 def check_parts(saved: dict[str, Any], where: str) -> CfgNode:
-    """Return the config in a checkpoint of ours that is whole; UnreadableFile names the part that is not."""
+    """Return the config in a checkpoint of ours that is whole; UnreadableFile names the part that is not.
+
+    MissingPluginsError for a run of code from outside that is not there.
+    """
     if "position" not in saved and "pixels" not in saved:
         raise UnreadableFile(
             f"{where}: not a checkpoint of this program's training; to start from its weights set TRAIN.WEIGHTS"
@@ -19,6 +23,8 @@ def check_parts(saved: dict[str, Any], where: str) -> CfgNode:
     check_kinds(saved, _PARTS, where)
     try:
         cfg = load_cfg_text(saved["cfg"], f"{where} (config)")
+    except MissingPluginsError:  # the file is whole
+        raise
     except ValueError as error:
         raise UnreadableFile(str(error)) from None
     if not cfg.TRAIN.DATASET:

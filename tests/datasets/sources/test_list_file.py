@@ -217,6 +217,6 @@ def test_a_list_that_unpacks_to_much_more_is_refused(tmp_path):
 
 def test_a_line_without_end_is_refused(tmp_path):
     with (tmp_path / "photos.csv").open("wb") as file:
-        file.truncate(10**12)
+        file.truncate(10**10)
     with pytest.raises(ValueError, match=r"photos.csv:1: the line is longer than 1,000,000 characters"):
         read_list(tmp_path / "photos.csv")

@@ -103,11 +103,12 @@ if __name__ == "__main__":
 def _start_parent(folder: Path, then: str) -> subprocess.Popen:
     """Start a program with one child process, which notes its number in `folder`/child, and wait until it is ready."""
     (folder / "parent.py").write_text(PARENT.format(then=then))
-    (folder / "temporary").mkdir()
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "TMPDIR": str(folder / "temporary")}
+    temporary = folder / ("temporary" * 12)  # longer than the name of a socket may be
+    temporary.mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "TMPDIR": str(temporary)}
     command = [sys.executable, str(folder / "parent.py"), str(folder / "child")]
     parent = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert parent.stdout.readline() == b"ready\n"
+    assert parent.stdout.readline() == b"ready\n", parent.communicate()[1].decode()
     return parent
 
 
@@ -117,7 +118,7 @@ def test_processes_end_when_their_parent_is_killed(tmp_path):
         assert not _named_files(parent.pid) | _named_files(child), "nothing could stay there"
         parent.kill()
     assert _ends(child, within_sec=20)
-    assert not list((tmp_path / "temporary").iterdir())
+    assert not list((tmp_path / ("temporary" * 12)).iterdir())
 
 
 def _named_files(process: int) -> set[str]:
