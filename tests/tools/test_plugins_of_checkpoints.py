@@ -10,8 +10,8 @@ from PIL import Image
 from pycls import engine
 from pycls.core.checkpoint import last_path
 from pycls.core.config import dump_cfg, load_cfg
-from pycls.engine import identity
 from pycls.engine.identity import network_differences
+from pycls.models.stored_network import differences
 from tests.helpers.plugins import nothing_from_outside, write_marked
 from tests.helpers.runs import DIGITS, run_tool_here, tiny_cfg, tiny_words
 
@@ -87,7 +87,7 @@ def test_keys_from_outside_are_compared_where_they_are_known(tmp_path, monkeypat
         found = network_differences(saved, other, "best.pyth")
         assert found == ["its network has SLOPED.SLOPE 0.1, this config says 0.2"]
     warnings = []
-    monkeypatch.setattr(identity.logger, "warning", lambda text, *words: warnings.append(text % words))
+    monkeypatch.setattr(differences.logger, "warning", lambda text, *words: warnings.append(text % words))
     assert network_differences(saved, load_cfg(None), "best.pyth") == []
     assert re.search(r"^best.pyth: not compared with this .* name the module that adds it in PLUGINS", *warnings)
 
