@@ -1,6 +1,7 @@
 """Stop requests by signals: a command ends in one line, a training after the step that runs; a closed pipe for any."""
 
 import _thread
+import atexit
 import contextlib
 import os
 import select
@@ -183,6 +184,7 @@ def ended_by_signals(prog: str) -> Iterator[Ending]:
     if not handle_signals(ending.handle):
         yield ending
         return
+    atexit.register(_ignore_signals)
     sys.unraisablehook = ending.unraisable
     try:
         yield ending
@@ -200,6 +202,12 @@ def ended_by_signals(prog: str) -> Iterator[Ending]:
     finally:
         handle_signals(lambda number, frame: os._exit(ending.code))
         ending.number = 0  # nothing hangs
+
+
+def _ignore_signals() -> None:
+    """Let signals do nothing from here on: Python, which ends, would give them back to the system, which kills."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextlib.contextmanager

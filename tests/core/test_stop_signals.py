@@ -161,3 +161,24 @@ def test_a_signal_during_the_first_imports_of_a_tool_is_one_line(tool, tmp_path)
         130 if number == signal.SIGINT else 75,
         line_of(number).replace("tool", tool),
     )
+
+
+ENDING = """
+import os, signal, sys
+from pycls.core.stop_signals import ended_by_signals
+
+class Last:
+    def __del__(self, kill=os.kill, process=os.getpid()):
+        kill(process, signal.{name})
+
+last = Last()  # goes with the module, when Python has given the signals back to the system
+with ended_by_signals("tool"):
+    sys.exit(3)
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
+def test_a_signal_that_comes_too_late_changes_nothing(name):
+    command = [sys.executable, "-c", ENDING.format(name=name)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", "")
